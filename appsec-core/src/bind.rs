@@ -1,0 +1,159 @@
+//! Bind targets: what a project can read from.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+crate::id_type! {
+    /// The id of a bind target. It says its kind before the first colon: `host:api.example.com`, `label:payments`,
+    /// `config:5b1f…`, or just `all`.
+    pub struct BindTargetId;
+}
+
+impl BindTargetId {
+    /// The whole tenant.
+    pub fn all() -> Self {
+        Self::new("all")
+    }
+
+    /// An id of the given kind.
+    pub fn of(kind: &str, value: &str) -> Self {
+        Self::new(format!("{kind}:{value}"))
+    }
+
+    /// The kind: what stands before the first colon.
+    pub fn kind(&self) -> &str {
+        self.as_str().split_once(':').map_or(self.as_str(), |(kind, _)| kind)
+    }
+
+    /// What stands after the first colon; empty where there is none.
+    pub fn value(&self) -> &str {
+        self.as_str().split_once(':').map_or("", |(_, value)| value)
+    }
+}
+
+/// Something that a project can be bound to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BindTarget {
+    /// Its id, to be stored by whoever binds.
+    pub id: BindTargetId,
+    /// Its name for a person. Names need not be unique, ids are.
+    pub name: String,
+    /// A word on it, where the scanner has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The hosts or URLs it covers, as far as the listing tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<String>,
+    /// How many locations it covers, where known; may be more than are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location_count: Option<u64>,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// True when `start_scan` can be asked for it.
+    #[serde(default)]
+    pub can_start: bool,
+    /// When it was last scanned or last seen in traffic; `None` where that never happened or is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+}
+
+impl BindTarget {
+    /// A target with the given id and name.
+    pub fn new(id: impl Into<BindTargetId>, name: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            description: None,
+            locations: Vec::new(),
+            location_count: None,
+            labels: Vec::new(),
+            can_start: false,
+            last_seen: None,
+        }
+    }
+
+    /// Sets the word on it.
+    pub fn with_description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Adds a host or URL that it covers.
+    pub fn with_location(mut self, location: impl Into<String>) -> Self {
+        self.locations.push(location.into());
+        self
+    }
+
+    /// Sets how many locations it covers.
+    pub fn with_location_count(mut self, count: u64) -> Self {
+        self.location_count = Some(count);
+        self
+    }
+
+    /// Sets its labels.
+    pub fn with_labels<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
+        self.labels = labels.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether a scan of it can be started.
+    pub fn with_can_start(mut self, yes: bool) -> Self {
+        self.can_start = yes;
+        self
+    }
+
+    /// Sets when it was last scanned or seen in traffic.
+    pub fn with_last_seen(mut self, at: Timestamp) -> Self {
+        self.last_seen = Some(at);
+        self
+    }
+}
+
+/// Which bind targets to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BindTargetQuery {
+    /// Only those whose name contains this text, ignoring case.
+    pub name_contains: Option<String>,
+}
+
+impl BindTargetQuery {
+    /// All of them.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only those whose name contains the text, ignoring case.
+    pub fn with_name_contains(mut self, text: impl Into<String>) -> Self {
+        self.name_contains = Some(text.into());
+        self
+    }
+
+    /// True when the target belongs to the listing.
+    pub fn admits(&self, target: &BindTarget) -> bool {
+        self.name_contains
+            .as_ref()
+            .is_none_or(|text| target.name.to_lowercase().contains(&text.to_lowercase()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_its_kind() {
+        let id = BindTargetId::of("host", "api.example.com:8443");
+        assert_eq!((id.kind(), id.value()), ("host", "api.example.com:8443"));
+        assert_eq!((BindTargetId::all().kind(), BindTargetId::all().value()), ("all", ""));
+    }
+
+    #[test]
+    fn a_name_filter_ignores_case() {
+        let query = BindTargetQuery::new().with_name_contains("SHOP");
+        assert!(query.admits(&BindTarget::new("config:1", "the shop")));
+        assert!(!query.admits(&BindTarget::new("config:2", "billing")));
+    }
+}

@@ -1,0 +1,358 @@
+//! What an import saw, and what its silence means.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use serde::{Deserialize, Serialize};
+
+crate::id_type! {
+    /// The unit about which absence can speak: a configuration and an asset of Tenable's, a host of Salt's.
+    pub struct PartitionKey;
+}
+
+/// What it means when a finding known before was not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Absence {
+    /// The scanner examined the partition completely: what it did not report is gone.
+    MeansGone,
+    /// Nothing follows from silence.
+    SaysNothing,
+}
+
+crate::open_enum! {
+    /// What is missing from an import.
+    pub enum GapKind {
+        /// A record could not be decoded; its place in the answer is in the gap's path.
+        Record = "record",
+        /// A part of an export failed, was cancelled, or expired.
+        Chunk = "chunk",
+        /// An export ended before it was complete.
+        ExportIncomplete = "export_incomplete",
+        /// The target was never scanned, so nothing could be asked for.
+        NeverScanned = "never_scanned",
+        /// The target does not exist at the scanner any more, or is not visible.
+        TargetMissing = "target_missing",
+        /// The list moved while it was being read.
+        Shifted = "shifted",
+        /// The scan did not end well, or had trouble that limits its results.
+        ScanLimited = "scan_limited",
+        /// The results of a scan, or of one of its targets, could not be read.
+        ResultsUnavailable = "results_unavailable",
+        /// The scanner's own list of places could not vouch for the partition.
+        NotInInventory = "not_in_inventory",
+    }
+}
+
+/// Something that an import should have seen and did not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CoverageGap {
+    /// What is missing.
+    pub kind: GapKind,
+    /// The partition concerned; `None` where it may be any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<PartitionKey>,
+    /// What happened, in words a person can act on.
+    pub message: String,
+    /// The place in the answer's JSON, for a record that could not be decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl CoverageGap {
+    /// A gap that may concern any partition.
+    pub fn new(kind: GapKind, message: impl Into<String>) -> Self {
+        Self { kind, partition: None, message: message.into(), path: None }
+    }
+
+    /// Narrows it to a partition.
+    pub fn with_partition(mut self, partition: impl Into<PartitionKey>) -> Self {
+        self.partition = Some(partition.into());
+        self
+    }
+
+    /// Names the place in the answer's JSON.
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+}
+
+impl std::fmt::Display for CoverageGap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(partition) = &self.partition {
+            write!(f, "{partition}: ")?;
+        }
+        f.write_str(&self.message)?;
+        match &self.path {
+            Some(path) => write!(f, " (at {path})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What an import can say of a partition that it looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PartitionCoverage {
+    /// What silence about one of its findings means, were there no gap.
+    pub absence: Absence,
+    /// Why silence says nothing, in words a person can act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What an import saw: the last item of a stream of findings, and the proof that it ended.
+///
+/// ```
+/// use appsec_core::{Absence, Coverage, CoverageGap, GapKind, PartitionKey};
+///
+/// let shop = PartitionKey::from("host:shop.example.com");
+/// let mut coverage = Coverage::new();
+/// coverage.means_gone(shop.clone());
+/// assert_eq!(coverage.absence_of(&shop), Absence::MeansGone);
+///
+/// coverage.add_gap(CoverageGap::new(GapKind::Record, "one record could not be read"));
+/// assert_eq!(coverage.absence_of(&shop), Absence::SaysNothing, "the record may have been one of this host");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Coverage {
+    partitions: BTreeMap<PartitionKey, PartitionCoverage>,
+    gaps: Vec<CoverageGap>,
+    /// Gaps beyond [`Coverage::MAX_GAPS`], which are counted and no longer told apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    further_gaps: u64,
+    #[serde(default, skip_serializing_if = "UnknownWords::is_empty")]
+    unknown: UnknownWords,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Coverage {
+    /// The most gaps that are told apart. Beyond, every partition counts as concerned.
+    pub const MAX_GAPS: usize = 1_000;
+
+    /// A coverage of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// States that what a partition did not report is gone. Does not override an earlier `says_nothing`.
+    pub fn means_gone(&mut self, partition: PartitionKey) {
+        self.set(partition, Absence::MeansGone, None);
+    }
+
+    /// States that silence about a partition proves nothing, and why. The first reason is kept.
+    pub fn says_nothing(&mut self, partition: PartitionKey, reason: impl Into<String>) {
+        self.set(partition, Absence::SaysNothing, Some(reason.into()));
+    }
+
+    fn set(&mut self, key: PartitionKey, absence: Absence, reason: Option<String>) {
+        match self.partitions.entry(key) {
+            // The weaker statement stands: two routes to one partition must both vouch for it.
+            Entry::Occupied(known) if known.get().absence == Absence::SaysNothing => {}
+            Entry::Occupied(mut known) => *known.get_mut() = PartitionCoverage { absence, reason },
+            Entry::Vacant(place) => {
+                place.insert(PartitionCoverage { absence, reason });
+            }
+        }
+    }
+
+    /// States that silence proves nothing anywhere, as for a filtered query.
+    pub fn silence_all(&mut self, reason: &str) {
+        for known in self.partitions.values_mut().filter(|known| known.absence == Absence::MeansGone) {
+            (known.absence, known.reason) = (Absence::SaysNothing, Some(reason.to_owned()));
+        }
+    }
+
+    /// Adds a gap. The same gap twice is one.
+    pub fn add_gap(&mut self, gap: CoverageGap) {
+        if self.gaps.len() >= Self::MAX_GAPS {
+            self.further_gaps += 1;
+        } else if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    /// Replaces the count of words that nobody knew.
+    pub fn with_unknown(mut self, unknown: UnknownWords) -> Self {
+        self.unknown = unknown;
+        self
+    }
+
+    /// The partitions that were looked at.
+    pub fn partitions(&self) -> impl ExactSizeIterator<Item = (&PartitionKey, &PartitionCoverage)> {
+        self.partitions.iter()
+    }
+
+    /// What is missing; the first [`Coverage::MAX_GAPS`] of it.
+    pub fn gaps(&self) -> &[CoverageGap] {
+        &self.gaps
+    }
+
+    /// How many gaps there are in all.
+    pub fn gap_count(&self) -> u64 {
+        self.gaps.len() as u64 + self.further_gaps
+    }
+
+    /// Words and fields this version does not know, with how often they came.
+    pub fn unknown(&self) -> &UnknownWords {
+        &self.unknown
+    }
+
+    /// True when nothing is missing. It does not mean that silence speaks; ask [`Coverage::absence_of`].
+    pub fn is_complete(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
+    /// What the absence of a finding whose last sighting lies in that partition means, with gaps taken into account.
+    pub fn absence_of(&self, partition: &PartitionKey) -> Absence {
+        if self.silence_of(partition).is_some() { Absence::SaysNothing } else { Absence::MeansGone }
+    }
+
+    /// Why the absence of a finding of that partition proves nothing; `None` where it means gone.
+    pub fn silence_of(&self, partition: &PartitionKey) -> Option<&str> {
+        let gap = self.gaps.iter().find(|gap| gap.partition.as_ref().is_none_or(|gap| gap == partition));
+        if let Some(gap) = gap {
+            return Some(&gap.message);
+        }
+        if self.further_gaps > 0 {
+            return Some("more is missing than could be told apart");
+        }
+        match self.partitions.get(partition) {
+            None => Some("it was not looked at"),
+            Some(known) if known.absence == Absence::SaysNothing => {
+                Some(known.reason.as_deref().unwrap_or("the scanner does not say"))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// Words and fields that this version does not know, counted. At most 256 different ones are told apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnknownWords {
+    counts: BTreeMap<String, u64>,
+}
+
+impl UnknownWords {
+    const MAX_DISTINCT: usize = 256;
+    const MAX_LENGTH: usize = 64;
+
+    /// None so far.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts an unknown word of a field, as in `severity` and `Blocker`.
+    pub fn word(&mut self, field: &str, word: &str) {
+        let word: String = crate::mask::mask(word).chars().take(Self::MAX_LENGTH).collect();
+        self.count(format!("{field}={word}"));
+    }
+
+    /// Counts an unknown field.
+    pub fn field(&mut self, field: &str) {
+        if let Some(count) = self.counts.get_mut(field) {
+            *count += 1;
+        } else {
+            self.count(field.chars().take(Self::MAX_LENGTH).collect());
+        }
+    }
+
+    fn count(&mut self, key: String) {
+        if self.counts.len() < Self::MAX_DISTINCT || self.counts.contains_key(&key) {
+            *self.counts.entry(key).or_default() += 1;
+        } else {
+            *self.counts.entry("…".to_owned()).or_default() += 1;
+        }
+    }
+
+    /// True when everything was known.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// What was not known, `field` or `field=word`, with how often it came.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counts.iter().map(|(key, count)| (key.as_str(), *count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> PartitionKey {
+        PartitionKey::from(text)
+    }
+
+    #[test]
+    fn a_partition_nobody_looked_at_says_nothing() {
+        assert_eq!(Coverage::new().absence_of(&key("a")), Absence::SaysNothing);
+    }
+
+    #[test]
+    fn a_gap_silences_its_partition_and_only_that() {
+        let mut coverage = Coverage::new();
+        coverage.means_gone(key("a"));
+        coverage.means_gone(key("b"));
+        coverage.add_gap(CoverageGap::new(GapKind::ScanLimited, "time limit").with_partition("a"));
+        assert_eq!(coverage.absence_of(&key("a")), Absence::SaysNothing);
+        assert_eq!(coverage.silence_of(&key("a")), Some("time limit"));
+        assert_eq!(coverage.absence_of(&key("b")), Absence::MeansGone);
+        assert!(!coverage.is_complete());
+    }
+
+    #[test]
+    fn a_gap_without_a_partition_silences_all() {
+        let mut coverage = Coverage::new();
+        coverage.means_gone(key("a"));
+        coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 3 failed"));
+        assert_eq!(coverage.absence_of(&key("a")), Absence::SaysNothing);
+    }
+
+    #[test]
+    fn gaps_are_bounded_and_the_rest_silences_everything() {
+        let mut coverage = Coverage::new();
+        coverage.means_gone(key("a"));
+        for number in 0..=Coverage::MAX_GAPS {
+            let gap = CoverageGap::new(GapKind::Record, "unreadable").with_path(format!("[{number}]"));
+            coverage.add_gap(gap.clone().with_partition("b"));
+            coverage.add_gap(gap.with_partition("b"));
+        }
+        assert_eq!(coverage.gaps().len(), Coverage::MAX_GAPS);
+        assert_eq!(coverage.gap_count(), 1_003, "beyond the bound nothing is told apart");
+        assert_eq!(coverage.absence_of(&key("a")), Absence::SaysNothing);
+    }
+
+    #[test]
+    fn the_weaker_statement_stands_in_either_order() {
+        for gone_first in [true, false] {
+            let mut coverage = Coverage::new();
+            if gone_first {
+                coverage.means_gone(key("a"));
+            }
+            coverage.says_nothing(key("a"), "the export does not say");
+            coverage.means_gone(key("a"));
+            assert_eq!(coverage.absence_of(&key("a")), Absence::SaysNothing, "gone first: {gone_first}");
+            assert_eq!(coverage.partitions().len(), 1);
+        }
+    }
+
+    #[test]
+    fn unknown_words_are_counted_and_bounded() {
+        let mut unknown = UnknownWords::new();
+        for number in 0..1_000 {
+            unknown.word("severity", &format!("word{number}"));
+        }
+        unknown.field("newField");
+        assert!(unknown.iter().count() <= 257);
+        assert_eq!(unknown.iter().map(|(_, count)| count).sum::<u64>(), 1_001);
+    }
+}

@@ -1,0 +1,355 @@
+//! Findings in one shape, whatever the scanner.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::bind::BindTargetId;
+use crate::coverage::PartitionKey;
+use crate::fingerprint::Fingerprint;
+use crate::location::Location;
+use crate::mask::{mask, mask_json};
+use crate::scan::ScanId;
+use crate::severity::Severity;
+
+crate::open_enum! {
+    /// Where a finding stands in the scanner's own book.
+    pub enum FindingStatus {
+        /// Open.
+        Open = "open",
+        /// Someone works on it.
+        InProgress = "in_progress",
+        /// It was fixed once and is back.
+        Reopened = "reopened",
+        /// Fixed or resolved, the scanner says.
+        Fixed = "fixed",
+        /// The risk is accepted, by a person or a rule.
+        RiskAccepted = "risk_accepted",
+        /// Set aside.
+        Ignored = "ignored",
+        /// Not a weakness at all.
+        FalsePositive = "false_positive",
+    }
+}
+
+impl FindingStatus {
+    /// How much of a claim on attention it is: an unknown word most, a fixed finding least.
+    ///
+    /// Among occurrences of one finding the most open status wins.
+    pub fn openness(&self) -> u8 {
+        match self {
+            Self::Unknown(_) => 7,
+            Self::Reopened => 6,
+            Self::Open => 5,
+            Self::InProgress => 4,
+            Self::RiskAccepted => 3,
+            Self::Ignored => 2,
+            Self::FalsePositive => 1,
+            Self::Fixed => 0,
+        }
+    }
+}
+
+/// A CVSS rating.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Cvss {
+    /// The version, as in `3.1`; `3` where the scanner does not tell the minor.
+    pub version: String,
+    /// The base score, 0 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The vector, verbatim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<String>,
+}
+
+impl Cvss {
+    /// A rating by the given version of CVSS.
+    pub fn new(version: impl Into<String>, score: Option<f64>, vector: Option<String>) -> Self {
+        Self { version: version.into(), score, vector }
+    }
+}
+
+/// What was found: a plugin of Tenable's, a posture policy of Salt's. Shared by many findings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Rule {
+    /// The scanner's id of the rule; for Salt the policy's name, in lower case and single blanks.
+    pub id: String,
+    /// Its name for a person.
+    pub name: String,
+    /// The group it belongs to, in the scanner's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// What the weakness is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// How to remedy it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<String>,
+    /// The numbers of its weaknesses in MITRE's CWE list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cwe: Vec<u32>,
+    /// The vulnerabilities it stands for in the CVE list, as in `CVE-2015-9251`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cve: Vec<String>,
+    /// Its places in OWASP's lists, as in `A3:2021` or `API8:2019`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owasp: Vec<String>,
+    /// True where the OWASP places are a guess from CWE or name, not the scanner's own word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owasp_is_heuristic: bool,
+    /// Its ratings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cvss: Vec<Cvss>,
+    /// Where to read on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<String>,
+    /// The scanner's categories for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+impl Rule {
+    /// A rule of which only id and name are known.
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            family: None,
+            description: None,
+            remediation: None,
+            cwe: Vec::new(),
+            cve: Vec::new(),
+            owasp: Vec::new(),
+            owasp_is_heuristic: false,
+            cvss: Vec::new(),
+            references: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+}
+
+crate::open_enum! {
+    /// What a piece of evidence is.
+    pub enum EvidenceKind {
+        /// The request that showed it.
+        Request = "request",
+        /// The answer to it.
+        Response = "response",
+        /// What the scanner printed.
+        Output = "output",
+        /// The part of the answer that proves it.
+        Proof = "proof",
+        /// What was sent to provoke it.
+        Payload = "payload",
+        /// A parameter concerned.
+        Parameter = "parameter",
+        /// A link to a file.
+        Attachment = "attachment",
+    }
+}
+
+/// A piece of evidence. Its text is masked unless the query asked otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// What it is.
+    pub kind: EvidenceKind,
+    /// Its text.
+    pub text: String,
+}
+
+impl Evidence {
+    /// A piece of evidence.
+    pub fn new(kind: EvidenceKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+}
+
+/// A change of severity that people or rules made at the scanner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Recast {
+    /// The severity before.
+    pub original: Severity,
+    /// True where the rule accepts the risk, false where it only changes the severity.
+    pub accepted: bool,
+    /// The comment of whoever made the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The scanner's id of the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_id: Option<String>,
+}
+
+impl Recast {
+    /// A change from the given severity.
+    pub fn new(original: Severity, accepted: bool) -> Self {
+        Self { original, accepted, reason: None, rule_id: None }
+    }
+}
+
+/// One rule broken at one place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The scanner's key.
+    pub scanner: Arc<str>,
+    /// The identity across runs and routes.
+    pub fingerprint: Fingerprint,
+    /// The scanner's own long-lived ids of it, matched before the fingerprint; empty where the route has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// What was found.
+    pub rule: Arc<Rule>,
+    /// How grave it is now.
+    pub severity: Severity,
+    /// Where it stands; `None` where the route does not know, and then nothing that is known is overwritten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<FindingStatus>,
+    /// The change of severity made at the scanner; `None` where there is none or the route does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recast: Option<Recast>,
+    /// Where it is.
+    pub location: Location,
+    /// The unit about which absence can speak.
+    pub partition: PartitionKey,
+    /// The bind targets it belongs to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<BindTargetId>,
+    /// The scan that saw it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<ScanId>,
+    /// When it was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<Timestamp>,
+    /// When it was last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+    /// When it was fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_at: Option<Timestamp>,
+    /// Its page at the scanner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Labels of the place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// What proves it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// The scanner's record, when the query asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Value>,
+}
+
+impl Finding {
+    /// A finding of which only the required parts are known.
+    pub fn new(
+        scanner: Arc<str>,
+        fingerprint: Fingerprint,
+        rule: Arc<Rule>,
+        severity: Severity,
+        location: Location,
+        partition: PartitionKey,
+    ) -> Self {
+        Self {
+            scanner,
+            fingerprint,
+            aliases: Vec::new(),
+            rule,
+            severity,
+            status: None,
+            recast: None,
+            location,
+            partition,
+            targets: Vec::new(),
+            scan: None,
+            first_seen: None,
+            last_seen: None,
+            fixed_at: None,
+            link: None,
+            labels: Vec::new(),
+            evidence: Vec::new(),
+            raw: None,
+        }
+    }
+
+    /// Adds a piece of evidence, unless it is empty.
+    pub fn push_evidence(&mut self, kind: EvidenceKind, text: Option<&str>) {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            self.evidence.push(Evidence::new(kind, text));
+        }
+    }
+
+    /// Masks every field that can hold evidence: its pieces, the place's text, the link and the raw record.
+    ///
+    /// The fingerprint is taken before, so masking never changes an identity.
+    pub fn mask_evidence(&mut self) {
+        fn masked(text: &mut String) {
+            if let std::borrow::Cow::Owned(changed) = mask(text) {
+                *text = changed;
+            }
+        }
+        self.evidence.iter_mut().for_each(|evidence| masked(&mut evidence.text));
+        masked(&mut self.location.text);
+        masked(&mut self.location.path);
+        if let Some(name) = self.location.input.as_mut().and_then(|input| input.name.as_mut()) {
+            masked(name);
+        }
+        if let Some(link) = &mut self.link {
+            masked(link);
+        }
+        if let Some(raw) = &mut self.raw {
+            mask_json(raw);
+        }
+    }
+
+    /// About how many bytes it holds by itself, without its rule, which is shared.
+    pub fn weight(&self) -> usize {
+        let texts = self.evidence.iter().map(|evidence| evidence.text.len()).sum::<usize>();
+        let raw = self.raw.as_ref().map_or(0, json_weight);
+        512 + texts + raw + self.location.text.len() + self.location.path.len()
+    }
+}
+
+fn json_weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 24 + text.len(),
+        Value::Array(items) => 24 + items.iter().map(json_weight).sum::<usize>(),
+        Value::Object(map) => {
+            24 + map.iter().map(|(key, value)| 48 + key.len() + json_weight(value)).sum::<usize>()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 16,
+    }
+}
+
+/// A change of a finding's status, to be written back to the scanner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StatusChange {
+    /// The scanner's own id of the finding: one of its aliases.
+    pub finding: String,
+    /// The new status.
+    pub status: FindingStatus,
+    /// Why, for scanners that keep a comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl StatusChange {
+    /// A change of the finding with that id.
+    pub fn new(finding: impl Into<String>, status: FindingStatus) -> Self {
+        Self { finding: finding.into(), status, comment: None }
+    }
+
+    /// Says why.
+    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+}

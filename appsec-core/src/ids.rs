@@ -1,0 +1,284 @@
+//! Typed ids and open enums: the two shapes that nearly every word of a scanner's API has.
+
+use serde::{Deserialize, Serialize};
+
+/// Declares newtypes over `String` for ids that a scanner hands out.
+///
+/// An id has `as_str`, `Display`, `From<&str>`, `From<String>`, and is transparent to serde. It is not `Deref`: an id is not text
+/// to be edited.
+#[macro_export]
+macro_rules! id_type {
+    ($($(#[$meta:meta])* $vis:vis struct $name:ident;)+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(transparent)]
+        $vis struct $name(String);
+
+        impl $name {
+            /// The id from its text.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The id's text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+    )+};
+}
+
+/// Declares an enum over words that an API may extend at any time.
+///
+/// A known word is recognised whatever its case, spaces, `_` and `-` are (`"InProcess"`, `"In Process"`, `"IN_PROCESS"`); a
+/// word that is not known is kept in `Unknown`, verbatim. Such an enum may grow without a major version. Use
+/// [`Spelled`] around it where a record must be written back exactly as it came.
+///
+/// ```
+/// appsec_core::open_enum! {
+///     /// The state of a door.
+///     pub enum Door {
+///         /// Anyone may pass.
+///         Open = "OPEN",
+///         /// Nobody may.
+///         HalfShut = "half shut",
+///     }
+/// }
+/// assert_eq!(Door::from("Half-Shut"), Door::HalfShut);
+/// assert_eq!(Door::from("ajar").to_string(), "ajar");
+/// assert!(Door::from("ajar").is_unknown());
+/// ```
+#[macro_export]
+macro_rules! open_enum {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        ///
+        /// May grow without a major version.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        $vis enum $name {
+            $($(#[$vmeta])* $variant,)+
+            /// A word this version does not know, verbatim.
+            Unknown(String),
+        }
+
+        impl $name {
+            /// The known words, in the order of their declaration.
+            pub const KNOWN: &'static [&'static str] = &[$($text),+];
+
+            /// The word in its usual spelling; an unknown one verbatim.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $text,)+
+                    Self::Unknown(text) => text,
+                }
+            }
+
+            /// True for a word this version does not know.
+            pub fn is_unknown(&self) -> bool {
+                matches!(self, Self::Unknown(_))
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                $(if $crate::same_word(text, $text) { return Self::$variant; })+
+                Self::Unknown(text.to_owned())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                match Self::from(text.as_str()) {
+                    Self::Unknown(_) => Self::Unknown(text),
+                    known => known,
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                struct Word;
+                impl ::serde::de::Visitor<'_> for Word {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        f.write_str("a word")
+                    }
+                    fn visit_str<E>(self, text: &str) -> ::std::result::Result<$name, E> {
+                        Ok($name::from(text))
+                    }
+                    fn visit_string<E>(self, text: String) -> ::std::result::Result<$name, E> {
+                        Ok($name::from(text))
+                    }
+                }
+                deserializer.deserialize_str(Word)
+            }
+        }
+    };
+}
+
+/// True when two words differ at most in case, white space, `_` and `-`.
+///
+/// ```
+/// assert!(appsec_core::same_word("In Process", "IN_PROCESS"));
+/// assert!(!appsec_core::same_word("In Process", "Processed"));
+/// ```
+pub fn same_word(a: &str, b: &str) -> bool {
+    if a == b {
+        return true;
+    }
+    let mut left = folded(a);
+    let mut right = folded(b);
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return true,
+            (x, y) if x == y => {}
+            _ => return false,
+        }
+    }
+}
+
+fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '-').flat_map(char::to_lowercase)
+}
+
+/// A word of an open enum together with the spelling it came in, so that it is written back verbatim.
+///
+/// Two are equal when their values are, whatever the spelling.
+#[derive(Debug, Clone)]
+pub struct Spelled<E> {
+    value: E,
+    // Only kept where it differs from the usual spelling: nearly never, so nearly no allocation.
+    text: Option<Box<str>>,
+}
+
+impl<E> Spelled<E> {
+    /// The word's meaning.
+    pub fn value(&self) -> &E {
+        &self.value
+    }
+
+    /// The word's meaning, by value.
+    pub fn into_value(self) -> E {
+        self.value
+    }
+}
+
+impl<E: for<'a> From<&'a str> + fmt::Display> Spelled<E> {
+    /// The word from its text.
+    pub fn new(text: &str) -> Self {
+        let value = E::from(text);
+        let text = (value.to_string() != text).then(|| text.into());
+        Self { value, text }
+    }
+}
+
+impl<E> From<E> for Spelled<E> {
+    fn from(value: E) -> Self {
+        Self { value, text: None }
+    }
+}
+
+impl<E: PartialEq> PartialEq for Spelled<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<E: PartialEq> PartialEq<E> for Spelled<E> {
+    fn eq(&self, other: &E) -> bool {
+        self.value == *other
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Spelled<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.text {
+            Some(text) => f.write_str(text),
+            None => self.value.fmt(f),
+        }
+    }
+}
+
+impl<E: Serialize> Serialize for Spelled<E> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.text {
+            Some(text) => serializer.serialize_str(text),
+            None => self.value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, E: for<'a> From<&'a str> + fmt::Display> Deserialize<'de> for Spelled<E> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Ok(Self::new(&text))
+    }
+}
+
+use std::fmt;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    open_enum! {
+        /// A status.
+        enum Status {
+            /// Open.
+            Open = "Open",
+            /// In process.
+            InProcess = "InProcess",
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_word_agree() {
+        for text in ["InProcess", "In Process", "Inprocess", "IN_PROCESS", "in-process"] {
+            assert_eq!(Status::from(text), Status::InProcess, "{text}");
+        }
+        assert_eq!(Status::from("Processing"), Status::Unknown("Processing".into()));
+        assert_eq!(Status::KNOWN, ["Open", "InProcess"]);
+    }
+
+    #[test]
+    fn spelled_words_are_written_back_verbatim() {
+        for text in ["InProcess", "In Process", "IN_PROCESS", "Snoozed", ""] {
+            let json = serde_json::to_string(text).unwrap();
+            let word: Spelled<Status> = serde_json::from_str(&json).unwrap();
+            assert_eq!(serde_json::to_string(&word).unwrap(), json);
+            assert_eq!(word.to_string(), text);
+        }
+        assert_eq!(Spelled::<Status>::new("in process"), Status::InProcess);
+    }
+}

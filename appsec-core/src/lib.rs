@@ -1,0 +1,44 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod bind;
+mod connection;
+mod coverage;
+mod error;
+mod ext;
+mod finding;
+mod fingerprint;
+mod ids;
+mod location;
+mod mask;
+mod poll;
+mod query;
+mod scan;
+mod scanner;
+mod severity;
+mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use async_trait::async_trait;
+pub use futures_core::stream::BoxStream;
+
+pub use bind::{BindTarget, BindTargetId, BindTargetQuery};
+pub use connection::{Cause, ConnectionReport, ConnectionStep, StepKind, StepOutcome};
+pub use coverage::{Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, UnknownWords};
+pub use error::{Error, ErrorKind, Result};
+pub use ext::DastApiScannerExt;
+pub use finding::{Cvss, Evidence, EvidenceKind, Finding, FindingStatus, Recast, Rule, StatusChange};
+pub use fingerprint::Fingerprint;
+pub use ids::{Spelled, same_word};
+pub use location::{Input, Location};
+pub use mask::{mask, mask_json};
+pub use poll::Watch;
+pub use query::{Batcher, FindingBatch, FindingEvent, FindingQuery, FindingScope, Progress, ResumePoint};
+pub use scan::{Scan, ScanId, ScanProblem, ScanProblemKind, ScanRequest, ScanStatus, StartedScan};
+pub use scanner::{Capabilities, DastApiScanner, ScanMode, ScannerInfo};
+pub use severity::Severity;
+pub use stream::once_err;
+
+/// A point in time. The type is jiff's, and nothing else of jiff is in this crate's API.
+pub use jiff::Timestamp;

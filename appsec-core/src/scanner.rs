@@ -1,0 +1,296 @@
+//! The trait that every scanner implements, and the description of one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::bind::{BindTarget, BindTargetId, BindTargetQuery};
+use crate::connection::ConnectionReport;
+use crate::error::{Error, Result};
+use crate::finding::StatusChange;
+use crate::query::{FindingEvent, FindingQuery};
+use crate::scan::{Scan, ScanId, ScanRequest, StartedScan};
+use crate::stream::once_err;
+
+/// Who causes findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ScanMode {
+    /// The scanner observes traffic; there is nothing to start.
+    Passive,
+    /// The scanner scans on demand.
+    Active,
+}
+
+/// What a kind of scanner can do. Each name is a method of [`DastApiScanner`], with its variant.
+///
+/// What is lacking answers `Unsupported` before any request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "a flat list of abilities is what callers match on")]
+pub struct Capabilities {
+    /// `findings` with `FindingScope::Scan`.
+    pub findings_by_scan: bool,
+    /// `findings` with `FindingScope::Targets`.
+    pub findings_by_target: bool,
+    /// `findings` with `FindingScope::All`.
+    pub findings_all: bool,
+    /// `start_scan`.
+    pub start_scan: bool,
+    /// `stop_scan`.
+    pub stop_scan: bool,
+    /// `scan` and `scans`.
+    pub scans: bool,
+    /// `set_finding_status`.
+    pub set_finding_status: bool,
+}
+
+impl Capabilities {
+    /// Of nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Sets whether findings can be read by scan.
+    pub fn with_findings_by_scan(mut self, yes: bool) -> Self {
+        self.findings_by_scan = yes;
+        self
+    }
+
+    /// Sets whether findings can be read by target.
+    pub fn with_findings_by_target(mut self, yes: bool) -> Self {
+        self.findings_by_target = yes;
+        self
+    }
+
+    /// Sets whether the findings of the whole tenant can be read.
+    pub fn with_findings_all(mut self, yes: bool) -> Self {
+        self.findings_all = yes;
+        self
+    }
+
+    /// Sets whether scans can be started.
+    pub fn with_start_scan(mut self, yes: bool) -> Self {
+        self.start_scan = yes;
+        self
+    }
+
+    /// Sets whether scans can be stopped.
+    pub fn with_stop_scan(mut self, yes: bool) -> Self {
+        self.stop_scan = yes;
+        self
+    }
+
+    /// Sets whether scans can be looked at.
+    pub fn with_scans(mut self, yes: bool) -> Self {
+        self.scans = yes;
+        self
+    }
+
+    /// Sets whether a finding's status can be written back.
+    pub fn with_set_finding_status(mut self, yes: bool) -> Self {
+        self.set_finding_status = yes;
+        self
+    }
+}
+
+/// What kind of scanner it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub struct ScannerInfo {
+    /// The stable key of its kind: lower-case letters and digits, as in `saltsecurity` or `tenableiowas`.
+    pub key: &'static str,
+    /// Its name for a person.
+    pub name: &'static str,
+    /// Who causes findings.
+    pub mode: ScanMode,
+    /// What it can do.
+    pub capabilities: Capabilities,
+}
+
+impl ScannerInfo {
+    /// A description.
+    pub const fn new(
+        key: &'static str,
+        name: &'static str,
+        mode: ScanMode,
+        capabilities: Capabilities,
+    ) -> Self {
+        Self { key, name, mode, capabilities }
+    }
+}
+
+/// A scanner of web applications or APIs: test the connection, list what can be bound, read findings, and start scans
+/// where the scanner scans.
+///
+/// Implement the four required methods, and those that the scanner's abilities ask for; callers find more comfortable forms in
+/// [`DastApiScannerExt`](crate::DastApiScannerExt). Each method has a *Contract*; every line of it is a check of the conformance
+/// suite (feature `testing`), named in brackets.
+///
+/// The trait is and stays usable as `dyn DastApiScanner`. Adding a required method is a major version.
+#[async_trait]
+pub trait DastApiScanner: fmt::Debug + Send + Sync {
+    /// What kind of scanner it is.
+    ///
+    /// # Contract
+    /// * The same value on each call. `[info/stable]`
+    /// * The key is made of lower-case letters and digits; the name is not empty. `[info/well-formed]`
+    fn info(&self) -> &ScannerInfo;
+
+    /// Tests the connection step by step. A failed test is a result, not an error.
+    ///
+    /// # Contract
+    /// * With a working service and good credentials no step fails. `[connection/ok]`
+    /// * When the service refuses the credentials, the credentials step fails with a cause and a remedy, and later steps
+    ///   are skipped. `[connection/refused]`
+    /// * When the service is down, the report says so; it does not hang and does not panic. `[connection/down]`
+    async fn test_connection(&self) -> ConnectionReport;
+
+    /// Lists what a project can be bound to, in batches.
+    ///
+    /// # Contract
+    /// * Nothing is sent before the stream is polled. `[targets/lazy]`
+    /// * Every target that exists is listed once. `[targets/complete]`
+    /// * A name filter lists only what it admits. `[targets/filter]`
+    /// * After an error the stream ends. `[targets/error-ends]`
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>>;
+
+    /// Reads findings, in batches, ended by a coverage.
+    ///
+    /// # Contract
+    /// * Nothing is sent before the stream is polled. `[findings/lazy]`
+    /// * A stream that succeeds ends with exactly one `End`, its last item. `[findings/end-last]`
+    /// * After an error the stream ends, without an `End`. `[findings/error-ends]`
+    /// * A batch holds at most 256 findings. `[findings/batch-size]`
+    /// * Every finding that exists in the scope comes exactly once. `[findings/complete]`
+    /// * Every finding names the scanner by its key. `[findings/scanner-key]`
+    /// * The partition of every finding is in the coverage. `[findings/partition-covered]`
+    /// * A second run gives the same findings the same fingerprints. `[findings/stable-fingerprint]`
+    /// * With `Targets`, every finding names at least one of the targets asked for. `[findings/names-target]`
+    /// * With `Targets` of several, each finding still comes once. `[findings/targets-once]`
+    /// * An empty list of targets is `InvalidRequest`, and nothing is sent. `[findings/empty-targets]`
+    /// * An unknown target is an error or a gap, never silence. `[findings/unknown-target]`
+    /// * A scope that the capabilities lack is `Unsupported`, and nothing is sent. `[findings/unsupported-scope]`
+    /// * A filter lets through what it admits, and unknown words always. `[findings/filter]`
+    /// * A filtered query closes nothing: absence says nothing in its coverage. `[findings/filter-silences]`
+    /// * From the resume point of any batch the rest comes; together nothing is lost. `[findings/resume]`
+    /// * A resumed stream closes nothing. `[findings/resume-silences]`
+    /// * Another scanner's resume point is `ResumeExpired`. `[findings/foreign-resume]`
+    /// * When the service breaks under way, the stream ends in an error, or in a coverage under which silence proves nothing.
+    ///   `[findings/broken-proves-nothing]`
+    /// * A record that cannot be decoded is a gap, and the others still come. `[findings/bad-record]`
+    /// * Evidence is masked unless the query asks otherwise. `[findings/masked]`
+    fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>>;
+
+    /// Starts a scan.
+    ///
+    /// # Contract
+    /// * Without the ability: `Unsupported`, and nothing is sent. `[start/unsupported]`
+    /// * The scan that is returned can be looked at with `scan`. `[start/visible]`
+    /// * While it runs, a second request answers `AlreadyRunning` with the same scan. `[start/already-running]`
+    /// * An unknown target is `NotFound` or `InvalidRequest`. `[start/unknown-target]`
+    ///
+    /// # Errors
+    /// As above; `PermissionDenied` where the role is too low. An error with
+    /// [`outcome_unknown`](crate::Error::outcome_unknown) may have started a scan.
+    async fn start_scan(&self, request: &ScanRequest) -> Result<StartedScan> {
+        let _ = request;
+        Err(Error::unsupported("start_scan"))
+    }
+
+    /// Looks at a scan, its children and its problems.
+    ///
+    /// # Contract
+    /// * Without the ability: `Unsupported`, and nothing is sent. `[scan/unsupported]`
+    /// * An unknown id is `NotFound` or `InvalidRequest`. `[scan/unknown]`
+    /// * The scan has the id that was asked for. `[scan/same-id]`
+    ///
+    /// # Errors
+    /// As above.
+    async fn scan(&self, id: &ScanId) -> Result<Scan> {
+        let _ = id;
+        Err(Error::unsupported("scan"))
+    }
+
+    /// Asks a scan to stop. It may take a while until it has; watch it.
+    ///
+    /// # Contract
+    /// * Without the ability: `Unsupported`, and nothing is sent. `[stop/unsupported]`
+    /// * A running scan ends as `Canceled`. `[stop/cancels]`
+    /// * Stopping a scan that has ended is no error. `[stop/ended-is-ok]`
+    /// * An unknown id is `NotFound` or `InvalidRequest`. `[stop/unknown]`
+    ///
+    /// # Errors
+    /// As above; `Conflict` where the scan's state does not allow it.
+    async fn stop_scan(&self, id: &ScanId) -> Result<()> {
+        let _ = id;
+        Err(Error::unsupported("stop_scan"))
+    }
+
+    /// Lists the scans of a target, newest first, in batches.
+    ///
+    /// # Contract
+    /// * Without the ability: `Unsupported`, and nothing is sent. `[scans/unsupported]`
+    /// * A scan that was started is listed, and names its target. `[scans/lists-started]`
+    /// * Newest first. `[scans/newest-first]`
+    fn scans(&self, target: &BindTargetId) -> BoxStream<'static, Result<Vec<Scan>>> {
+        let _ = target;
+        once_err(Error::unsupported("scans"))
+    }
+
+    /// Writes the status of a finding back to the scanner.
+    ///
+    /// # Contract
+    /// * Without the ability: `Unsupported`, and nothing is sent. `[status/unsupported]`
+    /// * A status that the scanner has no word for is `InvalidRequest`, and nothing is sent. `[status/no-word]`
+    /// * After it succeeds, the finding is read with the new status. `[status/read-back]`
+    ///
+    /// # Errors
+    /// As above; `NotFound` where the scanner says that there is no such finding.
+    async fn set_finding_status(&self, change: &StatusChange) -> Result<()> {
+        let _ = change;
+        Err(Error::unsupported("set_finding_status"))
+    }
+}
+
+macro_rules! forward {
+    ($($pointer:ty),+) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<T: DastApiScanner + ?Sized> DastApiScanner for $pointer {
+            fn info(&self) -> &ScannerInfo {
+                (**self).info()
+            }
+            async fn test_connection(&self) -> ConnectionReport {
+                (**self).test_connection().await
+            }
+            fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+                (**self).bind_targets(query)
+            }
+            fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
+                (**self).findings(query)
+            }
+            async fn start_scan(&self, request: &ScanRequest) -> Result<StartedScan> {
+                (**self).start_scan(request).await
+            }
+            async fn scan(&self, id: &ScanId) -> Result<Scan> {
+                (**self).scan(id).await
+            }
+            async fn stop_scan(&self, id: &ScanId) -> Result<()> {
+                (**self).stop_scan(id).await
+            }
+            fn scans(&self, target: &BindTargetId) -> BoxStream<'static, Result<Vec<Scan>>> {
+                (**self).scans(target)
+            }
+            async fn set_finding_status(&self, change: &StatusChange) -> Result<()> {
+                (**self).set_finding_status(change).await
+            }
+        }
+    )+};
+}
+
+forward!(Arc<T>, Box<T>);

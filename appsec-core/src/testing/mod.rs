@@ -1,0 +1,138 @@
+//! The kit for proving a scanner: a world to fill, faults to cause, the conformance suite, and the smallest real scanner.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{BindTargetId, DastApiScanner, FindingStatus, Result, ScanId, Severity};
+
+/// A scanner together with the service behind it, so that the conformance suite can fill and break the service.
+///
+/// Only [`Fixture::scanner`] is required. What a fixture cannot do, the suite skips in print.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// The scanner under test.
+    fn scanner(&self) -> Arc<dyn DastApiScanner>;
+
+    /// Fills the service with exactly this world; `None` when it cannot be filled.
+    ///
+    /// # Errors
+    /// Whatever the service says.
+    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+        let _ = world;
+        Ok(None)
+    }
+
+    /// How many requests the service has received; `None` when it does not count.
+    async fn requests(&self) -> Option<u64> {
+        None
+    }
+
+    /// Breaks the service from now on; false when it cannot be broken that way.
+    async fn break_with(&self, fault: Fault) -> bool {
+        let _ = fault;
+        false
+    }
+}
+
+/// How a service can be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It refuses the credentials.
+    Unauthorized,
+    /// Nothing answers, or every answer is a server fault.
+    Down,
+    /// It answers so many requests more, and then is down.
+    DownAfter(u64),
+    /// One more record than were seeded stands among the findings of the first target, and it cannot be decoded.
+    BadRecord,
+}
+
+/// What a service is filled with: targets, and findings of each.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct World {
+    /// The targets.
+    pub targets: Vec<WorldTarget>,
+}
+
+/// A target of a [`World`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct WorldTarget {
+    /// Its name, unique in the world, and a host name.
+    pub name: String,
+    /// Its findings.
+    pub findings: Vec<WorldFinding>,
+}
+
+/// A finding of a [`World`], told apart by its path.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct WorldFinding {
+    /// The name of the broken rule.
+    pub rule: String,
+    /// The path of the place; unique within its target.
+    pub path: String,
+    /// How grave it is.
+    pub severity: Severity,
+    /// Where it stands.
+    pub status: FindingStatus,
+    /// What the service shows as evidence, in whatever field it has for that.
+    pub evidence: String,
+}
+
+impl World {
+    /// A world with so many targets (`t0.example.com`, …) and so many findings of each, of all severities, open.
+    pub fn new(targets: usize, findings: usize) -> Self {
+        let target = |number: usize| WorldTarget {
+            name: format!("t{number}.example.com"),
+            findings: (0..findings).map(WorldFinding::numbered).collect(),
+        };
+        Self { targets: (0..targets).map(target).collect() }
+    }
+}
+
+impl WorldFinding {
+    fn numbered(number: usize) -> Self {
+        let severity = Severity::WORST_FIRST[number % Severity::WORST_FIRST.len()].clone();
+        Self {
+            rule: format!("Rule {}", number % 7),
+            path: format!("/path/{number}"),
+            severity,
+            status: FindingStatus::Open,
+            evidence: format!("evidence {number}"),
+        }
+    }
+}
+
+/// Where a [`World`] went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Seeded {
+    /// The bind target of each of the world's targets, by name.
+    pub targets: BTreeMap<String, BindTargetId>,
+    /// A completed scan of each target that holds exactly its findings, by the target's name, where the scanner has scans.
+    pub scans: BTreeMap<String, ScanId>,
+}
+
+impl Seeded {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes where a target went.
+    pub fn with_target(mut self, name: impl Into<String>, id: impl Into<BindTargetId>) -> Self {
+        self.targets.insert(name.into(), id.into());
+        self
+    }
+
+    /// Notes a completed scan of a target.
+    pub fn with_scan(mut self, name: impl Into<String>, id: impl Into<ScanId>) -> Self {
+        self.scans.insert(name.into(), id.into());
+        self
+    }
+}
