@@ -1,0 +1,63 @@
+//! Name look-up, as a part that can be replaced.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Turns a host name into addresses.
+///
+/// The stack asks it for every name that it connects to, the proxy's included; addresses in a URL are never asked
+/// for. A test suite injects its own (`StaticResolver`, feature `testing`), so that no query leaves the machine.
+#[async_trait]
+pub trait Resolver: fmt::Debug + Send + Sync {
+    /// The addresses of `host`, the preferred one first.
+    ///
+    /// # Errors
+    /// Any failure of the look-up. An empty list counts as one.
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The operating system's resolver (`getaddrinfo`), on the runtime's blocking threads.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SystemResolver;
+
+impl SystemResolver {
+    /// The operating system's resolver.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+#[async_trait]
+impl Resolver for SystemResolver {
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// Lets reqwest ask one of our resolvers.
+pub(crate) struct ReqwestResolver(pub(crate) Arc<dyn Resolver>);
+
+impl Resolve for ReqwestResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let resolver = Arc::clone(&self.0);
+        Box::pin(async move {
+            let addresses = resolver.resolve(name.as_str()).await?;
+            if addresses.is_empty() {
+                return Err(no_address().into());
+            }
+            // Port 0 means the URL's port to reqwest.
+            Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
+        })
+    }
+}
+
+/// The failure of a look-up that succeeds with nothing.
+pub(crate) fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+}

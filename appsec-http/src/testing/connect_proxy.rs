@@ -1,0 +1,136 @@
+//! An HTTP proxy that opens tunnels, or does not.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use tokio::net::TcpStream;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::{header, listen, read_head};
+
+/// What the proxy does with a request for a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectAnswer {
+    /// Opens a tunnel to this address, whatever host was asked for.
+    Tunnel(SocketAddr),
+    /// Opens a tunnel to this address for those who send exactly this `Proxy-Authorization`; 407 for others.
+    TunnelFor(SocketAddr, &'static str),
+    /// Answers with this status and closes.
+    Status(u16),
+    /// Says something that is not HTTP and closes.
+    Garbage,
+    /// Never answers.
+    Silence,
+    /// Closes without an answer.
+    Close,
+}
+
+/// A request for a tunnel, as the proxy saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectRequest {
+    /// What to connect to, as `host:port`.
+    pub target: String,
+    /// The `Proxy-Authorization` header, where one came.
+    pub authorization: Option<String>,
+}
+
+/// A proxy on loopback that understands `CONNECT` and nothing else, and records what it was asked.
+#[derive(Debug)]
+pub struct ConnectProxy {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<ConnectRequest>>>,
+    task: AbortHandle,
+}
+
+impl ConnectProxy {
+    /// Starts a proxy that answers every request the same way.
+    ///
+    /// # Errors
+    /// When no port can be opened.
+    pub async fn start(answer: ConnectAnswer) -> io::Result<Self> {
+        let listener = listen().await?;
+        let address = listener.local_addr()?;
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream, answer, Arc::clone(&log)));
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, requests, task: task.abort_handle() })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL, without credentials.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it was asked so far.
+    pub fn requests(&self) -> Vec<ConnectRequest> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for ConnectProxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    answer: ConnectAnswer,
+    log: Arc<Mutex<Vec<ConnectRequest>>>,
+) -> io::Result<()> {
+    let Some(head) = read_head(&mut stream).await? else { return Ok(()) };
+    let mut request_line = head.split(' ');
+    let (Some("CONNECT"), Some(target)) = (request_line.next(), request_line.next()) else {
+        return refuse(stream, 405).await;
+    };
+    let authorization = header(&head, "proxy-authorization").map(str::to_owned);
+    let permitted = match answer {
+        ConnectAnswer::TunnelFor(_, wanted) => authorization.as_deref() == Some(wanted),
+        _ => true,
+    };
+    log.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(ConnectRequest { target: target.to_owned(), authorization });
+
+    match answer {
+        ConnectAnswer::TunnelFor(..) if !permitted => refuse(stream, 407).await,
+        ConnectAnswer::Tunnel(upstream) | ConnectAnswer::TunnelFor(upstream, _) => {
+            let Ok(mut upstream) = TcpStream::connect(upstream).await else {
+                return refuse(stream, 502).await;
+            };
+            stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+            copy_bidirectional(&mut stream, &mut upstream).await?;
+            Ok(())
+        }
+        ConnectAnswer::Status(status) => refuse(stream, status).await,
+        ConnectAnswer::Garbage => {
+            stream.write_all(b"220 mail.example.test ready\r\n\r\n").await?;
+            stream.shutdown().await
+        }
+        ConnectAnswer::Silence => std::future::pending().await,
+        ConnectAnswer::Close => Ok(()),
+    }
+}
+
+async fn refuse(mut stream: TcpStream, status: u16) -> io::Result<()> {
+    let challenge = if status == 407 { "Proxy-Authenticate: Basic realm=\"test\"\r\n" } else { "" };
+    let answer =
+        format!("HTTP/1.1 {status} Refused\r\n{challenge}Content-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}

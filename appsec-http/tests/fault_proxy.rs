@@ -1,0 +1,265 @@
+//! The fault proxy and its neighbours break exactly what they are told to.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use appsec_http::testing::{
+    ConnectAnswer, ConnectProxy, Fault, FaultProxy, TestCa, TlsServer, black_hole, http_answer,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// Longer than any of these tests waits for something that should come.
+const SOON: Duration = Duration::from_secs(10);
+/// How long a test waits to see that nothing comes.
+const QUIET: Duration = Duration::from_millis(150);
+const ANSWER: &[u8] = b"0123456789";
+
+/// Answers every byte it gets with the same ten bytes.
+async fn server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                while stream.read_u8().await.is_ok() {
+                    if stream.write_all(ANSWER).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+async fn ask(proxy: &FaultProxy) -> TcpStream {
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    stream.write_all(b"?").await.unwrap();
+    stream
+}
+
+/// What comes until the end, and how the end comes.
+async fn read_all(stream: &mut TcpStream) -> (Vec<u8>, io::Result<()>) {
+    let mut bytes = Vec::new();
+    let end = timeout(SOON, stream.read_to_end(&mut bytes)).await.expect("an end");
+    (bytes, end.map(drop))
+}
+
+async fn read_answer(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = vec![0; ANSWER.len()];
+    timeout(SOON, stream.read_exact(&mut bytes)).await.expect("in time").unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn without_a_fault_everything_passes_and_is_counted() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    let mut stream = ask(&proxy).await;
+    assert_eq!(read_answer(&mut stream).await, ANSWER);
+    stream.write_all(b"??").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let (rest, end) = read_all(&mut stream).await;
+    assert_eq!(rest.len(), 20);
+    end.unwrap();
+    assert_eq!((proxy.connections(), proxy.bytes_from_clients(), proxy.bytes_to_clients()), (1, 3, 30));
+    assert_eq!(proxy.open_connections(), 0);
+}
+
+#[tokio::test]
+async fn truncation_ends_in_order_after_so_many_bytes() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    for bytes in [0, 4, 9] {
+        proxy.set(Fault::TruncateAfter(bytes));
+        let (read, end) = read_all(&mut ask(&proxy).await).await;
+        assert_eq!(read.len() as u64, bytes);
+        end.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn reset_is_a_reset_after_so_many_bytes() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    for bytes in [0, 4] {
+        proxy.set(Fault::ResetAfter(bytes));
+        let (read, end) = read_all(&mut ask(&proxy).await).await;
+        assert_eq!(read.len() as u64, bytes);
+        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+}
+
+#[tokio::test]
+async fn refusal_resets_before_the_server_hears() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    proxy.script([Fault::Refuse]);
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    let end = timeout(SOON, stream.read_u8()).await.expect("an end");
+    assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(proxy.bytes_from_clients(), 0);
+}
+
+#[tokio::test]
+async fn a_stall_keeps_the_connection_open_until_it_is_lifted() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    proxy.set(Fault::StallAfter(3));
+    let mut stream = ask(&proxy).await;
+    let mut start = [0; 3];
+    timeout(SOON, stream.read_exact(&mut start)).await.expect("three bytes").unwrap();
+    assert!(timeout(QUIET, stream.read_u8()).await.is_err(), "nothing more while stalled");
+    assert_eq!(proxy.open_connections(), 1);
+
+    proxy.set(Fault::None);
+    let mut rest = [0; 7];
+    timeout(SOON, stream.read_exact(&mut rest)).await.expect("the rest").unwrap();
+    assert_eq!([&start[..], &rest[..]].concat(), ANSWER);
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_on_a_stall_leaves_nothing_open() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    proxy.set(Fault::StallAfter(0));
+    let stream = ask(&proxy).await;
+    let bytes_arrived = async {
+        while proxy.bytes_from_clients() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, bytes_arrived).await.expect("the request arrived");
+    drop(stream);
+    let closed = async {
+        while proxy.open_connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, closed).await.expect("the connection ended");
+}
+
+#[tokio::test]
+async fn garbage_follows_what_passed() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    proxy.set(Fault::GarbageAfter(2));
+    let (read, end) = read_all(&mut ask(&proxy).await).await;
+    end.unwrap();
+    assert_eq!(&read[..2], &ANSWER[..2]);
+    assert!(read.len() > 2);
+    assert!(String::from_utf8(read).is_err());
+}
+
+#[tokio::test]
+async fn a_delay_is_added_once_before_the_answer() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    proxy.set(Fault::Delay(QUIET));
+    let begun = Instant::now();
+    let mut stream = ask(&proxy).await;
+    assert_eq!(read_answer(&mut stream).await, ANSWER);
+    assert!(begun.elapsed() >= QUIET);
+}
+
+#[tokio::test]
+async fn a_drip_passes_everything_at_its_rate() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    proxy.set(Fault::Drip(NonZeroU32::new(20).unwrap()));
+    let begun = Instant::now();
+    let mut stream = ask(&proxy).await;
+    assert_eq!(read_answer(&mut stream).await, ANSWER);
+    // Ten bytes are five drops of two; the first falls at once, the others a tenth of a second apart.
+    assert!(begun.elapsed() >= Duration::from_millis(400));
+}
+
+#[tokio::test]
+async fn a_script_is_taken_connection_by_connection_and_then_the_standing_fault() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    proxy.script([Fault::None, Fault::TruncateAfter(1)]);
+    proxy.set(Fault::TruncateAfter(2));
+    let mut sound = ask(&proxy).await;
+    assert_eq!(read_answer(&mut sound).await, ANSWER);
+    for bytes in [1, 2, 2] {
+        let (read, _) = read_all(&mut ask(&proxy).await).await;
+        assert_eq!(read.len(), bytes);
+    }
+    assert_eq!(proxy.connections(), 4);
+}
+
+#[tokio::test]
+async fn a_standing_fault_changes_on_open_connections_but_scripted_ones_keep_theirs() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    proxy.script([Fault::None]);
+    let mut scripted = ask(&proxy).await;
+    assert_eq!(read_answer(&mut scripted).await, ANSWER);
+    let mut following = ask(&proxy).await;
+    assert_eq!(read_answer(&mut following).await, ANSWER);
+
+    proxy.set(Fault::TruncateAfter(5));
+    scripted.write_all(b"?").await.unwrap();
+    assert_eq!(read_answer(&mut scripted).await, ANSWER);
+    following.write_all(b"?").await.unwrap();
+    let (read, _) = read_all(&mut following).await;
+    assert_eq!(read.len(), 5, "counted from the moment when the fault was set");
+}
+
+#[tokio::test]
+async fn a_closed_port_refuses_until_it_is_opened_again() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    let mut open = ask(&proxy).await;
+    assert_eq!(read_answer(&mut open).await, ANSWER);
+    proxy.close_port().await;
+    let refused = TcpStream::connect(proxy.address()).await.unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    open.write_all(b"?").await.unwrap();
+    assert_eq!(read_answer(&mut open).await, ANSWER, "open connections go on");
+    proxy.open_port().await.unwrap();
+    assert_eq!(read_answer(&mut ask(&proxy).await).await, ANSWER);
+}
+
+#[tokio::test]
+async fn dropping_the_proxy_ends_its_connections_and_its_port() {
+    let proxy = FaultProxy::start(server().await).await.unwrap();
+    let address = proxy.address();
+    let mut stream = ask(&proxy).await;
+    assert_eq!(read_answer(&mut stream).await, ANSWER);
+    drop(proxy);
+    let (read, _) = read_all(&mut stream).await;
+    assert!(read.is_empty());
+    let refused = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, refused).await.expect("the port closed");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_black_hole_neither_accepts_nor_refuses() {
+    let hole = black_hole().unwrap();
+    assert!(timeout(QUIET, TcpStream::connect(hole.address())).await.is_err());
+}
+
+#[tokio::test]
+async fn a_tls_server_and_a_proxy_serve_an_ordinary_client() {
+    let ca = TestCa::new("Fault Proxy Test CA").unwrap();
+    let certificate = ca.issue(&["api.example.test"]).unwrap();
+    let server = TlsServer::start(&certificate, |head| {
+        http_answer(200, "text/plain", head.lines().next().unwrap_or_default())
+    })
+    .await
+    .unwrap();
+    let proxy = ConnectProxy::start(ConnectAnswer::Tunnel(server.address())).await.unwrap();
+    let root = reqwest::Certificate::from_pem(ca.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder()
+        .proxy(reqwest::Proxy::all(proxy.url()).unwrap())
+        .tls_certs_only([root])
+        .build()
+        .unwrap();
+    for path in ["/a", "/b"] {
+        let response = client.get(format!("https://api.example.test{path}")).send().await.unwrap();
+        assert_eq!(response.text().await.unwrap(), format!("GET {path} HTTP/1.1"));
+    }
+    assert_eq!(server.requests(), 2);
+    let asked: Vec<_> = proxy.requests().into_iter().map(|request| request.target).collect();
+    assert_eq!(asked, ["api.example.test:443"], "one tunnel, kept alive");
+}
