@@ -1,0 +1,362 @@
+//! What a user may set about the transport: one type for every client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::{Error, ErrorKind, Result};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::resolve::{Resolver, SystemResolver};
+
+/// How a client talks to its service: proxy, trust, timeouts, limits, retries.
+///
+/// The defaults suit a service on the internet. Values are checked when the client is built, where a setting that
+/// cannot work is an error of kind `Config`.
+///
+/// No environment variable is read: `HTTPS_PROXY` and its relatives have no effect, only
+/// [`with_proxy`](Self::with_proxy) sets a proxy.
+///
+/// ```
+/// use std::time::Duration;
+/// use appsec_http::{HttpOptions, RetryPolicy};
+///
+/// let options = HttpOptions::new()
+///     .with_proxy("http://user:hush@proxy.example:3128")
+///     .with_call_timeout(Duration::from_secs(60))
+///     .with_retry(RetryPolicy::new().with_max_attempts(3));
+/// assert!(!format!("{options:?}").contains("hush"));
+/// ```
+#[derive(Clone)]
+pub struct HttpOptions {
+    pub(crate) proxy: Option<SecretString>,
+    pub(crate) root_certificates: Vec<Vec<u8>>,
+    pub(crate) accept_invalid_certs: bool,
+    pub(crate) allow_plain_http: bool,
+    pub(crate) http1_only: bool,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) head_timeout: Duration,
+    pub(crate) call_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) min_throughput: u32,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_streams: usize,
+    pub(crate) requests_per_second: Option<f64>,
+    pub(crate) max_body_bytes: u64,
+    pub(crate) max_stream_bytes: u64,
+    pub(crate) max_element_bytes: usize,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) resolver: Arc<dyn Resolver>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HttpOptions {
+    /// The defaults, as each `with_` method states them.
+    pub fn new() -> Self {
+        Self {
+            proxy: None,
+            root_certificates: Vec::new(),
+            accept_invalid_certs: false,
+            allow_plain_http: false,
+            http1_only: false,
+            connect_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(30),
+            call_timeout: Duration::from_secs(120),
+            idle_timeout: Duration::from_secs(30),
+            min_throughput: 1024,
+            retry: RetryPolicy::new(),
+            max_in_flight: 8,
+            max_streams: 4,
+            requests_per_second: None,
+            max_body_bytes: 64 << 20,
+            max_stream_bytes: 4 << 30,
+            max_element_bytes: 16 << 20,
+            user_agent: None,
+            resolver: Arc::new(SystemResolver::new()),
+        }
+    }
+
+    /// Sends everything through this proxy, for instance `http://user:pass@proxy:3128`. Default: none.
+    ///
+    /// The scheme is `http` or `https`. User and password are percent-decoded, sent to the proxy only, and never
+    /// printed. Loopback is not exempt.
+    pub fn with_proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Some(SecretString::from(url.into()));
+        self
+    }
+
+    /// Trusts these certificates besides those of the platform, for a service or proxy with a certificate authority
+    /// of its own. One PEM text may hold several; calls add up.
+    pub fn with_root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// Accepts any certificate, for self-signed instances. Default: false.
+    ///
+    /// Whoever is on the path can then read the credentials. A warning is logged when the client is built; a root
+    /// certificate is the better answer.
+    pub fn with_accept_invalid_certs(mut self, yes: bool) -> Self {
+        self.accept_invalid_certs = yes;
+        self
+    }
+
+    /// Allows `http://` to hosts other than loopback. Default: false.
+    pub fn with_allow_plain_http(mut self, yes: bool) -> Self {
+        self.allow_plain_http = yes;
+        self
+    }
+
+    /// Never offers HTTP/2, for middle boxes that break it. Default: false.
+    pub fn with_http1_only(mut self, yes: bool) -> Self {
+        self.http1_only = yes;
+        self
+    }
+
+    /// How long opening a connection may take, from the name's look-up to the end of the TLS handshake. Default: 10 s.
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long an answer's head may take, from the start of a request. Default: 30 s.
+    pub fn with_head_timeout(mut self, timeout: Duration) -> Self {
+        self.head_timeout = timeout;
+        self
+    }
+
+    /// How long a single call may take in all: waiting its turn, retries, the whole answer. Default: 2 min.
+    ///
+    /// Streams have no total; see [`with_idle_timeout`](Self::with_idle_timeout).
+    pub fn with_call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout;
+        self
+    }
+
+    /// How long a body may pause while it is being awaited. Default: 30 s.
+    ///
+    /// Time in which the consumer of a stream does not ask for more does not count.
+    pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// The slowest a streamed body may trickle, in decoded bytes per second. Default: 1024; 0 switches it off.
+    ///
+    /// The mean is taken over windows as long as the idle timeout, of time in which the consumer awaits the body.
+    pub fn with_min_throughput(mut self, bytes_per_second: u32) -> Self {
+        self.min_throughput = bytes_per_second;
+        self
+    }
+
+    /// When and how often a request is made again.
+    pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How many single calls are under way at once; others wait. Default: 8.
+    pub fn with_max_in_flight(mut self, calls: usize) -> Self {
+        self.max_in_flight = calls;
+        self
+    }
+
+    /// How many streamed bodies are open at once; others wait. Default: 4.
+    ///
+    /// Apart from single calls, so that whoever calls the client while reading a stream does not wait for itself. A
+    /// task that opens more streams than this at the same time does.
+    pub fn with_max_streams(mut self, streams: usize) -> Self {
+        self.max_streams = streams;
+        self
+    }
+
+    /// Spaces requests evenly so that no more than this many start in a second. Default: unlimited.
+    pub fn with_requests_per_second(mut self, requests: f64) -> Self {
+        self.requests_per_second = Some(requests);
+        self
+    }
+
+    /// The biggest answer of a single call, in decoded bytes. Default: 64 MiB.
+    pub fn with_max_body_bytes(mut self, bytes: u64) -> Self {
+        self.max_body_bytes = bytes;
+        self
+    }
+
+    /// The biggest streamed answer, in decoded bytes. It is never held whole. Default: 4 GiB.
+    pub fn with_max_stream_bytes(mut self, bytes: u64) -> Self {
+        self.max_stream_bytes = bytes;
+        self
+    }
+
+    /// The biggest element of a streamed array, in decoded bytes. Default: 16 MiB.
+    pub fn with_max_element_bytes(mut self, bytes: usize) -> Self {
+        self.max_element_bytes = bytes;
+        self
+    }
+
+    /// The `User-Agent` to send. Default: the client's own, in the form its vendor asks for.
+    pub fn with_user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.user_agent = Some(agent.into());
+        self
+    }
+
+    /// Resolves host names. Default: the operating system.
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Refuses values that cannot work.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (name, timeout) in [
+            ("connect", self.connect_timeout),
+            ("head", self.head_timeout),
+            ("call", self.call_timeout),
+            ("idle", self.idle_timeout),
+        ] {
+            if timeout.is_zero() {
+                return Err(refused(format!("the {name} timeout is zero")));
+            }
+        }
+        for (name, limit) in [
+            ("max_in_flight", self.max_in_flight as u64),
+            ("max_streams", self.max_streams as u64),
+            ("max_body_bytes", self.max_body_bytes),
+            ("max_stream_bytes", self.max_stream_bytes),
+            ("max_element_bytes", self.max_element_bytes as u64),
+            ("the retry policy's max_attempts", u64::from(self.retry.max_attempts)),
+        ] {
+            if limit == 0 {
+                return Err(refused(format!("{name} is zero")));
+            }
+        }
+        if self.requests_per_second.is_some_and(|rate| !(rate.is_finite() && rate >= 0.001)) {
+            return Err(refused("requests_per_second must be at least 0.001".to_owned()));
+        }
+        self.proxy_url().map(|_| ())
+    }
+
+    /// The proxy's URL, with its credentials.
+    pub(crate) fn proxy_url(&self) -> Result<Option<Url>> {
+        let Some(proxy) = &self.proxy else { return Ok(None) };
+        // The text is not echoed: what does not parse may still hold a password.
+        let url = Url::parse(proxy.expose_secret())
+            .map_err(|error| refused(format!("the proxy is not a URL: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(refused("the proxy must be http://host:port or https://host:port".to_owned()));
+        }
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err(refused("the proxy's URL has more than a host and a port".to_owned()));
+        }
+        Ok(Some(url))
+    }
+
+    /// The proxy as it may be printed.
+    fn proxy_shown(&self) -> Option<String> {
+        self.proxy.as_ref().map(|_| match self.proxy_url() {
+            Ok(Some(url)) => {
+                let host = url.host_str().unwrap_or_default();
+                let port = url.port_or_known_default().unwrap_or_default();
+                format!("{}://{host}:{port}", url.scheme())
+            }
+            _ => "(invalid)".to_owned(),
+        })
+    }
+}
+
+fn refused(message: String) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpOptions")
+            .field("proxy", &self.proxy_shown())
+            .field("root_certificates", &self.root_certificates.len())
+            .field("accept_invalid_certs", &self.accept_invalid_certs)
+            .field("allow_plain_http", &self.allow_plain_http)
+            .field("http1_only", &self.http1_only)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("head_timeout", &self.head_timeout)
+            .field("call_timeout", &self.call_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("min_throughput", &self.min_throughput)
+            .field("retry", &self.retry)
+            .field("max_in_flight", &self.max_in_flight)
+            .field("max_streams", &self.max_streams)
+            .field("requests_per_second", &self.requests_per_second)
+            .field("max_body_bytes", &self.max_body_bytes)
+            .field("max_stream_bytes", &self.max_stream_bytes)
+            .field("max_element_bytes", &self.max_element_bytes)
+            .field("user_agent", &self.user_agent)
+            .field("resolver", &self.resolver)
+            .finish()
+    }
+}
+
+/// When and how often a request is made again.
+///
+/// The wait before a repetition is exponential with jitter, and never less than what the service asks for in
+/// `Retry-After`. Besides these numbers a budget, shared by all calls of a client, ends retries in a total outage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    pub(crate) max_attempts: u32,
+    pub(crate) base: Duration,
+    pub(crate) cap: Duration,
+    pub(crate) max_retry_after: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RetryPolicy {
+    /// At most 4 attempts, waits from 0.5 s to 20 s, and up to 5 min where the service asks for it.
+    pub fn new() -> Self {
+        Self {
+            max_attempts: 4,
+            base: Duration::from_millis(500),
+            cap: Duration::from_secs(20),
+            max_retry_after: Duration::from_secs(300),
+        }
+    }
+
+    /// One attempt, no repetition.
+    pub fn none() -> Self {
+        Self::new().with_max_attempts(1)
+    }
+
+    /// How many requests are made for one call, the first one included; at least 1.
+    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// The wait before the second attempt, before jitter; it doubles with each further one.
+    pub fn with_base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// The longest own wait.
+    pub fn with_cap(mut self, cap: Duration) -> Self {
+        self.cap = cap;
+        self
+    }
+
+    /// The longest wait that is granted when the service asks for one. Where it asks for more, the call ends with an
+    /// error that says how long, instead of asking early.
+    pub fn with_max_retry_after(mut self, longest: Duration) -> Self {
+        self.max_retry_after = longest;
+        self
+    }
+}

@@ -1,0 +1,329 @@
+//! A request, built without IO: method, path, query, body, and whether it may be repeated.
+
+use std::fmt::{self, Display, Write as _};
+
+use appsec_core::{Error, ErrorKind, Result};
+use bytes::Bytes;
+use http::Method;
+use serde::Serialize;
+use url::Url;
+
+/// Whether a request may be made again when its answer is missing or is a passing fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// It changes nothing, or the same thing again: repeated on 408, 429, 5xx other than 501 and 505, timeouts and broken
+    /// connections.
+    Always,
+    /// It has an effect, such as a launch: repeated only when it was never sent, or was answered 429.
+    IfUnsent,
+}
+
+/// One request to a service, relative to the client's base URL.
+///
+/// ```
+/// use appsec_http::{Path, Repeat, Request};
+///
+/// # fn main() -> appsec_http::Result<()> {
+/// let path = Path::new("/was/v2/scans").join("3fa85f64-5717-4562-b3fc-2c963f66afa6")?;
+/// let request = Request::get("tenable: get scan", path).with_query("details", true);
+/// assert_eq!(request.path().as_str(), "/was/v2/scans/3fa85f64-5717-4562-b3fc-2c963f66afa6");
+/// assert_eq!(request.query(), [("details", "true".to_owned())]);
+/// assert_eq!(request.repeat(), Repeat::Always);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Request {
+    operation: &'static str,
+    method: Method,
+    path: Path,
+    query: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Bytes>,
+    repeat: Repeat,
+}
+
+impl Request {
+    fn new(operation: &'static str, method: Method, path: Path, repeat: Repeat) -> Self {
+        Self { operation, method, path, query: Vec::new(), headers: Vec::new(), body: None, repeat }
+    }
+
+    /// A read, repeated at need. The operation is `"<service>: <what>"`, for errors and logs.
+    pub fn get(operation: &'static str, path: impl Into<Path>) -> Self {
+        Self::new(operation, Method::GET, path.into(), Repeat::Always)
+    }
+
+    /// A POST, repeated only when it was never sent; a search sets [`Repeat::Always`].
+    pub fn post(operation: &'static str, path: impl Into<Path>) -> Self {
+        Self::new(operation, Method::POST, path.into(), Repeat::IfUnsent)
+    }
+
+    /// A PUT, repeated only when it was never sent.
+    pub fn put(operation: &'static str, path: impl Into<Path>) -> Self {
+        Self::new(operation, Method::PUT, path.into(), Repeat::IfUnsent)
+    }
+
+    /// A PATCH, repeated only when it was never sent.
+    pub fn patch(operation: &'static str, path: impl Into<Path>) -> Self {
+        Self::new(operation, Method::PATCH, path.into(), Repeat::IfUnsent)
+    }
+
+    /// A DELETE, repeated only when it was never sent.
+    pub fn delete(operation: &'static str, path: impl Into<Path>) -> Self {
+        Self::new(operation, Method::DELETE, path.into(), Repeat::IfUnsent)
+    }
+
+    /// Adds a pair to the query; name and value are percent-encoded when sent.
+    pub fn with_query(mut self, name: &'static str, value: impl Display) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    /// Adds a header, such as `accept`. Credentials do not belong here. A value that no header can carry is an error of
+    /// kind `InvalidRequest` when the request is sent.
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sets the body, as JSON.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when the value has no form in JSON.
+    pub fn with_json<T: Serialize + ?Sized>(mut self, body: &T) -> Result<Self> {
+        let json = serde_json::to_vec(body).map_err(|error| {
+            Error::new(ErrorKind::InvalidRequest, "the body has no form in JSON")
+                .with_operation(self.operation)
+                .with_source(error)
+        })?;
+        self.body = Some(json.into());
+        Ok(self)
+    }
+
+    /// Sets whether the request may be made again.
+    pub fn with_repeat(mut self, repeat: Repeat) -> Self {
+        self.repeat = repeat;
+        self
+    }
+
+    /// What is done, for errors and logs.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// The HTTP method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path below the base URL.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The query, pair by pair, not yet encoded.
+    pub fn query(&self) -> &[(&'static str, String)] {
+        &self.query
+    }
+
+    /// The headers of this request alone.
+    pub fn headers(&self) -> &[(&'static str, String)] {
+        &self.headers
+    }
+
+    /// The body, JSON where there is one.
+    pub fn body(&self) -> Option<&Bytes> {
+        self.body.as_ref()
+    }
+
+    /// Whether the request may be made again.
+    pub fn repeat(&self) -> Repeat {
+        self.repeat
+    }
+
+    /// Where the request goes. The base's path ends in a slash.
+    pub(crate) fn url(&self, base: &Url) -> Url {
+        let mut url = base.clone();
+        let path = format!("{}{}", base.path().trim_end_matches('/'), self.path.0);
+        url.set_path(&path);
+        if !self.query.is_empty() {
+            let mut query = String::new();
+            for (name, value) in &self.query {
+                if !query.is_empty() {
+                    query.push('&');
+                }
+                encode(&mut query, name);
+                query.push('=');
+                encode(&mut query, value);
+            }
+            url.set_query(Some(&query));
+        }
+        url
+    }
+}
+
+/// Shows neither the values of query and headers nor the body: a filter or a configuration may hold secrets.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            |pairs: &[(&'static str, String)]| pairs.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        f.debug_struct("Request")
+            .field("operation", &self.operation)
+            .field("method", &self.method)
+            .field("path", &self.path.0)
+            .field("query", &names(&self.query))
+            .field("headers", &names(&self.headers))
+            .field("body_bytes", &self.body.as_ref().map(Bytes::len))
+            .field("repeat", &self.repeat)
+            .finish()
+    }
+}
+
+/// A path below the base URL, out of which no id can break.
+///
+/// ```
+/// use appsec_http::Path;
+///
+/// let scans = Path::new("/was/v2/scans");
+/// assert_eq!(scans.join("a/b?c").unwrap().as_str(), "/was/v2/scans/a%2Fb%3Fc");
+/// assert!(scans.join("..").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Path(String);
+
+impl Path {
+    /// A path fixed in the code, such as `/was/v2/scans`. Segments that come from data are [joined](Self::join).
+    pub fn new(path: &'static str) -> Self {
+        let mut text = String::with_capacity(path.len() + 1);
+        for segment in path.trim_start_matches('/').split('/') {
+            text.push('/');
+            encode(&mut text, segment);
+        }
+        Self(text)
+    }
+
+    /// The path with one more segment, percent-encoded.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when the segment is empty, `.`, `..`, or holds a control character: a server may read these as
+    /// another path, however they are encoded.
+    pub fn join(&self, segment: &str) -> Result<Self> {
+        if matches!(segment, "" | "." | "..") || segment.chars().any(char::is_control) {
+            return Err(Error::new(ErrorKind::InvalidRequest, format!("{segment:?} is not an id")));
+        }
+        let mut text = self.0.trim_end_matches('/').to_owned();
+        text.push('/');
+        encode(&mut text, segment);
+        Ok(Self(text))
+    }
+
+    /// The path, percent-encoded, with its leading slash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&'static str> for Path {
+    fn from(path: &'static str) -> Self {
+        Self::new(path)
+    }
+}
+
+impl Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986.
+fn encode(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn url(base: &str, request: &Request) -> String {
+        request.url(&Url::parse(base).unwrap()).to_string()
+    }
+
+    #[test]
+    fn the_base_path_is_kept() {
+        let request = Request::get("x", "/v1/hosts").with_query("limit", 50).with_query("q", "a&b=c d+e");
+        assert_eq!(
+            url("https://api.example/tenant/", &request),
+            "https://api.example/tenant/v1/hosts?limit=50&q=a%26b%3Dc%20d%2Be"
+        );
+        assert_eq!(
+            url("https://api.example/", &Request::get("x", "v1/hosts")),
+            "https://api.example/v1/hosts"
+        );
+        assert_eq!(url("https://api.example/", &Request::get("x", "/v1/")), "https://api.example/v1/");
+    }
+
+    #[test]
+    fn effects_are_repeated_only_if_unsent() {
+        assert_eq!(Request::get("x", "/").repeat(), Repeat::Always);
+        for request in [
+            Request::post("x", "/"),
+            Request::put("x", "/"),
+            Request::patch("x", "/"),
+            Request::delete("x", "/"),
+        ] {
+            assert_eq!(request.repeat(), Repeat::IfUnsent, "{:?}", request.method());
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_values() {
+        let request = Request::post("x", "/v1")
+            .with_query("token", "canary")
+            .with_header("x-token", "canary")
+            .with_json(&"canary")
+            .unwrap();
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(shown.contains("body_bytes: Some(8)"), "{shown}");
+    }
+
+    #[test]
+    fn segments_that_climb_or_break_lines_are_refused() {
+        for segment in ["", ".", "..", "a\nb", "\0", "\u{85}"] {
+            let error = Path::new("/a").join(segment).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{segment:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_id_leaves_its_segment(id in "\\PC{0,12}|[./%\\\\?#;:@a-f0-9]{0,8}", query in "\\PC{0,12}") {
+            let Ok(path) = Path::new("/v2/scans").join(&id) else { return Ok(()) };
+            let path = path.join("report").unwrap();
+            let base = Url::parse("https://api.example/base/").unwrap();
+            let url = Request::get("x", path).with_query("q", &query).url(&base);
+            let segments: Vec<_> = url.path_segments().unwrap().collect();
+            prop_assert_eq!(segments.len(), 5, "{}", url);
+            prop_assert_eq!(&segments[..3], ["base", "v2", "scans"]);
+            prop_assert_eq!(segments[4], "report");
+            prop_assert_eq!(url.host_str(), Some("api.example"));
+            prop_assert_eq!(url.fragment(), None);
+            let pairs: Vec<_> = url.query_pairs().collect();
+            prop_assert_eq!(pairs.len(), 1);
+            prop_assert_eq!(&pairs[0].1, &query);
+            // Decoded once, the segment is the id itself.
+            let decoded = url::form_urlencoded::parse(format!("x={}", segments[3]).as_bytes()).next().unwrap().1.into_owned();
+            prop_assert_eq!(decoded, id);
+        }
+    }
+}
