@@ -254,7 +254,7 @@ mod tests {
 
     open_enum! {
         /// A status.
-        enum Status {
+        pub enum Status {
             /// Open.
             Open = "Open",
             /// In process.
