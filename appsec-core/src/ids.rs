@@ -1,5 +1,7 @@
 //! Typed ids and open enums: the two shapes that nearly every word of a scanner's API has.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Declares newtypes over `String` for ids that a scanner hands out.
@@ -28,7 +30,7 @@ macro_rules! id_type {
 
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.write_str(&self.0)
+                f.pad(&self.0)
             }
         }
 
@@ -116,7 +118,7 @@ macro_rules! open_enum {
 
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.write_str(self.as_str())
+                f.pad(self.as_str())
             }
         }
 
@@ -224,7 +226,7 @@ impl<E: PartialEq> PartialEq<E> for Spelled<E> {
 impl<E: fmt::Display> fmt::Display for Spelled<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.text {
-            Some(text) => f.write_str(text),
+            Some(text) => f.pad(text),
             None => self.value.fmt(f),
         }
     }
@@ -245,8 +247,6 @@ impl<'de, E: for<'a> From<&'a str> + fmt::Display> Deserialize<'de> for Spelled<
         Ok(Self::new(&text))
     }
 }
-
-use std::fmt;
 
 #[cfg(test)]
 mod tests {
