@@ -51,48 +51,56 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Of nothing.
-    pub fn none() -> Self {
-        Self::default()
+    pub const fn none() -> Self {
+        Self {
+            findings_by_scan: false,
+            findings_by_target: false,
+            findings_all: false,
+            start_scan: false,
+            stop_scan: false,
+            scans: false,
+            set_finding_status: false,
+        }
     }
 
     /// Sets whether findings can be read by scan.
-    pub fn with_findings_by_scan(mut self, yes: bool) -> Self {
+    pub const fn with_findings_by_scan(mut self, yes: bool) -> Self {
         self.findings_by_scan = yes;
         self
     }
 
     /// Sets whether findings can be read by target.
-    pub fn with_findings_by_target(mut self, yes: bool) -> Self {
+    pub const fn with_findings_by_target(mut self, yes: bool) -> Self {
         self.findings_by_target = yes;
         self
     }
 
     /// Sets whether the findings of the whole tenant can be read.
-    pub fn with_findings_all(mut self, yes: bool) -> Self {
+    pub const fn with_findings_all(mut self, yes: bool) -> Self {
         self.findings_all = yes;
         self
     }
 
     /// Sets whether scans can be started.
-    pub fn with_start_scan(mut self, yes: bool) -> Self {
+    pub const fn with_start_scan(mut self, yes: bool) -> Self {
         self.start_scan = yes;
         self
     }
 
     /// Sets whether scans can be stopped.
-    pub fn with_stop_scan(mut self, yes: bool) -> Self {
+    pub const fn with_stop_scan(mut self, yes: bool) -> Self {
         self.stop_scan = yes;
         self
     }
 
     /// Sets whether scans can be looked at.
-    pub fn with_scans(mut self, yes: bool) -> Self {
+    pub const fn with_scans(mut self, yes: bool) -> Self {
         self.scans = yes;
         self
     }
 
     /// Sets whether a finding's status can be written back.
-    pub fn with_set_finding_status(mut self, yes: bool) -> Self {
+    pub const fn with_set_finding_status(mut self, yes: bool) -> Self {
         self.set_finding_status = yes;
         self
     }
