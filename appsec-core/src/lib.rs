@@ -16,6 +16,7 @@ mod query;
 mod scan;
 mod scanner;
 mod severity;
+mod snapshot;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -38,6 +39,7 @@ pub use query::{Batcher, FindingBatch, FindingEvent, FindingQuery, FindingScope,
 pub use scan::{Scan, ScanId, ScanProblem, ScanProblemKind, ScanRequest, ScanStatus, StartedScan};
 pub use scanner::{Capabilities, DastApiScanner, ScanMode, ScannerInfo};
 pub use severity::Severity;
+pub use snapshot::{snapshot, snapshot_targets};
 pub use stream::once_err;
 
 /// A point in time. The type is jiff's, and nothing else of jiff is in this crate's API.

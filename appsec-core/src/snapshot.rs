@@ -1,0 +1,197 @@
+//! Streams for scanners that read everything at once, kept to the contract by construction.
+
+use std::future::Future;
+
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use crate::bind::{BindTarget, BindTargetQuery};
+use crate::coverage::Coverage;
+use crate::error::Result;
+use crate::finding::{Finding, FindingStatus};
+use crate::fingerprint::Fingerprint;
+use crate::query::{Batcher, FindingBatch, FindingEvent, FindingQuery, FindingScope, Progress, ResumePoint};
+
+/// The stream of findings of a scanner whose answer fits in memory.
+///
+/// `read` gives the findings that exist, at least those of the query's scope, and what their absence means; it runs when the stream is polled. The rest of
+/// the contract is kept here: an empty list of targets is refused, findings of other targets and those that a filter holds back are left out, evidence is masked,
+/// batches are bounded, each carries a resume point, and a filter or a resumption silences the coverage. Of findings with one fingerprint the gravest
+/// comes. What stays with `read` is the error for a target or scan that it does not know.
+///
+/// Findings come in the order of their fingerprints, so that a stream that resumes goes on where it stopped even when findings have come
+/// or gone meanwhile.
+pub fn snapshot<R>(
+    scanner: &'static str,
+    query: FindingQuery,
+    read: R,
+) -> BoxStream<'static, Result<FindingEvent>>
+where
+    R: Future<Output = Result<(Vec<Finding>, Coverage)>> + Send + 'static,
+{
+    let events = async move {
+        query.check()?;
+        let after = query.resume.as_ref().map(|point| point.state::<Position>(scanner)).transpose()?;
+        let (findings, coverage) = read.await?;
+        events(scanner, &query, after.as_ref(), findings, coverage)
+    };
+    stream::once(events)
+        .flat_map(|events| match events {
+            Ok(events) => stream::iter(events.into_iter().map(Ok).collect::<Vec<_>>()),
+            Err(error) => stream::iter(vec![Err(error)]),
+        })
+        .boxed()
+}
+
+/// The stream of bind targets of a scanner that lists them at once: the filter is applied, and `read` runs when the stream is polled.
+pub fn snapshot_targets<R>(query: BindTargetQuery, read: R) -> BoxStream<'static, Result<Vec<BindTarget>>>
+where
+    R: Future<Output = Result<Vec<BindTarget>>> + Send + 'static,
+{
+    stream::once(async move {
+        let mut targets = read.await?;
+        targets.retain(|target| query.admits(target));
+        Ok(targets)
+    })
+    .boxed()
+}
+
+/// Where a snapshot's stream stopped.
+#[derive(Debug, Serialize, Deserialize)]
+struct Position {
+    after: Option<Fingerprint>,
+}
+
+fn events(
+    scanner: &str,
+    query: &FindingQuery,
+    after: Option<&Position>,
+    mut findings: Vec<Finding>,
+    mut coverage: Coverage,
+) -> Result<Vec<FindingEvent>> {
+    findings.retain(|finding| in_scope(&query.scope, finding) && query.admits(finding));
+    // Occurrences of one finding stand together, the one that asks most attention first.
+    let openness = |finding: &Finding| finding.status.as_ref().map_or(0, FindingStatus::openness);
+    findings.sort_by(|a, b| {
+        a.fingerprint
+            .cmp(&b.fingerprint)
+            .then_with(|| b.severity.cmp(&a.severity))
+            .then_with(|| openness(b).cmp(&openness(a)))
+    });
+    findings.dedup_by_key(|finding| finding.fingerprint);
+    let total = findings.len();
+    if let Some(after) = after.and_then(|position| position.after) {
+        findings.retain(|finding| finding.fingerprint > after);
+    }
+    if let Some(reason) = query.silence() {
+        coverage.silence_all(reason);
+    }
+
+    let (mut events, mut batcher) = (Vec::new(), Batcher::new());
+    let mut done = (total - findings.len()) as u64;
+    let mut flush = |batcher: &mut Batcher, events: &mut Vec<FindingEvent>| -> Result<()> {
+        let batch = batcher.take();
+        let position = Position { after: batch.last().map(|finding| finding.fingerprint) };
+        done += batch.len() as u64;
+        let batch = FindingBatch::new(batch, ResumePoint::new(scanner, &position)?)
+            .with_gaps(coverage.gaps().to_vec())
+            .with_progress(Progress::new(done, Some(total as u64)));
+        events.push(FindingEvent::Batch(batch));
+        Ok(())
+    };
+    for mut finding in findings {
+        if !query.unmasked {
+            finding.mask_evidence();
+        }
+        if batcher.is_full_for(&finding) {
+            flush(&mut batcher, &mut events)?;
+        }
+        batcher.push(finding);
+    }
+    if !batcher.is_empty() {
+        flush(&mut batcher, &mut events)?;
+    }
+    events.push(FindingEvent::End(coverage));
+    Ok(events)
+}
+
+fn in_scope(scope: &FindingScope, finding: &Finding) -> bool {
+    match scope {
+        FindingScope::Targets(targets) => finding.targets.iter().any(|target| targets.contains(target)),
+        FindingScope::Scan(_) | FindingScope::All => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::TryStreamExt;
+
+    use super::*;
+    use crate::{Absence, ErrorKind, Location, PartitionKey, Rule, Severity};
+
+    fn finding(path: &str, severity: Severity) -> Finding {
+        let place = Location::from_host_and_path("shop.example.com", path);
+        let fingerprint = Fingerprint::v1("memory", "r", &place, &[]);
+        let partition = PartitionKey::from("shop");
+        let mut finding = Finding::new(
+            "memory".into(),
+            fingerprint,
+            Rule::new("r", "r").into(),
+            severity,
+            place,
+            partition,
+        );
+        finding.targets = vec!["host:shop".into()];
+        finding
+    }
+
+    async fn read(query: FindingQuery, findings: Vec<Finding>) -> Result<Vec<FindingEvent>> {
+        let mut coverage = Coverage::new();
+        coverage.means_gone(PartitionKey::from("shop"));
+        snapshot("memory", query, async { Ok((findings, coverage)) }).try_collect().await
+    }
+
+    fn findings(events: &[FindingEvent]) -> Vec<&Finding> {
+        let batches = events.iter().filter_map(|event| match event {
+            FindingEvent::Batch(batch) => Some(&batch.findings),
+            FindingEvent::End(_) => None,
+        });
+        batches.flatten().collect()
+    }
+
+    #[tokio::test]
+    async fn of_one_fingerprint_the_gravest_comes() {
+        let twice = vec![finding("/a", Severity::Low), finding("/a", Severity::High)];
+        let events = read(FindingQuery::all(), twice).await.unwrap();
+        let found = findings(&events);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].severity, Severity::High);
+    }
+
+    #[tokio::test]
+    async fn resuming_goes_on_although_findings_came_and_went() {
+        let all: Vec<_> = (0..600).map(|number| finding(&format!("/{number}"), Severity::Low)).collect();
+        let events = read(FindingQuery::all(), all.clone()).await.unwrap();
+        let Some(FindingEvent::Batch(first)) = events.first() else { panic!("a batch comes first") };
+        assert_eq!(first.findings.len(), FindingBatch::MAX_FINDINGS);
+
+        let mut later = all;
+        let gone = first.findings[7].fingerprint;
+        later.retain(|finding| finding.fingerprint != gone);
+        let query = FindingQuery::all().with_resume(first.resume.clone());
+        let rest = read(query, later).await.unwrap();
+        assert_eq!(findings(&rest).len(), 600 - FindingBatch::MAX_FINDINGS);
+        let Some(FindingEvent::End(coverage)) = rest.last() else { panic!("an end comes last") };
+        assert_eq!(coverage.absence_of(&PartitionKey::from("shop")), Absence::SaysNothing);
+    }
+
+    #[tokio::test]
+    async fn findings_of_other_targets_are_left_out() {
+        let events =
+            read(FindingQuery::target("host:other"), vec![finding("/a", Severity::Low)]).await.unwrap();
+        assert!(findings(&events).is_empty());
+        let query = FindingQuery::new(FindingScope::Targets(Vec::new()));
+        assert_eq!(read(query, Vec::new()).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    }
+}
