@@ -1,18 +1,280 @@
-//! A streamed body: capped, and guarded against stalls.
+//! A body as it arrives: capped, and guarded against stalls.
 
-use appsec_core::Result;
+use std::fmt;
+use std::time::Duration;
+
+use appsec_core::{Error, ErrorKind, Result};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::HeaderMap;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
 
-/// The body of an answer, piece by piece as it arrives.
-#[derive(Debug)]
-pub struct Body {}
+use crate::options::HttpOptions;
+use crate::retry::Failure;
+use crate::transport::{Broken, Chunks, Incoming};
+
+/// The body of an answer, piece by piece, decompressed.
+///
+/// Reading it is guarded by the idle timeout and the minimum throughput of the options; both count only time in which
+/// [`chunk`](Self::chunk) is being awaited. It takes one of the places for streams until it ends or is dropped.
+pub struct Body {
+    operation: &'static str,
+    status: u16,
+    headers: HeaderMap,
+    received: u64,
+    cap: u64,
+    /// `None` after the end or an error: connection and place are given back at once.
+    open: Option<Open>,
+}
+
+struct Open {
+    chunks: Chunks,
+    watch: Watch,
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 impl Body {
-    /// The next piece, or `None` at the end. Cancel-safe.
+    /// A body that a caller reads at its own speed.
+    pub(crate) fn streamed(
+        operation: &'static str,
+        incoming: Incoming,
+        options: &HttpOptions,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let watch = Watch::new(options.idle_timeout, options.min_throughput);
+        Self::new(operation, incoming, options.max_stream_bytes, watch, Some(permit))
+    }
+
+    /// A body that is read at once, up to so many bytes; the call's deadline takes the place of a minimum throughput.
+    pub(crate) fn whole(
+        operation: &'static str,
+        incoming: Incoming,
+        options: &HttpOptions,
+        cap: u64,
+    ) -> Self {
+        Self::new(operation, incoming, cap, Watch::new(options.idle_timeout, 0), None)
+    }
+
+    fn new(
+        operation: &'static str,
+        incoming: Incoming,
+        cap: u64,
+        watch: Watch,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        let Incoming { status, headers, body } = incoming;
+        let open = Some(Open { chunks: body, watch, _permit: permit });
+        Self { operation, status, headers, received: 0, cap, open }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// A header's first value, where it is text. The name is looked up in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The next piece, or `None` at the end and after an error. Cancel-safe.
     ///
     /// # Errors
     /// `Transport` when the body breaks off, stalls or trickles; `Decode` when it is bigger than the options allow.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        std::future::ready(Ok(None)).await
+        self.next().await.map_err(|failure| failure.error.with_operation(self.operation))
+    }
+
+    /// As [`chunk`](Self::chunk), with what the failure means.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            let Some(open) = &mut self.open else { return Ok(None) };
+            let waiting = open.watch.wait();
+            let next = timeout(waiting.left(), open.chunks.next()).await;
+            drop(waiting);
+            let result = match next {
+                Err(_) => Err(open.watch.stalled().into()),
+                Ok(None) => Ok(None),
+                Ok(Some(Err(broken))) => Err(broken.into()),
+                Ok(Some(Ok(chunk))) => {
+                    self.received += chunk.len() as u64;
+                    match open.watch.arrived(chunk.len()) {
+                        Err(slow) => Err(slow.into()),
+                        Ok(()) if self.received > self.cap => Err(too_big(self.cap)),
+                        // An empty piece is not the end, though readers may take it for that.
+                        Ok(()) if chunk.is_empty() => continue,
+                        Ok(()) => Ok(Some(chunk)),
+                    }
+                }
+            };
+            if !matches!(result, Ok(Some(_))) {
+                self.open = None;
+            }
+            return result;
+        }
+    }
+}
+
+fn too_big(cap: u64) -> Failure {
+    let error = Error::new(ErrorKind::Decode, format!("the answer has more than {cap} bytes"));
+    Failure { unclear: true, ..Failure::last(error) }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("operation", &self.operation)
+            .field("status", &self.status)
+            .field("received", &self.received)
+            .field("ended", &self.open.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Watches that a body keeps coming, by the time for which it is awaited.
+#[derive(Debug)]
+struct Watch {
+    /// Both the longest silence and the length of a window.
+    idle: Duration,
+    min_throughput: u32,
+    /// Awaited since the last piece.
+    silent: Duration,
+    /// Awaited, and received, in the present window.
+    window: Duration,
+    bytes: u64,
+}
+
+impl Watch {
+    fn new(idle: Duration, min_throughput: u32) -> Self {
+        Self { idle, min_throughput, silent: Duration::ZERO, window: Duration::ZERO, bytes: 0 }
+    }
+
+    fn wait(&mut self) -> Waiting<'_> {
+        Waiting { watch: self, since: Instant::now() }
+    }
+
+    fn stalled(&self) -> Broken {
+        Broken::midway(format!("the answer's body stalled for {:?}", self.idle))
+    }
+
+    fn arrived(&mut self, bytes: usize) -> Result<(), Broken> {
+        self.silent = Duration::ZERO;
+        self.bytes += bytes as u64;
+        if self.window < self.idle {
+            return Ok(());
+        }
+        let due = u128::from(self.min_throughput) * self.window.as_millis() / 1000;
+        let enough = u128::from(self.bytes) >= due;
+        self.window = Duration::ZERO;
+        self.bytes = 0;
+        if enough {
+            return Ok(());
+        }
+        Err(Broken::midway(format!(
+            "the answer's body trickles at less than {} bytes per second",
+            self.min_throughput
+        )))
+    }
+}
+
+/// Adds the time until it is dropped: also when the wait is given up, so that waiting in small portions is no way
+/// round the limits.
+struct Waiting<'a> {
+    watch: &'a mut Watch,
+    since: Instant,
+}
+
+impl Waiting<'_> {
+    fn left(&self) -> Duration {
+        self.watch.idle.saturating_sub(self.watch.silent)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waited = self.since.elapsed();
+        self.watch.silent += waited;
+        self.watch.window += waited;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A body of pieces, each after a pause.
+    fn body(options: &HttpOptions, pieces: Vec<(u64, &'static [u8])>) -> Body {
+        let chunks = stream::iter(pieces).then(|(pause, bytes)| async move {
+            sleep(Duration::from_secs(pause)).await;
+            Ok(Bytes::from_static(bytes))
+        });
+        let incoming = Incoming { status: 200, headers: HeaderMap::new(), body: Box::pin(chunks) };
+        let watch = Watch::new(options.idle_timeout, options.min_throughput);
+        Body::new("test: read", incoming, options.max_stream_bytes, watch, None)
+    }
+
+    async fn read(body: &mut Body) -> Result<usize> {
+        let mut read = 0;
+        while let Some(chunk) = body.chunk().await? {
+            read += chunk.len();
+        }
+        Ok(read)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_without_end_in_time_is_read() {
+        let pieces = vec![(29, b"0123456789".as_slice()); 100];
+        let options = HttpOptions::new().with_min_throughput(0);
+        assert_eq!(read(&mut body(&options, pieces)).await.unwrap(), 1000, "48 minutes, and no total");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_ends_it() {
+        let mut body = body(&HttpOptions::new(), vec![(1, b"x"), (31, b"x")]);
+        let error = read(&mut body).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transport);
+        assert!(error.to_string().contains("stalled for 30s"), "{error}");
+        assert!(body.chunk().await.unwrap().is_none(), "an error ends the body");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_is_seen_by_whoever_waits_in_small_portions() {
+        let mut body = body(&HttpOptions::new(), vec![(3600, b"x")]);
+        let error = loop {
+            if let Ok(result) = timeout(Duration::from_secs(1), body.chunk()).await {
+                break result.unwrap_err();
+            }
+        };
+        assert!(error.to_string().contains("stalled"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trickle_ends_it() {
+        let error = read(&mut body(&HttpOptions::new(), vec![(1, b"12345"); 1000])).await.unwrap_err();
+        assert!(error.to_string().contains("trickles"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_consumer_trips_nothing() {
+        let mut body = body(&HttpOptions::new(), vec![(0, b"x"); 5]);
+        let mut read = 0;
+        while let Some(chunk) = body.chunk().await.unwrap() {
+            read += chunk.len();
+            sleep(Duration::from_secs(3600)).await;
+        }
+        assert_eq!(read, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_bytes_than_allowed_end_it_and_empty_pieces_do_not() {
+        let options = HttpOptions::new().with_max_stream_bytes(4);
+        assert_eq!(read(&mut body(&options, vec![(0, b""), (0, b"1234"), (0, b"")])).await.unwrap(), 4);
+        let error = read(&mut body(&options, vec![(0, b"1234"), (0, b"5")])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert!(!error.is_retryable());
     }
 }

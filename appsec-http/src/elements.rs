@@ -1,12 +1,23 @@
 //! The elements of a JSON array, one by one, while the answer arrives.
 
-use appsec_core::Result;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::client::HttpClient;
+use crate::answer::from_json;
+use crate::body::Body;
+use crate::digest::Digest;
+use crate::redact::Redactor;
 use crate::request::Request;
+use crate::retry::{Failure, Fate, Tries};
+use crate::splitter::{Found, Limits, SplitError, SplitErrorKind, Splitter};
+use crate::stack::{Stack, pause};
 
 /// Where in an answer the array is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +29,12 @@ pub enum At {
 }
 
 /// One element of a streamed array.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Element {
     /// Its place in the array, from 0.
     pub index: u64,
-    /// Its bytes, one JSON value.
+    /// Its bytes: one JSON value, of which only the outer form is known to be right. Often a view of the piece of the
+    /// answer that it came in, which stays in memory as long.
     pub bytes: Bytes,
 }
 
@@ -32,33 +44,213 @@ impl Element {
     /// # Errors
     /// `Decode`, with the path, which begins with the element's index.
     pub fn json<T: DeserializeOwned>(&self, operation: &'static str) -> Result<T> {
-        crate::answer::from_json(&self.bytes, Some(self.index), &crate::redact::Redactor::default())
+        from_json(&self.bytes, Some(self.index), &Redactor::default())
             .map_err(|undecodable| undecodable.error.with_operation(operation))
     }
 }
 
-/// The elements of an array in an answer. Lazy: nothing is sent before the first is asked for.
-#[derive(Debug)]
-#[allow(dead_code, reason = "the signatures come first")]
+/// Shows the length, not the bytes: a finding's evidence may be in them.
+impl fmt::Debug for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Element").field("index", &self.index).field("bytes", &self.bytes.len()).finish()
+    }
+}
+
+/// The elements of an array in an answer.
+///
+/// * Lazy: nothing is sent before the first element is asked for, and nothing is read ahead.
+/// * Complete: the end is the array's own end and the body's. An answer that merely stops is an error.
+/// * Each element once: an answer that breaks off is asked for again within the retry rules, and what was delivered is
+///   passed over while its digest agrees. Where it does not, the answer has changed, and the stream ends in an error.
+/// * The first error is the last item.
 pub struct ElementStream {
-    client: HttpClient,
+    stack: Arc<Stack>,
     request: Request,
     at: At,
+    state: State,
+    delivered: u64,
+    /// Of all elements delivered.
+    digest: Digest,
+    rest: Option<Box<RawValue>>,
+}
+
+enum State {
+    New,
+    Opening(Opening),
+    Reading(Box<Reading>),
+    Ended,
+}
+
+/// Kept when the consumer gives up waiting, so that the request is not sent twice.
+type Opening = Pin<Box<dyn Future<Output = Result<(Body, Tries)>> + Send>>;
+
+struct Reading {
+    body: Body,
+    splitter: Splitter,
+    tries: Tries,
+    /// Elements found in this answer, and the digest of those that were delivered from an earlier one.
+    seen: u64,
+    digest: Digest,
+    /// The beginning of the answer, until it proves to hold an array.
+    begin: Option<Bytes>,
 }
 
 impl ElementStream {
-    pub(crate) fn new(client: HttpClient, request: Request, at: At) -> Self {
-        Self { client, request, at }
+    pub(crate) fn new(stack: Arc<Stack>, request: Request, at: At) -> Self {
+        Self { stack, request, at, state: State::New, delivered: 0, digest: Digest::default(), rest: None }
     }
 
-    /// The next element, or `None` after the last one or after an error. Cancel-safe.
+    /// The next element, or `None` after the last one and after an error. Cancel-safe: whoever gives up waiting loses
+    /// neither an element nor the request under way.
+    ///
+    /// # Errors
+    /// Those of [`HttpClient::send`](crate::HttpClient::send) except `Deadline`, and `Decode` for an answer that holds
+    /// no such array or exceeds the limits of the options.
     pub async fn next(&mut self) -> Option<Result<Element>> {
-        std::future::ready(None).await
+        loop {
+            match &mut self.state {
+                State::New => self.ask(Duration::ZERO, Tries::new(&self.stack.options.retry)),
+                State::Opening(opening) => match opening.await {
+                    Ok((body, tries)) => self.state = State::Reading(Box::new(self.reading(body, tries))),
+                    Err(error) => {
+                        self.state = State::Ended;
+                        return Some(Err(error));
+                    }
+                },
+                State::Reading(reading) => match reading.next().await {
+                    Ok(Some(bytes)) if reading.seen <= self.delivered => {
+                        reading.digest.add(&bytes);
+                        if reading.seen == self.delivered && reading.digest != self.digest {
+                            self.state = State::Ended;
+                            return Some(Err(self.changed()));
+                        }
+                    }
+                    Ok(Some(bytes)) => {
+                        self.digest.add(&bytes);
+                        let index = self.delivered;
+                        self.delivered += 1;
+                        return Some(Ok(Element { index, bytes }));
+                    }
+                    ended => {
+                        if let Err(error) = self.leave(ended.err()) {
+                            return Some(Err(error));
+                        }
+                    }
+                },
+                State::Ended => return None,
+            }
+        }
     }
 
-    /// What stands beside the array: the answer's object without the array's member. `None` before the end, and for
-    /// [`At::Root`].
+    /// What stands beside the array: the answer's object without the array's member. `None` before the end, after an
+    /// error, and for [`At::Root`].
     pub fn rest(&self) -> Option<&RawValue> {
-        None
+        self.rest.as_deref()
+    }
+
+    /// Asks for the answer, after a wait.
+    fn ask(&mut self, wait: Duration, mut tries: Tries) {
+        let stack = Arc::clone(&self.stack);
+        let request = self.request.clone();
+        self.state = State::Opening(Box::pin(async move {
+            pause(wait).await;
+            let body = stack.open(&request, &mut tries).await?;
+            Ok((body, tries))
+        }));
+    }
+
+    fn reading(&self, body: Body, tries: Tries) -> Reading {
+        let largest = self.stack.options.max_element_bytes;
+        let limits = Limits::new().with_element_bytes(largest).with_rest_bytes(largest);
+        let splitter = Splitter::new(self.at, limits);
+        Reading { body, splitter, tries, seen: 0, digest: Digest::default(), begin: None }
+    }
+
+    /// Leaves an answer that has ended or failed: for good, or to ask again.
+    fn leave(&mut self, failure: Option<Failure>) -> Result<()> {
+        let State::Reading(mut reading) = std::mem::replace(&mut self.state, State::Ended) else {
+            return Ok(());
+        };
+        let failure = match failure {
+            Some(failure) => failure,
+            None => match reading.splitter.finish() {
+                Ok(_) if reading.seen < self.delivered => return Err(self.changed()),
+                Ok(rest) => {
+                    self.rest = rest;
+                    self.stack.succeeded();
+                    return Ok(());
+                }
+                Err(error) => refused(error),
+            },
+        };
+        let Failure { mut error, fate, unclear } = failure;
+        error = error.with_status(reading.body.status());
+        if let (ErrorKind::Decode, Some(begin)) = (error.kind(), &reading.begin) {
+            error = error.with_body_excerpt(self.stack.redactor.excerpt(begin));
+        }
+        let failure = Failure { error, fate, unclear };
+        let wait = self.stack.after(failure, &self.request, &mut reading.tries, None)?;
+        self.ask(wait, reading.tries);
+        Ok(())
+    }
+
+    fn changed(&self) -> Error {
+        Error::new(ErrorKind::Decode, "the answer changed while being read again")
+            .with_operation(self.request.operation())
     }
 }
+
+impl fmt::Debug for ElementStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::New => "new",
+            State::Opening(_) => "opening",
+            State::Reading(_) => "reading",
+            State::Ended => "ended",
+        };
+        f.debug_struct("ElementStream")
+            .field("request", &self.request)
+            .field("at", &self.at)
+            .field("state", &state)
+            .field("delivered", &self.delivered)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reading {
+    /// The next element of this answer, or `None` at the end of its body, wherever that is.
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            if let Some(element) = self.splitter.next_element().map_err(refused)? {
+                self.begin = None;
+                self.seen += 1;
+                return Ok(Some(element));
+            }
+            let Some(chunk) = self.body.next().await? else { return Ok(None) };
+            if self.seen == 0 && self.begin.is_none() {
+                self.begin = Some(chunk.clone());
+            }
+            self.splitter.feed(chunk);
+        }
+    }
+}
+
+/// What a refused document means: bytes that are no JSON may come right when asked for again, another shape will not.
+fn refused(error: SplitError) -> Failure {
+    use SplitErrorKind as Kind;
+    let (fate, message) = match error.kind() {
+        Kind::NotAnArray(Found(b'<')) | Kind::NotAnObject(Found(b'<')) => {
+            (Fate::Passing, "an HTML page came instead of JSON".to_owned())
+        }
+        Kind::Truncated
+        | Kind::Unexpected { .. }
+        | Kind::Mismatched(_)
+        | Kind::InvalidRest
+        | Kind::Trailing(_) => (Fate::Passing, error.to_string()),
+        _ => (Fate::Final, error.to_string()),
+    };
+    Failure { error: Error::new(ErrorKind::Decode, message), fate, unclear: true }
+}
+
+#[cfg(test)]
+mod tests;

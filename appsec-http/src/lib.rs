@@ -2,17 +2,31 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
+mod base_url;
 mod body;
+mod budget;
 mod client;
+mod digest;
 mod elements;
+mod gate;
 mod options;
+mod pace;
 mod paginate;
+mod probe;
 mod redact;
 mod request;
 mod resolve;
+mod retry;
+mod retry_after;
+#[cfg(test)]
+mod script;
 mod service;
+pub mod splitter;
+mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tls;
+mod transport;
 
 pub use answer::Answer;
 pub use body::Body;

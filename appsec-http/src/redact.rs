@@ -127,18 +127,17 @@ fn mask_named(text: &str) -> String {
         rest = after;
         let name: String =
             word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-        let value_at = if name == "bearer" || name == "basic" {
-            let (spaces, _) = split_while(after, |c| c == ' ');
-            (!spaces.is_empty()).then_some(spaces.len())
+        let opening = if name == "bearer" || name == "basic" {
+            Opening::after_spaces(after)
         } else if SECRET_NAMES.iter().any(|secret| name.contains(secret)) {
-            let (between, _) = split_while(after, |c| matches!(c, ' ' | '"' | '\'' | '\\' | ':' | '='));
-            between.contains([':', '=']).then_some(between.len())
+            Opening::after_name(after)
         } else {
             None
         };
-        let Some(value_at) = value_at else { continue };
-        let (between, value) = after.split_at(value_at);
-        let length = value_length(between, value, &name);
+        let Some(opening) = opening else { continue };
+        let (between, value) = after.split_at(opening.length);
+        // These two hold several words and pairs.
+        let length = opening.value_length(value, name.contains("authorization") || name.contains("cookie"));
         out.push_str(between);
         if length > 0 {
             out.push_str(MASK);
@@ -149,18 +148,37 @@ fn mask_named(text: &str) -> String {
     out
 }
 
-/// How many bytes of `value` belong to the value that `between` opens.
-fn value_length(between: &str, value: &str, name: &str) -> usize {
-    let quote = between.chars().next_back().filter(|c| matches!(c, '"' | '\''));
-    let escaped = between.trim_end_matches(['"', '\'']).ends_with('\\');
-    // These two hold several words and pairs.
-    let whole_line = name.contains("authorization") || name.contains("cookie");
-    let mut after_backslash = false;
-    value
-        .find(|c: char| {
-            let ends = match quote {
-                // A string inside a string ends at its escaped quote.
-                Some(_) if escaped => c == '\\',
+/// What stands between a name and its value.
+struct Opening {
+    length: usize,
+    quote: Option<char>,
+    /// The quote is that of a string inside a string.
+    escaped: bool,
+}
+
+impl Opening {
+    fn after_spaces(text: &str) -> Option<Self> {
+        let length = text.len() - text.trim_start_matches(' ').len();
+        (length > 0).then_some(Self { length, quote: None, escaped: false })
+    }
+
+    fn after_name(text: &str) -> Option<Self> {
+        let rest = text.trim_start_matches('\\');
+        let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest).trim_start();
+        let rest = rest.strip_prefix([':', '='])?.trim_start();
+        let unescaped = rest.trim_start_matches('\\');
+        let escaped = unescaped.len() < rest.len();
+        let quote = unescaped.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let value = &unescaped[usize::from(quote.is_some())..];
+        Some(Self { length: text.len() - value.len(), quote, escaped })
+    }
+
+    /// How many bytes of `value` belong to the value.
+    fn value_length(&self, value: &str, whole_line: bool) -> usize {
+        let mut after_backslash = false;
+        let end = value.find(|c: char| {
+            let ends = match self.quote {
+                Some(_) if self.escaped => c == '\\',
                 Some(quote) => c == quote && !after_backslash,
                 None if whole_line => matches!(c, '\r' | '\n' | '"' | '\'' | '\\' | '<' | '}'),
                 None => {
@@ -170,8 +188,9 @@ fn value_length(between: &str, value: &str, name: &str) -> usize {
             };
             after_backslash = c == '\\' && !after_backslash;
             ends
-        })
-        .unwrap_or(value.len())
+        });
+        end.unwrap_or(value.len())
+    }
 }
 
 fn split_while(text: &str, accept: impl Fn(char) -> bool) -> (&str, &str) {

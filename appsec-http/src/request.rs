@@ -1,10 +1,11 @@
 //! A request, built without IO: method, path, query, body, and whether it may be repeated.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 
 use appsec_core::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use url::Url;
 
@@ -235,17 +236,11 @@ impl Display for Path {
     }
 }
 
-/// Percent-encodes everything but the unreserved characters of RFC 3986.
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 fn encode(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-    }
+    out.extend(utf8_percent_encode(text, RESERVED));
 }
 
 #[cfg(test)]

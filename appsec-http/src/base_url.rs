@@ -1,0 +1,101 @@
+//! Which base URLs a client accepts.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use appsec_core::{Error, ErrorKind, Result};
+use url::{Host, Url};
+
+/// The base URL, its path ending in a slash.
+///
+/// Errors do not echo it: what is refused may hold a password.
+pub(crate) fn parse(text: &str, allow_plain_http: bool) -> Result<Url> {
+    let mut url = Url::parse(text).map_err(|error| refused(&format!("is not a URL: {error}")))?;
+    let address = match url.host() {
+        None => return Err(refused("has no host")),
+        Some(Host::Domain(_)) => None,
+        Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => Some(address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)),
+    };
+    let local = address.map_or_else(
+        || url.host_str().is_some_and(|host| host == "localhost" || host.ends_with(".localhost")),
+        |address| address.is_loopback(),
+    );
+    match url.scheme() {
+        "https" => {}
+        "http" if local || allow_plain_http => {}
+        "http" => return Err(refused("must begin with https:// unless plain http is allowed")),
+        _ => return Err(refused("must begin with https://")),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refused("must not hold a user or a password"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused("must not have a query or a fragment"));
+    }
+    // No scanner is there, but a cloud's metadata service may be, and it answers with credentials.
+    if address.is_some_and(is_link_local) {
+        return Err(refused("is a link-local address"));
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => Ipv4Addr::is_link_local(&address),
+        IpAddr::V6(address) => Ipv6Addr::is_unicast_link_local(&address),
+    }
+}
+
+fn refused(reason: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("the base URL {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_anywhere_and_plain_http_on_loopback() {
+        for (text, expected) in [
+            ("https://cloud.tenable.com", "https://cloud.tenable.com/"),
+            ("https://gateway.example:8443/salt", "https://gateway.example:8443/salt/"),
+            ("https://gateway.example/salt/", "https://gateway.example/salt/"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/"),
+            ("http://[::1]:8080/", "http://[::1]:8080/"),
+            ("http://localhost:1/x", "http://localhost:1/x/"),
+        ] {
+            assert_eq!(parse(text, false).unwrap().as_str(), expected);
+        }
+        assert!(parse("http://10.0.0.1/", true).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_without_echo() {
+        for text in [
+            "http://canary.example/",
+            "http://127.0.0.1.canary.example/",
+            "http://localhost.canary/",
+            "http://10.0.0.1/",
+            "https://canary:canary@api.example/",
+            "https://canary@api.example/",
+            "https://api.example/?token=canary",
+            "https://api.example/#canary",
+            "ftp://api.example/",
+            "file:///canary",
+            "canary",
+            "",
+            "https://",
+            "https://169.254.169.254/",
+            "https://[fe80::1]/",
+            "https://[::ffff:169.254.169.254]/",
+        ] {
+            let error = parse(text, false).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
+}

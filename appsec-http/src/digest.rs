@@ -1,0 +1,65 @@
+//! Whether elements that come a second time are those of the first.
+
+/// A running digest of a list of byte strings.
+///
+/// It finds accidents, not forgery: whoever could forge an answer could have forged the first one. The standard
+/// library's hasher would cost more than splitting the array does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Digest(u64);
+
+impl Digest {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        // The length keeps ["ab", "c"] apart from ["a", "bc"].
+        self.mix(bytes.len() as u64);
+        let (words, left) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(left) {
+            *to = *from;
+        }
+        self.mix(u64::from_le_bytes(last));
+    }
+
+    /// A folded multiplication, as in wyhash and its relatives: every bit of the input reaches both halves.
+    fn mix(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word ^ 0xa076_1d64_78bd_642f) * 0xe703_7ed1_a0b4_28db;
+        #[allow(clippy::cast_possible_truncation, reason = "the two halves are meant")]
+        let folded = product as u64 ^ (product >> 64) as u64;
+        self.0 = folded.rotate_left(23);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of<T: AsRef<[u8]>>(parts: &[T]) -> Digest {
+        let mut digest = Digest::default();
+        for part in parts {
+            digest.add(part.as_ref());
+        }
+        digest
+    }
+
+    #[test]
+    fn borders_and_order_count() {
+        assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
+        assert_ne!(of(&["a", "b"]), of(&["b", "a"]));
+        assert_ne!(of(&["a"]), of(&["a\0"]));
+        assert_ne!(of::<&str>(&[]), of(&[""]));
+    }
+
+    proptest! {
+        #[test]
+        fn one_changed_bit_is_seen(mut bytes in proptest::collection::vec(any::<u8>(), 1..64), at in any::<usize>(), bit in 0_u32..8) {
+            let before = of(&[&bytes]);
+            let at = at % bytes.len();
+            bytes[at] ^= 1_u8 << bit;
+            prop_assert_ne!(before, of(&[&bytes]));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+use futures_util::poll;
+use tokio::time::timeout;
+
+use super::*;
+use crate::options::{HttpOptions, RetryPolicy};
+use crate::request::Repeat;
+use crate::script::{Reply, Script, Step, reply};
+
+fn request() -> Request {
+    Request::get("test: list", "/v1/things")
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn stream(script: &Script, at: At) -> ElementStream {
+    script.client(HttpOptions::new()).elements(&request(), at)
+}
+
+/// All elements, and the error that ended them.
+async fn read(stream: &mut ElementStream) -> (Vec<String>, Option<Error>) {
+    let mut elements = Vec::new();
+    while let Some(next) = stream.next().await {
+        match next {
+            Ok(element) => {
+                assert_eq!(element.index, elements.len() as u64);
+                elements.push(String::from_utf8(element.bytes.to_vec()).unwrap());
+            }
+            Err(error) => {
+                assert!(stream.next().await.is_none(), "the first error is the last item");
+                return (elements, Some(error));
+            }
+        }
+    }
+    assert!(stream.next().await.is_none());
+    (elements, None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn elements_come_with_what_stands_beside_them() {
+    let script = Script::new(|_| reply(200, "").pieces(&["{\"a\":[1", "23,4],\"to", "tal\":2}"]));
+    let mut stream = stream(&script, At::Field("a"));
+    assert_eq!(script.count(), 0, "nothing is sent before the first element is asked for");
+    let (elements, error) = read(&mut stream).await;
+    assert_eq!(elements, ["123", "4"]);
+    assert!(error.is_none());
+    assert_eq!(stream.rest().map(RawValue::get), Some(r#"{"total":2}"#));
+    assert_eq!(script.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_answer_is_read_again_and_each_element_comes_once() {
+    let pieces: &[&[&'static str]] = &[&["[1,", "2,"], &["[1", ",2,3,", "4"], &["[1,2,3,4", ",5,6]"]];
+    let script = Script::new(move |n| match n {
+        2 => Step::Reset,
+        3 => reply(200, "").pieces(pieces[2]).into(),
+        n => Step::from(reply(200, "").pieces(pieces[n]).cut()),
+    });
+    let (elements, error) = read(&mut stream(&script, At::Root)).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(elements, ["1", "2", "3", "4", "5", "6"]);
+    assert_eq!(script.count(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_merely_stops_is_no_end() {
+    for body in ["[1,2", "[1,2]x", "[1,2,]", "", "[1,2}"] {
+        let script = Script::new(move |_| reply(200, body));
+        let (elements, error) = read(&mut stream(&script, At::Root)).await;
+        let error = error.unwrap();
+        assert_eq!((error.kind(), error.attempts(), script.count()), (ErrorKind::Decode, 4, 4), "{body}");
+        assert!(!error.is_retryable() && error.operation() == Some("test: list"), "{body}");
+        assert!(elements.len() <= 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_changed_is_an_error() {
+    for second in ["[1,2,9,4]", "[1,2]", "[]", "[1,2,3.0,4]"] {
+        let script =
+            Script::new(move |n| if n == 0 { reply(200, "[1,2,3,").cut() } else { reply(200, second) });
+        let (elements, error) = read(&mut stream(&script, At::Root)).await;
+        assert_eq!(elements, ["1", "2", "3"], "{second}");
+        let error = error.unwrap();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert!(error.to_string().ends_with("the answer changed while being read again"), "{error}");
+        assert_eq!(script.count(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_or_an_error_answer_is_tried_again_and_then_typed() {
+    let script = Script::new(|n| match n {
+        0 => reply(200, "<html>busy</html>"),
+        1 => reply(502, "<html>"),
+        _ => reply(200, "[1]"),
+    });
+    assert_eq!(read(&mut stream(&script, At::Root)).await.0, ["1"]);
+
+    let script = Script::new(|_| reply(200, "<html>Bearer canary</html>"));
+    let (_, error) = read(&mut stream(&script, At::Root)).await;
+    let error = error.unwrap();
+    assert!(error.to_string().contains("an HTML page came instead of JSON"), "{error}");
+    assert_eq!(error.body_excerpt(), Some("<html>Bearer ***</html>"));
+    assert_eq!((error.status(), error.attempts()), (Some(200), 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_shape_is_not_asked_for_again() {
+    for (body, at) in [
+        ("{\"a\":[1]}", At::Root),
+        ("[1]", At::Field("a")),
+        ("{\"b\":[1]}", At::Field("a")),
+        ("{\"a\":null}", At::Field("a")),
+        ("7", At::Root),
+    ] {
+        let script = Script::new(move |_| reply(200, body));
+        let (elements, error) = read(&mut stream(&script, at)).await;
+        let error = error.unwrap();
+        assert_eq!((elements.len(), error.kind(), script.count()), (0, ErrorKind::Decode, 1), "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_element_bigger_than_allowed_is_an_error() {
+    let script = Script::new(|_| reply(200, "[1,\"123456789\"]"));
+    let client = script.client(HttpOptions::new().with_max_element_bytes(8));
+    let (elements, error) = read(&mut client.elements(&request(), At::Root)).await;
+    assert_eq!(elements, ["1"]);
+    assert_eq!((error.unwrap().kind(), script.count()), (ErrorKind::Decode, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_gives_up_waiting_loses_nothing() {
+    let script = Script::new(|n| {
+        let pieces = reply(200, "").pieces(&["[1,", "2,3", ",4]"]).slowly(secs(2)).after(secs(3));
+        if n == 0 { pieces.cut().pieces(&["[1,", "2,"]) } else { pieces }
+    });
+    let mut stream = stream(&script, At::Root);
+    let mut elements = Vec::new();
+    let mut given_up = 0;
+    loop {
+        match timeout(Duration::from_millis(300), stream.next()).await {
+            Ok(Some(element)) => elements.push(element.unwrap().index),
+            Ok(None) => break,
+            Err(_) => given_up += 1,
+        }
+    }
+    assert_eq!(elements, [0, 1, 2, 3]);
+    assert!(given_up > 30, "{given_up}");
+    assert_eq!(script.count(), 2, "the request under way is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_has_no_total_and_a_slow_consumer_trips_nothing() {
+    let script = Script::new(|_| reply(200, "").pieces(&["[1", ",2", ",3", ",4", ",5]"]).slowly(secs(20)));
+    let client = script.client(HttpOptions::new().with_min_throughput(0).with_call_timeout(secs(10)));
+    let mut stream = client.elements(&request(), At::Root);
+    let mut elements = 0;
+    while let Some(element) = stream.next().await {
+        element.unwrap();
+        elements += 1;
+        tokio::time::sleep(secs(3600)).await;
+    }
+    assert_eq!(elements, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_streams_is_not_multiplied() {
+    let script = Script::new(|_| reply(200, "[1,").cut());
+    let client = script.client(HttpOptions::new().with_max_streams(100));
+    for _ in 0..50 {
+        assert!(read(&mut client.elements(&request(), At::Root)).await.1.is_some());
+    }
+    assert_eq!(script.count(), 50 + 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_effect_whose_answer_breaks_is_not_repeated() {
+    let script = Script::new(|_| reply(200, "[1,").cut());
+    let launch = request().with_repeat(Repeat::IfUnsent);
+    let (elements, error) = read(&mut script.client(HttpOptions::new()).elements(&launch, At::Root)).await;
+    let error = error.unwrap();
+    assert_eq!(elements, ["1"]);
+    assert!(error.outcome_unknown() && !error.is_retryable());
+    assert_eq!(script.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_dropped_at_any_point_gives_its_place_back() {
+    for points in 0..14 {
+        let first: fn(usize) -> Reply = |n| {
+            let whole = reply(200, "").pieces(&["[1,", "2", "]"]).slowly(secs(1)).after(secs(1));
+            if n == 0 { whole.pieces(&["[1,"]).cut() } else { whole }
+        };
+        let script = Script::new(first);
+        let policy = RetryPolicy::new().with_base(secs(1));
+        let client = script.client(HttpOptions::new().with_max_streams(1).with_retry(policy));
+        let mut stream = client.elements(&request(), At::Root);
+        for _ in 0..points {
+            let _ = poll!(Box::pin(stream.next()));
+            tokio::time::advance(secs(1)).await;
+        }
+        drop(stream);
+        let body = timeout(secs(60), client.open(&request())).await;
+        body.unwrap().unwrap();
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Thing {
+    #[allow(dead_code, reason = "only its decoding is tested")]
+    id: u32,
+}
+
+#[test]
+fn elements_are_decoded_with_their_place_in_the_error_and_not_shown() {
+    let element = Element { index: 3, bytes: Bytes::from_static(br#"{"id":"canary"}"#) };
+    let error = element.json::<Thing>("test: list").unwrap_err();
+    assert_eq!((error.path(), error.operation()), (Some("[3].id"), Some("test: list")));
+    assert_eq!(format!("{element:?}"), "Element { index: 3, bytes: 15 }");
+}

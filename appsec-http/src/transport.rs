@@ -1,0 +1,187 @@
+//! The step from a prepared request to the head of an answer: reqwest behind a trait, so that everything above it is
+//! tested without sockets.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use appsec_core::{Error, ErrorKind, Result};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+use http::{HeaderMap, HeaderValue, Method};
+use url::Url;
+
+use crate::options::HttpOptions;
+use crate::resolve::ReqwestResolver;
+use crate::tls::{Witness, diagnose, witnessed_config};
+
+/// Makes one attempt.
+#[async_trait]
+pub(crate) trait Transport: fmt::Debug + Send + Sync {
+    async fn execute(&self, outgoing: Outgoing) -> Result<Incoming, Broken>;
+}
+
+/// A request as it goes out, credentials included; hence no `Debug`.
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Bytes>,
+}
+
+/// The head of an answer, and its body to come, decompressed.
+pub(crate) struct Incoming {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Chunks,
+}
+
+/// A body as it arrives.
+pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
+
+/// Why no answer came, or not all of it.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) message: String,
+    /// The request surely never reached the service.
+    pub(crate) unsent: bool,
+    /// Trying again meets the same fault, as a certificate that is not trusted.
+    pub(crate) lasting: bool,
+    pub(crate) source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Broken {
+    /// A fault after the request may have been sent.
+    pub(crate) fn midway(message: impl Into<String>) -> Self {
+        Self { message: message.into(), unsent: false, lasting: false, source: None }
+    }
+}
+
+/// The real transport.
+pub(crate) struct ReqwestTransport {
+    client: reqwest::Client,
+    witness: Arc<Witness>,
+    host: String,
+    /// Host and port of the service and, where one is set, of the proxy.
+    destination: String,
+}
+
+impl ReqwestTransport {
+    pub(crate) fn new(options: &HttpOptions, base_url: &Url, user_agent: &str) -> Result<Self> {
+        let agent = HeaderValue::from_str(user_agent)
+            .map_err(|_| Error::new(ErrorKind::Config, "the user agent is not a header value"))?;
+        let (tls, witness) = witnessed_config(options)?;
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(ReqwestResolver(Arc::clone(&options.resolver)))
+            // A redirect would carry the credentials to another host: reqwest strips `authorization` only.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(options.connect_timeout)
+            .user_agent(agent)
+            .gzip(true)
+            .brotli(true)
+            .zstd(true)
+            .no_proxy();
+        if options.http1_only {
+            builder = builder.http1_only();
+        }
+        let mut destination = authority(base_url);
+        if let Some(proxy) = options.proxy_url()? {
+            destination = format!("{destination} through the proxy {}", authority(&proxy));
+            let proxy = reqwest::Proxy::all(proxy).map_err(|_| unusable("the proxy"))?;
+            builder = builder.proxy(proxy);
+        }
+        // The cause may quote the proxy's URL.
+        let client =
+            builder.build().map_err(|error| unusable("the transport").with_source(error.without_url()))?;
+        let host = base_url.host_str().unwrap_or_default().to_owned();
+        Ok(Self { client, witness, host, destination })
+    }
+
+    /// What a failed attempt means. The error's URL has a query, which may hold what nobody should read.
+    fn broken(&self, error: reqwest::Error) -> Broken {
+        let error = error.without_url();
+        let unsent = error.is_connect() || error.is_builder();
+        let tls = find::<rustls::Error>(&error).filter(|_| unsent);
+        let to = &self.destination;
+        let message = match tls {
+            Some(tls) => {
+                let diagnosis = diagnose(tls, self.witness.last().as_ref(), &self.host);
+                format!("no trusted connection to {to}: {}; {}", diagnosis.saw, diagnosis.remedy)
+            }
+            None if error.is_dns() => format!("cannot resolve the host of {to}"),
+            None if unsent && error.is_timeout() => format!("no connection to {to} in time"),
+            None if unsent => format!("no connection to {to}{}", because(&error)),
+            None => format!("the connection to {to} broke before an answer came"),
+        };
+        let lasting = tls.is_some();
+        Broken { message, unsent, lasting, source: Some(Box::new(error)) }
+    }
+}
+
+/// Leaves out reqwest's client, which knows the proxy's password.
+impl fmt::Debug for ReqwestTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestTransport").field("destination", &self.destination).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn execute(&self, outgoing: Outgoing) -> Result<Incoming, Broken> {
+        let mut request = reqwest::Request::new(outgoing.method, outgoing.url);
+        *request.headers_mut() = outgoing.headers;
+        *request.body_mut() = outgoing.body.map(Into::into);
+        let response = self.client.execute(request).await.map_err(|error| self.broken(error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = response.bytes_stream().map(|chunk| {
+            chunk.map_err(|error| {
+                let error = error.without_url();
+                Broken { source: Some(Box::new(error)), ..Broken::midway("the answer's body broke off") }
+            })
+        });
+        Ok(Incoming { status, headers, body: Box::pin(body) })
+    }
+}
+
+/// Host and port, without user, path and query.
+fn authority(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+fn unusable(what: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("{what} cannot be set up"))
+}
+
+/// The reason at the end of the chain, as in `: Connection refused (os error 111)`.
+fn because(error: &(dyn StdError + 'static)) -> String {
+    let mut last = None;
+    let mut next = error.source();
+    while let Some(cause) = next {
+        last = Some(cause);
+        next = cause.source();
+    }
+    last.map(|cause| format!(": {cause}")).unwrap_or_default()
+}
+
+/// The first cause of that type. What an `io::Error` wraps is looked into as well: its `source` passes it over.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref::<T>() {
+            return Some(found);
+        }
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    None
+}
