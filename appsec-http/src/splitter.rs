@@ -1,0 +1,570 @@
+//! Finds the elements of a JSON array while its bytes arrive, without holding or decoding the document.
+//!
+//! The splitter is strict about what it looks at and leaves the rest to the decoder of the elements. It proves that
+//! the array and the object around it are well formed down to the elements' borders: commas, colons, brackets that
+//! match, strings that end, nothing after the end. It does not look into an element beyond its brackets and strings;
+//! whoever takes an element decodes it. Both together accept exactly what a decoder of the whole document accepts.
+//!
+//! ```
+//! use appsec_http::At;
+//! use appsec_http::splitter::{Limits, Splitter};
+//!
+//! # fn main() -> Result<(), appsec_http::splitter::SplitError> {
+//! let mut splitter = Splitter::new(At::Field("findings"), Limits::new());
+//! let mut elements = Vec::new();
+//! for chunk in [r#"{"scan": 7, "fin"#, r#"dings": [{"id": 1}, {"#, r#""id": 2}]}"#] {
+//!     splitter.feed(chunk.into());
+//!     while let Some(element) = splitter.next_element()? {
+//!         elements.push(element);
+//!     }
+//! }
+//! let rest = splitter.finish()?;
+//! assert_eq!(elements, [r#"{"id": 1}"#, r#"{"id": 2}"#]);
+//! assert_eq!(rest.map(|rest| rest.get().to_owned()).as_deref(), Some(r#"{"scan":7}"#));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use serde_json::value::RawValue;
+
+use crate::elements::At;
+
+/// How much of a document a [`Splitter`] puts up with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    depth: u32,
+    element_bytes: usize,
+    rest_bytes: usize,
+    total_bytes: u64,
+}
+
+impl Limits {
+    /// The deepest nesting that can be asked for.
+    pub const MAX_DEPTH: u32 = 128;
+
+    /// The defaults, as each `with_` method states them.
+    pub const fn new() -> Self {
+        Self { depth: Self::MAX_DEPTH, element_bytes: 8 << 20, rest_bytes: 8 << 20, total_bytes: u64::MAX }
+    }
+
+    /// How many arrays and objects may be open at once within one element. Default and most:
+    /// [`MAX_DEPTH`](Self::MAX_DEPTH).
+    pub const fn with_depth(mut self, depth: u32) -> Self {
+        self.depth = if depth < Self::MAX_DEPTH { depth } else { Self::MAX_DEPTH };
+        self
+    }
+
+    /// How many bytes one element may have. Default: 8 MiB.
+    pub const fn with_element_bytes(mut self, bytes: usize) -> Self {
+        self.element_bytes = bytes;
+        self
+    }
+
+    /// How many bytes what stands beside the array may have. Default: 8 MiB.
+    pub const fn with_rest_bytes(mut self, bytes: usize) -> Self {
+        self.rest_bytes = bytes;
+        self
+    }
+
+    /// How many bytes the document may have. Default: any number.
+    pub const fn with_total_bytes(mut self, bytes: u64) -> Self {
+        self.total_bytes = bytes;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why a document is refused, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} (at byte {offset})")]
+pub struct SplitError {
+    kind: SplitErrorKind,
+    offset: u64,
+}
+
+impl SplitError {
+    /// What is wrong.
+    pub fn kind(&self) -> SplitErrorKind {
+        self.kind
+    }
+
+    /// How many bytes of the document precede the place.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+/// What is wrong with a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SplitErrorKind {
+    /// The document, or the member where the array should be, is something else.
+    #[error("expected an array, found {0}")]
+    NotAnArray(Found),
+    /// The document should be an object that holds the array, and is something else.
+    #[error("expected an object, found {0}")]
+    NotAnObject(Found),
+    /// The object has no member of the array's name.
+    #[error("the object has no member {0:?}")]
+    MissingField(&'static str),
+    /// The array's member begins as `null` does. It is no empty array: `null` counts as absent, and an absent list
+    /// proves nothing.
+    #[error("the member {0:?} is null instead of an array")]
+    NullField(&'static str),
+    /// The array's member is there twice.
+    #[error("the object has the member {0:?} twice")]
+    DuplicateField(&'static str),
+    /// A comma, colon, bracket or value is missing, or there is one too many.
+    #[error("expected {expected}, found {found}")]
+    Unexpected {
+        /// What would be right here.
+        expected: &'static str,
+        /// What is here.
+        found: Found,
+    },
+    /// A bracket closes what another kind of bracket opened.
+    #[error("{0} closes a bracket of the other kind")]
+    Mismatched(Found),
+    /// A member's name, or what stands beside the array, is no valid JSON.
+    #[error("what stands beside the array is not valid JSON")]
+    InvalidRest,
+    /// Something follows the end of the document.
+    #[error("the document goes on after its end with {0}")]
+    Trailing(Found),
+    /// The document stops before its end.
+    #[error("the document is cut short")]
+    Truncated,
+    /// [`Limits::with_depth`].
+    #[error("nested more than {0} deep")]
+    TooDeep(u32),
+    /// [`Limits::with_element_bytes`].
+    #[error("an element has more than {0} bytes")]
+    ElementTooLarge(usize),
+    /// [`Limits::with_rest_bytes`].
+    #[error("what stands beside the array has more than {0} bytes")]
+    RestTooLarge(usize),
+    /// [`Limits::with_total_bytes`].
+    #[error("the document has more than {0} bytes")]
+    TotalTooLarge(u64),
+}
+
+/// A byte where another one should be; prints as a character where it is one that can be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found(pub u8);
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_ascii_graphic() {
+            write!(f, "`{}`", char::from(self.0))
+        } else {
+            write!(f, "byte 0x{:02x}", self.0)
+        }
+    }
+}
+
+/// Splits one document. See the [module](self).
+pub struct Splitter {
+    at: At,
+    limits: Limits,
+    state: State,
+    scan: Scan,
+    /// The part of the document that is being looked at, and how much of it is done.
+    chunk: Bytes,
+    done: usize,
+    /// Bytes of the document before the chunk.
+    before: u64,
+    /// The beginning of the present value, from earlier chunks.
+    partial: BytesMut,
+    rest: Vec<u8>,
+    found_field: bool,
+    finished_rest: Option<Box<RawValue>>,
+    failed: Option<SplitError>,
+}
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    FirstName,
+    NextName,
+    Name,
+    Colon { wanted: bool },
+    Member { wanted: bool },
+    Beside,
+    AfterMember,
+    FirstElement,
+    NextElement,
+    Element,
+    AfterElement,
+    End,
+}
+
+impl Splitter {
+    /// A splitter for a document of which nothing has arrived.
+    pub fn new(at: At, limits: Limits) -> Self {
+        Self {
+            at,
+            limits,
+            state: State::Start,
+            scan: Scan::default(),
+            chunk: Bytes::new(),
+            done: 0,
+            before: 0,
+            partial: BytesMut::new(),
+            rest: vec![b'{'],
+            found_field: false,
+            finished_rest: None,
+            failed: None,
+        }
+    }
+
+    /// Hands over the next part of the document, of any length. Take its elements with
+    /// [`next_element`](Self::next_element) before the next part, or parts have to be copied together.
+    pub fn feed(&mut self, chunk: Bytes) {
+        self.before += self.done as u64;
+        let left = self.chunk.split_off(self.done);
+        self.chunk = if left.is_empty() { chunk } else { [left, chunk].concat().into() };
+        self.done = 0;
+        if self.failed.is_none() && self.before + self.chunk.len() as u64 > self.limits.total_bytes {
+            self.fail(SplitErrorKind::TotalTooLarge(self.limits.total_bytes));
+        }
+    }
+
+    /// The next element, or `None` when more of the document is needed, or there are no more elements.
+    ///
+    /// An element that lies within one chunk is a view of it and keeps the chunk in memory; one that does not is a
+    /// copy.
+    ///
+    /// # Errors
+    /// For a document that is refused; from then on always the same.
+    pub fn next_element(&mut self) -> Result<Option<Bytes>, SplitError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.advance().map_err(|kind| self.fail(kind))
+    }
+
+    /// Declares the document complete, and gives the object that the array stands in, without the array's member;
+    /// `None` for [`At::Root`]. Members keep their order and spelling, the space between them is left out.
+    ///
+    /// # Errors
+    /// Unless the array and all around it were closed, and all elements taken.
+    pub fn finish(mut self) -> Result<Option<Box<RawValue>>, SplitError> {
+        if self.next_element()?.is_some() || self.state != State::End {
+            return Err(self.fail(SplitErrorKind::Truncated));
+        }
+        Ok(self.finished_rest)
+    }
+
+    fn fail(&mut self, kind: SplitErrorKind) -> SplitError {
+        let error = SplitError { kind, offset: self.before + self.done as u64 };
+        *self.failed.insert(error)
+    }
+
+    fn advance(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
+        loop {
+            match self.state {
+                State::Element => {
+                    let limit = self.limits.element_bytes;
+                    let element = self.value(limit, SplitErrorKind::ElementTooLarge(limit))?;
+                    if element.is_some() {
+                        self.state = State::AfterElement;
+                    }
+                    return Ok(element);
+                }
+                State::Name => {
+                    let Some(name) = self.value_of_rest()? else { return Ok(None) };
+                    self.name(&name)?;
+                }
+                State::Beside => {
+                    let Some(value) = self.value_of_rest()? else { return Ok(None) };
+                    self.rest.extend_from_slice(&value);
+                    self.state = State::AfterMember;
+                }
+                _ => {
+                    let left = &self.chunk[self.done..];
+                    let space = left.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
+                    self.done += space.unwrap_or(left.len());
+                    let Some(&byte) = self.chunk.get(self.done) else { return Ok(None) };
+                    self.punctuation(byte)?;
+                }
+            }
+        }
+    }
+
+    /// Takes one byte between values, or finds that a value begins with it.
+    fn punctuation(&mut self, byte: u8) -> Result<(), SplitErrorKind> {
+        let found = Found(byte);
+        self.state = match (self.state, byte) {
+            (State::Start, b'[') if self.at == At::Root => State::FirstElement,
+            (State::Start, b'{') if self.at != At::Root => State::FirstName,
+            (State::Start, _) => match self.at {
+                At::Root => return Err(SplitErrorKind::NotAnArray(found)),
+                At::Field(_) => return Err(SplitErrorKind::NotAnObject(found)),
+            },
+            (State::FirstName | State::NextName, b'"') => return self.begin(State::Name, found),
+            (State::FirstName | State::AfterMember, b'}') => self.close_object()?,
+            (State::Colon { wanted }, b':') => State::Member { wanted },
+            (State::Member { wanted: true }, b'[') => State::FirstElement,
+            (State::Member { wanted: true }, _) => return Err(self.no_array(found)),
+            (State::Member { wanted: false }, _) => return self.begin(State::Beside, found),
+            (State::AfterMember, b',') => State::NextName,
+            (State::FirstElement | State::AfterElement, b']') => match self.at {
+                At::Root => State::End,
+                At::Field(_) => State::AfterMember,
+            },
+            (State::FirstElement | State::NextElement, _) => return self.begin(State::Element, found),
+            (State::AfterElement, b',') => State::NextElement,
+            (State::End, _) => return Err(SplitErrorKind::Trailing(found)),
+            (state, _) => return Err(SplitErrorKind::Unexpected { expected: state.expects(), found }),
+        };
+        self.done += 1;
+        Ok(())
+    }
+
+    /// A value begins with this byte, which stays to be scanned.
+    fn begin(&mut self, state: State, first: Found) -> Result<(), SplitErrorKind> {
+        self.scan = Scan::of(first.0)
+            .ok_or(SplitErrorKind::Unexpected { expected: self.state.expects(), found: first })?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// A member's name is complete.
+    fn name(&mut self, raw: &[u8]) -> Result<(), SplitErrorKind> {
+        let At::Field(field) = self.at else { return Err(SplitErrorKind::InvalidRest) };
+        let name: String = serde_json::from_slice(raw).map_err(|_| SplitErrorKind::InvalidRest)?;
+        let wanted = name == field;
+        if wanted {
+            if self.found_field {
+                return Err(SplitErrorKind::DuplicateField(field));
+            }
+            self.found_field = true;
+        } else {
+            if self.rest.len() > 1 {
+                self.rest.push(b',');
+            }
+            self.rest.extend_from_slice(raw);
+            self.rest.push(b':');
+        }
+        self.state = State::Colon { wanted };
+        Ok(())
+    }
+
+    fn no_array(&self, found: Found) -> SplitErrorKind {
+        match self.at {
+            At::Field(field) if found.0 == b'n' => SplitErrorKind::NullField(field),
+            _ => SplitErrorKind::NotAnArray(found),
+        }
+    }
+
+    fn close_object(&mut self) -> Result<State, SplitErrorKind> {
+        if let At::Field(field) = self.at
+            && !self.found_field
+        {
+            return Err(SplitErrorKind::MissingField(field));
+        }
+        self.rest.push(b'}');
+        let rest =
+            String::from_utf8(std::mem::take(&mut self.rest)).map_err(|_| SplitErrorKind::InvalidRest)?;
+        self.finished_rest = Some(RawValue::from_string(rest).map_err(|_| SplitErrorKind::InvalidRest)?);
+        Ok(State::End)
+    }
+
+    fn value_of_rest(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
+        let limit = self.limits.rest_bytes;
+        self.value(limit.saturating_sub(self.rest.len()), SplitErrorKind::RestTooLarge(limit))
+    }
+
+    /// The present value, once its end has arrived.
+    fn value(&mut self, limit: usize, too_large: SplitErrorKind) -> Result<Option<Bytes>, SplitErrorKind> {
+        let begin = self.done;
+        let ended = self.scan.run(&self.chunk[begin..], self.limits.depth).map_err(|(at, kind)| {
+            self.done += at;
+            kind
+        })?;
+        let end = ended.map_or(self.chunk.len(), |length| begin + length);
+        if self.partial.len() + (end - begin) > limit {
+            return Err(too_large);
+        }
+        self.done = end;
+        if ended.is_some() && self.partial.is_empty() {
+            return Ok(Some(self.chunk.slice(begin..end)));
+        }
+        self.partial.extend_from_slice(&self.chunk[begin..end]);
+        Ok(ended.map(|_| self.partial.split().freeze()))
+    }
+}
+
+impl fmt::Debug for Splitter {
+    /// Leaves out the document: it is long, and not for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Splitter")
+            .field("at", &self.at)
+            .field("state", &self.state)
+            .field("offset", &(self.before + self.done as u64))
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn expects(self) -> &'static str {
+        match self {
+            Self::Start => "an array or an object",
+            Self::FirstName => "a member's name or `}`",
+            Self::NextName | Self::Name => "a member's name",
+            Self::Colon { .. } => "`:`",
+            Self::FirstElement => "a value or `]`",
+            Self::NextElement | Self::Element | Self::Member { .. } | Self::Beside => "a value",
+            Self::AfterMember => "`,` or `}`",
+            Self::AfterElement => "`,` or `]`",
+            Self::End => "nothing",
+        }
+    }
+}
+
+/// Where a value ends, found without looking at more than brackets and strings.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scan {
+    mode: Mode,
+    depth: u32,
+    /// One bit for each open bracket, the innermost lowest: set for an array. This is why nesting ends at 128.
+    arrays: u128,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Mode {
+    /// Between the strings of a value.
+    #[default]
+    Plain,
+    Text {
+        /// The next byte has its meaning changed by a backslash before it.
+        escaped: bool,
+    },
+    /// In a number or a word outside of all brackets, which ends where something else begins.
+    Scalar,
+}
+
+/// The bytes that matter between strings.
+static MATTERS: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'"' as usize] = true;
+    table[b'{' as usize] = true;
+    table[b'}' as usize] = true;
+    table[b'[' as usize] = true;
+    table[b']' as usize] = true;
+    table
+};
+
+impl Scan {
+    /// The scan of a value that begins with this byte; `None` if no value does.
+    fn of(first: u8) -> Option<Self> {
+        let mode = match first {
+            b'"' | b'{' | b'[' => Mode::Plain,
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => Mode::Scalar,
+            _ => return None,
+        };
+        Some(Self { mode, ..Self::default() })
+    }
+
+    /// Goes over the next bytes of the value. Gives the length up to its end, where that is among them.
+    fn run(&mut self, bytes: &[u8], limit: u32) -> Result<Option<usize>, (usize, SplitErrorKind)> {
+        let mut at = 0;
+        loop {
+            match self.mode {
+                Mode::Plain => {
+                    let Some(skip) = bytes[at..].iter().position(|&byte| MATTERS[usize::from(byte)]) else {
+                        return Ok(None);
+                    };
+                    at += skip;
+                    let byte = bytes[at];
+                    if byte == b'"' {
+                        self.mode = Mode::Text { escaped: false };
+                    } else if let Err(kind) = self.bracket(byte, limit) {
+                        return Err((at, kind));
+                    } else if self.depth == 0 {
+                        return Ok(Some(at + 1));
+                    }
+                    at += 1;
+                }
+                Mode::Text { escaped } => match text_end(&bytes[at..], escaped) {
+                    Ok(length) => {
+                        at += length;
+                        self.mode = Mode::Plain;
+                        if self.depth == 0 {
+                            return Ok(Some(at));
+                        }
+                    }
+                    Err(escaped) => {
+                        self.mode = Mode::Text { escaped };
+                        return Ok(None);
+                    }
+                },
+                Mode::Scalar => return Ok(bytes.iter().position(|&byte| !is_scalar(byte))),
+            }
+        }
+    }
+
+    fn bracket(&mut self, byte: u8, limit: u32) -> Result<(), SplitErrorKind> {
+        if matches!(byte, b'{' | b'[') {
+            if self.depth >= limit {
+                return Err(SplitErrorKind::TooDeep(limit));
+            }
+            self.depth += 1;
+            self.arrays = self.arrays << 1 | u128::from(byte == b'[');
+        } else {
+            if (self.arrays & 1 == 1) != (byte == b']') {
+                return Err(SplitErrorKind::Mismatched(Found(byte)));
+            }
+            self.depth -= 1;
+            self.arrays >>= 1;
+        }
+        Ok(())
+    }
+}
+
+/// How far a string is searched byte by byte.
+const SHORT: usize = 16;
+
+/// The length of a string's remainder with its closing quote; or, where that is not among the bytes, whether the byte
+/// after them is escaped.
+///
+/// Quotes are looked for and not backslashes, since long texts have many escapes and few quotes. A quote is escaped by
+/// an odd number of backslashes before it.
+fn text_end(text: &[u8], escaped: bool) -> Result<usize, bool> {
+    // Before this place nothing can escape what follows.
+    let mut begin = usize::from(escaped);
+    // Most strings are names and words, too short for a vector search to pay.
+    if let Some(short) = text.get(begin..text.len().min(SHORT))
+        && let Some(end) = short.iter().position(|&byte| matches!(byte, b'"' | b'\\'))
+        && short[end] == b'"'
+    {
+        return Ok(begin + end + 1);
+    }
+    loop {
+        let left = text.get(begin..).unwrap_or_default();
+        let quote = memchr::memchr(b'"', left);
+        let before = &left[..quote.unwrap_or(left.len())];
+        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        let odd = backslashes % 2 == 1;
+        match quote {
+            None => return Err(odd),
+            Some(quote) if odd => begin += quote + 1,
+            Some(quote) => return Ok(begin + quote + 1),
+        }
+    }
+}
+
+/// A byte of a number or of a word; which of them make sense together is for the decoder to say.
+fn is_scalar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
+}

@@ -1,0 +1,429 @@
+//! The splitter accepts what a decoder of the whole document accepts, finds the same elements, and takes nothing
+//! broken for complete.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+
+use appsec_http::At;
+use appsec_http::splitter::{Found, Limits, SplitErrorKind, Splitter};
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+const FIELD: At = At::Field("findings");
+
+/// Elements and what stands beside them, or why not and where.
+type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
+
+/// Splits a document that arrives in pieces of the given lengths, taken in turn for ever.
+fn split_in(document: &[u8], at: At, limits: Limits, lengths: &[usize]) -> Split {
+    let mut splitter = Splitter::new(at, limits);
+    let mut elements = Vec::new();
+    let mut left = document;
+    let mut lengths = lengths.iter().cycle();
+    while !left.is_empty() {
+        let (piece, rest) = left.split_at((*lengths.next().unwrap()).clamp(1, left.len()));
+        splitter.feed(Bytes::copy_from_slice(piece));
+        while let Some(element) = splitter.next_element().map_err(|error| (error.kind(), error.offset()))? {
+            elements.push(element);
+        }
+        left = rest;
+    }
+    let rest = splitter.finish().map_err(|error| (error.kind(), error.offset()))?;
+    Ok((elements, rest.map(|rest| rest.get().to_owned())))
+}
+
+fn split(document: impl AsRef<[u8]>, at: At) -> Split {
+    split_in(document.as_ref(), at, Limits::new(), &[usize::MAX])
+}
+
+fn refusal(document: impl AsRef<[u8]>, at: At) -> (SplitErrorKind, u64) {
+    let whole = split(document.as_ref(), at).unwrap_err();
+    assert_eq!(split_in(document.as_ref(), at, Limits::new(), &[1]).unwrap_err().0, whole.0);
+    whole
+}
+
+fn unexpected(expected: &'static str, found: u8) -> SplitErrorKind {
+    SplitErrorKind::Unexpected { expected, found: Found(found) }
+}
+
+#[test]
+fn an_empty_array_has_no_elements() {
+    assert_eq!(split("[]", At::Root), Ok((vec![], None)));
+    assert_eq!(split(" \r\n\t[ ] \n", At::Root), Ok((vec![], None)));
+    assert_eq!(split(r#"{"findings":[]}"#, FIELD), Ok((vec![], Some("{}".into()))));
+}
+
+#[test]
+fn every_kind_of_value_may_be_an_element() {
+    let (elements, _) =
+        split(r#"[1, -2.5e+3 ,true,false,null,"a]\"b\\",[[],{}],{"x":[1]} ]"#, At::Root).unwrap();
+    let expected = ["1", "-2.5e+3", "true", "false", "null", r#""a]\"b\\""#, "[[],{}]", r#"{"x":[1]}"#];
+    assert_eq!(elements, expected);
+}
+
+#[test]
+fn what_stands_beside_the_array_is_kept_in_order() {
+    let document = r#" { "scan" : {"id": 1} , "findings" : [ {"a":1} ] , "notes":["x", 2], "n":null } "#;
+    let (elements, rest) = split(document, FIELD).unwrap();
+    assert_eq!(elements, [r#"{"a":1}"#]);
+    assert_eq!(rest.unwrap(), r#"{"scan":{"id": 1},"notes":["x", 2],"n":null}"#);
+}
+
+#[test]
+fn a_member_name_counts_by_its_meaning() {
+    let (elements, rest) = split(r#"{"find\u0069ngs":[1],"Findings":[2]}"#, FIELD).unwrap();
+    assert_eq!(elements, ["1"]);
+    assert_eq!(rest.unwrap(), r#"{"Findings":[2]}"#);
+}
+
+#[test]
+fn an_array_of_the_name_deeper_down_is_not_meant() {
+    let (elements, _) = split(r#"{"scan":{"findings":[1,2]},"findings":[3]}"#, FIELD).unwrap();
+    assert_eq!(elements, ["3"]);
+}
+
+#[test]
+fn a_missing_a_null_a_doubled_and_another_member_are_told_apart() {
+    use SplitErrorKind::{DuplicateField, MissingField, NotAnArray, NullField};
+    assert_eq!(refusal(r#"{"notes":[]}"#, FIELD), (MissingField("findings"), 11));
+    assert_eq!(refusal("{}", FIELD), (MissingField("findings"), 1));
+    assert_eq!(refusal(r#"{"findings":null}"#, FIELD), (NullField("findings"), 12));
+    assert_eq!(refusal(r#"{"findings":{}}"#, FIELD), (NotAnArray(Found(b'{')), 12));
+    let doubled = r#"{"findings":[],"findings":[]}"#;
+    assert_eq!(refusal(doubled, FIELD), (DuplicateField("findings"), 25));
+    assert_eq!(refusal(r#"{"findings":[],"f\u0069ndings":1}"#, FIELD).0, DuplicateField("findings"));
+}
+
+#[test]
+fn another_document_is_not_an_array() {
+    use SplitErrorKind::{NotAnArray, NotAnObject};
+    assert_eq!(refusal("<html>", At::Root), (NotAnArray(Found(b'<')), 0));
+    assert_eq!(refusal(r#"  {"error":1}"#, At::Root), (NotAnArray(Found(b'{')), 2));
+    assert_eq!(refusal("[]", FIELD), (NotAnObject(Found(b'[')), 0));
+    assert_eq!(refusal("\u{feff}[]", At::Root), (NotAnArray(Found(0xef)), 0));
+}
+
+#[test]
+fn commas_and_brackets_are_counted_strictly() {
+    for (document, kind, offset) in [
+        ("[,]", unexpected("a value or `]`", b','), 1),
+        ("[1,]", unexpected("a value", b']'), 3),
+        ("[1,,2]", unexpected("a value", b','), 3),
+        ("[1 2]", unexpected("`,` or `]`", b'2'), 3),
+        ("[{}{}]", unexpected("`,` or `]`", b'{'), 3),
+        (r#"["a""b"]"#, unexpected("`,` or `]`", b'"'), 4),
+        ("[1}", unexpected("`,` or `]`", b'}'), 2),
+        ("[+1]", unexpected("a value or `]`", b'+'), 1),
+        ("[{]]", SplitErrorKind::Mismatched(Found(b']')), 2),
+        ("[[}]", SplitErrorKind::Mismatched(Found(b'}')), 2),
+        ("[]]", SplitErrorKind::Trailing(Found(b']')), 2),
+        ("[] []", SplitErrorKind::Trailing(Found(b'[')), 3),
+        ("[1]\0", SplitErrorKind::Trailing(Found(0)), 3),
+    ] {
+        assert_eq!(refusal(document, At::Root), (kind, offset), "{document}");
+    }
+    for (document, kind, offset) in [
+        (r#"{,"findings":[]}"#, unexpected("a member's name or `}`", b','), 1),
+        (r#"{"findings":[],}"#, unexpected("a member's name", b'}'), 15),
+        (r#"{"findings" []}"#, unexpected("`:`", b'['), 12),
+        (r#"{"a":,"findings":[]}"#, unexpected("a value", b','), 5),
+        (r#"{"a":1 "findings":[]}"#, unexpected("`,` or `}`", b'"'), 7),
+        (r#"{"findings":[]]"#, unexpected("`,` or `}`", b']'), 14),
+        (r#"{"findings":[]},"#, SplitErrorKind::Trailing(Found(b',')), 15),
+        (r#"{"findings":[],"a":tru}"#, SplitErrorKind::InvalidRest, 22),
+        (r#"{"\x":1,"findings":[]}"#, SplitErrorKind::InvalidRest, 5),
+    ] {
+        assert_eq!(refusal(document, FIELD), (kind, offset), "{document}");
+    }
+}
+
+#[test]
+fn an_error_stays_the_same_and_says_where() {
+    let mut splitter = Splitter::new(At::Root, Limits::new());
+    splitter.feed(Bytes::from_static(b"[1,"));
+    assert_eq!(splitter.next_element().unwrap().unwrap(), "1");
+    assert_eq!(splitter.next_element(), Ok(None));
+    splitter.feed(Bytes::from_static(b"?"));
+    let error = splitter.next_element().unwrap_err();
+    assert_eq!(error.to_string(), "expected a value, found `?` (at byte 3)");
+    splitter.feed(Bytes::from_static(b"2]"));
+    assert_eq!(splitter.next_element(), Err(error));
+    assert_eq!(splitter.finish().unwrap_err(), error);
+}
+
+#[test]
+fn an_element_within_one_chunk_is_a_view_and_others_are_copies() {
+    let chunk = Bytes::from_static(br#"[{"whole":1},{"cut""#);
+    let mut splitter = Splitter::new(At::Root, Limits::new());
+    splitter.feed(chunk.clone());
+    let whole = splitter.next_element().unwrap().unwrap();
+    assert_eq!(whole.as_ptr(), chunk[1..].as_ptr(), "no copy");
+    assert_eq!(splitter.next_element(), Ok(None));
+    splitter.feed(Bytes::from_static(b":2}]"));
+    assert_eq!(splitter.next_element().unwrap().unwrap(), r#"{"cut":2}"#);
+}
+
+#[test]
+fn a_chunk_fed_before_the_last_was_used_up_is_not_lost() {
+    let mut splitter = Splitter::new(At::Root, Limits::new());
+    for chunk in ["[1,", "2,", "3]"] {
+        splitter.feed(chunk.into());
+    }
+    let mut elements = Vec::new();
+    while let Some(element) = splitter.next_element().unwrap() {
+        elements.push(element);
+    }
+    assert_eq!(elements, ["1", "2", "3"]);
+    assert_eq!(splitter.finish().unwrap().map(|rest| rest.get().to_owned()), None);
+}
+
+#[test]
+fn finishing_with_elements_not_taken_is_an_error() {
+    let mut splitter = Splitter::new(At::Root, Limits::new());
+    splitter.feed(Bytes::from_static(b"[1]"));
+    assert_eq!(splitter.finish().unwrap_err().kind(), SplitErrorKind::Truncated);
+}
+
+#[test]
+fn a_depth_bomb_ends_at_the_limit() {
+    let bomb = "[".repeat(1_000_000);
+    // The outermost bracket is the array's own.
+    assert_eq!(refusal(&bomb, At::Root), (SplitErrorKind::TooDeep(128), 129));
+    let bomb = format!(r#"{{"a":{}"#, r#"{"a":"#.repeat(100_000));
+    assert_eq!(refusal(&bomb, FIELD).0, SplitErrorKind::TooDeep(128));
+
+    let deep = |depth: usize| format!("[{}{}]", "[".repeat(depth), "]".repeat(depth));
+    assert!(split(deep(128), At::Root).is_ok());
+    assert_eq!(split(deep(129), At::Root), Err((SplitErrorKind::TooDeep(128), 129)));
+    let limits = Limits::new().with_depth(2);
+    assert!(split_in(deep(2).as_bytes(), At::Root, limits, &[1]).is_ok());
+    assert!(split_in(deep(3).as_bytes(), At::Root, limits, &[1]).is_err());
+    let more_than_most = Limits::new().with_depth(1_000);
+    assert!(split_in(deep(129).as_bytes(), At::Root, more_than_most, &[64]).is_err());
+}
+
+#[test]
+fn sizes_are_limited_to_the_byte() {
+    let text = format!(r#"["{}"]"#, "x".repeat(98));
+    for lengths in [&[1][..], &[7], &[usize::MAX]] {
+        let element =
+            |bytes| split_in(text.as_bytes(), At::Root, Limits::new().with_element_bytes(bytes), lengths);
+        assert!(element(100).is_ok());
+        assert_eq!(element(99).unwrap_err().0, SplitErrorKind::ElementTooLarge(99));
+
+        let total =
+            |bytes| split_in(text.as_bytes(), At::Root, Limits::new().with_total_bytes(bytes), lengths);
+        assert!(total(102).is_ok());
+        assert_eq!(total(101).unwrap_err().0, SplitErrorKind::TotalTooLarge(101));
+
+        let beside = format!(r#"{{"findings":[{}1],"notes":"{}"}}"#, "1,".repeat(500), "x".repeat(80));
+        let rest = |bytes| split_in(beside.as_bytes(), FIELD, Limits::new().with_rest_bytes(bytes), lengths);
+        let kept = rest(1_000).unwrap().1.unwrap();
+        assert!(rest(kept.len()).is_ok());
+        assert_eq!(rest(kept.len() - 3).unwrap_err().0, SplitErrorKind::RestTooLarge(kept.len() - 3));
+    }
+}
+
+#[test]
+fn an_endless_element_is_refused_before_it_is_held() {
+    let mut splitter = Splitter::new(At::Root, Limits::new().with_element_bytes(1 << 20));
+    splitter.feed(Bytes::from_static(b"[\""));
+    let chunk = Bytes::from(vec![b'x'; 1 << 16]);
+    let mut fed = 0;
+    let error = loop {
+        match splitter.next_element() {
+            Ok(element) => assert_eq!(element, None),
+            Err(error) => break error,
+        }
+        splitter.feed(chunk.clone());
+        fed += chunk.len();
+    };
+    assert_eq!(error.kind(), SplitErrorKind::ElementTooLarge(1 << 20));
+    assert!(fed <= (1 << 20) + chunk.len());
+}
+
+#[test]
+fn a_huge_element_in_small_chunks_comes_out_whole() {
+    let huge = format!(r#"{{"output":"{}"}}"#, r#"line\n\"quoted\" \\ "#.repeat(100_000));
+    let document = format!("[1,{huge},2]");
+    let (elements, _) = split_in(document.as_bytes(), At::Root, Limits::new(), &[1, 4_096, 3]).unwrap();
+    assert_eq!(elements, ["1", huge.as_str(), "2"]);
+}
+
+#[test]
+fn nothing_of_the_document_is_in_the_debug_form() {
+    let mut splitter = Splitter::new(At::Root, Limits::new());
+    splitter.feed(Bytes::from_static(b"[\"hush"));
+    assert_eq!(splitter.next_element(), Ok(None));
+    assert!(!format!("{splitter:?}").contains("hush"));
+}
+
+/// Members of an object in order, doubled ones included, which no map would show.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// The elements by a decoder of the whole document; `None` where it refuses.
+fn reference(document: &[u8], at: At) -> Option<Vec<Bytes>> {
+    let texts = |array: Vec<Box<RawValue>>| array.iter().map(|raw| raw.get().to_owned().into()).collect();
+    match at {
+        At::Root => serde_json::from_slice(document).ok().map(texts),
+        At::Field(field) => {
+            let Members(members) = serde_json::from_slice(document).ok()?;
+            let mut wanted = members.iter().filter(|(name, _)| name == field);
+            let (Some((_, array)), None) = (wanted.next(), wanted.next()) else { return None };
+            serde_json::from_str(array.get()).ok().map(texts)
+        }
+    }
+}
+
+/// What the splitter and a decoder of its elements make of the document together; `None` where either refuses.
+fn split_and_decoded(document: &[u8], at: At, lengths: &[usize]) -> Option<Vec<Bytes>> {
+    let (elements, _) = split_in(document, at, Limits::new(), lengths).ok()?;
+    elements
+        .iter()
+        .all(|element| serde_json::from_slice::<Box<RawValue>>(element).is_ok())
+        .then_some(elements)
+}
+
+fn json() -> impl Strategy<Value = Value> + Clone {
+    let text = prop_oneof![any::<String>(), r#"[a-z"\\\[\]{},:\n\u{e9}]{0,40}"#];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((text.clone(), inner), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn written(value: &Value, pretty: bool) -> String {
+    if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) }.unwrap()
+}
+
+/// A document with its array at the root or in a member, and where.
+fn document() -> impl Strategy<Value = (Vec<u8>, At)> {
+    let members = prop::collection::vec(("[a-z]{1,5}", json()), 0..3);
+    let elements = prop::collection::vec(json(), 0..6);
+    (elements, members.clone(), members, any::<bool>(), any::<bool>()).prop_map(
+        |(elements, before, after, in_member, pretty)| {
+            let array = written(&Value::from(elements), pretty);
+            if !in_member {
+                return (array.into_bytes(), At::Root);
+            }
+            let mut text = String::from("{");
+            for (name, value) in before {
+                write!(text, "\"{name}\" : {},", written(&value, pretty)).unwrap();
+            }
+            write!(text, "\"findings\":{array}").unwrap();
+            for (name, value) in after {
+                write!(text, ", \"{name}\":{}", written(&value, pretty)).unwrap();
+            }
+            text.push('}');
+            (text.into_bytes(), FIELD)
+        },
+    )
+}
+
+fn lengths() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![Just(vec![1]), Just(vec![usize::MAX]), prop::collection::vec(1_usize..40, 1..8)]
+}
+
+/// Places in a document and what to do there: replace, insert, or remove a byte.
+fn mutations() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
+    let byte = prop_oneof![
+        4 => prop::sample::select(br#"[]{},:"\ 1-.tfn"#.to_vec()),
+        1 => any::<u8>(),
+    ];
+    prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, byte), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn elements_are_those_of_a_decoder_wherever_the_document_is_cut(
+        (document, at) in document(),
+        lengths in lengths(),
+    ) {
+        let expected = reference(&document, at).expect("a valid document");
+        let (elements, rest) = split_in(&document, at, Limits::new(), &lengths).unwrap();
+        prop_assert_eq!(elements, expected);
+        prop_assert_eq!(rest.is_some(), at != At::Root);
+        if let Some(rest) = rest {
+            let mut whole: serde_json::Map<String, Value> = serde_json::from_slice(&document).unwrap();
+            whole.remove("findings");
+            prop_assert_eq!(serde_json::from_str::<Value>(&rest).unwrap(), Value::Object(whole));
+        }
+    }
+
+    #[test]
+    fn a_document_cut_short_is_never_complete(
+        (document, at) in document(),
+        cut in any::<prop::sample::Index>(),
+        lengths in lengths(),
+    ) {
+        let cut = cut.index(document.len());
+        let kind = split_in(&document[..cut], at, Limits::new(), &lengths).unwrap_err().0;
+        prop_assert_eq!(kind, SplitErrorKind::Truncated);
+    }
+
+    #[test]
+    fn a_mutated_document_is_judged_as_a_decoder_judges_it(
+        (document, at) in document(),
+        mutations in mutations(),
+        lengths in lengths(),
+    ) {
+        let mut document = document;
+        for (place, action, byte) in mutations {
+            let place = place.index(document.len());
+            match action {
+                0 => document[place] = byte,
+                1 => document.insert(place, byte),
+                _ if document.len() > 1 => drop(document.remove(place)),
+                _ => {}
+            }
+        }
+        prop_assert_eq!(split_and_decoded(&document, at, &lengths), reference(&document, at));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_and_no_cut_changes_its_verdict(
+        bytes in prop::collection::vec(prop::sample::select(br#"[]{},:"\ 1ntf"#.to_vec()), 0..60),
+        in_member in any::<bool>(),
+        lengths in lengths(),
+    ) {
+        let at = if in_member { FIELD } else { At::Root };
+        prop_assert_eq!(split_in(&bytes, at, Limits::new(), &lengths), split(&bytes, at));
+        prop_assert_eq!(split_and_decoded(&bytes, at, &lengths), reference(&bytes, at));
+    }
+}
