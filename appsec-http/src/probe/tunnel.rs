@@ -1,0 +1,126 @@
+//! The way through a proxy.
+
+use std::io;
+use std::time::Instant;
+
+use appsec_core::{Cause, ConnectionStep, StepKind};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use url::Url;
+
+use super::{Clock, Endpoint, Settings, Stream, handshake};
+use crate::options::HttpOptions;
+
+/// A proxy's answer is a few lines; more than this is not one.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Has the proxy open a tunnel to the service.
+pub(super) async fn open(
+    stream: Stream,
+    proxy: &Endpoint,
+    settings: &Settings,
+    options: &HttpOptions,
+    clock: Clock,
+    steps: &mut Vec<ConnectionStep>,
+) -> Result<Stream, ConnectionStep> {
+    let begun = Instant::now();
+    let failed = |saw: String, remedy: &'static str| {
+        ConnectionStep::failed(StepKind::Proxy, Cause::ProxyFailed, begun.elapsed(), saw, remedy)
+    };
+    let at = proxy.authority();
+    let mut stream = stream;
+    if proxy.tls {
+        let Some(name) = proxy.server_name() else {
+            return Err(failed(format!("no certificate can be for {at}"), "check the proxy's host name"));
+        };
+        stream = match handshake(stream, settings, name, &proxy.host.to_string(), clock).await {
+            Ok(stream) => Box::new(stream),
+            Err(diagnosis) => {
+                return Err(failed(
+                    format!("TLS to the proxy: {}", diagnosis.saw),
+                    "check the proxy's scheme and port",
+                ));
+            }
+        };
+    }
+    let target = settings.service.authority();
+    let credentials = options.proxy_url().ok().flatten().as_ref().and_then(credentials);
+    let with_credentials = credentials.is_some();
+    let status = match timeout(clock.left(), connect(&mut stream, &target, credentials)).await {
+        Ok(Ok(Some(status))) => status,
+        Ok(Ok(None)) => {
+            return Err(failed(
+                format!("what {at} answered is not HTTP"),
+                "check the proxy's host, port and scheme: it must be an HTTP proxy",
+            ));
+        }
+        Ok(Err(_)) => {
+            return Err(failed(
+                format!("the proxy {at} closed the connection without an answer"),
+                "check the proxy's scheme and port, and ask its operator",
+            ));
+        }
+        Err(_) => {
+            return Err(failed(
+                format!("the proxy {at} did not answer within {:?}", clock.whole),
+                "check that it is an HTTP proxy, and ask its operator whether it may reach the service",
+            ));
+        }
+    };
+    let refused = format!("the proxy {at} answered {status} to a tunnel to {target}");
+    match status {
+        200..=299 => {
+            let saw = format!("the proxy {at} opened a tunnel to {target}");
+            steps.push(ConnectionStep::passed(StepKind::Proxy, begun.elapsed(), saw));
+            Ok(stream)
+        }
+        407 if with_credentials => Err(failed(
+            format!("{refused}: it does not accept the credentials given"),
+            "correct the user and the password in `with_proxy`; the proxy must accept the Basic scheme",
+        )),
+        407 => Err(failed(
+            format!("{refused}: it wants credentials"),
+            "add the user and the password to the URL in `with_proxy`",
+        )),
+        403 => Err(failed(refused, "ask the proxy's operator to allow this host and port")),
+        405 | 501 => Err(failed(refused, "use a proxy that supports CONNECT")),
+        502..=504 => Err(failed(
+            refused,
+            "the proxy cannot reach the service: check the base URL's host, and ask its operator",
+        )),
+        _ => Err(failed(refused, "ask the proxy's operator")),
+    }
+}
+
+/// Sends the request and reads the answer's head. `None` for an answer that is not HTTP.
+async fn connect(stream: &mut Stream, target: &str, credentials: Option<String>) -> io::Result<Option<u16>> {
+    let authorization =
+        credentials.map(|basic| format!("Proxy-Authorization: Basic {basic}\r\n")).unwrap_or_default();
+    let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    // Byte by byte, so that nothing of what follows the head is taken from the tunnel.
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+        if head.len() > MAX_HEAD || !b"HTTP/1.".iter().zip(&head).all(|(expected, found)| expected == found) {
+            return Ok(None);
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    Ok(head.split(' ').nth(1).and_then(|status| status.get(..3)).and_then(|status| status.parse().ok()))
+}
+
+/// User and password of the proxy's URL, as the Basic scheme spells them.
+fn credentials(proxy: &Url) -> Option<String> {
+    if proxy.username().is_empty() && proxy.password().is_none() {
+        return None;
+    }
+    let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+    let pair =
+        [decoded(proxy.username()), b":".to_vec(), decoded(proxy.password().unwrap_or_default())].concat();
+    Some(BASE64_STANDARD.encode(pair))
+}

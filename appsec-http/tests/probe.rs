@@ -1,0 +1,495 @@
+//! The diagnosis of a connection, cause by cause, against real sockets and real TLS servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::StepOutcome::{Failed, Passed, Skipped, Warning};
+use appsec_core::{Cause, ConnectionStep, StepKind};
+use appsec_http::testing::{
+    ConnectAnswer, ConnectProxy, Fault, FaultProxy, StaticResolver, TestCa, TestCertificate, TlsServer,
+    black_hole, http_answer,
+};
+use appsec_http::{
+    AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Resolver, RetryPolicy, Service,
+};
+use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const HOST: &str = "api.example.test";
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Long enough for a busy machine, where something answers.
+const AMPLE: Duration = Duration::from_secs(20);
+/// Where nothing answers.
+const SHORT: Duration = Duration::from_millis(400);
+
+fn options() -> HttpOptions {
+    let resolver = StaticResolver::new().with_address(HOST, LOCAL).with_no_address("empty.example.test");
+    HttpOptions::new()
+        .with_resolver(Arc::new(resolver))
+        .with_connect_timeout(AMPLE)
+        .with_retry(RetryPolicy::none())
+}
+
+fn client(base_url: &str, options: HttpOptions) -> HttpClient {
+    let service = Service::new("test", "test/0", |answer| {
+        Error::new(ErrorKind::Unexpected, format!("status {}", answer.status()))
+    });
+    let auth = AuthHeader::new("x-key", "canary-key".to_owned().into()).unwrap();
+    HttpClient::new(service, base_url, auth, options).unwrap()
+}
+
+async fn probe(base_url: &str, options: HttpOptions) -> Vec<ConnectionStep> {
+    let steps = client(base_url, options).probe().await;
+    let kinds: Vec<_> = steps.iter().map(|step| step.kind).collect();
+    let order = [StepKind::Configuration, StepKind::Dns, StepKind::Tcp, StepKind::Proxy, StepKind::Tls];
+    assert_eq!(kinds, order[..kinds.len()], "in order, none left out");
+    for step in &steps {
+        assert!(!step.saw.is_empty() && !step.saw.contains('\n'), "{step:?}");
+        let wanting = matches!(step.outcome, Failed | Warning);
+        assert_eq!(step.remedy.is_some(), wanting, "{step:?}");
+        assert!(!format!("{step:?}").contains("canary"), "{step:?}");
+    }
+    steps
+}
+
+/// The last step, which must have failed for this cause.
+async fn failure(base_url: &str, options: HttpOptions, kind: StepKind, cause: Cause) -> ConnectionStep {
+    let mut steps = probe(base_url, options).await;
+    let last = steps.pop().unwrap();
+    assert_eq!((last.kind, last.outcome, last.cause), (kind, Failed, Some(cause)), "{last:?}");
+    assert!(steps.iter().all(|step| step.outcome != Failed), "{steps:?}");
+    last
+}
+
+fn remedy(step: &ConnectionStep) -> &str {
+    step.remedy.as_deref().unwrap_or_default()
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("https://{HOST}:{}/v1", address.port())
+}
+
+async fn serve(certificate: &TestCertificate) -> TlsServer {
+    TlsServer::start(certificate, |_| http_answer(200, "application/json", "{}")).await.unwrap()
+}
+
+/// Handles each connection with the same few lines.
+async fn raw_server(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _heard = stream.read_u8().await;
+                let _sent = stream.write_all(answer).await;
+            });
+        }
+    });
+    address
+}
+
+async fn closed_port() -> SocketAddr {
+    TcpListener::bind((LOCAL, 0)).await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn a_sound_way_passes_every_step_and_a_request_takes_it_too() {
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue(&[HOST]).unwrap()).await;
+    let options = options().with_root_certificate_pem(ca.pem());
+    let steps = probe(&url(server.address()), options.clone()).await;
+    let outcomes: Vec<_> = steps.iter().map(|step| step.outcome).collect();
+    assert_eq!(outcomes, [Passed, Passed, Passed, Skipped, Passed], "{steps:?}");
+    assert!(steps[1].saw.contains("127.0.0.1"), "{steps:?}");
+    assert!(steps[4].saw.starts_with("TLS 1.3; certificate issued by CN=Probe Test CA"), "{steps:?}");
+    assert_eq!(server.requests(), 0, "nothing was sent to the service");
+
+    client(&url(server.address()), options).send(&Request::get("test: get", "/x")).await.unwrap();
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist() {
+    let step = failure("https://nowhere.example.test/", options(), StepKind::Dns, Cause::DnsFailed).await;
+    assert!(step.saw.contains("nowhere.example.test does not resolve"), "{step:?}");
+    assert!(remedy(&step).contains("with_proxy"), "{step:?}");
+    failure("https://empty.example.test/", options(), StepKind::Dns, Cause::DnsFailed).await;
+}
+
+#[tokio::test]
+async fn a_look_up_without_an_answer() {
+    #[derive(Debug)]
+    struct Silent;
+    #[async_trait]
+    impl Resolver for Silent {
+        async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            std::future::pending().await
+        }
+    }
+    let options = options().with_resolver(Arc::new(Silent)).with_connect_timeout(SHORT);
+    let step = failure("https://api.example.test/", options, StepKind::Dns, Cause::DnsFailed).await;
+    assert!(step.saw.contains("no answer within 400ms"), "{step:?}");
+    assert!(step.took >= SHORT);
+}
+
+#[tokio::test]
+async fn a_closed_port() {
+    let address = closed_port().await;
+    let step = failure(&url(address), options(), StepKind::Tcp, Cause::ConnectRefused).await;
+    assert!(step.saw.contains(&address.to_string()), "{step:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_black_hole() {
+    let hole = black_hole().unwrap();
+    let options = options().with_connect_timeout(SHORT);
+    let step = failure(&url(hole.address()), options, StepKind::Tcp, Cause::ConnectTimeout).await;
+    assert!(remedy(&step).contains("firewall"), "{step:?}");
+    assert!(step.took >= SHORT / 2);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_that_answers_is_found_behind_one_that_does_not() {
+    // The black hole's port on another loopback address is free.
+    let hole = black_hole().unwrap();
+    let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    let _listener = TcpListener::bind((other, hole.address().port())).await.unwrap();
+    let resolver = StaticResolver::new().with_address(HOST, LOCAL).with_address(HOST, other);
+    let options = options()
+        .with_resolver(Arc::new(resolver))
+        .with_allow_plain_http(true)
+        .with_connect_timeout(2 * SHORT);
+    let steps = probe(&format!("http://{HOST}:{}/", hole.address().port()), options).await;
+    assert_eq!(steps[2].outcome, Passed, "{steps:?}");
+    assert!(steps[2].saw.contains("127.0.0.2") && steps[2].saw.contains("does not answer"), "{steps:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn of_several_faults_the_refusal_is_told() {
+    // On the black hole's port nobody listens at the other loopback address, and none can at the third.
+    let hole = black_hole().unwrap();
+    let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    let nobody = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1));
+    for addresses in [[LOCAL, other, nobody], [nobody, other, LOCAL]] {
+        let resolver =
+            addresses.iter().fold(StaticResolver::new(), |names, ip| names.with_address(HOST, *ip));
+        let options = options().with_resolver(Arc::new(resolver)).with_connect_timeout(2 * SHORT);
+        failure(&url(hole.address()), options, StepKind::Tcp, Cause::ConnectRefused).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_that_no_route_leads_to() {
+    // TCP has no multicast: the system refuses at once, and nothing is sent.
+    let step = failure("https://224.0.0.1/", options(), StepKind::Tcp, Cause::ConnectFailed).await;
+    assert!(step.saw.contains("no connection to 224.0.0.1:443"), "{step:?}");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate() {
+    for certificate in
+        [TestCertificate::self_signed(&[HOST]), TestCertificate::self_signed_authority(&[HOST])]
+    {
+        let certificate = certificate.unwrap();
+        let server = serve(&certificate).await;
+        let step = failure(&url(server.address()), options(), StepKind::Tls, Cause::TlsUntrusted).await;
+        assert!(step.saw.contains("CN=self-signed server of a test is self-signed"), "{step:?}");
+        assert!(remedy(&step).contains("with_root_certificate_pem"), "{step:?}");
+        assert!(remedy(&step).contains("with_accept_invalid_certs"), "{step:?}");
+
+        // Either remedy works, for the probe and for a request.
+        let added = options().with_root_certificate_pem(certificate.pem());
+        let accepted = options().with_accept_invalid_certs(true);
+        for options in [added, accepted] {
+            let steps = probe(&url(server.address()), options.clone()).await;
+            assert!(steps.iter().all(|step| step.outcome != Failed), "{steps:?}");
+            client(&url(server.address()), options).send(&Request::get("test: get", "/x")).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_added_certificate_of_the_server_is_still_held_to_its_name() {
+    for certificate in [
+        TestCertificate::self_signed(&["other.test"]),
+        TestCertificate::self_signed_authority(&["other.test"]),
+    ] {
+        let certificate = certificate.unwrap();
+        let server = serve(&certificate).await;
+        let options = options().with_root_certificate_pem(certificate.pem());
+        failure(&url(server.address()), options, StepKind::Tls, Cause::TlsWrongName).await;
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_not_trusted() {
+    let ca = TestCa::new("Inspecting Proxy CA").unwrap();
+    let server = serve(&ca.issue(&[HOST]).unwrap()).await;
+    let step = failure(&url(server.address()), options(), StepKind::Tls, Cause::TlsUntrusted).await;
+    assert!(step.saw.contains("issued by CN=Inspecting Proxy CA"), "{step:?}");
+    assert!(remedy(&step).contains("with_root_certificate_pem"), "{step:?}");
+
+    let another = TestCa::new("Inspecting Proxy CA").unwrap();
+    let options = options().with_root_certificate_pem(another.pem());
+    failure(&url(server.address()), options, StepKind::Tls, Cause::TlsUntrusted).await;
+}
+
+#[tokio::test]
+async fn an_expired_certificate() {
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue_expired(&[HOST]).unwrap()).await;
+    let options = options().with_root_certificate_pem(ca.pem());
+    let step = failure(&url(server.address()), options, StepKind::Tls, Cause::TlsExpired).await;
+    assert!(step.saw.contains("expired on 2021-01-01"), "{step:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_from_the_future() {
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue_not_yet_valid(&[HOST]).unwrap()).await;
+    let options = options().with_root_certificate_pem(ca.pem());
+    let step = failure(&url(server.address()), options, StepKind::Tls, Cause::TlsExpired).await;
+    assert!(step.saw.contains("not valid before 3000-01-01"), "{step:?}");
+    assert!(remedy(&step).contains("clock"), "{step:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name() {
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue(&["app.example.test", "10.1.2.3"]).unwrap()).await;
+    let options = options().with_root_certificate_pem(ca.pem());
+    let step = failure(&url(server.address()), options, StepKind::Tls, Cause::TlsWrongName).await;
+    assert!(step.saw.contains("is for app.example.test, 10.1.2.3, not for api.example.test"), "{step:?}");
+}
+
+#[tokio::test]
+async fn invalid_certificates_that_are_accepted_are_warned_of_and_still_described() {
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue_expired(&["other.test"]).unwrap()).await;
+    let steps = probe(&url(server.address()), options().with_accept_invalid_certs(true)).await;
+    assert_eq!(steps[0].outcome, Warning);
+    assert_eq!(steps[0].cause, Some(Cause::InvalidCertificatesAccepted));
+    assert_eq!(steps[4].outcome, Warning, "{steps:?}");
+    assert_eq!(steps[4].cause, Some(Cause::TlsExpired), "{steps:?}");
+    assert!(steps[4].saw.contains("accepted by option although"), "{steps:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls() {
+    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.9\r\n"] {
+        let step =
+            failure(&url(raw_server(answer).await), options(), StepKind::Tls, Cause::TlsHandshake).await;
+        assert!(step.saw.contains("does not speak TLS"), "{step:?}");
+        assert!(remedy(&step).contains("port"), "{step:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_cut_off_or_never_answered() {
+    let step = failure(&url(raw_server(b"").await), options(), StepKind::Tls, Cause::TlsHandshake).await;
+    assert!(step.saw.contains("closed the connection"), "{step:?}");
+
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue(&[HOST]).unwrap()).await;
+    let proxy = FaultProxy::start(server.address()).await.unwrap();
+    proxy.set(Fault::ResetAfter(10));
+    failure(&url(proxy.address()), options(), StepKind::Tls, Cause::TlsHandshake).await;
+    proxy.set(Fault::StallAfter(10));
+    let options = options().with_connect_timeout(SHORT);
+    let step = failure(&url(proxy.address()), options, StepKind::Tls, Cause::TlsHandshake).await;
+    assert!(step.saw.contains("within 400ms"), "{step:?}");
+}
+
+#[tokio::test]
+async fn plain_http_on_loopback_has_no_tls_and_elsewhere_is_warned_of() {
+    let address = raw_server(b"").await;
+    let steps = probe(&format!("http://{address}/"), options()).await;
+    let outcomes: Vec<_> = steps.iter().map(|step| step.outcome).collect();
+    assert_eq!(outcomes, [Passed, Skipped, Passed, Skipped, Skipped], "{steps:?}");
+
+    let steps =
+        probe(&format!("http://{HOST}:{}/", address.port()), options().with_allow_plain_http(true)).await;
+    assert_eq!(steps[0].outcome, Warning);
+    assert!(steps[0].saw.contains("unencrypted"), "{steps:?}");
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_a_host_like_another() {
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+        println!("skipped: this machine has no IPv6 loopback");
+        return;
+    };
+    let address = listener.local_addr().unwrap();
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(ca.issue(&["::1"]).unwrap().server_config());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    let _closed = stream.read_u8().await;
+                }
+            });
+        }
+    });
+    let base_url = format!("https://{address}/");
+    let trusting = options().with_root_certificate_pem(ca.pem());
+    let steps = probe(&base_url, trusting.clone()).await;
+    assert_eq!(steps[4].outcome, Passed, "{steps:?}");
+
+    let proxy = ConnectProxy::start(ConnectAnswer::Tunnel(address)).await.unwrap();
+    let steps = probe(&base_url, trusting.with_proxy(proxy.url())).await;
+    assert_eq!(steps[4].outcome, Passed, "{steps:?}");
+    assert_eq!(proxy.requests()[0].target, address.to_string());
+}
+
+/// Options with a proxy by name, whose credentials are a canary.
+fn through(proxy: SocketAddr, credentials: &str) -> HttpOptions {
+    let resolver = StaticResolver::new().with_address("proxy.example.test", LOCAL);
+    options()
+        .with_resolver(Arc::new(resolver))
+        .with_proxy(format!("http://{credentials}proxy.example.test:{}", proxy.port()))
+}
+
+#[tokio::test]
+async fn through_a_proxy_name_and_port_are_the_proxys_and_tls_the_services() {
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue(&[HOST]).unwrap()).await;
+    // `u%40x:canary-pa%3Ass` decoded, then in Base64.
+    let authorization = "Basic dUB4OmNhbmFyeS1wYTpzcw==";
+    let proxy = ConnectProxy::start(ConnectAnswer::TunnelFor(server.address(), authorization)).await.unwrap();
+    let options = through(proxy.address(), "u%40x:canary-pa%3Ass@").with_root_certificate_pem(ca.pem());
+    let steps = probe("https://api.example.test/v1", options.clone()).await;
+    assert!(steps.iter().all(|step| step.outcome == Passed), "{steps:?}");
+    assert!(steps[1].saw.contains("proxy.example.test resolves"), "{steps:?}");
+    assert!(steps[3].saw.contains("opened a tunnel to api.example.test:443"), "{steps:?}");
+    assert_eq!(proxy.requests()[0].target, "api.example.test:443");
+
+    client("https://api.example.test/v1", options).send(&Request::get("test: get", "/x")).await.unwrap();
+    let requests = proxy.requests();
+    assert_eq!(requests[0].authorization, requests[1].authorization, "as the client's own");
+}
+
+#[tokio::test]
+async fn a_certificate_is_judged_through_the_proxy_too() {
+    let server = serve(&TestCertificate::self_signed(&[HOST]).unwrap()).await;
+    let proxy = ConnectProxy::start(ConnectAnswer::Tunnel(server.address())).await.unwrap();
+    failure("https://api.example.test/", through(proxy.address(), ""), StepKind::Tls, Cause::TlsUntrusted)
+        .await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses() {
+    for (answer, credentials, saw, what_to_do) in [
+        (ConnectAnswer::Status(403), "", "answered 403", "allow this host"),
+        (
+            ConnectAnswer::Status(407),
+            "",
+            "407 to a tunnel to api.example.test:443: it wants credentials",
+            "add the user",
+        ),
+        (ConnectAnswer::Status(407), "u:canary@", "does not accept the credentials", "correct the user"),
+        (ConnectAnswer::Status(405), "", "answered 405", "supports CONNECT"),
+        (ConnectAnswer::Status(502), "", "answered 502", "cannot reach the service"),
+        (ConnectAnswer::Status(302), "", "answered 302", "operator"),
+        (ConnectAnswer::Garbage, "", "is not HTTP", "HTTP proxy"),
+        (ConnectAnswer::Close, "", "closed the connection", "scheme and port"),
+    ] {
+        let proxy = ConnectProxy::start(answer).await.unwrap();
+        let options = through(proxy.address(), credentials);
+        let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
+        assert!(step.saw.contains(saw), "{step:?}");
+        assert!(remedy(&step).contains(what_to_do), "{step:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_never_answers() {
+    let proxy = ConnectProxy::start(ConnectAnswer::Silence).await.unwrap();
+    let options = through(proxy.address(), "u:canary@").with_connect_timeout(SHORT);
+    let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
+    assert!(step.saw.contains("did not answer within 400ms"), "{step:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there() {
+    let options = through(closed_port().await, "u:canary@");
+    failure("https://api.example.test/", options, StepKind::Tcp, Cause::ConnectRefused).await;
+    let options = options_with_lost_proxy();
+    let step = failure("https://api.example.test/", options, StepKind::Dns, Cause::DnsFailed).await;
+    assert!(remedy(&step).contains("proxy's host name"), "{step:?}");
+}
+
+fn options_with_lost_proxy() -> HttpOptions {
+    options().with_proxy("http://u:canary@lost.example.test:3128")
+}
+
+#[tokio::test]
+async fn a_proxy_behind_tls_whose_certificate_is_not_trusted() {
+    let proxy = serve(&TestCertificate::self_signed(&["proxy.example.test"]).unwrap()).await;
+    let resolver = StaticResolver::new().with_address("proxy.example.test", LOCAL);
+    let options = options()
+        .with_resolver(Arc::new(resolver))
+        .with_proxy(format!("https://proxy.example.test:{}", proxy.address().port()));
+    let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
+    assert!(step.saw.contains("TLS to the proxy") && step.saw.contains("self-signed"), "{step:?}");
+}
+
+#[tokio::test]
+async fn plain_http_through_a_proxy_needs_no_tunnel() {
+    let proxy = ConnectProxy::start(ConnectAnswer::Status(500)).await.unwrap();
+    let options = through(proxy.address(), "").with_allow_plain_http(true);
+    let steps = probe("http://api.example.test/", options).await;
+    assert_eq!(steps[3].outcome, Skipped, "{steps:?}");
+    assert!(proxy.requests().is_empty());
+}
+
+#[tokio::test]
+async fn without_any_root_the_machine_is_named_and_an_added_root_is_enough() {
+    // The environment belongs to the process, so another one plays the machine without roots.
+    const CHILD: &str = "APPSEC_TEST_WITHOUT_ROOTS";
+    if std::env::var_os(CHILD).is_none() {
+        let empty = std::env::temp_dir().join(format!("appsec-no-roots-{}", std::process::id()));
+        std::fs::create_dir_all(&empty).unwrap();
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "without_any_root_the_machine_is_named_and_an_added_root_is_enough"])
+            .env(CHILD, "1")
+            .env("SSL_CERT_FILE", empty.join("none.pem"))
+            .env("SSL_CERT_DIR", &empty)
+            .output()
+            .unwrap();
+        std::fs::remove_dir_all(&empty).unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+        return;
+    }
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue(&[HOST]).unwrap()).await;
+    let base_url = url(server.address());
+    if cfg!(target_os = "linux") {
+        let step = failure(&base_url, options(), StepKind::Tls, Cause::TlsUntrusted).await;
+        assert!(step.saw.contains("this machine has no root certificates"), "{step:?}");
+    }
+    let steps = probe(&base_url, options().with_root_certificate_pem(ca.pem())).await;
+    assert_eq!(steps[4].outcome, Passed, "{steps:?}");
+}
+
+#[test]
+fn a_root_certificate_that_is_none_is_refused_when_the_client_is_built() {
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let broken = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
+    for pem in ["", "no certificate", garbage, broken] {
+        let service = Service::new("test", "test/0", |_| Error::new(ErrorKind::Unexpected, "unexpected"));
+        let auth = AuthHeader::new("x-key", "key".to_owned().into()).unwrap();
+        let options = HttpOptions::new().with_root_certificate_pem(pem);
+        let error = HttpClient::new(service, "https://api.example.test/", auth, options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{pem}");
+    }
+}
