@@ -16,6 +16,7 @@ macro_rules! id_type {
         #[serde(transparent)]
         $vis struct $name(String);
 
+        #[allow(unreachable_pub, dead_code, reason = "the id may be private to its module")]
         impl $name {
             /// The id from its text.
             pub fn new(text: impl Into<String>) -> Self {
@@ -82,6 +83,7 @@ macro_rules! open_enum {
             Unknown(String),
         }
 
+        #[allow(unreachable_pub, dead_code, reason = "the enum may be private to its module")]
         impl $name {
             /// The known words, in the order of their declaration.
             pub const KNOWN: &'static [&'static str] = &[$($text),+];
@@ -254,7 +256,7 @@ mod tests {
 
     open_enum! {
         /// A status.
-        pub enum Status {
+        pub(super) enum Status {
             /// Open.
             Open = "Open",
             /// In process.

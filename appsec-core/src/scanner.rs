@@ -152,10 +152,10 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// Tests the connection step by step. A failed test is a result, not an error.
     ///
     /// # Contract
-    /// * With a working service and good credentials no step fails. `[connection/ok]`
+    /// * With a working service and good credentials steps are taken and none fails. `[connection/ok]`
     /// * When the service refuses the credentials, the credentials step fails with a cause and a remedy, and later steps
     ///   are skipped. `[connection/refused]`
-    /// * When the service is down, the report says so; it does not hang and does not panic. `[connection/down]`
+    /// * When the service is down, a step fails with a cause and a remedy; nothing hangs and nothing panics. `[connection/down]`
     async fn test_connection(&self) -> ConnectionReport;
 
     /// Lists what a project can be bound to, in batches.
@@ -163,8 +163,8 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// # Contract
     /// * Nothing is sent before the stream is polled. `[targets/lazy]`
     /// * Every target that exists is listed once. `[targets/complete]`
-    /// * A name filter lists only what it admits. `[targets/filter]`
-    /// * After an error the stream ends. `[targets/error-ends]`
+    /// * A name filter lists exactly what it admits, ignoring case. `[targets/filter]`
+    /// * A service that is down is an error, never an empty listing; an error is the last item. `[targets/error-ends]`
     fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>>;
 
     /// Reads findings, in batches, ended by a coverage.
@@ -172,33 +172,36 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// # Contract
     /// * Nothing is sent before the stream is polled. `[findings/lazy]`
     /// * A stream that succeeds ends with exactly one `End`, its last item. `[findings/end-last]`
-    /// * After an error the stream ends, without an `End`. `[findings/error-ends]`
+    /// * A service that is down is an error; an error is the last item, and no `End` comes with it. `[findings/error-ends]`
     /// * A batch holds at most 256 findings. `[findings/batch-size]`
-    /// * Every finding that exists in the scope comes exactly once. `[findings/complete]`
+    /// * Every finding that exists in the scope comes exactly once, and no other. `[findings/complete]`
     /// * Every finding names the scanner by its key. `[findings/scanner-key]`
     /// * The partition of every finding is in the coverage. `[findings/partition-covered]`
-    /// * A second run gives the same findings the same fingerprints. `[findings/stable-fingerprint]`
+    /// * A finding has the same fingerprint in every run and by every scope; at another place it has another.
+    ///   `[findings/stable-fingerprint]`
     /// * With `Targets`, every finding names at least one of the targets asked for. `[findings/names-target]`
-    /// * With `Targets` of several, each finding still comes once. `[findings/targets-once]`
+    /// * With `Targets` of several, or of one named twice, each finding still comes once. `[findings/targets-once]`
     /// * An empty list of targets is `InvalidRequest`, and nothing is sent. `[findings/empty-targets]`
-    /// * An unknown target is an error or a gap, never silence. `[findings/unknown-target]`
+    /// * An unknown target, alone or beside a known one, is an error or a gap, never silence. `[findings/unknown-target]`
     /// * A scope that the capabilities lack is `Unsupported`, and nothing is sent. `[findings/unsupported-scope]`
-    /// * A filter lets through what it admits, and unknown words always. `[findings/filter]`
+    /// * A filter lets through exactly what [`FindingQuery::admits`], unknown words among it. `[findings/filter]`
     /// * A filtered query closes nothing: absence says nothing in its coverage. `[findings/filter-silences]`
-    /// * From the resume point of any batch the rest comes; together nothing is lost. `[findings/resume]`
+    /// * From the resume point of any batch, stored as JSON and given to another handle, the rest comes. What came before may come
+    ///   again; nothing is lost. `[findings/resume]`
     /// * A resumed stream closes nothing. `[findings/resume-silences]`
     /// * Another scanner's resume point is `ResumeExpired`. `[findings/foreign-resume]`
-    /// * When the service breaks under way, the stream ends in an error, or in a coverage under which silence proves nothing.
-    ///   `[findings/broken-proves-nothing]`
-    /// * A record that cannot be decoded is a gap, and the others still come. `[findings/bad-record]`
-    /// * Evidence is masked unless the query asks otherwise. `[findings/masked]`
+    /// * When the service breaks under way, the stream ends in an error, or in a coverage by which nothing is gone that did not
+    ///   come. `[findings/broken-proves-nothing]`
+    /// * A record that cannot be decoded is a gap of kind `Record`, the others still come, and absence says nothing in its
+    ///   partition. `[findings/bad-record]`
+    /// * Evidence is masked, in the raw record too, unless the query asks otherwise. `[findings/masked]`
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>>;
 
     /// Starts a scan.
     ///
     /// # Contract
     /// * Without the ability: `Unsupported`, and nothing is sent. `[start/unsupported]`
-    /// * The scan that is returned can be looked at with `scan`. `[start/visible]`
+    /// * The scan that is returned can be looked at with `scan`, at once or after some seconds of `NotFound`. `[start/visible]`
     /// * While it runs, a second request answers `AlreadyRunning` with the same scan. `[start/already-running]`
     /// * An unknown target is `NotFound` or `InvalidRequest`. `[start/unknown-target]`
     ///
@@ -243,7 +246,7 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     ///
     /// # Contract
     /// * Without the ability: `Unsupported`, and nothing is sent. `[scans/unsupported]`
-    /// * A scan that was started is listed, and names its target. `[scans/lists-started]`
+    /// * A scan that was started is listed, at once or after some seconds, and names its target. `[scans/lists-started]`
     /// * Newest first. `[scans/newest-first]`
     fn scans(&self, target: &BindTargetId) -> BoxStream<'static, Result<Vec<Scan>>> {
         let _ = target;

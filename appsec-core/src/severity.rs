@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn orders_by_meaning() {
-        let mut all = vec![
+        let mut all = [
             Severity::High,
             Severity::from("URGENT"),
             Severity::Info,

@@ -1,5 +1,8 @@
 //! The kit for proving a scanner: a world to fill, faults to cause, the conformance suite, and the smallest real scanner.
 
+pub mod conformance;
+mod memory;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,12 +10,14 @@ use async_trait::async_trait;
 
 use crate::{BindTargetId, DastApiScanner, FindingStatus, Result, ScanId, Severity};
 
+pub use memory::MemoryScanner;
+
 /// A scanner together with the service behind it, so that the conformance suite can fill and break the service.
 ///
 /// Only [`Fixture::scanner`] is required. What a fixture cannot do, the suite skips in print.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// The scanner under test.
+    /// The scanner under test: a new handle each time where that is possible, so that nothing is known to it from the one before.
     fn scanner(&self) -> Arc<dyn DastApiScanner>;
 
     /// Fills the service with exactly this world; `None` when it cannot be filled.
@@ -44,7 +49,7 @@ pub enum Fault {
     Unauthorized,
     /// Nothing answers, or every answer is a server fault.
     Down,
-    /// It answers so many requests more, and then is down.
+    /// It answers so many requests from now on, and then is down.
     DownAfter(u64),
     /// One more record than were seeded stands among the findings of the first target, and it cannot be decoded.
     BadRecord,
@@ -76,9 +81,9 @@ pub struct WorldFinding {
     pub rule: String,
     /// The path of the place; unique within its target.
     pub path: String,
-    /// How grave it is.
+    /// How grave it is. An unknown word is written as it is, where the service has words.
     pub severity: Severity,
-    /// Where it stands.
+    /// Where it stands. An unknown word is written as it is, where the service has words.
     pub status: FindingStatus,
     /// What the service shows as evidence, in whatever field it has for that.
     pub evidence: String,

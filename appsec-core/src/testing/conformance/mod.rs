@@ -1,0 +1,122 @@
+//! The conformance suite: every contract line of [`DastApiScanner`](crate::DastApiScanner) as a check.
+
+mod bench;
+mod connection;
+mod faults;
+mod findings;
+mod questions;
+mod report;
+mod resume;
+mod scans;
+mod targets;
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use self::bench::{Bench, Seen, Stop};
+pub use self::report::{CheckOutcome, ConformanceReport, Verdict};
+use super::Fixture;
+
+/// The longest time that one check may take; what takes longer counts as hanging, and fails.
+pub const CHECK_LIMIT: Duration = Duration::from_secs(30);
+
+struct Check {
+    id: &'static str,
+    run: for<'a> fn(&'a Bench<'a>) -> BoxFuture<'a, Seen>,
+}
+
+macro_rules! checks {
+    ($($id:literal => $check:path,)+) => {
+        const CHECKS: &[Check] = &[$(Check { id: $id, run: |bench| Box::pin($check(bench)) },)+];
+    };
+}
+
+// In the order of the contract lists.
+checks! {
+    "info/stable" => connection::info_stable,
+    "info/well-formed" => connection::info_well_formed,
+    "connection/ok" => connection::ok,
+    "connection/refused" => connection::refused,
+    "connection/down" => connection::down,
+    "targets/lazy" => targets::lazy,
+    "targets/complete" => targets::complete,
+    "targets/filter" => targets::filter,
+    "targets/error-ends" => targets::error_ends,
+    "findings/lazy" => findings::lazy,
+    "findings/end-last" => findings::end_last,
+    "findings/error-ends" => faults::error_ends,
+    "findings/batch-size" => findings::batch_size,
+    "findings/complete" => findings::complete,
+    "findings/scanner-key" => findings::scanner_key,
+    "findings/partition-covered" => findings::partition_covered,
+    "findings/stable-fingerprint" => findings::stable_fingerprint,
+    "findings/names-target" => findings::names_target,
+    "findings/targets-once" => findings::targets_once,
+    "findings/empty-targets" => questions::empty_targets,
+    "findings/unknown-target" => questions::unknown_target,
+    "findings/unsupported-scope" => questions::unsupported_scope,
+    "findings/filter" => questions::filter,
+    "findings/filter-silences" => questions::filter_silences,
+    "findings/resume" => resume::resume,
+    "findings/resume-silences" => resume::resume_silences,
+    "findings/foreign-resume" => resume::foreign_resume,
+    "findings/broken-proves-nothing" => faults::broken_proves_nothing,
+    "findings/bad-record" => faults::bad_record,
+    "findings/masked" => questions::masked,
+    "start/unsupported" => scans::start_unsupported,
+    "start/visible" => scans::start_visible,
+    "start/already-running" => scans::start_already_running,
+    "start/unknown-target" => scans::start_unknown_target,
+    "scan/unsupported" => scans::scan_unsupported,
+    "scan/unknown" => scans::scan_unknown,
+    "scan/same-id" => scans::scan_same_id,
+    "stop/unsupported" => scans::stop_unsupported,
+    "stop/cancels" => scans::stop_cancels,
+    "stop/ended-is-ok" => scans::stop_ended_is_ok,
+    "stop/unknown" => scans::stop_unknown,
+    "scans/unsupported" => scans::scans_unsupported,
+    "scans/lists-started" => scans::scans_lists_started,
+    "scans/newest-first" => scans::scans_newest_first,
+    "status/unsupported" => questions::status_unsupported,
+    "status/no-word" => questions::status_no_word,
+    "status/read-back" => questions::status_read_back,
+}
+
+/// The ids of all checks, in the order of the contract lists.
+pub fn ids() -> impl ExactSizeIterator<Item = &'static str> {
+    CHECKS.iter().map(|check| check.id)
+}
+
+/// Runs every check, each over a fresh fixture, and some over several.
+///
+/// A check that needs what the fixture or the scanner cannot do is skipped, and the report says why. Where the fixture cannot be
+/// seeded, what the service holds is read as it is, and nothing is started, stopped or written. It needs a tokio runtime with time.
+pub async fn run<F, Fut>(make: F) -> ConformanceReport
+where
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = Box<dyn Fixture>> + Send,
+{
+    let make = || make().boxed();
+    let bench = Bench::new(&make);
+    let mut report = ConformanceReport::new(make().await.scanner().info().key);
+    for check in CHECKS {
+        report.push(CheckOutcome::new(check.id, judged((check.run)(&bench)).await));
+    }
+    report
+}
+
+async fn judged(check: BoxFuture<'_, Seen>) -> Seen {
+    let guarded = AssertUnwindSafe(check).catch_unwind();
+    match tokio::time::timeout(CHECK_LIMIT, guarded).await {
+        Ok(Ok(seen)) => seen,
+        Ok(Err(panic)) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+            Err(Stop::Failed(format!("it panicked: {text}")))
+        }
+        Err(_elapsed) => Err(Stop::Failed(format!("it had not ended after {} s", CHECK_LIMIT.as_secs()))),
+    }
+}

@@ -1,0 +1,97 @@
+//! What the suite found, as a table.
+
+use std::fmt;
+
+use super::bench::{Seen, Stop};
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The scanner keeps the contract line.
+    Passed,
+    /// It breaks the line.
+    Failed,
+    /// The fixture or the scanner cannot do what the check needs.
+    Skipped,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Passed => "passed",
+            Self::Failed => "FAILED",
+            Self::Skipped => "skipped",
+        })
+    }
+}
+
+/// The result of one check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckOutcome {
+    /// The id of the contract line, as in `findings/lazy`.
+    pub id: &'static str,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was seen, in one line: why it failed, or why it was skipped.
+    pub saw: String,
+}
+
+impl CheckOutcome {
+    pub(super) fn new(id: &'static str, seen: Seen) -> Self {
+        let (verdict, saw) = match seen {
+            Ok(saw) => (Verdict::Passed, saw),
+            Err(Stop::Failed(why)) => (Verdict::Failed, why),
+            Err(Stop::Skipped(why)) => (Verdict::Skipped, why),
+        };
+        Self { id, verdict, saw }
+    }
+}
+
+/// The result of the conformance suite. It prints as a table with a summary line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConformanceReport {
+    scanner: String,
+    outcomes: Vec<CheckOutcome>,
+}
+
+impl ConformanceReport {
+    pub(super) fn new(scanner: &str) -> Self {
+        Self { scanner: scanner.to_owned(), outcomes: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, outcome: CheckOutcome) {
+        self.outcomes.push(outcome);
+    }
+
+    /// The result of each check, in the order of the contract lists.
+    pub fn outcomes(&self) -> &[CheckOutcome] {
+        &self.outcomes
+    }
+
+    /// The ids of the checks that ended so.
+    pub fn ids(&self, verdict: Verdict) -> impl Iterator<Item = &'static str> {
+        self.outcomes.iter().filter(move |outcome| outcome.verdict == verdict).map(|outcome| outcome.id)
+    }
+
+    /// For the last line of a test: does nothing when no check failed. Look at [`ConformanceReport::ids`] for what was skipped.
+    ///
+    /// # Panics
+    /// With the whole table, when a check failed.
+    #[track_caller]
+    pub fn assert_passed(&self) {
+        assert!(self.ids(Verdict::Failed).next().is_none(), "the scanner breaks its contract\n{self}");
+    }
+}
+
+impl fmt::Display for ConformanceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.outcomes.iter().map(|outcome| outcome.id.len()).max().unwrap_or_default();
+        for CheckOutcome { id, verdict, saw } in &self.outcomes {
+            writeln!(f, "{id:<width$}  {verdict:<7}  {}", saw.replace('\n', " "))?;
+        }
+        let count = |verdict| self.ids(verdict).count();
+        let (passed, failed) = (count(Verdict::Passed), count(Verdict::Failed));
+        write!(f, "{}: {passed} passed, {failed} failed, {} skipped", self.scanner, count(Verdict::Skipped))
+    }
+}
