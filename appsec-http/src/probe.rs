@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appsec_core::{Cause, ConnectionStep, StepKind};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -99,7 +100,7 @@ struct Settings {
     service: Endpoint,
     service_name: ServerName<'static>,
     proxy: Option<Endpoint>,
-    tls: TlsConnector,
+    tls: ClientConfig,
     witness: Arc<Witness>,
 }
 
@@ -122,7 +123,7 @@ impl Settings {
         let proxy = options.proxy_url().map_err(|error| wrong(error.message()))?;
         let proxy = proxy.as_ref().and_then(Endpoint::of);
         let (config, witness) = witnessed_config(options).map_err(|error| wrong(error.message()))?;
-        Ok(Self { service, service_name, proxy, tls: TlsConnector::from(Arc::new(config)), witness })
+        Ok(Self { service, service_name, proxy, tls: config, witness })
     }
 
     fn step(&self, options: &HttpOptions) -> ConnectionStep {
@@ -331,7 +332,8 @@ async fn secure(
 ) -> Result<ConnectionStep, ConnectionStep> {
     let begun = Instant::now();
     let host = settings.service.host.to_string();
-    let shaken = handshake(stream, settings, settings.service_name.clone(), &host, clock).await;
+    let peer = Peer { name: settings.service_name.clone(), host: &host };
+    let shaken = handshake(stream, settings.tls.clone(), peer, &settings.witness, clock).await;
     let took = begun.elapsed();
     let stream = shaken.map_err(|Diagnosis { cause, saw, remedy }| {
         ConnectionStep::failed(StepKind::Tls, cause, took, saw, remedy)
@@ -358,19 +360,26 @@ async fn secure(
     Ok(ConnectionStep::passed(StepKind::Tls, took, format!("{version}{}", certificate.unwrap_or_default())))
 }
 
+/// Whose certificate is expected, and the name to tell a person.
+struct Peer<'a> {
+    name: ServerName<'static>,
+    host: &'a str,
+}
+
 async fn handshake(
     stream: Stream,
-    settings: &Settings,
-    name: ServerName<'static>,
-    host: &str,
+    config: ClientConfig,
+    Peer { name, host }: Peer<'_>,
+    witness: &Witness,
     clock: Clock,
 ) -> Result<tokio_rustls::client::TlsStream<Stream>, Diagnosis> {
+    let connector = TlsConnector::from(Arc::new(config));
     let failed = |saw: String, remedy| Diagnosis { cause: Cause::TlsHandshake, saw, remedy };
-    match timeout(clock.left(), settings.tls.connect(name, stream)).await {
+    match timeout(clock.left(), connector.connect(name, stream)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => {
             Err(match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(error) => diagnose(error, settings.witness.last().as_ref(), host),
+                Some(error) => diagnose(error, witness.last().as_ref(), host),
                 None => failed(
                     format!("{host} closed the connection during the TLS handshake"),
                     "check the port in the base URL, and whether a firewall between forbids the connection",

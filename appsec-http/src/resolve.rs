@@ -61,3 +61,28 @@ impl Resolve for ReqwestResolver {
 pub(crate) fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the name has no address")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::StaticResolver;
+
+    #[tokio::test]
+    async fn the_system_knows_this_machine() {
+        let addresses = SystemResolver::new().resolve("localhost").await.unwrap();
+        assert!(!addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback), "{addresses:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_a_failure() {
+        let known = StaticResolver::new()
+            .with_address("known.test", IpAddr::from([127, 0, 0, 1]))
+            .with_no_address("empty.test");
+        let adapter = ReqwestResolver(Arc::new(known));
+        let addresses = adapter.resolve("known.test".parse().unwrap()).await.unwrap();
+        assert_eq!(addresses.collect::<Vec<_>>(), [SocketAddr::from(([127, 0, 0, 1], 0))]);
+        for name in ["empty.test", "unknown.test"] {
+            assert!(adapter.resolve(name.parse().unwrap()).await.is_err(), "{name}");
+        }
+    }
+}

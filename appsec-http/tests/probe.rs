@@ -16,8 +16,8 @@ use appsec_http::{
     AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Resolver, RetryPolicy, Service,
 };
 use async_trait::async_trait;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 
 const HOST: &str = "api.example.test";
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -441,6 +441,34 @@ async fn a_proxy_behind_tls_whose_certificate_is_not_trusted() {
         .with_proxy(format!("https://proxy.example.test:{}", proxy.address().port()));
     let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
     assert!(step.saw.contains("TLS to the proxy") && step.saw.contains("self-signed"), "{step:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_behind_tls_is_spoken_to_in_http_1() {
+    let ca = TestCa::new("Probe Test CA").unwrap();
+    let server = serve(&ca.issue(&[HOST]).unwrap()).await;
+    let inner = ConnectProxy::start(ConnectAnswer::Tunnel(server.address())).await.unwrap();
+    let mut config = (*ca.issue(&["proxy.example.test"]).unwrap().server_config()).clone();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let front = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+        let mut proxy = TcpStream::connect(inner.address()).await.unwrap();
+        let _closed = copy_bidirectional(&mut stream, &mut proxy).await;
+        protocol
+    });
+    let resolver = StaticResolver::new().with_address("proxy.example.test", LOCAL);
+    let options = options()
+        .with_resolver(Arc::new(resolver))
+        .with_root_certificate_pem(ca.pem())
+        .with_proxy(format!("https://proxy.example.test:{port}"));
+    let steps = probe("https://api.example.test/", options).await;
+    assert!(steps.iter().all(|step| step.outcome == Passed), "{steps:?}");
+    assert_eq!(front.await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Clock, Endpoint, Settings, Stream, handshake};
+use super::{Clock, Endpoint, Peer, Settings, Stream, handshake};
 use crate::options::HttpOptions;
 
 /// A proxy's answer is a few lines; more than this is not one.
@@ -36,7 +36,11 @@ pub(super) async fn open(
         let Some(name) = proxy.server_name() else {
             return Err(failed(format!("no certificate can be for {at}"), "check the proxy's host name"));
         };
-        stream = match handshake(stream, settings, name, &proxy.host.to_string(), clock).await {
+        // A proxy that is offered HTTP/2 may choose it, and `CONNECT` is sent as HTTP/1.1.
+        let mut config = settings.tls.clone();
+        config.alpn_protocols.clear();
+        let peer = Peer { name, host: &proxy.host.to_string() };
+        stream = match handshake(stream, config, peer, &settings.witness, clock).await {
             Ok(stream) => Box::new(stream),
             Err(diagnosis) => {
                 return Err(failed(
