@@ -18,7 +18,8 @@ use crate::scanner::DastApiScanner;
 ///
 /// * the scan completed: `Ok`;
 /// * it was cancelled or aborted: `ScanFailed`, whose [`Error::scan`] is its last state;
-/// * the deadline passed: `Deadline`, whose [`Error::scan`] is the last state seen. The scan goes on.
+/// * the deadline passed: `Deadline`, whose [`Error::scan`] is the last state seen, and whose source says why the last poll failed
+///   where it did. The scan goes on.
 ///
 /// A failed poll is not a failed scan: network faults, server faults and rate limits are ridden out, as many in a row as
 /// [`Watch::tolerate`] says. `NotFound` is ridden out in the same way until the scan has been seen once, since a service may
@@ -80,11 +81,13 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
     ///
     /// The stream ends after the completed scan, or with one of the errors that awaiting gives.
     pub fn updates(self) -> BoxStream<'a, Result<Scan>> {
+        let now = Instant::now();
         let state = Polling {
-            next: Instant::now(),
-            end: Instant::now() + self.deadline,
-            started: Instant::now(),
+            next: now,
+            end: after(now, self.deadline),
+            started: now,
             last: None,
+            trouble: None,
             polls: 0,
             failures: 0,
             warned: false,
@@ -124,6 +127,8 @@ struct Polling<'a, S: ?Sized> {
     end: Instant,
     next: Instant,
     last: Option<Scan>,
+    /// Why the last poll failed, where it did.
+    trouble: Option<Error>,
     polls: u32,
     failures: u32,
     warned: bool,
@@ -146,7 +151,8 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
             match polled {
                 Ok(scan) => {
                     self.failures = 0;
-                    self.next = Instant::now() + self.watch.every;
+                    self.trouble = None;
+                    self.next = after(Instant::now(), self.watch.every);
                     self.note_unknown(&scan);
                     if self.last.as_ref() != Some(&scan) {
                         self.last = Some(scan.clone());
@@ -161,7 +167,8 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
                     let pause =
                         error.retry_after().map_or(self.watch.every, |hint| hint.max(self.watch.every));
                     tracing::debug!(scan = %self.watch.id, %error, failures = self.failures, "poll failed");
-                    self.next = Instant::now() + pause;
+                    self.next = after(Instant::now(), pause);
+                    self.trouble = Some(error);
                 }
             }
         }
@@ -183,8 +190,8 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
         }
     }
 
-    fn deadline_passed(&self) -> Error {
-        let error = Error::new(
+    fn deadline_passed(&mut self) -> Error {
+        let mut error = Error::new(
             ErrorKind::Deadline,
             format!(
                 "scan {} had not ended after {} s and {} polls; it goes on",
@@ -194,11 +201,20 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
             ),
         )
         .with_operation("watch scan");
-        match &self.last {
-            Some(scan) => error.with_scan(scan.clone()),
+        if let Some(scan) = self.last.take() {
+            error = error.with_scan(scan);
+        }
+        match self.trouble.take() {
+            Some(trouble) => error.with_source(trouble),
             None => error,
         }
     }
+}
+
+/// A caller's "never", and a server's absurd hint, must not overflow the clock.
+fn after(start: Instant, pause: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    start + pause.min(FAR)
 }
 
 fn ended(scan: Scan) -> Result<Scan> {
