@@ -1,0 +1,122 @@
+//! Calls through TLS, proxies and names: what is trusted, what is refused, and what of it may be read in an error.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_http::testing::{
+    ConnectAnswer, ConnectProxy, StaticResolver, TestCa, TestCertificate, TlsServer, http_answer,
+};
+use appsec_http::{
+    Answer, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, RetryPolicy, Service,
+};
+
+const HOST: &str = "api.scanner.test";
+
+fn to_error(answer: &Answer) -> Error {
+    Error::new(ErrorKind::Unexpected, answer.redacted(&String::from_utf8_lossy(answer.body())))
+}
+
+fn client(url: &str, options: HttpOptions) -> HttpClient {
+    let auth = AuthHeader::new("authorization", "Bearer canary-canary".into()).unwrap();
+    HttpClient::new(Service::new("test", "test/1", to_error), url, auth, options).unwrap()
+}
+
+fn resolver() -> StaticResolver {
+    StaticResolver::new().with_address(HOST, IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn options() -> HttpOptions {
+    HttpOptions::new()
+        .with_resolver(Arc::new(resolver()))
+        .with_retry(RetryPolicy::new().with_base(Duration::from_millis(1)))
+}
+
+fn request() -> Request {
+    Request::get("test: get", "/v1").with_query("token", "canary-canary")
+}
+
+async fn server(certificate: &TestCertificate) -> (TlsServer, String) {
+    let server =
+        TlsServer::start(certificate, |_| http_answer(200, "application/json", "[1]")).await.unwrap();
+    let url = format!("https://{HOST}:{}", server.address().port());
+    (server, url)
+}
+
+/// The error and all its causes, in both forms.
+fn everything(error: &Error) -> String {
+    let first: &dyn std::error::Error = error;
+    let chain = std::iter::successors(Some(first), |error| error.source());
+    chain.map(|error| format!("{error:?} {error}")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_refused_once_and_explained() {
+    let ca = TestCa::new("Corporate Root").unwrap();
+    let trusting = options().with_root_certificate_pem(ca.pem());
+    for (certificate, options, says) in [
+        (ca.issue(&[HOST]).unwrap(), options(), "Corporate Root"),
+        (ca.issue_expired(&[HOST]).unwrap(), trusting.clone(), "expired"),
+        (ca.issue(&["other.test"]).unwrap(), trusting.clone(), "other.test"),
+        (TestCertificate::self_signed(&[HOST]).unwrap(), options(), HOST),
+    ] {
+        let (server, url) = server(&certificate).await;
+        let error = client(&url, options).send(&request()).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 1), "{error}");
+        assert!(error.message().contains(says), "{error}");
+        assert!(!error.is_retryable() && !error.outcome_unknown());
+        assert_eq!(server.requests(), 0);
+        assert!(!everything(&error).contains("canary"), "{}", everything(&error));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_trusted_by_its_root_or_by_option() {
+    let ca = TestCa::new("Corporate Root").unwrap();
+    let self_signed = TestCertificate::self_signed(&["other.test"]).unwrap();
+    for (certificate, options) in [
+        (ca.issue(&[HOST]).unwrap(), options().with_root_certificate_pem(ca.pem())),
+        (self_signed, options().with_accept_invalid_certs(true)),
+    ] {
+        let (server, url) = server(&certificate).await;
+        let answer: Vec<u32> = client(&url, options).json(&request()).await.unwrap();
+        assert_eq!((answer, server.requests()), (vec![1], 1));
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_a_tunnel_and_nothing_else_is_told_to_it() {
+    let ca = TestCa::new("Corporate Root").unwrap();
+    let (server, url) = server(&ca.issue(&[HOST]).unwrap()).await;
+    // "user:pass word", as RFC 7617 wants it.
+    let proxy =
+        ConnectProxy::start(ConnectAnswer::TunnelFor(server.address(), "Basic dXNlcjpwYXNzIHdvcmQ=")).await;
+    let proxy = proxy.unwrap();
+    let nowhere = StaticResolver::new();
+    let options = options().with_root_certificate_pem(ca.pem()).with_resolver(Arc::new(nowhere.clone()));
+    let with = format!("http://user:pass%20word@{}", proxy.address());
+    let answer: Vec<u32> = client(&url, options.clone().with_proxy(with)).json(&request()).await.unwrap();
+    assert_eq!(answer, [1]);
+    assert_eq!(proxy.requests()[0].target, url.trim_start_matches("https://"));
+    assert!(nowhere.asked().is_empty(), "the service's name is the proxy's to resolve");
+
+    let without = client(&url, options.with_proxy(proxy.url()));
+    let error = without.send(&Request::post("test: launch", "/v1")).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 4), "{error}");
+    assert!(error.message().contains(&format!("through the proxy {}", proxy.address())), "{error}");
+    assert!(!error.outcome_unknown(), "the service never heard of it");
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_named() {
+    let options = options().with_resolver(Arc::new(StaticResolver::new()));
+    let error = client("https://nowhere.test", options)
+        .send(&Request::post("test: launch", "/v1"))
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 4));
+    assert!(error.message().contains("cannot resolve the host of nowhere.test:443"), "{error}");
+    assert!(!error.outcome_unknown());
+}
