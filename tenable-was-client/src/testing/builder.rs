@@ -1,0 +1,135 @@
+//! How a fake is set up.
+
+use std::io;
+use std::time::Duration;
+
+use appsec_core::Timestamp;
+
+use super::exports::ExportScript;
+use super::lifecycle::ScanScript;
+use super::server::FakeTenableWas;
+use super::state::{Licence, Settings, State};
+use super::world::{DEFAULT_NOW, FakeConfig, Tenant};
+
+/// Sets up a [`FakeTenableWas`]. Unless told otherwise: an administrator with a licence, an empty tenant, exports and scans
+/// that go well.
+#[derive(Debug, Clone)]
+pub struct FakeBuilder {
+    settings: Settings,
+    tenant: Tenant,
+    now: Option<Timestamp>,
+}
+
+impl FakeBuilder {
+    pub(super) fn new() -> Self {
+        let settings = Settings {
+            access_key: "fake-access-key".to_owned(),
+            secret_key: "fake-secret-key".to_owned(),
+            role: 64,
+            licence: Licence::Active,
+            by_targets: true,
+            scan_script: ScanScript::new(),
+            export_script: ExportScript::new(),
+            assets_per_chunk: None,
+            max_active_scans: 25,
+            report_polls: 0,
+            latency: Duration::ZERO,
+        };
+        Self { settings, tenant: Tenant::new(), now: None }
+    }
+
+    /// Sets the keys that it takes; `fake-access-key` and `fake-secret-key` unless told otherwise.
+    pub fn with_keys(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        (self.settings.access_key, self.settings.secret_key) = (access_key.into(), secret_key.into());
+        self
+    }
+
+    /// Sets the role number of the keys' user: Basic 16, Scan Operator 24, Standard 32, Scan Manager 40, Administrator 64.
+    pub fn with_role(mut self, permissions: u32) -> Self {
+        self.settings.role = permissions;
+        self
+    }
+
+    /// Sets the licence. Without an active one nothing can be launched, which is assumed, and all else works.
+    pub fn with_licence(mut self, licence: Licence) -> Self {
+        self.settings.licence = licence;
+        self
+    }
+
+    /// Sets the tenant.
+    pub fn with_tenant(mut self, tenant: Tenant) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// Adds a configuration to the tenant.
+    pub fn with_config(mut self, config: FakeConfig) -> Self {
+        self.tenant.configs.push(config);
+        self
+    }
+
+    /// Lets the tenant have no scan templates.
+    pub fn without_templates(mut self) -> Self {
+        self.tenant.templates.clear();
+        self
+    }
+
+    /// Sets whether the undocumented search by target exists; it answers 404 otherwise.
+    pub fn with_by_targets(mut self, yes: bool) -> Self {
+        self.settings.by_targets = yes;
+        self
+    }
+
+    /// Sets how scans go, of configurations without a script of their own.
+    pub fn with_scan_script(mut self, script: ScanScript) -> Self {
+        self.settings.scan_script = script;
+        self
+    }
+
+    /// Sets how exports go.
+    pub fn with_export_script(mut self, script: ExportScript) -> Self {
+        self.settings.export_script = script;
+        self
+    }
+
+    /// Cuts exports into chunks of so many assets, at least one, whatever is asked for and below the service's bounds.
+    pub fn with_assets_per_chunk(mut self, assets: usize) -> Self {
+        self.settings.assets_per_chunk = Some(assets.max(1));
+        self
+    }
+
+    /// Sets how many scans may be under way; a launch beyond answers 429. 25 unless told otherwise.
+    pub fn with_max_active_scans(mut self, scans: usize) -> Self {
+        self.settings.max_active_scans = scans;
+        self
+    }
+
+    /// Sets how often a report is asked for in vain after its scan has ended.
+    pub fn with_report_polls(mut self, polls: u32) -> Self {
+        self.settings.report_polls = polls;
+        self
+    }
+
+    /// Delays every answer.
+    pub fn with_latency(mut self, latency: Duration) -> Self {
+        self.settings.latency = latency;
+        self
+    }
+
+    /// Starts the fake's clock at another moment than [`DEFAULT_NOW`]. The tenant's dates move along.
+    pub fn with_now(mut self, now: Timestamp) -> Self {
+        self.now = Some(now);
+        self
+    }
+
+    /// Starts it on a free port of loopback.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn start(mut self) -> io::Result<FakeTenableWas> {
+        let default = Timestamp::from_second(DEFAULT_NOW).unwrap_or(Timestamp::UNIX_EPOCH);
+        let now = self.now.unwrap_or(default);
+        self.tenant.shift(now.as_second().saturating_sub(DEFAULT_NOW));
+        FakeTenableWas::serve(State::new(self.settings, self.tenant, now)).await
+    }
+}

@@ -1,0 +1,184 @@
+//! Configurations: search and details.
+
+use serde_json::{Value, json};
+
+use super::calls::{Call, Route};
+use super::filter::{Field, Filter, TEXT};
+use super::paging::page;
+use super::reply::Reply;
+use super::scans::scan;
+use super::server::Endpoint;
+use super::state::State;
+use super::tenant::{CONTAINER, USER};
+use super::world::FakeConfig;
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::new(Route::SearchConfigs, "POST", "/was/v2/configs/search", 16, search),
+    Endpoint::new(Route::GetConfig, "GET", "/was/v2/configs/{id}", 24, get),
+];
+
+const FIELDS: &[Field] = &[
+    // The service's own list names `eq` only; `contains` was recorded and works.
+    Field::new("scans_status", &["eq", "contains"]),
+    Field::date("scans_started_at"),
+    Field::date("scans_finalized_at"),
+    Field::date("configs.created_at"),
+    Field::date("configs.updated_at"),
+    Field::new("configs.name", TEXT),
+    Field::new("configs.description", TEXT),
+    Field::new("target", TEXT),
+    Field::new("folder_name", TEXT),
+    Field::new("user_template.name", TEXT),
+    Field::new("templates.name", &["eq", "neq"]),
+    Field::new("configs.schedule", &["eq"]),
+];
+
+fn search(state: &mut State, call: &Call) -> Reply {
+    state.catch_up();
+    let filter = match Filter::parse(&call.body, FIELDS) {
+        Ok(filter) => filter,
+        Err(reply) => return reply,
+    };
+    let visible = state.tenant.configs.iter().filter(|config| config.user_permissions != "no_access");
+    let admitted = visible.filter(|config| filter.admits(|field| values(state, config, field)));
+    page(call, admitted.map(|config| summary(state, config)).collect(), "configs.updated_at:desc")
+}
+
+/// What a filter may ask of a configuration.
+fn values(state: &State, config: &FakeConfig, field: &str) -> Vec<String> {
+    let last = state.last_run(&config.id);
+    let of = |text: Option<String>| text.into_iter().collect();
+    match field {
+        "scans_status" => vec![last.map_or("Never Run", |run| &run.status).to_owned()],
+        "scans_started_at" => of(last.and_then(|run| run.started_at).map(|at| at.to_string())),
+        "scans_finalized_at" => of(last.and_then(|run| run.finalized_at).map(|at| at.to_string())),
+        "configs.created_at" => vec![config.created_at.to_string()],
+        "configs.updated_at" => vec![config.updated_at.to_string()],
+        "configs.name" => vec![config.name.clone()],
+        "configs.description" => of(config.description.clone()),
+        "target" => config.targets.iter().map(|target| target.url.clone()).collect(),
+        "user_template.name" => of(config.user_template.as_ref().map(|(_, name)| name.clone())),
+        "templates.name" => vec![config.template.clone()],
+        "configs.schedule" => {
+            vec![if config.schedule.is_null() { "On Demand" } else { "Enabled" }.to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn template_id(state: &State, config: &FakeConfig) -> Value {
+    let template = state.tenant.templates.iter().find(|template| template.name == config.template);
+    template.map_or(Value::Null, |template| json!(template.id))
+}
+
+/// A configuration as the search shows it.
+fn summary(state: &State, config: &FakeConfig) -> Value {
+    let user_template = config.user_template.as_ref();
+    let mut summary = json!({
+        "config_id": config.id,
+        "owner_id": USER,
+        "is_shared": config.user_permissions != "configure",
+        "user_permissions": config.user_permissions,
+        "name": config.name,
+        "target_count": config.targets.len(),
+        "description": config.description,
+        "created_at": config.created_at.to_string(),
+        "updated_at": config.updated_at.to_string(),
+        "schedule": config.schedule,
+        "in_trash": config.in_trash,
+        "imported": config.imported,
+        "template_id": template_id(state, config),
+        "user_template": user_template.map(|(id, name)| json!({"user_template_id": id, "name": name})),
+        "last_scan": state.last_run(&config.id).map(|run| scan(state, run)),
+        // A field of tomorrow: clients keep what they do not know.
+        "business_context": {"tier": 1},
+    });
+    // Observed: only with one target.
+    if let [target] = config.targets.as_slice() {
+        summary["target"] = json!(target.url);
+    }
+    summary
+}
+
+fn get(state: &mut State, call: &Call) -> Reply {
+    let id = call.param(0);
+    let Some(config) = state.tenant.config(id) else { return Reply::not_found(id) };
+    match config.user_permissions.as_str() {
+        "no_access" => Reply::not_found(id),
+        // Reading the details takes the right to execute.
+        "view" => Reply::json(403, &json!({})),
+        _ => Reply::ok(&details(state, config)),
+    }
+}
+
+fn details(state: &State, config: &FakeConfig) -> Value {
+    let targets: Vec<_> = config.targets.iter().map(|target| &target.url).collect();
+    json!({
+        "config_id": config.id,
+        "container_id": CONTAINER,
+        "owner_id": USER,
+        "template_id": template_id(state, config),
+        "user_template_id": config.user_template.as_ref().map(|(id, _)| id),
+        "name": config.name,
+        "targets": targets,
+        "applications": [],
+        "tag_targets": [],
+        "description": config.description,
+        "created_at": config.created_at.to_string(),
+        "updated_at": config.updated_at.to_string(),
+        "settings": settings(),
+        "scanner_id": config.scanner_id,
+        "schedule": config.schedule,
+        "folder": {"folder_id": "71bd4347-db84-41e5-9e2f-9600f8f846f2", "name": "Shop"},
+        "in_trash": config.in_trash,
+        "default_permissions": "no_access",
+        "results_visibility": "dashboard",
+        "permissions": [],
+        "notifications": {"emails": []},
+        "pause_window": null,
+        "additional_properties": null,
+    })
+}
+
+/// As returned by the service: `chrome`, where the documentation says `chrome_script`.
+pub(super) fn settings() -> Value {
+    json!({
+        "timeout": "08:00:00",
+        "debug_mode": false,
+        "queue_timeout": "08:00:00",
+        "credentials": null,
+        "session": {},
+        "scope": {
+            "option": "all", "urls": null, "exclude_file_extensions": ["js", "css", "png"],
+            "exclude_path_patterns": ["logout"], "dom_depth_limit": 5, "directory_depth_limit": 10,
+            "page_limit": 10_000, "crawl_script": null, "crawl_script_filename": null, "decompose_paths": false,
+            "exclude_binaries": true, "auto_redundant_paths": 5, "deduplicate_pages": null, "openapi_file": null,
+            "openapi_filename": null, "openapi_file_url": null, "graphql_introspection": null,
+        },
+        "plugin": {
+            "rate_limiter": {"requests_per_second": 25, "autothrottle": true, "timeout_threshold": 100},
+            "mode": "disable", "ids": [], "names": [], "families": [],
+        },
+        "browser": {
+            "screen_width": 1600, "screen_height": 1200, "ignore_images": true, "job_timeout": 30, "analysis": null,
+            "pool_size": 3,
+        },
+        "http": {
+            "response_max_size": 500_000, "request_redirect_limit": 2, "user_agent": "WAS/%v",
+            "custom_user_agent": false, "request_headers": {"Accept": "*/*"}, "include_scan_id": false,
+            "request_concurrency": 10, "request_timeout": 5,
+        },
+        "chrome": {
+            "script_finish_wait": 5000, "script_page_load_wait": 30_000, "script_command_wait": 500,
+            "disable_web_security": false,
+        },
+        "assessment": {
+            "enable": true, "dictionary": "limited", "rfi_remote_url": "http://rfi.example.org/rfi.txt",
+            "fingerprinting": null, "element_exclusions": [],
+        },
+        "audit": {
+            "forms": true, "cookies": true, "ui_forms": true, "ui_inputs": true, "headers": true, "links": true,
+            "parameter_names": false, "parameter_values": true, "jsons": false, "xmls": false,
+        },
+    })
+}

@@ -1,0 +1,141 @@
+//! What a test scripts to go wrong.
+
+use std::time::Duration;
+
+use appsec_core::Timestamp;
+use serde_json::{Value, json};
+
+use super::calls::Route;
+use super::reply::Reply;
+
+/// When a scripted answer is given, counted in calls to its route since the script was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum When {
+    /// Once, after so many calls that are answered as usual.
+    After(u64),
+    /// To the next so many calls.
+    Next(u64),
+    /// To every call.
+    Always,
+    /// To every call after so many that are answered as usual.
+    AlwaysAfter(u64),
+}
+
+/// What is answered instead of, or on top of, the usual answer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// 401, as for wrong keys.
+    Unauthorized,
+    /// 403 with an empty object.
+    Forbidden,
+    /// 429: an HTML page, with so many seconds in `retry-after`.
+    TooManyRequests {
+        /// Seconds to wait.
+        retry_after: u64,
+    },
+    /// 429: an HTML page, with a date so far in the future in `retry-after`.
+    TooManyRequestsUntil(Duration),
+    /// 500 in JSON.
+    ServerError,
+    /// 502 in HTML.
+    BadGateway,
+    /// 503 in JSON.
+    Unavailable,
+    /// A login page with status 200.
+    HtmlPage,
+    /// The usual answer, cut in the middle, with a length that fits.
+    TruncatedJson,
+    /// 302 to another place.
+    Redirect(String),
+    /// This status and this JSON.
+    Json(u16, Value),
+    /// The usual answer, so much later.
+    Late(Duration),
+    /// The request takes effect and is never answered.
+    Silence,
+    /// For a chunk: 404, as when it has expired.
+    Expired,
+}
+
+impl Answer {
+    /// The answer that stands for itself; `None` where the usual one is needed.
+    pub(super) fn reply(&self) -> Option<Reply> {
+        Some(match self {
+            Self::Unauthorized => Reply::unauthorized(),
+            Self::Forbidden => Reply::json(403, &json!({})),
+            Self::TooManyRequests { retry_after } => Reply::too_many_requests(retry_after.to_string()),
+            Self::TooManyRequestsUntil(wait) => {
+                let seconds = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
+                // The wall clock, for it stands beside the answer's `date`, which the server sets.
+                let now = Timestamp::now();
+                let at = now.as_second().saturating_add(seconds);
+                let at = Timestamp::from_second(at).unwrap_or(now);
+                Reply::too_many_requests(at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+            }
+            Self::ServerError => Reply::server_error(),
+            Self::BadGateway => Reply::page(502, "502 Bad Gateway"),
+            Self::Unavailable => Reply::unavailable(),
+            Self::HtmlPage => Reply::page(200, "Sign in"),
+            Self::Redirect(location) => Reply::page(302, "302 Found").with_header("location", location),
+            Self::Json(status, body) => Reply::json(*status, body),
+            Self::Expired => super::exports::expired(),
+            Self::TruncatedJson | Self::Late(_) | Self::Silence => return None,
+        })
+    }
+}
+
+/// What is scripted so far.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    scripts: Vec<Script>,
+    /// How many more requests are answered before the service is down; `None` while it stays up.
+    pub(super) up_for: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Script {
+    route: Route,
+    when: When,
+    answer: Answer,
+    seen: u64,
+}
+
+impl Faults {
+    pub(super) fn script(&mut self, route: Route, when: When, answer: Answer) {
+        self.scripts.push(Script { route, when, answer, seen: 0 });
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What to answer to this call; the script set first wins, and all of them count the call.
+    pub(super) fn pick(&mut self, route: Route) -> Option<Answer> {
+        if let Some(left) = &mut self.up_for {
+            match left.checked_sub(1) {
+                Some(fewer) => *left = fewer,
+                None => return Some(Answer::Unavailable),
+            }
+        }
+        let mut picked = None;
+        for script in &mut self.scripts {
+            if script.route != route && script.route != Route::Any {
+                continue;
+            }
+            let before = script.seen;
+            script.seen += 1;
+            let fires = match script.when {
+                When::After(calls) => before == calls,
+                When::Next(calls) => before < calls,
+                When::Always => true,
+                When::AlwaysAfter(calls) => before >= calls,
+            };
+            if fires && picked.is_none() {
+                picked = Some(script.answer.clone());
+            }
+        }
+        picked
+    }
+}

@@ -1,0 +1,153 @@
+//! The filter language of every search: one condition, or groups of them under `AND` and `OR`.
+
+use appsec_core::Timestamp;
+use serde_json::{Map, Value};
+
+use super::reply::Reply;
+
+/// A field that can be searched for, and the operators it takes.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) operators: &'static [&'static str],
+    pub(super) is_date: bool,
+}
+
+/// The operators of dates.
+pub(super) const RANGE: &[&str] = &["lt", "lte", "gt", "gte"];
+/// The operators of texts.
+pub(super) const TEXT: &[&str] = &["match", "eq"];
+
+impl Field {
+    pub(super) const fn new(name: &'static str, operators: &'static [&'static str]) -> Self {
+        Self { name, operators, is_date: false }
+    }
+
+    pub(super) const fn date(name: &'static str) -> Self {
+        Self { name, operators: RANGE, is_date: true }
+    }
+}
+
+/// A filter that was understood. Both groups must hold where both are given; how the service joins them is assumed.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    all: Vec<Condition>,
+    any: Vec<Condition>,
+}
+
+#[derive(Debug)]
+struct Condition {
+    field: &'static str,
+    operator: String,
+    values: Vec<String>,
+    date: Option<Timestamp>,
+}
+
+impl Filter {
+    /// Reads a body. Nothing, `null` and `{}` are no filter.
+    pub(super) fn parse(body: &[u8], fields: &[Field]) -> Result<Self, Reply> {
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self::default());
+        }
+        let Ok(body) = serde_json::from_slice::<Value>(body) else {
+            let text: String = String::from_utf8_lossy(body).chars().take(120).collect();
+            return Err(undecodable(&text));
+        };
+        match body {
+            Value::Null => Ok(Self::default()),
+            Value::Object(map) if map.contains_key("field") => {
+                Ok(Self { all: vec![Condition::parse(&Value::Object(map), fields)?], any: Vec::new() })
+            }
+            Value::Object(map) => Self::groups(&map, fields),
+            other => Err(undecodable(&other.to_string())),
+        }
+    }
+
+    fn groups(map: &Map<String, Value>, fields: &[Field]) -> Result<Self, Reply> {
+        let mut filter = Self::default();
+        for (key, group) in map {
+            let (Some(group), "AND" | "OR") = (group.as_array(), key.as_str()) else {
+                return Err(undecodable(&Value::Object(map.clone()).to_string()));
+            };
+            let group = group.iter().map(|condition| Condition::parse(condition, fields));
+            let group = group.collect::<Result<Vec<_>, _>>()?;
+            if key == "AND" { filter.all = group } else { filter.any = group }
+        }
+        Ok(filter)
+    }
+
+    /// True when an item passes. `read` gives the item's values of a field: none where it has nothing there.
+    pub(super) fn admits(&self, read: impl Fn(&str) -> Vec<String>) -> bool {
+        let holds = |condition: &Condition| condition.holds(&read(condition.field));
+        self.all.iter().all(holds) && (self.any.is_empty() || self.any.iter().any(holds))
+    }
+}
+
+impl Condition {
+    fn parse(condition: &Value, fields: &[Field]) -> Result<Self, Reply> {
+        let text = |key: &str| condition[key].as_str().unwrap_or_default();
+        let Some(field) = fields.iter().find(|field| field.name == text("field")) else {
+            return Err(Reply::invalid_body(&format!("Unknown filter field '{}'", text("field"))));
+        };
+        let operator = text("operator");
+        if !field.operators.contains(&operator) {
+            let reason = format!("Unsupported operator '{operator}' for field '{}'", field.name);
+            return Err(Reply::invalid_body(&reason));
+        }
+        // An array goes with `contains` only; a number is no text.
+        let values = match &condition["value"] {
+            Value::String(text) => vec![text.clone()],
+            Value::Array(all) if operator.ends_with("contains") && all.iter().all(Value::is_string) => {
+                all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            _ => return Err(undecodable(&condition.to_string())),
+        };
+        let date = if field.is_date { Some(date(&values)?) } else { None };
+        Ok(Self { field: field.name, operator: operator.to_owned(), values, date })
+    }
+
+    fn holds(&self, actual: &[String]) -> bool {
+        let equal = || actual.iter().any(|actual| self.values.iter().any(|value| value == actual));
+        let matches = || {
+            let contains =
+                |actual: &String, value: &String| actual.to_lowercase().contains(&value.to_lowercase());
+            actual.iter().any(|actual| self.values.iter().any(|value| contains(actual, value)))
+        };
+        if let Some(date) = self.date {
+            let actual = actual.iter().filter_map(|actual| actual.parse::<Timestamp>().ok());
+            return actual.into_iter().any(|actual| match self.operator.as_str() {
+                "lt" => actual < date,
+                "lte" => actual <= date,
+                "gt" => actual > date,
+                _ => actual >= date,
+            });
+        }
+        match self.operator.as_str() {
+            "neq" | "ncontains" => !equal(),
+            "match" => matches(),
+            "nmatch" => !matches(),
+            _ => equal(),
+        }
+    }
+}
+
+/// `2026/10/01`, as recorded, or a full instant, as the service's own error text suggests.
+fn date(values: &[String]) -> Result<Timestamp, Reply> {
+    let text = values.first().map(String::as_str).unwrap_or_default();
+    let whole_day = (text.len() == 10 && text.bytes().filter(|byte| *byte == b'/').count() == 2)
+        .then(|| format!("{}T00:00:00Z", text.replace('/', "-")));
+    let parsed = match whole_day {
+        Some(day) => day.parse().ok(),
+        None => text.ends_with('Z').then(|| text.parse().ok()).flatten(),
+    };
+    parsed.ok_or_else(|| {
+        let index = text.find(|c: char| !c.is_ascii_digit() && !"-:T.".contains(c)).unwrap_or(text.len());
+        Reply::invalid_body(&format!(
+            "Query decoding Instant failed: Text '{text}' could not be parsed at index {index}"
+        ))
+    })
+}
+
+fn undecodable(body: &str) -> Reply {
+    Reply::invalid_body(&format!("Invalid message body: Could not decode JSON: {body}"))
+}

@@ -1,0 +1,107 @@
+//! Answers, and the bodies in which the service says no.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// One answer, before it is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    headers: Vec<(&'static str, String)>,
+    pub(super) body: Bytes,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+
+impl Reply {
+    pub(super) fn raw(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
+    }
+
+    pub(super) fn json(status: u16, body: &Value) -> Self {
+        Self::raw(status, "application/json", body.to_string())
+    }
+
+    pub(super) fn ok(body: &Value) -> Self {
+        Self::json(200, body)
+    }
+
+    pub(super) fn accepted() -> Self {
+        Self::json(202, &json!({}))
+    }
+
+    pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The shape of most refusals.
+    pub(super) fn reason(status: u16, code: &str, reason: &str) -> Self {
+        Self::json(status, &json!({"reasons": [{"code": code, "reason": reason}]}))
+    }
+
+    pub(super) fn not_found(id: &str) -> Self {
+        Self::reason(404, "NOT_FOUND", &format!("Resource with ID '{id}' not found"))
+    }
+
+    pub(super) fn invalid_id(id: &str) -> Self {
+        Self::reason(400, "INVALID_ID_FORMAT", &format!("The provided ID of '{id}' must be UUID type"))
+    }
+
+    pub(super) fn invalid_body(reason: &str) -> Self {
+        Self::reason(400, "INVALID_JSON_BODY", reason)
+    }
+
+    pub(super) fn not_allowed(reason: &str) -> Self {
+        Self::reason(409, "NOT_ALLOWED", reason)
+    }
+
+    pub(super) fn operation_forbidden(reason: &str) -> Self {
+        Self::reason(403, "OPERATION_FORBIDDEN", reason)
+    }
+
+    /// The gateway's shape.
+    pub(super) fn gateway(status: u16, error: &str, message: &str) -> Self {
+        Self::json(status, &json!({"statusCode": status, "error": error, "message": message}))
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::gateway(401, "Unauthorized", "Invalid credentials.")
+    }
+
+    pub(super) fn server_error() -> Self {
+        Self::gateway(500, "Internal Server Error", "An error occurred. Wait, and try your request again.")
+    }
+
+    pub(super) fn unavailable() -> Self {
+        Self::gateway(503, "Service Unavailable", "The service is unavailable.")
+    }
+
+    pub(super) fn page(status: u16, title: &str) -> Self {
+        let page =
+            format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\r\n");
+        Self::raw(status, HTML, page)
+    }
+
+    /// Always a page, as the gateway in front of the service makes it.
+    pub(super) fn too_many_requests(retry_after: impl Into<String>) -> Self {
+        Self::page(429, "429 Too Many Requests").with_header("retry-after", retry_after)
+    }
+
+    pub(super) fn into_response(self, request_uuid: &str) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in
+            headers.chain([("x-request-uuid", request_uuid), ("x-gateway-site-id", "fake-1")])
+        {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        response
+    }
+}

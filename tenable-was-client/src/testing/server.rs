@@ -1,0 +1,342 @@
+//! The server itself: it listens, records, goes wrong as scripted, checks keys and role, and hands on.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Response};
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::builder::FakeBuilder;
+use super::calls::{Call, Route};
+use super::exports::ExportScript;
+use super::faults::{Answer, When};
+use super::ids::uuid_of;
+use super::reply::Reply;
+use super::state::State;
+use super::world::Tenant;
+use super::{configs, exports, plugins, reports, scans, templates, tenant, vulnerabilities};
+
+/// No request of a client is longer; uploaded specifications are limited to 1 MB.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// A Tenable Web App Scanning on loopback, with a tenant of its own. It stops when dropped.
+///
+/// ```no_run
+/// use tenable_was_client::testing::{Answer, FakeTenableWas, Route, When, demo_tenant};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let fake = FakeTenableWas::builder().with_tenant(demo_tenant()).start().await?;
+/// fake.script(Route::SearchConfigs, When::After(3), Answer::TooManyRequests { retry_after: 2 });
+/// // … let a client talk to fake.base_url() with fake.access_key() and fake.secret_key() …
+/// assert_eq!(fake.calls_to(Route::LaunchScan).len(), 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FakeTenableWas {
+    state: Shared,
+    address: SocketAddr,
+    /// Dropped with the fake, which tells the server to stop.
+    _stop: oneshot::Sender<()>,
+}
+
+type Shared = Arc<Mutex<State>>;
+
+/// One operation: where it is, who may use it, and who answers.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    route: Route,
+    method: &'static str,
+    pattern: &'static str,
+    role: u32,
+    handle: fn(&mut State, &Call) -> Reply,
+}
+
+impl Endpoint {
+    /// In the pattern, `{id}` is a UUID and is checked to be one; `{}` is anything. The role is the lowest that may.
+    pub(super) const fn new(
+        route: Route,
+        method: &'static str,
+        pattern: &'static str,
+        role: u32,
+        handle: fn(&mut State, &Call) -> Reply,
+    ) -> Self {
+        Self { route, method, pattern, role, handle }
+    }
+
+    /// What the path has at the pattern's placeholders; `None` when it is another path.
+    fn params(&self, path: &str) -> Option<Vec<String>> {
+        let (mut pattern, mut path) = (self.pattern.split('/'), path.split('/'));
+        let mut params = Vec::new();
+        loop {
+            match (pattern.next(), path.next()) {
+                (None, None) => return Some(params),
+                (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => {
+                    params.push(decode(given));
+                }
+                (Some(wanted), Some(given)) if wanted == given => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// The first placeholder that should be a UUID and is none.
+    fn bad_id<'a>(&self, params: &'a [String]) -> Option<&'a str> {
+        let placeholders = self.pattern.split('/').filter(|segment| segment.starts_with('{'));
+        let mut ids = placeholders.zip(params).filter(|(segment, _)| *segment == "{id}");
+        ids.find(|(_, id)| uuid::Uuid::parse_str(id).is_err()).map(|(_, id)| id.as_str())
+    }
+}
+
+/// Every operation, resource by resource. Fixed words come before placeholders.
+fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
+    [
+        tenant::ENDPOINTS,
+        configs::ENDPOINTS,
+        scans::ENDPOINTS,
+        reports::ENDPOINTS,
+        vulnerabilities::ENDPOINTS,
+        templates::ENDPOINTS,
+        plugins::ENDPOINTS,
+        exports::ENDPOINTS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+impl FakeTenableWas {
+    /// A fake to be filled and started.
+    pub fn builder() -> FakeBuilder {
+        FakeBuilder::new()
+    }
+
+    pub(super) async fn serve(mut state: State) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        state.base_url = format!("http://{address}");
+        let state = Arc::new(Mutex::new(state));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let app = Router::new().fallback(handle).with_state(Arc::clone(&state));
+        tokio::spawn(async move {
+            let ended = async {
+                // An error says that the sender is gone, which is the sign to stop.
+                let _ = stopped.await;
+            };
+            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(ended).await {
+                tracing::warn!(%error, "the fake Tenable WAS ended");
+            }
+        });
+        Ok(Self { state, address, _stop: stop })
+    }
+
+    /// Where it listens: the base URL for a client.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The access key that it takes.
+    pub fn access_key(&self) -> String {
+        self.state().settings.access_key.clone()
+    }
+
+    /// The secret key that it takes.
+    pub fn secret_key(&self) -> String {
+        self.state().settings.secret_key.clone()
+    }
+
+    /// The requests received so far, oldest first.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
+    }
+
+    /// The requests to one operation received so far, oldest first.
+    pub fn calls_to(&self, route: Route) -> Vec<Call> {
+        self.state().calls.iter().filter(|call| call.route == route).cloned().collect()
+    }
+
+    /// How many requests were received so far.
+    pub fn requests(&self) -> u64 {
+        self.state().calls.len() as u64
+    }
+
+    /// Scripts an answer. Where several match a call, the one that was set first is given.
+    pub fn script(&self, route: Route, when: When, answer: Answer) {
+        self.state().faults.script(route, when, answer);
+    }
+
+    /// Scripts the course of the next export; called again, of the one after.
+    pub fn script_export(&self, script: ExportScript) {
+        self.state().next_exports.push(script);
+    }
+
+    /// Forgets every scripted answer, and is up again if it was down.
+    pub fn recover(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Answers so many requests more, and then 503 to each.
+    pub fn down_after(&self, requests: u64) {
+        self.state().faults.up_for = Some(requests);
+    }
+
+    /// Takes other keys from now on, so that clients that hold the old ones are refused.
+    pub fn revoke_keys(&self) {
+        let mut state = self.state();
+        state.settings.access_key = state.new_id("key");
+        state.settings.secret_key = state.new_id("key");
+    }
+
+    /// Changes the tenant. Scans that have ended keep what they found; scans that end later see the change.
+    pub fn edit<T>(&self, change: impl FnOnce(&mut Tenant) -> T) -> T {
+        let mut state = self.state();
+        let result = change(&mut state.tenant);
+        state.seed_runs();
+        result
+    }
+
+    /// Replaces the tenant, and forgets all scans and exports.
+    pub fn set_tenant(&self, tenant: Tenant) {
+        self.state().set_tenant(tenant);
+    }
+
+    /// Puts the fake's clock forward: chunks expire, scans that run by time go on.
+    pub fn advance(&self, by: Duration) {
+        self.state().advance(by);
+    }
+
+    /// What time it is for the fake.
+    pub fn now(&self) -> appsec_core::Timestamp {
+        self.state().now()
+    }
+
+    /// The ids of a configuration's scans, oldest first, children left out.
+    pub fn scans_of(&self, config_id: &str) -> Vec<String> {
+        let state = self.state();
+        let runs = state.runs.iter().filter(|run| run.config_id == config_id && run.parent.is_none());
+        runs.map(|run| run.id.clone()).collect()
+    }
+
+    /// The status word of a scan, without moving it on as a poll would.
+    pub fn scan_status(&self, scan_id: &str) -> Option<String> {
+        self.state().runs.iter().find(|run| run.id == scan_id).map(|run| run.status.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock(state: &Shared) -> MutexGuard<'_, State> {
+    // A test that panicked while it held the lock has failed already; the others may go on.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn handle(
+    axum::extract::State(shared): axum::extract::State<Shared>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return Reply::gateway(413, "Payload Too Large", "The body is too large.").into_response("");
+    };
+    let (endpoint, mut call) = record(&parts.method, &parts.uri, &parts.headers, body);
+    let (number, answer, latency) = {
+        let mut state = lock(&shared);
+        call.authorized = is_authorized(&parts.headers, &state);
+        let answer = state.faults.pick(call.route);
+        state.calls.push(call.clone());
+        (state.calls.len(), answer, state.settings.latency)
+    };
+    let late = if let Some(Answer::Late(by)) = &answer { *by } else { Duration::ZERO };
+    if latency + late > Duration::ZERO {
+        tokio::time::sleep(latency + late).await;
+    }
+    let scripted = answer.as_ref().and_then(Answer::reply);
+    let mut reply = scripted.unwrap_or_else(|| answer_usually(&mut lock(&shared), endpoint, &call));
+    match answer {
+        Some(Answer::TruncatedJson) => reply.body.truncate(reply.body.len() / 2),
+        Some(Answer::Silence) => std::future::pending().await,
+        _ => {}
+    }
+    if let Some(call) = lock(&shared).calls.get_mut(number - 1) {
+        call.status = Some(reply.status);
+    }
+    reply.into_response(&uuid_of(&["request", &number.to_string()]))
+}
+
+fn answer_usually(state: &mut State, endpoint: Option<&Endpoint>, call: &Call) -> Reply {
+    if !call.authorized {
+        return Reply::unauthorized();
+    }
+    let Some(endpoint) = endpoint else {
+        return Reply::gateway(404, "Not Found", "The requested file was not found.");
+    };
+    if state.settings.role < endpoint.role {
+        return Reply::json(403, &serde_json::json!({}));
+    }
+    if let Some(id) = endpoint.bad_id(&call.params) {
+        return Reply::invalid_id(id);
+    }
+    (endpoint.handle)(state, call)
+}
+
+fn record(
+    method: &axum::http::Method,
+    uri: &axum::http::Uri,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> (Option<&'static Endpoint>, Call) {
+    let found = endpoints()
+        .filter(|endpoint| endpoint.method == method.as_str())
+        .find_map(|endpoint| Some((endpoint, endpoint.params(uri.path())?)));
+    let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned();
+    let headers = headers
+        .iter()
+        .filter(|(name, _)| !["x-apikeys", "authorization", "cookie"].contains(&name.as_str()))
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let call = Call {
+        route: found.as_ref().map_or(Route::Unknown, |(endpoint, _)| endpoint.route),
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: query.collect(),
+        headers: headers.collect(),
+        body,
+        authorized: false,
+        status: None,
+        params: found.as_ref().map(|(_, params)| params.clone()).unwrap_or_default(),
+    };
+    (found.map(|(endpoint, _)| endpoint), call)
+}
+
+/// Blanks around the parts and a semicolon at the end are taken, as by the service.
+fn is_authorized(headers: &HeaderMap, state: &State) -> bool {
+    let Some(value) = headers.get("x-apikeys").and_then(|value| value.to_str().ok()) else { return false };
+    let part = |name: &str| {
+        let pairs = value.split(';').filter_map(|pair| pair.split_once('='));
+        pairs
+            .map(|(key, value)| (key.trim(), value.trim()))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    };
+    let settings = &state.settings;
+    part("accessKey") == Some(&settings.access_key) && part("secretKey") == Some(&settings.secret_key)
+}
+
+fn decode(segment: &str) -> String {
+    // A plus sign is itself in a path.
+    let pair = format!("{}=", segment.replace('+', "%2B"));
+    let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
+    decoded.map(|(segment, _)| segment.into_owned()).unwrap_or_default()
+}

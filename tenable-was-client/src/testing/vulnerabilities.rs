@@ -1,0 +1,188 @@
+//! The findings of one scan in the shape of version 2, which has neither name nor severity, and what hangs off them.
+
+use serde_json::{Value, json};
+
+use super::calls::{Call, Route};
+use super::filter::{Field, Filter, TEXT};
+use super::finding::FakeFinding;
+use super::ids::{hash, uuid_of};
+use super::lifecycle::Run;
+use super::paging::page;
+use super::plugins::severity_id;
+use super::reply::Reply;
+use super::server::Endpoint;
+use super::state::State;
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::new(
+        Route::SearchByTargets,
+        "POST",
+        "/was/v2/scans/{id}/vulnerabilities/by-targets/search",
+        16,
+        by_targets,
+    ),
+    Endpoint::new(
+        Route::SearchVulnerabilities,
+        "POST",
+        "/was/v2/scans/{id}/vulnerabilities/search",
+        16,
+        search,
+    ),
+    Endpoint::new(Route::GetAttachment, "GET", "/was/v2/attachments/{id}", 16, attachment),
+];
+
+const FIELDS: &[Field] = &[
+    Field::new("uri", TEXT),
+    Field::new("input_type", TEXT),
+    Field::new("input_name", TEXT),
+    Field::new("output", TEXT),
+    Field::new("plugin_id", &["eq"]),
+    Field::date("vulns.created_at"),
+];
+
+impl State {
+    /// How many records that nobody can decode stand among a scan's findings.
+    pub(super) fn broken_records(&self, run: &Run) -> usize {
+        let config = self.tenant.config(&run.config_id);
+        let mut targets = config.map(|config| &config.targets).into_iter().flatten();
+        let url = run.target.as_ref().map(|(url, _)| url.as_str());
+        targets.find(|target| Some(target.url.as_str()) == url).map_or(0, |target| target.broken_records)
+    }
+}
+
+fn by_targets(state: &mut State, call: &Call) -> Reply {
+    state.catch_up();
+    if !state.settings.by_targets {
+        return Reply::gateway(404, "Not Found", "The requested file was not found.");
+    }
+    let id = call.param(0);
+    let Some(run) = state.run(id) else { return Reply::not_found(id) };
+    // One row per child; of a scan with one target, the scan itself.
+    let rows: Vec<_> = match &run.target {
+        Some(_) => vec![row(run)],
+        None => state.children(id).map(row).collect(),
+    };
+    page(call, rows, "target:desc")
+}
+
+fn row(run: &Run) -> Value {
+    let (url, asset_id) = run.target.clone().unwrap_or_default();
+    let mut counts = [0_usize; 5];
+    for finding in &run.findings {
+        if let Some(count) = counts.get_mut(usize::from(severity_id(&finding.plugin.severity))) {
+            *count += 1;
+        }
+    }
+    let [info, low, medium, high, critical] = counts;
+    json!({
+        "target": {"target_id": uuid_of(&["target", &asset_id]), "asset_id": asset_id, "target_url": url},
+        "scan": {
+            "scan_id": run.id,
+            "created_at": run.created_at.to_string(),
+            "started_at": run.started_at.map(|at| at.to_string()),
+            "status": run.status,
+            "estimate_percent_complete": null,
+        },
+        "findings": {
+            // Observed: informational ones are not counted here.
+            "finding_count": low + medium + high + critical,
+            "info_vulns": info, "low_vulns": low, "medium_vulns": medium, "high_vulns": high,
+            "critical_vulns": critical,
+        },
+    })
+}
+
+fn search(state: &mut State, call: &Call) -> Reply {
+    state.catch_up();
+    let filter = match Filter::parse(&call.body, FIELDS) {
+        Ok(filter) => filter,
+        Err(reply) => return reply,
+    };
+    let Some(run) = state.run(call.param(0)) else { return Reply::not_found(call.param(0)) };
+    let admitted = run.findings.iter().filter(|finding| filter.admits(|field| values(run, finding, field)));
+    let mut items: Vec<_> = admitted.map(|finding| vulnerability(run, finding)).collect();
+    for _ in 0..state.broken_records(run) {
+        let broken = json!({"vuln_id": ["not", "an", "id"], "plugin_id": {"not": "a number"}, "uri": {}, "details": 7});
+        items.insert(items.len().min(1), broken);
+    }
+    page(call, items, "created_at:desc")
+}
+
+fn detected(run: &Run) -> String {
+    let at = run.finalized_at.unwrap_or(run.updated_at);
+    // In whole seconds, unlike most dates of this version.
+    appsec_core::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+fn values(run: &Run, finding: &FakeFinding, field: &str) -> Vec<String> {
+    let of = |text: &Option<String>| text.clone().into_iter().collect();
+    match field {
+        "uri" => vec![finding.uri.clone()],
+        "input_type" => of(&finding.input_type),
+        "input_name" => of(&finding.input_name),
+        "output" => vec![finding.output.clone()],
+        "plugin_id" => vec![finding.plugin.id.to_string()],
+        _ => vec![detected(run)],
+    }
+}
+
+fn asset_of(run: &Run) -> &str {
+    run.target.as_ref().map_or("", |(_, asset_id)| asset_id)
+}
+
+/// A finding as the vulnerability search shows it: no exchange, `null` where nothing is.
+fn vulnerability(run: &Run, finding: &FakeFinding) -> Value {
+    let asset_id = asset_of(run);
+    let attachments: Vec<_> = finding
+        .attachment
+        .iter()
+        .map(|text| {
+            let digest = hash(&["md5", text]);
+            json!({
+                "attachment_id": attachment_id(asset_id, finding),
+                "created_at": run.updated_at.to_string(),
+                "attachment_name": "HTTP Request",
+                "md5": format!("md5:{digest:016x}{:016x}", digest.rotate_left(17)),
+                "file_type": "text/plain",
+                "size": text.len(),
+            })
+        })
+        .collect();
+    json!({
+        "vuln_id": uuid_of(&["vuln", &run.id, &finding.finding_id(asset_id), &finding.uri]),
+        "scan_id": run.id,
+        "plugin_id": finding.plugin.id,
+        "created_at": detected(run),
+        "uri": finding.uri,
+        "is_page": finding.input_name.is_none(),
+        "details": {
+            "input_name": finding.input_name,
+            "input_type": finding.input_type,
+            "output": finding.output,
+            "proof": finding.proof,
+            "payload": finding.payload,
+            "selector": null,
+            "selector_url": null,
+            "signature": null,
+            "request": null,
+            "response": null,
+        },
+        "attachments": attachments,
+    })
+}
+
+pub(super) fn attachment_id(asset_id: &str, finding: &FakeFinding) -> String {
+    uuid_of(&["attachment", &finding.finding_id(asset_id)])
+}
+
+fn attachment(state: &mut State, call: &Call) -> Reply {
+    let of_target = state.tenant.targets().flat_map(|target| {
+        target.findings.iter().map(|finding| (attachment_id(&target.asset_id, finding), finding))
+    });
+    let found =
+        of_target.filter(|(id, _)| id == call.param(0)).find_map(|(_, finding)| finding.attachment.clone());
+    match found {
+        Some(text) => Reply::raw(200, "text/plain", text),
+        None => Reply::not_found(call.param(0)),
+    }
+}
