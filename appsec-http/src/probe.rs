@@ -205,7 +205,8 @@ async fn look_up(
         let remedy = if is_proxy {
             "check the proxy's host name, and this machine's DNS"
         } else {
-            "check the host in the base URL and this machine's DNS; where only a proxy knows the way out, set `with_proxy`"
+            "check the host in the base URL and this machine's DNS; where only a proxy knows the way out, set \
+             `with_proxy`"
         };
         ConnectionStep::failed(StepKind::Dns, Cause::DnsFailed, took, saw, remedy)
     })?;
@@ -302,7 +303,8 @@ impl Fault {
             weight: 1,
             cause: Cause::ConnectTimeout,
             saw,
-            remedy: "ask whether a firewall drops the connection; where only a proxy knows the way out, set `with_proxy`",
+            remedy: "ask whether a firewall drops the connection; where only a proxy knows the way out, set \
+                     `with_proxy`",
         }
     }
 

@@ -26,10 +26,10 @@ impl Diagnosis {
 const RENEW: &str = "have the server's certificate renewed, and check this machine's clock";
 const CLOCK: &str = "check this machine's clock, then the server's certificate";
 const NAME: &str = "check the host in the base URL, and that DNS or a proxy does not lead to another server";
-const ADD_ROOT: &str = "if this issuer is right, as that of a proxy that inspects TLS may be, add its root certificate with \
-    `with_root_certificate_pem`";
-const ADD_OWN: &str = "if this is the right server, add this certificate with `with_root_certificate_pem`, or accept any with \
-    `with_accept_invalid_certs`";
+const ADD_ROOT: &str = "if this issuer is right, as that of a proxy that inspects TLS may be, add its root \
+    certificate with `with_root_certificate_pem`";
+const ADD_OWN: &str = "if this is the right server, add this certificate with `with_root_certificate_pem`, or \
+    accept any with `with_accept_invalid_certs`";
 const NO_ROOTS: &str = "install the system's root certificates (`ca-certificates`), or add one with \
     `with_root_certificate_pem`";
 const NO_TLS: &str = "check the port in the base URL: it is not an https port";
