@@ -8,14 +8,12 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::calls::{Call, Route};
+use super::export_chunks::cut;
 use super::export_filter::ExportFilter;
-use super::finding::FakeFinding;
-use super::ids::uuid_of;
-use super::plugins::{object, severity_id};
+use super::plugins::object;
 use super::reply::Reply;
 use super::server::Endpoint;
 use super::state::State;
-use super::world::FakeTarget;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(Route::RequestExport, "POST", "/was/v1/export/vulns", 16, request),
@@ -26,7 +24,6 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 ];
 
 const MAX_RUNNING: usize = 10;
-const HOUR: Duration = Duration::from_secs(60 * 60);
 const CHUNK_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const JOB_LIFE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
@@ -356,91 +353,4 @@ fn cancel(state: &mut State, call: &Call) -> Reply {
     }
     job.end("CANCELLED", now);
     Reply::ok(&json!({"status": "CANCELLED"}))
-}
-
-/// Makes the chunks: whole assets, in order, each as the text that is sent.
-fn cut(state: &State, filter: &ExportFilter, num_assets: usize, skipped: u32) -> BTreeMap<u32, Bytes> {
-    let mut assets: BTreeMap<&str, (Vec<Value>, BTreeSet<String>)> = BTreeMap::new();
-    let mut plugins = BTreeMap::new();
-    for target in state.tenant.targets().filter(|target| filter.admits_target(target)) {
-        let (records, known) = assets.entry(&target.asset_id).or_default();
-        for finding in target.findings.iter().filter(|finding| filter.admits(finding)) {
-            // Two configurations of one site see the same weakness, which the export knows once.
-            let id = finding.finding_id(&target.asset_id);
-            if known.insert(id.clone()) {
-                let plugin = plugins.entry(finding.plugin.id).or_insert_with(|| finding.plugin.in_export());
-                records.push(record(state, target, finding, &id, plugin));
-            }
-        }
-        for _ in 0..target.broken_records {
-            let broken = json!({"finding_id": {}, "url": ["not", "a", "text"], "state": 7, "plugin": "none", "asset": []});
-            records.insert(records.len().min(1), broken);
-        }
-    }
-    let full: Vec<_> =
-        assets.into_values().map(|(records, _)| records).filter(|records| !records.is_empty()).collect();
-    let chunks = full.chunks(num_assets).zip(skipped + 1..).map(|(assets, number)| {
-        let records: Vec<&Value> = assets.iter().flatten().collect();
-        (number, Bytes::from(json!(records).to_string()))
-    });
-    chunks.collect()
-}
-
-/// A finding as the export shows it: what is not there is left out.
-fn record(state: &State, target: &FakeTarget, finding: &FakeFinding, id: &str, plugin: &Value) -> Value {
-    let severity = finding.current_severity();
-    let indexed =
-        finding.last_fixed.unwrap_or(finding.last_found).checked_add(HOUR).unwrap_or(finding.last_found);
-    let mut record = object(json!({
-        "finding_id": id,
-        "url": finding.url,
-        "output": finding.output,
-        "state": finding.state,
-        "severity": severity.as_str().to_uppercase(),
-        "severity_id": severity_id(severity),
-        "severity_default_id": severity_id(&finding.plugin.severity),
-        "severity_modification_type": finding.modification,
-        "first_found": finding.first_found.to_string(),
-        "last_found": finding.last_found.to_string(),
-        // Documented as a number, sent as a text.
-        "indexed_at": indexed.strftime("%Y-%m-%dT%H:%M:%S.541Z").to_string(),
-        "plugin": plugin,
-        "asset": {
-            "uuid": target.asset_id,
-            "fqdn": target.authority().split(':').next(),
-            "ipv4": target.ipv4,
-            "ipv4s": [target.ipv4],
-        },
-        // A field of tomorrow: clients keep what they do not know.
-        "risk_context": {"exposure": "external"},
-    }));
-    let optional = [
-        ("input_type", finding.input_type.clone()),
-        ("input_name", finding.input_name.clone()),
-        ("proof", finding.proof.clone()),
-        ("payload", finding.payload.clone()),
-        ("recast_reason", finding.recast_reason.clone()),
-        ("recast_rule_uuid", finding.recast_reason.as_deref().map(|reason| uuid_of(&["rule", reason]))),
-        ("last_fixed", finding.last_fixed.map(|at| at.to_string())),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            record.insert(name.to_owned(), json!(value));
-        }
-    }
-    let saw = state.runs.iter().rev().find(|run| {
-        let asset = run.target.as_ref().map(|(_, asset_id)| asset_id.as_str());
-        asset == Some(&target.asset_id)
-            && run.findings.iter().any(|seen| seen.finding_id(&target.asset_id) == id)
-    });
-    if let Some(run) = saw {
-        let mut scan = json!({"uuid": run.id});
-        for (name, at) in [("started_at", run.started_at), ("completed_at", run.finalized_at)] {
-            if let Some(at) = at {
-                scan[name] = json!(at.to_string());
-            }
-        }
-        record.insert("scan".to_owned(), scan);
-    }
-    Value::Object(record)
 }

@@ -11,6 +11,7 @@ mod builder;
 mod calls;
 mod configs;
 mod demo;
+mod export_chunks;
 mod export_filter;
 mod exports;
 mod faults;
