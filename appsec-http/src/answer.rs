@@ -142,8 +142,12 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     index: Option<u64>,
     redactor: &Redactor,
 ) -> Result<T, Undecodable> {
+    // Keeping track of the path costs an allocation per key: only for what fails.
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
     let mut decoder = serde_json::Deserializer::from_slice(bytes);
-    let error = match serde_path_to_error::deserialize(&mut decoder) {
+    let (error, path) = match serde_path_to_error::deserialize(&mut decoder) {
         Ok(value) => match decoder.end() {
             Ok(()) => return Ok(value),
             Err(error) => (error, String::from(".")),
@@ -153,7 +157,6 @@ pub(crate) fn from_json<T: DeserializeOwned>(
             (error.into_inner(), path)
         }
     };
-    let (error, path) = error;
     let message = redactor.text(&error.to_string());
     // The decoder's error is not kept as the source: it quotes values of the answer.
     let undecodable = Undecodable::new(cut(&message, MESSAGE_BYTES));

@@ -121,8 +121,9 @@ impl ElementStream {
                     Ok(Some(bytes)) if reading.seen <= self.delivered => {
                         reading.digest.add(&bytes);
                         if reading.seen == self.delivered && reading.digest != self.digest {
+                            let made = reading.tries.made();
                             self.state = State::Ended;
-                            return Some(Err(self.changed()));
+                            return Some(Err(self.changed(made)));
                         }
                     }
                     Ok(Some(bytes)) => {
@@ -174,7 +175,7 @@ impl ElementStream {
         let failure = match failure {
             Some(failure) => failure,
             None => match reading.splitter.finish() {
-                Ok(_) if reading.seen < self.delivered => return Err(self.changed()),
+                Ok(_) if reading.seen < self.delivered => return Err(self.changed(reading.tries.made())),
                 Ok(rest) => {
                     self.rest = rest;
                     self.stack.succeeded();
@@ -194,9 +195,10 @@ impl ElementStream {
         Ok(())
     }
 
-    fn changed(&self) -> Error {
+    fn changed(&self, attempts: u32) -> Error {
         Error::new(ErrorKind::Decode, "the answer changed while being read again")
             .with_operation(self.request.operation())
+            .with_attempts(attempts)
     }
 }
 

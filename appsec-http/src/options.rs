@@ -258,6 +258,12 @@ impl HttpOptions {
         Ok(Some(url))
     }
 
+    /// The proxy's password, for finding it in what a proxy echoes.
+    pub(crate) fn proxy_password(&self) -> Option<SecretString> {
+        let url = self.proxy_url().ok()??;
+        url.password().map(SecretString::from)
+    }
+
     /// The proxy as it may be printed.
     fn proxy_shown(&self) -> Option<String> {
         self.proxy.as_ref().map(|_| match self.proxy_url() {

@@ -56,7 +56,7 @@ impl Stack {
     ) -> Self {
         let places = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         Self {
-            redactor: Redactor::new([auth.value()].into_iter().chain(&options.proxy)),
+            redactor: Redactor::new([auth.value()].into_iter().chain(&options.proxy_password())),
             budget: Budget::new(),
             gate: Gate::default(),
             pace: Pace::new(options.requests_per_second),

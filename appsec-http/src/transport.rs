@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
@@ -82,6 +83,12 @@ impl ReqwestTransport {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(options.connect_timeout)
+            // Below what load balancers keep, commonly 60 s: a launch on a connection that they close at that moment
+            // has an unknown outcome.
+            .pool_idle_timeout(Duration::from_secs(30))
+            // A dead HTTP/2 connection would be given to the next attempt as well, until the system notices.
+            .http2_keep_alive_interval(Duration::from_secs(15))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
             .user_agent(agent)
             .gzip(true)
             .brotli(true)

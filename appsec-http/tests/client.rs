@@ -259,6 +259,14 @@ fn settings_that_cannot_work_are_refused_without_echo() {
 }
 
 #[test]
+fn a_client_is_built_without_a_runtime() {
+    let service = Service::new("test", "test/1", to_error);
+    let auth = AuthHeader::new("authorization", "Bearer canary".into()).unwrap();
+    let client = HttpClient::new(service, "https://api.example/v1", auth, HttpOptions::new()).unwrap();
+    assert_eq!(client.base_url().as_str(), "https://api.example/v1/");
+}
+
+#[test]
 fn the_longest_durations_are_no_deadline() {
     let longest = Duration::MAX;
     let options = HttpOptions::new()

@@ -83,7 +83,7 @@ async fn an_answer_that_changed_is_an_error() {
         let (elements, error) = read(&mut stream(&script, At::Root)).await;
         assert_eq!(elements, ["1", "2", "3"], "{second}");
         let error = error.unwrap();
-        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Decode, 2));
         assert!(error.to_string().ends_with("the answer changed while being read again"), "{error}");
         assert_eq!(script.count(), 2);
     }
