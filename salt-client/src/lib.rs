@@ -1,1 +1,28 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod builder;
+mod client;
+mod connect;
+mod cursor;
+mod error;
+mod findings;
+mod inventory;
+mod map;
+mod model;
+mod owasp;
+mod region;
+mod request;
+mod scanner;
+mod scope;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use builder::{SALT_API_TOKEN, SALT_BASE_URL, SaltClientBuilder};
+pub use client::SaltClient;
+pub use model::{BadRecord, Endpoint, GapSeverity, GapStatus, Host, Page, PostureGap};
+pub use region::Region;
+pub use request::{GapsQuery, ListQuery};
+
+pub use appsec_core::{Error, ErrorKind, Result};
+pub use appsec_http::{HttpOptions, RetryPolicy};

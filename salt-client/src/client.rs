@@ -1,0 +1,196 @@
+//! The client: one method for each endpoint of the API, one call each, and streams over pages.
+
+use std::sync::Arc;
+
+use appsec_core::{BoxStream, Error, ErrorKind, Result};
+use appsec_http::{HttpClient, Request, paginate};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::builder::SaltClientBuilder;
+use crate::cursor::digest;
+use crate::model::{Endpoint, Host, Page, PostureGap};
+use crate::region::Region;
+use crate::request::{GapsQuery, ListQuery, PAGE_SIZE};
+
+/// A client of Salt's public API, and a [`DastApiScanner`](appsec_core::DastApiScanner). Cheap to clone; do not wrap it.
+#[derive(Debug, Clone)]
+pub struct SaltClient {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    http: HttpClient,
+    region: Region,
+    settings: Settings,
+}
+
+/// What an import does and a single call does not.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) page_size: u32,
+    pub(crate) host_parameter: bool,
+    pub(crate) parameters: Vec<(&'static str, String)>,
+}
+
+impl SaltClient {
+    /// Begins a client. The region is [`Region::Us`], [`Region::Eu`], or the base URL as text; a token that starts with
+    /// `Bearer ` is accepted.
+    ///
+    /// ```
+    /// use salt_client::{Region, SaltClient};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = SaltClient::builder(Region::Eu, "the token").build()?;
+    /// assert_eq!(client.base_url().as_str(), "https://api.secured-api-eu.com/");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(region: impl Into<Region>, token: impl Into<SecretString>) -> SaltClientBuilder {
+        SaltClientBuilder::new(region.into(), token.into())
+    }
+
+    /// A client by the environment: `SALT_API_TOKEN`, and `SALT_BASE_URL` where it is not the US.
+    ///
+    /// # Errors
+    /// `Config` when there is no token, or for values that cannot work.
+    pub fn from_env() -> Result<Self> {
+        SaltClientBuilder::from_env()?.build()
+    }
+
+    pub(crate) fn new(http: HttpClient, region: Region, settings: Settings) -> Self {
+        Self { inner: Arc::new(Inner { http, region, settings }) }
+    }
+
+    /// The base URL; its path ends in a slash and does not hold the version.
+    pub fn base_url(&self) -> &url::Url {
+        self.inner.http.base_url()
+    }
+
+    /// The region.
+    pub fn region(&self) -> &Region {
+        &self.inner.region
+    }
+
+    /// Lists one page of posture gaps.
+    ///
+    /// # Errors
+    /// `Auth`, `PermissionDenied` (scope `perm-viewer`), `InvalidRequest`, `RateLimited`, `Server`, `Transport`, `Decode`.
+    pub async fn list_gaps(&self, query: &GapsQuery) -> Result<Page<PostureGap>> {
+        Ok(self.page(&query.to_request()).await?.typed())
+    }
+
+    /// Lists one page of the inventory's hosts. A token without the scope `perm-viewer` may get an empty page.
+    ///
+    /// # Errors
+    /// As [`list_gaps`](Self::list_gaps).
+    pub async fn list_hosts(&self, query: &ListQuery) -> Result<Page<Host>> {
+        Ok(self.page(&query.to_hosts()).await?.typed())
+    }
+
+    /// Lists one page of the inventory's endpoints.
+    ///
+    /// # Errors
+    /// As [`list_gaps`](Self::list_gaps).
+    pub async fn list_endpoints(&self, query: &ListQuery) -> Result<Page<Endpoint>> {
+        Ok(self.page(&query.to_endpoints()).await?.typed())
+    }
+
+    /// Posture gaps, page after page, from the query's offset on. Nothing fixes the list meanwhile: a gap may come twice or
+    /// not at all where the list moves. An import through the trait notices that.
+    pub fn gaps(&self, query: GapsQuery) -> BoxStream<'static, Result<Page<PostureGap>>> {
+        let (limit, offset) = query.range();
+        self.pages(limit, offset, move |limit, offset| {
+            query.clone().with_limit(limit).with_offset(offset).to_request()
+        })
+    }
+
+    /// The inventory's hosts, page after page.
+    pub fn hosts(&self, query: ListQuery) -> BoxStream<'static, Result<Page<Host>>> {
+        self.pages(query.limit, query.offset, move |limit, offset| {
+            query.clone().with_limit(limit).with_offset(offset).to_hosts()
+        })
+    }
+
+    /// The inventory's endpoints, page after page.
+    pub fn endpoints(&self, query: ListQuery) -> BoxStream<'static, Result<Page<Endpoint>>> {
+        self.pages(query.limit, query.offset, move |limit, offset| {
+            query.clone().with_limit(limit).with_offset(offset).to_endpoints()
+        })
+    }
+
+    pub(crate) fn http(&self) -> &HttpClient {
+        &self.inner.http
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// One page, its records undecoded.
+    pub(crate) async fn page(&self, request: &Request) -> Result<Page<Value>> {
+        let answer: Map<String, Value> = self.inner.http.json(request).await?;
+        Page::from_answer(answer, request.operation())
+    }
+
+    /// A page of at most `limit` records; where the service refuses so many, of the number that is known to work, which is
+    /// then the limit.
+    pub(crate) async fn page_within(
+        &self,
+        limit: &mut u32,
+        request: impl Fn(u32) -> Request,
+    ) -> Result<Page<Value>> {
+        match self.page(&request(*limit)).await {
+            Err(error) if error.status() == Some(400) && *limit > PAGE_SIZE => {
+                tracing::warn!(limit = *limit, %error, "a page of this size is refused; asking for {PAGE_SIZE} records");
+                *limit = PAGE_SIZE;
+                self.page(&request(*limit)).await
+            }
+            page => page,
+        }
+    }
+
+    fn pages<T, R>(&self, limit: u32, offset: u64, request: R) -> BoxStream<'static, Result<Page<T>>>
+    where
+        T: From<Map<String, Value>> + Send + 'static,
+        R: Fn(u32, u64) -> Request + Clone + Send + Sync + 'static,
+    {
+        let client = self.clone();
+        let start = Position { limit, offset, previous: None };
+        Box::pin(paginate(start, move |mut at: Position| {
+            let (client, request) = (client.clone(), request.clone());
+            async move {
+                let page = client.page_within(&mut at.limit, |limit| request(limit, at.offset)).await?;
+                let next = at.after(&page)?;
+                Ok((page.typed(), next))
+            }
+        }))
+    }
+}
+
+/// Where a listing stands.
+#[derive(Debug, Clone, PartialEq)]
+struct Position {
+    limit: u32,
+    offset: u64,
+    /// What the page before held, as a digest.
+    previous: Option<u64>,
+}
+
+impl Position {
+    /// Where to go on after a page; `None` at the end, which only an empty page is.
+    fn after(self, page: &Page<Value>) -> Result<Option<Self>> {
+        if page.is_empty() {
+            return Ok(None);
+        }
+        let digest = Some(digest(&page.records));
+        if digest == self.previous {
+            return Err(Error::new(ErrorKind::Unexpected, "the service sends the same page again"));
+        }
+        // An end that is missing, stands still or lies within the page is of no use; offsets count records.
+        let counted = self.offset.saturating_add(page.len());
+        let offset = page.end_offset.map_or(counted, |end| end.max(counted));
+        Ok(Some(Self { offset, previous: digest, ..self }))
+    }
+}

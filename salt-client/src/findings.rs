@@ -1,0 +1,389 @@
+//! Findings, in batches, ended by what their walk can prove.
+//!
+//! What is sent: every page of the gaps with `details=true` and all four statuses by name. By name, since what the service
+//! leaves out when it is asked for none is unknown, and a resolved gap that is left out would look like one that is gone. At the
+//! end one request without statuses looks for a gap beyond the number read: where there is one, it has a status that nobody
+//! knows yet, and the list is walked once more without the names.
+//!
+//! No severity is sent, and a narrower query sends nothing else: its filters are applied here, so that words nobody knows pass
+//! them and every walk counts the same offsets.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use appsec_core::{
+    Batcher, BoxStream, Coverage, CoverageGap, Error, ErrorKind, Finding, FindingBatch, FindingEvent,
+    FindingQuery, FindingScope, GapKind, Progress, Result, ResumePoint,
+};
+use appsec_http::{MAX_PAGES, Request};
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::client::SaltClient;
+use crate::cursor::{Cursor, Place, Step, mark};
+use crate::inventory::Inventory;
+use crate::map::{Identity, Mapper, host_key, partition};
+use crate::model::{GapStatus, PostureGap, kind_of, present};
+use crate::request::{GapsQuery, LIST_GAPS};
+use crate::scanner::KEY;
+use crate::scope::Scope;
+
+/// Pages in a row that may bring nothing but records read before, in a walk over a list that moves. A service that goes on like
+/// that does not page at all.
+const MAX_IDLE_PAGES: u32 = 3;
+
+/// The statuses that are asked for by name: all that are known.
+const STATUSES: [GapStatus; 4] =
+    [GapStatus::Open, GapStatus::InProcess, GapStatus::Resolved, GapStatus::Ignored];
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Pass {
+    /// The gaps whose status is known.
+    #[default]
+    Named,
+    /// Those of any status.
+    Any,
+}
+
+/// Where a walk can be taken up again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Resume {
+    place: Place,
+    pass: Pass,
+}
+
+/// One import's walk over the gaps.
+pub(crate) struct Walk {
+    client: SaltClient,
+    query: FindingQuery,
+    scope: Scope,
+    inventory: Option<Inventory>,
+    mapper: Mapper,
+    cursor: Cursor,
+    pass: Pass,
+    limit: u32,
+    /// The records seen, each with the number of the page that showed it last. Their findings are delivered once.
+    seen: HashMap<String, u32>,
+    page: u32,
+    /// The first page of the walk under way: there are two when the list moves.
+    first_page: u32,
+    restarted: bool,
+    idle_pages: u32,
+    hosts: BTreeSet<String>,
+    labels: BTreeSet<String>,
+    foreign: bool,
+    gaps: Vec<CoverageGap>,
+    done: u64,
+    ready: VecDeque<FindingEvent>,
+    ended: bool,
+}
+
+impl Walk {
+    /// A walk that has sent nothing yet.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a scope that is none, `Unsupported` for a scan, `ResumeExpired` for another scanner's resume point.
+    pub(crate) fn new(client: SaltClient, query: FindingQuery) -> Result<Self> {
+        query.check()?;
+        let scope = Scope::new(&query.scope)?;
+        let resume: Resume =
+            query.resume.as_ref().map(|point| point.state(KEY)).transpose()?.unwrap_or_default();
+        Ok(Self {
+            limit: client.settings().page_size,
+            mapper: Mapper::new(query.unmasked),
+            cursor: Cursor::at(resume.place),
+            pass: resume.pass,
+            client,
+            query,
+            scope,
+            inventory: None,
+            seen: HashMap::new(),
+            page: 0,
+            first_page: 1,
+            restarted: false,
+            idle_pages: 0,
+            hosts: BTreeSet::new(),
+            labels: BTreeSet::new(),
+            foreign: false,
+            gaps: Vec::new(),
+            done: 0,
+            ready: VecDeque::new(),
+            ended: false,
+        })
+    }
+
+    pub(crate) fn into_stream(self) -> BoxStream<'static, Result<FindingEvent>> {
+        stream::try_unfold(self, |mut walk| async move { Ok(walk.next().await?.map(|event| (event, walk))) })
+            .boxed()
+    }
+
+    async fn next(&mut self) -> Result<Option<FindingEvent>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            if self.inventory.is_none() {
+                self.inventory = Some(self.load_inventory().await?);
+            }
+            self.read_page().await?;
+        }
+    }
+
+    /// The inventory, where it decides anything: whether silence speaks, whether a target exists, which labels its host has.
+    async fn load_inventory(&self) -> Result<Inventory> {
+        if self.query.silence().is_some() && matches!(self.query.scope, FindingScope::All) {
+            return Ok(Inventory::default());
+        }
+        Inventory::load(&self.client).await
+    }
+
+    fn request(&self, limit: u32, offset: u64, pass: Pass) -> Request {
+        let mut query = GapsQuery::new().with_limit(limit).with_offset(offset).with_details(true);
+        if pass == Pass::Named {
+            query = query.with_statuses(STATUSES);
+        }
+        if let Some(host) = self.host_parameter() {
+            query = query.with_host(host);
+        }
+        for (name, value) in &self.client.settings().parameters {
+            query = query.with_parameter(name, value);
+        }
+        query.to_request()
+    }
+
+    /// The host to ask the service for; only a query about one host can.
+    fn host_parameter(&self) -> Option<&str> {
+        self.scope.single_host().filter(|_| self.client.settings().host_parameter)
+    }
+
+    async fn read_page(&mut self) -> Result<()> {
+        let mut limit = self.limit;
+        let offset = self.cursor.offset();
+        let request = |limit| self.request(limit, offset, self.pass);
+        let page = self.client.page_within(&mut limit, request).await?;
+        self.limit = limit;
+        self.page += 1;
+        if self.page > MAX_PAGES {
+            return Err(endless(format!("the list goes on after {MAX_PAGES} pages")));
+        }
+        let list = page.list;
+        let step = self.cursor.take(page);
+        let marks: Vec<_> = step.records.iter().map(mark).collect();
+        // A record that a page before has shown stands in two places: another one may have slipped from after to before.
+        let of_this_walk = self.first_page..self.page;
+        let again = |mark: &&String| self.seen.get(*mark).is_some_and(|page| of_this_walk.contains(page));
+        let repeated = marks.iter().filter(again).count();
+        if step.moved || repeated > 0 {
+            if self.restarted {
+                self.note_shift();
+            } else {
+                // Nothing of this page is delivered: its resume points would pass over what has moved.
+                tracing::warn!(
+                    page = self.page,
+                    "the list of posture gaps moved while it was read; reading it once more"
+                );
+                self.restarted = true;
+                self.gaps.clear();
+                self.start_over();
+                return Ok(());
+            }
+        }
+        self.idle_pages = if repeated == marks.len() && !marks.is_empty() { self.idle_pages + 1 } else { 0 };
+        if self.idle_pages >= MAX_IDLE_PAGES {
+            return Err(endless(format!("{MAX_IDLE_PAGES} pages in a row bring nothing new")));
+        }
+        let end = step.end;
+        self.take(step, marks, list)?;
+        if end {
+            if self.pass == Pass::Named && self.has_unknown_statuses().await? {
+                tracing::warn!(
+                    "some posture gaps have a status that is not known; reading the list without statuses"
+                );
+                self.pass = Pass::Any;
+                self.start_over();
+            } else {
+                let end = self.coverage();
+                self.ready.push_back(FindingEvent::End(end));
+                self.ended = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// True where the list is longer when no status is named.
+    async fn has_unknown_statuses(&self) -> Result<bool> {
+        let request = self.request(1, self.cursor.place().offset, Pass::Any);
+        Ok(!self.client.page(&request).await?.is_empty())
+    }
+
+    /// Goes back to the start of the list. What was delivered stays so.
+    fn start_over(&mut self) {
+        self.cursor.start_over();
+        self.first_page = self.page + 1;
+        self.idle_pages = 0;
+    }
+
+    fn note_shift(&mut self) {
+        let message =
+            "the list of posture gaps moved twice while it was read; some may have been passed over";
+        let gap = CoverageGap::new(GapKind::Shifted, message);
+        if !self.gaps.contains(&gap) {
+            tracing::warn!(page = self.page, "{message}");
+            self.gaps.push(gap);
+        }
+    }
+
+    /// Turns what a page brought into events.
+    fn take(&mut self, step: Step, marks: Vec<String>, list: &'static str) -> Result<()> {
+        self.done = self.done.max(self.cursor.place().offset);
+        let mut batch = Batcher::new();
+        let mut before = None;
+        let read = !step.records.is_empty();
+        for (index, (record, mark)) in step.records.into_iter().zip(marks).enumerate() {
+            let offset = step.offset.saturating_add(index as u64);
+            let known = self.seen.insert(mark.clone(), self.page).is_some();
+            let path = format!("{list}[{}]", step.index + index);
+            if let Some(finding) = self.finding(record, known, &path, offset) {
+                if batch.is_full_for(&finding) {
+                    self.deliver(&mut batch, Place { offset, last: before })?;
+                }
+                batch.push(finding);
+            }
+            before = Some(mark);
+        }
+        if read {
+            let place = self.cursor.place().clone();
+            self.deliver(&mut batch, place)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, batch: &mut Batcher, place: Place) -> Result<()> {
+        let resume = Resume { place, pass: self.pass };
+        let event = FindingBatch::new(batch.take(), ResumePoint::new(KEY, &resume)?)
+            .with_gaps(self.gaps.clone())
+            .with_progress(Progress::new(self.done, None));
+        self.ready.push_back(FindingEvent::Batch(event));
+        Ok(())
+    }
+
+    /// The finding in a record, where it is of the scope, new, and wanted.
+    fn finding(&mut self, record: Value, known: bool, path: &str, offset: u64) -> Option<Finding> {
+        let raw = self.query.raw.then(|| record.clone());
+        let Value::Object(map) = record else {
+            let what = format!("{} where a posture gap belongs", kind_of(&record));
+            self.bad_record(&what, path, offset, None);
+            return None;
+        };
+        let gap = PostureGap::from(map);
+        // A filler is kept as a name here: what stands under it is still a finding.
+        let Some(host) = gap.host.as_deref().map(str::trim).filter(|host| !host.is_empty()) else {
+            self.bad_record("a posture gap without a host", &format!("{path}.host"), offset, None);
+            return None;
+        };
+        let key = host_key(host);
+        let mut labels = gap.labels();
+        let of_host = self.inventory.as_ref().map_or(&[][..], |inventory| inventory.labels_of(&key));
+        labels.extend(of_host.iter().filter(|label| !labels.contains(label)).cloned().collect::<Vec<_>>());
+        if !self.scope.contains(&key, &labels) {
+            self.note_foreign();
+            return None;
+        }
+        self.labels.extend(labels.iter().filter(|label| self.scope.labels.contains(*label)).cloned());
+        let Some(id) = present(gap.posture_gap_id.as_deref()) else {
+            let path = format!("{path}.postureGapId");
+            self.bad_record("a posture gap without an id", &path, offset, Some(&key));
+            return None;
+        };
+        self.hosts.insert(key);
+        if known {
+            return None;
+        }
+        let finding = self.mapper.finding(&gap, Identity { id, host, labels: &labels }, raw);
+        self.query.admits(&finding).then_some(finding)
+    }
+
+    fn bad_record(&mut self, what: &str, path: &str, offset: u64, host: Option<&str>) {
+        let mut gap =
+            CoverageGap::new(GapKind::Record, format!("{what}, at offset {offset}")).with_path(path);
+        gap.partition = host.map(partition);
+        if self.gaps.len() <= Coverage::MAX_GAPS && !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    /// Notes that the service does not do what its host parameter was guessed to do.
+    fn note_foreign(&mut self) {
+        if self.host_parameter().is_some() && !self.foreign {
+            self.foreign = true;
+            tracing::warn!(
+                "the service ignores the parameter host; gaps of other hosts are read and dropped"
+            );
+            self.mapper.unknown_mut().word("parameter host", "ignored");
+        }
+    }
+
+    /// What the walk can say now that it has ended.
+    fn coverage(&mut self) -> Coverage {
+        let inventory = self.inventory.take().unwrap_or_default();
+        let silence = self.silence();
+        let mut coverage = Coverage::new();
+        let asked = |(host, labels): &(&String, &Vec<String>)| self.scope.contains(host, labels);
+        let listed = inventory.hosts.iter().filter(asked).map(|(host, _)| host);
+        for host in self.hosts.iter().chain(listed) {
+            match silence {
+                Some(reason) => coverage.says_nothing(partition(host), reason),
+                None if inventory.hosts.contains_key(host) => coverage.means_gone(partition(host)),
+                None => coverage.says_nothing(partition(host), "the inventory does not list the host"),
+            }
+        }
+        for gap in std::mem::take(&mut self.gaps) {
+            coverage.add_gap(gap);
+        }
+        for host in self.scope.hosts.iter().filter(|host| !inventory.hosts.contains_key(*host)) {
+            if !self.hosts.contains(host) {
+                let message = format!("neither the inventory nor any posture gap names the host {host}");
+                coverage.add_gap(
+                    CoverageGap::new(GapKind::TargetMissing, message).with_partition(partition(host)),
+                );
+            }
+        }
+        let listed: BTreeSet<_> = inventory.hosts.values().flatten().collect();
+        for label in self.scope.labels.iter().filter(|label| !listed.contains(label)) {
+            if !self.labels.contains(label) {
+                let message = format!("neither a host nor any posture gap has the label {label}");
+                coverage.add_gap(CoverageGap::new(GapKind::TargetMissing, message));
+            }
+        }
+        if let Some(problem) = inventory.problem {
+            coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, problem));
+        }
+        coverage.with_unknown(std::mem::take(self.mapper.unknown_mut()))
+    }
+
+    /// Why silence proves nothing anywhere, where it does not.
+    fn silence(&self) -> Option<&'static str> {
+        if let Some(reason) = self.query.silence() {
+            Some(reason)
+        } else if !self.scope.labels.is_empty() {
+            Some("a label was asked for, and a gap whose label was taken off is not gone")
+        } else if self.host_parameter().is_some() {
+            Some("the service was asked for one host by a parameter that is a guess")
+        } else if !self.client.settings().parameters.is_empty() {
+            Some("the service was asked with parameters whose effect is unknown")
+        } else if self.cursor.has_jumped() {
+            Some("the service's end offset lies beyond the records that it sent")
+        } else {
+            None
+        }
+    }
+}
+
+fn endless(message: String) -> Error {
+    Error::new(ErrorKind::Unexpected, message).with_operation(LIST_GAPS)
+}

@@ -1,0 +1,122 @@
+//! The fake as a fixture of the conformance suite.
+
+use std::io;
+use std::sync::Arc;
+
+use appsec_core::testing::{Fault, Fixture, Seeded, World, WorldFinding, WorldTarget};
+use appsec_core::{BindTargetId, DastApiScanner, FindingStatus, Result, Severity, async_trait};
+use serde_json::{Value, json};
+
+use super::calls::Route;
+use super::faults::{Answer, When};
+use super::server::FakeSalt;
+use super::tenant::{Tenant, gap, host};
+use crate::SaltClient;
+
+/// A client and the fake behind it.
+#[derive(Debug)]
+pub struct SaltFixture {
+    fake: FakeSalt,
+    client: SaltClient,
+}
+
+impl SaltFixture {
+    /// A fixture with an empty tenant.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn start() -> io::Result<Self> {
+        Self::with_fake(FakeSalt::builder().start().await?)
+    }
+
+    /// A fixture around a fake that was set up by hand.
+    ///
+    /// # Errors
+    /// When no client can be made for its token.
+    pub fn with_fake(fake: FakeSalt) -> io::Result<Self> {
+        let client = fake.client().map_err(io::Error::other)?;
+        Ok(Self { fake, client })
+    }
+
+    /// The fake.
+    pub fn fake(&self) -> &FakeSalt {
+        &self.fake
+    }
+}
+
+#[async_trait]
+impl Fixture for SaltFixture {
+    fn scanner(&self) -> Arc<dyn DastApiScanner> {
+        // A new one keeps nothing of what the last one met.
+        Arc::new(self.fake.client().unwrap_or_else(|_| self.client.clone()))
+    }
+
+    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+        let mut tenant = Tenant::new();
+        let mut seeded = Seeded::new();
+        for target in &world.targets {
+            tenant.hosts.push(host(&target.name));
+            tenant.gaps.extend(target.findings.iter().map(|finding| record(target, finding)));
+            seeded = seeded.with_target(&target.name, BindTargetId::of("host", &target.name));
+        }
+        self.fake.set_tenant(tenant);
+        Ok(Some(seeded))
+    }
+
+    async fn requests(&self) -> Option<u64> {
+        Some(self.fake.requests())
+    }
+
+    async fn break_with(&self, fault: Fault) -> bool {
+        match fault {
+            // Every client is made with the token of the moment, so another token would not refuse them.
+            Fault::Unauthorized => {
+                self.fake.script(Route::Any, When::Always, Answer::Unauthorized);
+            }
+            Fault::Down => self.fake.down_after(0),
+            Fault::DownAfter(requests) => self.fake.down_after(requests),
+            Fault::BadRecord => self.fake.edit(add_bad_record),
+            _ => return false,
+        }
+        true
+    }
+}
+
+fn record(target: &WorldTarget, finding: &WorldFinding) -> Value {
+    let mut record = gap(&format!("{}{}", target.name, finding.path), &target.name);
+    record["postureGapName"] = json!(finding.rule);
+    record["endpointPath"] = json!(finding.path);
+    record["severity"] = json!(severity(&finding.severity));
+    record["status"] = json!(status(&finding.status));
+    record["parameters"] = json!([finding.evidence]);
+    record
+}
+
+fn severity(severity: &Severity) -> &str {
+    match severity {
+        Severity::Critical => "Critical",
+        Severity::High => "High",
+        Severity::Medium => "Medium",
+        Severity::Low => "Low",
+        Severity::Info => "Info",
+        other => other.as_str(),
+    }
+}
+
+fn status(status: &FindingStatus) -> &str {
+    match status {
+        FindingStatus::Open | FindingStatus::Reopened => "Open",
+        FindingStatus::InProgress => "InProcess",
+        FindingStatus::Fixed => "Resolved",
+        FindingStatus::Ignored | FindingStatus::RiskAccepted | FindingStatus::FalsePositive => "Ignored",
+        other => other.as_str(),
+    }
+}
+
+/// A gap of the first host that has no id, in the middle of the list.
+fn add_bad_record(tenant: &mut Tenant) {
+    let first = tenant.hosts.iter().filter_map(|host| host["host"].as_str()).min().unwrap_or_default();
+    let mut bad = gap("", first);
+    bad["postureGapId"] = Value::Null;
+    tenant.gaps.insert(tenant.gaps.len() / 2, bad);
+}

@@ -1,0 +1,48 @@
+//! An answer before it is sent.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::Value;
+
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    kind: &'static str,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl Reply {
+    pub(super) fn json(status: u16, body: &Value) -> Self {
+        let body = body.to_string().into_bytes();
+        Self { status, body, kind: "application/json", headers: Vec::new() }
+    }
+
+    /// The body of a refusal: a `message`, as the vendor's own code looks for it.
+    pub(super) fn refusal(status: u16, message: &str) -> Self {
+        Self::json(status, &serde_json::json!({ "message": message }))
+    }
+
+    pub(super) fn page(status: u16, title: &str) -> Self {
+        let body =
+            format!("<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>");
+        Self { status, body: body.into_bytes(), kind: "text/html", headers: Vec::new() }
+    }
+
+    pub(super) fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::IM_A_TEAPOT);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}

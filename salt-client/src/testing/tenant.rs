@@ -1,0 +1,99 @@
+//! What a fake holds.
+
+use serde_json::{Value, json};
+
+/// The records of a tenant, as the fake sends them, in its order. Anything may stand among them.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Tenant {
+    /// The hosts of the inventory.
+    pub hosts: Vec<Value>,
+    /// The endpoints of the inventory.
+    pub endpoints: Vec<Value>,
+    /// The posture gaps.
+    pub gaps: Vec<Value>,
+}
+
+impl Tenant {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a host; see [`host`].
+    pub fn with_host(mut self, host: Value) -> Self {
+        self.hosts.push(host);
+        self
+    }
+
+    /// Adds an endpoint; see [`endpoint`].
+    pub fn with_endpoint(mut self, endpoint: Value) -> Self {
+        self.endpoints.push(endpoint);
+        self
+    }
+
+    /// Adds a posture gap; see [`gap`].
+    pub fn with_gap(mut self, gap: Value) -> Self {
+        self.gaps.push(gap);
+        self
+    }
+
+    /// Adds posture gaps.
+    pub fn with_gaps(mut self, gaps: impl IntoIterator<Item = Value>) -> Self {
+        self.gaps.extend(gaps);
+        self
+    }
+
+    /// The gap of that id.
+    pub fn gap_mut(&mut self, id: &str) -> Option<&mut Value> {
+        self.gaps.iter_mut().find(|gap| gap["postureGapId"] == id)
+    }
+}
+
+/// A host as the inventory may list it. The names of its fields are assumed.
+pub fn host(name: &str) -> Value {
+    json!({
+        "host": name,
+        "labels": [],
+        "discovered": "2026-04-01T00:00:00.000Z",
+        "lastActivity": "2026-05-08T09:12:55.000Z",
+        "riskScore": 8.4,
+    })
+}
+
+/// An endpoint as the inventory may list it. The names of its fields are assumed.
+pub fn endpoint(host: &str, method: &str, path: &str) -> Value {
+    json!({
+        "host": host,
+        "method": method,
+        "endpointPath": path,
+        "endpointLabels": [],
+        "authenticationType": "Bearer",
+        "exposure": "External",
+        "riskScore": 9.0,
+        "lastActivity": "2026-05-08T09:12:55.000Z",
+    })
+}
+
+/// A posture gap with every field, open and of high severity. A test changes what matters to it.
+pub fn gap(id: &str, host: &str) -> Value {
+    json!({
+        "postureGapId": id,
+        "severity": "High",
+        "status": "Open",
+        "categories": ["Access Control"],
+        "postureGapName": "Shadow API Detection",
+        "host": host,
+        "method": "GET",
+        "endpointPath": format!("/internal/{id}"),
+        "tickets": [],
+        "detected": "2026-05-12T06:00:00.000Z",
+        "lastActivity": "2026-05-20T10:30:00.000Z",
+        "endpointLabels": [],
+        "description": "Traffic was seen on an API that no specification describes.",
+        "remediationSuggestion": "Document the API or retire it.",
+        "parameters": [],
+        "postureGapLink": format!("https://acme.secured-api.com/acme-prod/govern/posture-gaps/{id}"),
+        "cweId": "CWE-1059",
+    })
+}
