@@ -127,7 +127,12 @@ pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
             expected.sort_unstable();
             came.sort_unstable();
             ensure(came == expected, || {
-                format!("{} by {name}: {} came, {} pass the filter", scope.name, came.len(), expected.len())
+                format!(
+                    "{} by {name}: {} came, {} pass the filter, not the same",
+                    scope.name,
+                    came.len(),
+                    expected.len()
+                )
             })?;
             filters += 1;
             unknown += success.findings().filter(|finding| finding.severity.is_unknown()).count();
