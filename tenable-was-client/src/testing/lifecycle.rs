@@ -107,6 +107,8 @@ pub(super) struct Run {
     pub(super) report_polls: u32,
     script: ScanScript,
     remaining: VecDeque<String>,
+    /// What remains after a pause.
+    held: VecDeque<String>,
     running_seen: usize,
 }
 
@@ -135,6 +137,7 @@ impl Run {
             report_polls: 0,
             script: ScanScript::default(),
             remaining: VecDeque::new(),
+            held: VecDeque::new(),
             running_seen: 0,
         }
     }
@@ -280,16 +283,12 @@ impl State {
         };
         action.clone_into(&mut run.action);
         if action == "resume" {
-            let done = run.running_seen + 1;
-            let words = run.script.statuses.iter();
-            let mut seen = 0;
-            let rest = words.skip_while(|word| {
-                seen += usize::from(*word == "running");
-                seen < done
-            });
-            run.remaining = rest.cloned().collect();
+            // It goes on in the step in which it was held, which does not count again.
+            run.remaining = std::mem::take(&mut run.held);
+            run.running_seen = run.running_seen.saturating_sub(1);
         } else {
-            run.remaining = next.iter().map(|&word| word.to_owned()).collect();
+            run.held =
+                std::mem::replace(&mut run.remaining, next.iter().map(|&word| word.to_owned()).collect());
         }
         self.enter(root, word, now);
         true
