@@ -181,8 +181,11 @@ impl Run {
 
     fn has_run(&mut self, scan: &FakeScan, target: Option<&FakeTarget>) {
         (self.status, self.notes) = (scan.status.clone(), scan.notes.clone());
+        let mut limit = scan.limit.unwrap_or(usize::MAX);
         if let Some((status, notes)) = target.and_then(|target| target.outcome.clone()) {
             (self.status, self.notes) = (status, notes);
+            // What was found before the end.
+            limit = limit.min(target.map_or(0, |target| target.findings.len() / 2));
         }
         let after = |time| self.created_at.checked_add(time).unwrap_or(self.created_at);
         let (started, finalized) = (after(Duration::from_secs(118)), after(scan.took));
@@ -196,7 +199,7 @@ impl Run {
             finding.visible || finding.last_fixed.is_some_and(|fixed| fixed > finalized)
         };
         let findings = target.map(|target| &target.findings).into_iter().flatten().filter(saw);
-        self.findings = findings.take(scan.limit.unwrap_or(usize::MAX)).cloned().collect();
+        self.findings = findings.take(limit).cloned().collect();
     }
 }
 

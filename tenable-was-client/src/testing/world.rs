@@ -284,7 +284,7 @@ impl FakeTarget {
         self
     }
 
-    /// Its scans end with that status word and these notes instead of completing.
+    /// Its scans end with that status word and these notes instead of completing, and see half of its findings.
     pub fn with_outcome(
         mut self,
         status: impl Into<String>,

@@ -1,0 +1,137 @@
+//! The fake and a client of it together, for the conformance suite.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::testing::{Fault, Fixture, Seeded, World, WorldFinding, WorldTarget};
+use appsec_core::{BindTargetId, DastApiScanner, Error, ErrorKind, FindingStatus, Result, Severity, async_trait};
+use appsec_http::{HttpOptions, RetryPolicy};
+
+use super::calls::Route;
+use super::faults::{Answer, When};
+use super::finding::FakeFinding;
+use super::lifecycle::ScanScript;
+use super::plugins::FakePlugin;
+use super::server::FakeTenableWas;
+use super::world::{FakeConfig, FakeTarget, Tenant, days_ago};
+use crate::{ExportOptions, TenableWasClient};
+
+/// A [`FakeTenableWas`] and a [`TenableWasClient`] of it, to be filled and broken by the conformance suite.
+///
+/// The client waits for milliseconds where it would wait for seconds.
+#[derive(Debug)]
+pub struct TenableWasFixture {
+    fake: FakeTenableWas,
+    client: TenableWasClient,
+}
+
+impl TenableWasFixture {
+    /// A fixture with an empty tenant.
+    ///
+    /// # Errors
+    /// `Transport` when no port of loopback can be bound.
+    pub async fn start() -> Result<Self> {
+        // A scan runs for long enough to be stopped, and shows only when looked for twice, as the service's do. Every asset
+        // has a chunk of its own.
+        let statuses = ["running"; 40].into_iter().chain(["processing", "completed"]);
+        let script = ScanScript::new().with_statuses(statuses).with_hidden_polls(1);
+        let fake = FakeTenableWas::builder().with_scan_script(script).with_assets_per_chunk(1).start().await;
+        let fake = fake.map_err(|error| {
+            Error::new(ErrorKind::Transport, "the fake Tenable WAS cannot listen").with_source(error)
+        })?;
+        let (short, long) = (Duration::from_millis(1), Duration::from_millis(20));
+        let retry = RetryPolicy::new().with_max_attempts(2).with_base(short).with_cap(long);
+        let client = TenableWasClient::builder(fake.access_key(), fake.secret_key())
+            .with_base_url(fake.base_url())
+            .with_http(HttpOptions::new().with_retry(retry))
+            .with_export(ExportOptions::new().with_pauses(short, long).with_patience(Duration::from_secs(5)))
+            .build()?;
+        Ok(Self { fake, client })
+    }
+
+    /// The service.
+    pub fn fake(&self) -> &FakeTenableWas {
+        &self.fake
+    }
+
+    /// The client.
+    pub fn client(&self) -> &TenableWasClient {
+        &self.client
+    }
+}
+
+#[async_trait]
+impl Fixture for TenableWasFixture {
+    fn scanner(&self) -> Arc<dyn DastApiScanner> {
+        Arc::new(self.client.clone())
+    }
+
+    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+        let mut tenant = Tenant::new();
+        let mut plugins = BTreeMap::new();
+        for target in &world.targets {
+            tenant.configs.push(config(target, &mut plugins));
+        }
+        let ids: Vec<_> =
+            tenant.configs.iter().map(|config| (config.name.clone(), config.id.clone())).collect();
+        self.fake.set_tenant(tenant);
+        let mut seeded = Seeded::new();
+        for (name, id) in ids {
+            if let Some(scan) = self.fake.scans_of(&id).pop() {
+                seeded = seeded.with_scan(&name, scan);
+            }
+            seeded = seeded.with_target(name, BindTargetId::of("config", &id));
+        }
+        Ok(Some(seeded))
+    }
+
+    async fn requests(&self) -> Option<u64> {
+        Some(self.fake.requests())
+    }
+
+    async fn break_with(&self, fault: Fault) -> bool {
+        match fault {
+            Fault::Unauthorized => self.fake.revoke_keys(),
+            Fault::Down => self.fake.script(Route::Any, When::Always, Answer::Unavailable),
+            Fault::DownAfter(requests) => self.fake.down_after(requests),
+            Fault::BadRecord => self.fake.edit(|tenant| {
+                let first = tenant.configs.first_mut().and_then(|config| config.targets.first_mut());
+                first.into_iter().for_each(|target| target.broken_records = 1);
+            }),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Plugins by name and severity: the service knows one severity of each plugin.
+type Plugins = BTreeMap<(String, Severity), Arc<FakePlugin>>;
+
+fn config(target: &WorldTarget, plugins: &mut Plugins) -> FakeConfig {
+    let findings: Vec<_> =
+        target.findings.iter().map(|record| finding(&target.name, record, plugins)).collect();
+    let url = format!("https://{}/", target.name);
+    FakeConfig::new(&target.name).with_target(FakeTarget::new(url).with_findings(findings))
+}
+
+fn finding(host: &str, record: &WorldFinding, plugins: &mut Plugins) -> FakeFinding {
+    let number = 98_000 + u32::try_from(plugins.len()).unwrap_or(0);
+    let plugin = plugins
+        .entry((record.rule.clone(), record.severity.clone()))
+        .or_insert_with(|| FakePlugin::new(number, &record.rule, record.severity.clone()).shared());
+    let finding = FakeFinding::new(plugin, format!("https://{host}{}", record.path)).with_output(&record.evidence);
+    match &record.status {
+        FindingStatus::Reopened => finding.reopened(),
+        FindingStatus::RiskAccepted => finding.accepted("seeded"),
+        FindingStatus::Fixed => {
+            // Seen by the seeded scan, which is older than the fix: it holds all findings of its target.
+            let mut finding = finding.fixed(days_ago(0));
+            finding.visible = true;
+            finding
+        }
+        FindingStatus::Unknown(word) => finding.with_state(word.to_uppercase()),
+        // The service has no word for the others.
+        _ => finding,
+    }
+}
