@@ -110,8 +110,10 @@ pub fn demo_tenant() -> Tenant {
 fn odd(mut target: FakeTarget) -> FakeTarget {
     let severe = FakePlugin::new(115_999, "Exposed Model Endpoint", Severity::from("Severe")).shared();
     let mut last = target.findings.iter_mut().rev();
-    last.next().into_iter().for_each(|finding| finding.plugin = severe);
-    last.next().into_iter().for_each(|finding| "DEFERRED".clone_into(&mut finding.modification));
+    if let (Some(last), Some(before)) = (last.next(), last.next()) {
+        last.plugin = severe;
+        "DEFERRED".clone_into(&mut before.modification);
+    }
     target
 }
 
