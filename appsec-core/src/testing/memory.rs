@@ -9,15 +9,16 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
+mod fixture;
 mod walk;
 
 use self::walk::Walk;
-use super::{Fault, Fixture, Seeded, World};
+use super::Fault;
 use crate::{
     BindTarget, BindTargetId, BindTargetQuery, Capabilities, Cause, ConnectionReport, ConnectionStep,
-    DastApiScanner, Error, ErrorKind, EvidenceKind, Finding, FindingEvent, FindingQuery, FindingStatus,
-    Fingerprint, Location, PartitionKey, Result, Rule, Scan, ScanId, ScanMode, ScanRequest, ScanStatus,
-    ScannerInfo, Severity, StartedScan, StatusChange, StepKind, once_err,
+    DastApiScanner, Error, ErrorKind, Finding, FindingEvent, FindingQuery, FindingStatus, Fingerprint,
+    Location, PartitionKey, Result, Rule, Scan, ScanId, ScanMode, ScanRequest, ScanStatus, ScannerInfo,
+    Severity, StartedScan, StatusChange, StepKind, once_err,
 };
 
 const KEY: &str = "memory";
@@ -26,11 +27,12 @@ const TARGETS_PER_PAGE: usize = 100;
 /// A scanner without a service: for the tests of whoever uses scanners, and an example for whoever writes one.
 ///
 /// It can do everything a scanner can, unless [`MemoryScanner::with_capabilities`] says less. A scan that was started advances one
-/// step each time it is looked at. Each page that is read and each other call counts as one request. It is its own [`Fixture`], so
+/// step each time it is looked at. Each page that is read and each other call counts as one request. It is its own [`Fixture`](super::Fixture), so
 /// that a test can count its requests and break it. Clones share their state.
 ///
 /// ```
-/// # async fn run() -> appsec_core::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> appsec_core::Result<()> {
 /// use appsec_core::testing::{Fault, Fixture, MemoryScanner};
 /// use appsec_core::{BindTarget, DastApiScannerExt, FindingQuery, Severity};
 ///
@@ -44,9 +46,6 @@ const TARGETS_PER_PAGE: usize = 100;
 /// assert!(scanner.collect_findings(FindingQuery::all()).await.is_err());
 /// # Ok(())
 /// # }
-/// # let future = run();
-/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-/// # assert!(std::pin::pin!(future).poll(&mut context).is_ready());
 /// ```
 #[derive(Clone)]
 pub struct MemoryScanner {
@@ -319,49 +318,5 @@ impl DastApiScanner for MemoryScanner {
         let finding = finding.ok_or_else(|| Error::new(ErrorKind::NotFound, "no finding has that id"))?;
         finding.status = Some(change.status.clone());
         Ok(())
-    }
-}
-
-#[async_trait]
-impl Fixture for MemoryScanner {
-    fn scanner(&self) -> Arc<dyn DastApiScanner> {
-        Arc::new(self.clone())
-    }
-
-    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
-        let mut state = self.lock();
-        *state = State { edition: state.edition + 1, requests: state.requests, ..State::default() };
-        let mut seeded = Seeded::new();
-        for target in &world.targets {
-            let id = BindTargetId::of("app", &target.name);
-            seeded = seeded.with_target(&target.name, id.clone());
-            state.targets.push(BindTarget::new(id.clone(), &target.name).with_can_start(true));
-            for (second, record) in (1_767_225_600..).zip(&target.findings) {
-                let url = format!("https://{}{}", target.name, record.path);
-                let mut finding = Self::finding(id.clone(), &record.rule, record.severity.clone(), &url);
-                finding.status = Some(record.status.clone());
-                finding.last_seen = Timestamp::from_second(second).ok();
-                finding.push_evidence(EvidenceKind::Request, Some(&record.evidence));
-                state.findings.push(finding);
-            }
-            if self.info.capabilities.scans {
-                seeded = seeded.with_scan(&target.name, state.add_scan(&id, ScanStatus::Completed).id);
-            }
-        }
-        Ok(Some(seeded))
-    }
-
-    async fn requests(&self) -> Option<u64> {
-        Some(self.lock().requests)
-    }
-
-    async fn break_with(&self, fault: Fault) -> bool {
-        let mut state = self.lock();
-        if fault == Fault::BadRecord {
-            state.unreadable = state.targets.first().map(|target| target.id.clone());
-        } else {
-            state.fault = Some(fault);
-        }
-        true
     }
 }

@@ -68,6 +68,30 @@ fn and_after_the_end(events: Events, more: fn(&Coverage) -> FindingEvent) -> Eve
     longer.boxed()
 }
 
+/// The lines that are checked by reading findings to their end.
+const READERS: &[&str] = &[
+    "findings/lazy",
+    "findings/error-ends",
+    "findings/batch-size",
+    "findings/complete",
+    "findings/scanner-key",
+    "findings/partition-covered",
+    "findings/stable-fingerprint",
+    "findings/names-target",
+    "findings/targets-once",
+    "findings/unknown-target",
+    "findings/filter",
+    "findings/filter-silences",
+    "findings/resume",
+    "findings/resume-silences",
+    "findings/foreign-resume",
+    "findings/broken-proves-nothing",
+    "findings/bad-record",
+    "findings/masked",
+    "status/no-word",
+    "status/read-back",
+];
+
 fn streams() -> Vec<Broken> {
     vec![
         breaks("findings/lazy", "asks before it is polled").findings(|scanner, query| {
@@ -76,6 +100,12 @@ fn streams() -> Vec<Broken> {
             }
             scanner.findings(query)
         }),
+        breaks("findings/end-last", "merely stops")
+            .also(READERS, "what has no end proves nothing to them either")
+            .findings(|scanner, query| {
+                let is_end = |event: &Result<FindingEvent>| matches!(event, Ok(FindingEvent::End(_)));
+                scanner.findings(query).filter(move |event| std::future::ready(!is_end(event))).boxed()
+            }),
         breaks("findings/end-last", "ends twice").findings(|scanner, query| {
             and_after_the_end(scanner.findings(query), |end| FindingEvent::End(end.clone()))
         }),

@@ -1,6 +1,6 @@
 //! Checks of `info` and `test_connection`.
 
-use super::bench::{Bench, Seen, ensure, failed};
+use super::bench::{Bench, Seen, Stop, ensure, failed};
 use crate::testing::{Fault, World};
 use crate::{ConnectionReport, StepKind, StepOutcome};
 
@@ -46,14 +46,14 @@ pub(super) async fn down(bench: &Bench<'_>) -> Seen {
     Ok(diagnosed(&broken(bench, Fault::Down).await?)?.1)
 }
 
-async fn broken(bench: &Bench<'_>, fault: Fault) -> Result<ConnectionReport, super::Stop> {
+async fn broken(bench: &Bench<'_>, fault: Fault) -> Result<ConnectionReport, Stop> {
     let stage = bench.stage(&World::new(1, 1)).await?;
     stage.break_with(fault).await?;
     Ok(stage.scanner().test_connection().await)
 }
 
 /// The step that failed, with its cause and remedy.
-fn diagnosed(report: &ConnectionReport) -> Result<(StepKind, String), super::Stop> {
+fn diagnosed(report: &ConnectionReport) -> Result<(StepKind, String), Stop> {
     let Some(step) = report.failure() else { return failed("no step failed") };
     let Some(cause) = step.cause else { return failed(format!("the {} step names no cause", step.kind)) };
     let remedy = step.remedy.as_deref().unwrap_or_default();

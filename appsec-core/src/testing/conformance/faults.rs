@@ -2,77 +2,82 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bench::{Bench, Run, Scope, Seen, Stage, Stop, ensure, failed, read, read_well};
+use super::bench::{Bench, Scope, Seen, Stage, Stop, ensure, failed, read, read_well};
 use crate::testing::{Fault, World};
-use crate::{Absence, Fingerprint, GapKind, PartitionKey};
+use crate::{Absence, Finding, Fingerprint, GapKind, PartitionKey};
 
 /// More than one batch in all; small, since many services are filled with it.
 fn world() -> World {
     World::new(2, 150)
 }
 
-/// A fresh service with the scope of that number, while there is one.
-async fn staged(bench: &Bench<'_>, world: &World, number: usize) -> Result<Option<(Stage, Scope)>, Stop> {
-    let stage = bench.stage(world).await?;
-    let scope = stage.scopes()?.into_iter().nth(number);
-    Ok(scope.map(|scope| (stage, scope)))
+/// How many scopes the scanner has.
+async fn scopes(bench: &Bench<'_>) -> Result<usize, Stop> {
+    Ok(bench.stage(&World::new(2, 1)).await?.scopes()?.len())
+}
+
+/// A fresh service, with the scope of that number.
+async fn staged(bench: &Bench<'_>, number: usize) -> Result<(Stage, Scope), Stop> {
+    let stage = bench.stage(&world()).await?;
+    match stage.scopes()?.into_iter().nth(number) {
+        Some(scope) => Ok((stage, scope)),
+        None => failed("the scopes of two services differ"),
+    }
 }
 
 pub(super) async fn error_ends(bench: &Bench<'_>) -> Seen {
     let (mut errors, mut ends) = (0, 0);
-    for fault in [Fault::Down, Fault::DownAfter(1), Fault::DownAfter(2), Fault::Unauthorized] {
-        let mut number = 0;
-        while let Some((stage, scope)) = staged(bench, &world(), number).await? {
-            number += 1;
+    for number in 0..scopes(bench).await? {
+        for fault in [Fault::Down, Fault::Unauthorized, Fault::DownAfter(1), Fault::DownAfter(2)] {
+            let (stage, scope) = staged(bench, number).await?;
             stage.break_with(fault).await?;
             let name = format!("{}, {fault:?}", scope.name);
             let run = read(&*stage.scanner(), &scope.query).await?;
             let over = matches!(fault, Fault::Down | Fault::Unauthorized);
             match (&run.error, &run.end) {
-                (Some(_), None) => errors += 1,
-                (Some(_), Some(_)) => return failed(format!("{name}: an error and an end")),
+                (Some(_), None) if run.surplus == 0 => errors += 1,
+                (Some(_), _) => return failed(format!("{name}: {} items came after the error", run.surplus)),
                 (None, Some(_)) if !over => ends += 1,
                 (None, Some(_)) => return failed(format!("{name}: the stream ended well")),
                 (None, None) => return failed(format!("{name}: the stream stopped without an error")),
             }
-            let surplus = if run.error.is_some() { run.surplus } else { 0 };
-            ensure(surplus == 0, || format!("{name}: {surplus} items came after the error"))?;
         }
     }
     Ok(format!("{errors} streams ended in an error, {ends} ended before they met one"))
 }
 
 pub(super) async fn broken_proves_nothing(bench: &Bench<'_>) -> Seen {
-    let world = world();
-    let (mut errors, mut ends, mut number) = (0, 0, 0);
-    while let Some((stage, Scope { name, query })) = staged(bench, &world, number).await? {
-        let before = stage.requests().await;
-        read_well(&*stage.scanner(), &query).await?;
-        let after = stage.requests().await;
-        let moments: BTreeSet<u64> = match (before, after) {
-            (Some(before), Some(after)) if after > before => {
-                let needed = after - before;
-                [0, 1, needed / 2, needed.saturating_sub(2), needed - 1].into()
+    let (mut errors, mut ends) = (0, 0);
+    for number in 0..scopes(bench).await? {
+        // Early, in the middle and at the last request, once it is known how many there are.
+        let mut moments = vec![1];
+        while let Some(moment) = moments.pop() {
+            let (stage, Scope { name, query }) = staged(bench, number).await?;
+            let before = stage.requests().await;
+            let healthy = read_well(&*stage.scanner(), &query).await?;
+            if moment == 1 {
+                moments = match (before, stage.requests().await) {
+                    (Some(before), Some(after)) => [(after - before) / 2, (after - before).saturating_sub(1)]
+                        .into_iter()
+                        .filter(|at| *at > 1)
+                        .collect(),
+                    _ => vec![2, 4, 8],
+                };
             }
-            _ => [0, 1, 2, 4, 8].into(),
-        };
-        for moment in moments {
-            let Some((stage, _)) = staged(bench, &world, number).await? else { break };
-            let healthy = by_partition(&read(&*stage.scanner(), &query_of(&stage, number)?).await?);
             stage.break_with(Fault::DownAfter(moment)).await?;
-            let run = read(&*stage.scanner(), &query_of(&stage, number)?).await?;
-            if run.error.is_some() {
+            let run = read(&*stage.scanner(), &query).await?;
+            let Some(coverage) = &run.end else {
+                ensure(run.error.is_some(), || {
+                    format!("{name}, down after {moment}: the stream merely stopped")
+                })?;
                 errors += 1;
                 continue;
-            }
-            let Some(coverage) = &run.end else {
-                return failed(format!("{name}, down after {moment}: the stream stopped without an end"));
             };
             ends += 1;
-            let came = by_partition(&run);
-            for (partition, findings) in &healthy {
-                let missing = findings.difference(came.get(partition).unwrap_or(&BTreeSet::new())).count();
-                let gone = coverage.absence_of(partition) == Absence::MeansGone;
+            let came = by_partition(run.findings());
+            for (partition, findings) in by_partition(healthy.findings()) {
+                let missing = findings.difference(came.get(&partition).unwrap_or(&BTreeSet::new())).count();
+                let gone = coverage.absence_of(&partition) == Absence::MeansGone;
                 ensure(missing == 0 || !gone, || {
                     format!(
                         "{name}, down after {moment}: {missing} of {partition} did not come and count as gone"
@@ -80,21 +85,15 @@ pub(super) async fn broken_proves_nothing(bench: &Bench<'_>) -> Seen {
                 })?;
             }
         }
-        number += 1;
     }
     Ok(format!("{errors} streams ended in an error, {ends} with a coverage"))
 }
 
-fn query_of(stage: &Stage, number: usize) -> Result<crate::FindingQuery, Stop> {
-    match stage.scopes()?.into_iter().nth(number) {
-        Some(scope) => Ok(scope.query),
-        None => failed("the scopes of two services differ"),
-    }
-}
-
-fn by_partition(run: &Run) -> BTreeMap<PartitionKey, BTreeSet<Fingerprint>> {
+fn by_partition<'a>(
+    findings: impl Iterator<Item = &'a Finding>,
+) -> BTreeMap<PartitionKey, BTreeSet<Fingerprint>> {
     let mut partitions: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for finding in run.findings() {
+    for finding in findings {
         partitions.entry(finding.partition.clone()).or_default().insert(finding.fingerprint);
     }
     partitions

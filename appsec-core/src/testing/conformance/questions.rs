@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 
-use super::bench::{Bench, Seen, Stage, Stop, ensure, failed, read, read_well, skipped, stranger};
+use super::bench::{Bench, Seen, Stage, Stop, Success, ensure, failed, read, read_well, skipped, stranger};
 use crate::testing::World;
 use crate::{
     Absence, BindTargetId, ErrorKind, FindingQuery, FindingScope, FindingStatus, Fingerprint, Severity,
@@ -78,7 +78,7 @@ pub(super) async fn unknown_target(bench: &Bench<'_>) -> Seen {
     Ok(seen.join("; "))
 }
 
-/// A world with every severity and several states, one unknown word of each, and secrets as evidence.
+/// A world with every severity and several states, and one unknown word of each.
 fn varied() -> World {
     let mut world = World::new(2, 40);
     let states =
@@ -94,8 +94,7 @@ fn varied() -> World {
 }
 
 /// The query with one filter each, and the filter's name. A filter on time needs a time that some finding has.
-async fn filtered(stage: &Stage, query: &FindingQuery) -> Result<Vec<(&'static str, FindingQuery)>, Stop> {
-    let all = read_well(&*stage.scanner(), query).await?;
+fn filtered(all: &Success, query: &FindingQuery) -> Vec<(&'static str, FindingQuery)> {
     let mut queries = vec![
         ("severity", query.clone().with_severities([Severity::Critical, Severity::Medium])),
         ("status", query.clone().with_statuses([FindingStatus::Open])),
@@ -103,7 +102,7 @@ async fn filtered(stage: &Stage, query: &FindingQuery) -> Result<Vec<(&'static s
     if let Some(last) = all.findings().filter_map(|finding| finding.last_seen).max() {
         queries.push(("time", query.clone().with_seen_since(last)));
     }
-    Ok(queries)
+    queries
 }
 
 pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
@@ -112,7 +111,7 @@ pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
     let (mut filters, mut unknown) = (0, 0);
     for scope in stage.scopes()? {
         let all = read_well(&*scanner, &scope.query).await?;
-        for (name, query) in filtered(&stage, &scope.query).await? {
+        for (name, query) in filtered(&all, &scope.query) {
             let mut expected: Vec<Fingerprint> = all
                 .findings()
                 .filter(|finding| query.admits(finding))
@@ -145,7 +144,8 @@ pub(super) async fn filter_silences(bench: &Bench<'_>) -> Seen {
     let stage = bench.stage(&varied()).await?;
     let mut count = 0;
     for scope in stage.scopes()? {
-        for (name, query) in filtered(&stage, &scope.query).await? {
+        let all = read_well(&*stage.scanner(), &scope.query).await?;
+        for (name, query) in filtered(&all, &scope.query) {
             let coverage = read_well(&*stage.scanner(), &query).await?.coverage;
             let mut partitions = coverage.partitions().map(|(key, _)| key);
             if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::MeansGone) {

@@ -1,0 +1,54 @@
+//! The scanner as its own fixture: there is no service behind it to fill, count and break.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{MemoryScanner, State};
+use crate::testing::{Fault, Fixture, Seeded, World};
+use crate::{BindTarget, BindTargetId, DastApiScanner, EvidenceKind, Result, ScanStatus};
+
+#[async_trait]
+impl Fixture for MemoryScanner {
+    fn scanner(&self) -> Arc<dyn DastApiScanner> {
+        Arc::new(self.clone())
+    }
+
+    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+        let mut state = self.lock();
+        *state = State { edition: state.edition + 1, requests: state.requests, ..State::default() };
+        let mut seeded = Seeded::new();
+        for target in &world.targets {
+            let id = BindTargetId::of("app", &target.name);
+            seeded = seeded.with_target(&target.name, id.clone());
+            state.targets.push(BindTarget::new(id.clone(), &target.name).with_can_start(true));
+            for (second, record) in (1_767_225_600..).zip(&target.findings) {
+                let url = format!("https://{}{}", target.name, record.path);
+                let mut finding = Self::finding(id.clone(), &record.rule, record.severity.clone(), &url);
+                finding.status = Some(record.status.clone());
+                finding.last_seen = Timestamp::from_second(second).ok();
+                finding.push_evidence(EvidenceKind::Request, Some(&record.evidence));
+                state.findings.push(finding);
+            }
+            if self.info.capabilities.scans {
+                seeded = seeded.with_scan(&target.name, state.add_scan(&id, ScanStatus::Completed).id);
+            }
+        }
+        Ok(Some(seeded))
+    }
+
+    async fn requests(&self) -> Option<u64> {
+        Some(self.lock().requests)
+    }
+
+    async fn break_with(&self, fault: Fault) -> bool {
+        let mut state = self.lock();
+        if fault == Fault::BadRecord {
+            state.unreadable = state.targets.first().map(|target| target.id.clone());
+        } else {
+            state.fault = Some(fault);
+        }
+        true
+    }
+}
