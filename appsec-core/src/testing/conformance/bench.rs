@@ -180,7 +180,7 @@ impl Stage {
         tokio::time::sleep(Duration::from_millis(20)).await;
         match (before, self.requests().await) {
             (Some(before), Some(after)) if before != after => {
-                failed(format!("{} requests were sent", after - before))
+                failed(format!("{} requests were sent", after.abs_diff(before)))
             }
             (Some(_), Some(_)) => Ok((result, "nothing was sent")),
             _ => Ok((result, "requests are not counted")),

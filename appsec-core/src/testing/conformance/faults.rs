@@ -57,10 +57,12 @@ pub(super) async fn broken_proves_nothing(bench: &Bench<'_>) -> Seen {
             let healthy = read_well(&*stage.scanner(), &query).await?;
             if moment == 1 {
                 moments = match (before, stage.requests().await) {
-                    (Some(before), Some(after)) => [(after - before) / 2, (after - before).saturating_sub(1)]
-                        .into_iter()
-                        .filter(|at| *at > 1)
-                        .collect(),
+                    (Some(before), Some(after)) => {
+                        [after.abs_diff(before) / 2, after.abs_diff(before).saturating_sub(1)]
+                            .into_iter()
+                            .filter(|at| *at > 1)
+                            .collect()
+                    }
                     _ => vec![2, 4, 8],
                 };
             }
