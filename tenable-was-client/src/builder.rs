@@ -1,0 +1,249 @@
+//! How a client is made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use appsec_core::{Error, ErrorKind, Result};
+use appsec_http::{AuthHeader, HttpClient, HttpOptions, Service};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::TenableWasClient;
+use crate::client::Inner;
+use crate::error::to_error;
+use crate::export::ExportOptions;
+
+/// The vendor's cloud, where all but a few tenants are.
+pub const DEFAULT_BASE_URL: &str = "https://cloud.tenable.com";
+
+/// The variable that holds the access key, for [`TenableWasClient::from_env`].
+pub const ACCESS_KEY_VARIABLE: &str = "TENABLE_ACCESS_KEY";
+/// The variable that holds the secret key, for [`TenableWasClient::from_env`].
+pub const SECRET_KEY_VARIABLE: &str = "TENABLE_SECRET_KEY";
+/// The variable that holds the base URL, for [`TenableWasClient::from_env`]; where it is not set, [`DEFAULT_BASE_URL`].
+pub const BASE_URL_VARIABLE: &str = "TENABLE_BASE_URL";
+
+/// Makes a [`TenableWasClient`].
+#[derive(Clone)]
+#[must_use = "nothing is made before `build`"]
+pub struct TenableWasClientBuilder {
+    access_key: SecretString,
+    secret_key: SecretString,
+    base_url: String,
+    http: HttpOptions,
+    export: ExportOptions,
+    vendor: String,
+    product: String,
+    version: String,
+}
+
+impl TenableWasClientBuilder {
+    pub(crate) fn new(access_key: SecretString, secret_key: SecretString) -> Self {
+        Self {
+            access_key,
+            secret_key,
+            base_url: DEFAULT_BASE_URL.to_owned(),
+            http: HttpOptions::new(),
+            export: ExportOptions::new(),
+            vendor: "appsec-sdk".to_owned(),
+            product: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Sets the base URL, without `/was/v2`. Default: [`DEFAULT_BASE_URL`].
+    pub fn with_base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// Sets everything about HTTP: proxy, trust, timeouts, retries, limits.
+    pub fn with_http(mut self, options: HttpOptions) -> Self {
+        self.http = options;
+        self
+    }
+
+    /// Sets how exports are made.
+    pub fn with_export(mut self, options: ExportOptions) -> Self {
+        self.export = options;
+        self
+    }
+
+    /// Names the integration in the user agent, in the form that the vendor asks for: `Integration/1.0 (<vendor>; <product>; Build/<version>)`.
+    /// Default: this crate. A user agent set in the HTTP options wins.
+    pub fn with_integration(
+        mut self,
+        vendor: impl Into<String>,
+        product: impl Into<String>,
+        version: impl Into<String>,
+    ) -> Self {
+        (self.vendor, self.product, self.version) = (vendor.into(), product.into(), version.into());
+        self
+    }
+
+    /// Makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// `Config` for keys, a base URL or an option that cannot work. No error echoes a key.
+    pub fn build(self) -> Result<TenableWasClient> {
+        self.export.check()?;
+        let auth = AuthHeader::new("X-ApiKeys", self.keys()?)?;
+        let service =
+            Service::new("tenable", self.user_agent()?, to_error).with_request_id_header("x-request-uuid");
+        let http = HttpClient::new(service, &self.base_url, auth, self.http)?;
+        Ok(TenableWasClient {
+            inner: Arc::new(Inner { http, export: self.export, known_plugins: Arc::default() }),
+        })
+    }
+
+    /// The value of the header. A key that holds what separates keys would say something else.
+    fn keys(&self) -> Result<SecretString> {
+        for (name, key) in [("access", &self.access_key), ("secret", &self.secret_key)] {
+            let key = key.expose_secret();
+            let problem = if key.trim().is_empty() {
+                "is empty"
+            } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) || key.contains([';', '=', ',']) {
+                "holds a character that no key has; was a line break or a name copied along?"
+            } else {
+                continue;
+            };
+            return Err(Error::new(ErrorKind::Config, format!("the {name} key {problem}")));
+        }
+        let (access, secret) = (self.access_key.expose_secret(), self.secret_key.expose_secret());
+        Ok(SecretString::from(format!("accessKey={access};secretKey={secret}")))
+    }
+
+    fn user_agent(&self) -> Result<String> {
+        for part in [&self.vendor, &self.product, &self.version] {
+            let fits = |c: char| c.is_ascii_graphic() || c == ' ';
+            if part.trim().is_empty() || !part.chars().all(fits) || part.contains([';', '(', ')']) {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!("{part:?} cannot stand in the user agent: visible ASCII without ; ( ) is needed"),
+                ));
+            }
+        }
+        Ok(format!("Integration/1.0 ({}; {}; Build/{})", self.vendor, self.product, self.version))
+    }
+}
+
+/// Shows everything but the keys.
+impl fmt::Debug for TenableWasClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenableWasClientBuilder")
+            .field("base_url", &self.base_url)
+            .field("http", &self.http)
+            .field("export", &self.export)
+            .field("vendor", &self.vendor)
+            .field("product", &self.product)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TenableWasClient {
+    /// A client with the keys of a user, at [`DEFAULT_BASE_URL`] unless the builder is told otherwise.
+    ///
+    /// The vendor asks for one user, and so one pair of keys, per integration: making new keys ends the old ones at once.
+    pub fn builder(
+        access_key: impl Into<SecretString>,
+        secret_key: impl Into<SecretString>,
+    ) -> TenableWasClientBuilder {
+        TenableWasClientBuilder::new(access_key.into(), secret_key.into())
+    }
+
+    /// A builder with the keys and the base URL of the environment: [`ACCESS_KEY_VARIABLE`], [`SECRET_KEY_VARIABLE`] and, where it is set,
+    /// [`BASE_URL_VARIABLE`].
+    ///
+    /// # Errors
+    /// `Config` where a key is not set, naming its variable.
+    pub fn from_env() -> Result<TenableWasClientBuilder> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<TenableWasClientBuilder> {
+        let read = |name: &str| read(name).filter(|value| !value.is_empty());
+        let key = |name: &str| {
+            read(name).map(SecretString::from).ok_or_else(|| {
+                Error::new(ErrorKind::Config, format!("the environment variable {name} is not set"))
+            })
+        };
+        let builder = Self::builder(key(ACCESS_KEY_VARIABLE)?, key(SECRET_KEY_VARIABLE)?);
+        Ok(match read(BASE_URL_VARIABLE) {
+            Some(url) => builder.with_base_url(url),
+            None => builder,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> TenableWasClientBuilder {
+        TenableWasClient::builder("canary-access", "canary-secret")
+    }
+
+    #[test]
+    fn nothing_shows_a_key() {
+        let client = builder().build().unwrap();
+        let shown = format!("{:?} {client:?}", builder());
+        assert!(!shown.contains("canary"), "{shown}");
+        for (access, secret) in
+            [("canary\n", "x"), ("x", ""), ("canary;secretKey=x", "x"), ("canäry", "x"), ("a b", "x")]
+        {
+            let error = TenableWasClient::builder(access, secret).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{access:?} {secret:?}");
+            let shown = format!("{error:?} {error}");
+            assert!(!shown.contains("canary") && !shown.contains('ä'), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_user_agent_has_the_vendors_form() {
+        let agent = builder().with_integration("Example Corp", "Importer", "1.2").user_agent().unwrap();
+        assert_eq!(agent, "Integration/1.0 (Example Corp; Importer; Build/1.2)");
+        for part in ["", "a;b", "a(b", "a\nb", "é"] {
+            let error = builder().with_integration(part, "x", "1").build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        for options in [
+            ExportOptions::new().with_assets_per_chunk(49),
+            ExportOptions::new().with_assets_per_chunk(5001),
+            ExportOptions::new().with_chunks_in_flight(0),
+            ExportOptions::new()
+                .with_pauses(std::time::Duration::from_secs(2), std::time::Duration::from_secs(1)),
+        ] {
+            assert_eq!(
+                builder().with_export(options).build().unwrap_err().kind(),
+                ErrorKind::Config,
+                "{options:?}"
+            );
+        }
+        assert_eq!(
+            builder().with_base_url("http://example.com").build().unwrap_err().kind(),
+            ErrorKind::Config
+        );
+    }
+
+    #[test]
+    fn the_environment_is_read_by_its_names() {
+        let variables = |name: &str| match name {
+            ACCESS_KEY_VARIABLE => Some("a".to_owned()),
+            SECRET_KEY_VARIABLE => Some("s".to_owned()),
+            BASE_URL_VARIABLE => Some("https://tenable.example".to_owned()),
+            _ => None,
+        };
+        assert_eq!(TenableWasClient::from_variables(variables).unwrap().base_url, "https://tenable.example");
+        let without = |missing: &'static str| {
+            TenableWasClient::from_variables(move |name| variables(name).filter(|_| name != missing))
+        };
+        assert_eq!(without(BASE_URL_VARIABLE).unwrap().base_url, DEFAULT_BASE_URL);
+        for missing in [ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE] {
+            assert!(without(missing).unwrap_err().message().contains(missing));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The findings export, call by call, and as a job.
+
+use appsec_http::{At, ElementStream, Path, Request, Result};
+use serde::Deserialize;
+
+use super::TenableWasClient;
+use crate::export::{Decoder, ExportJob, ExportRecords};
+use crate::model::{ChunkId, ExportId, ExportRequest, ExportStatus};
+
+const EXPORTS: &str = "/was/v1/export/vulns";
+
+fn path(id: ExportId) -> Result<Path> {
+    Path::new(EXPORTS).join(&id.to_string())
+}
+
+fn request(what: &ExportRequest) -> Result<Request> {
+    // Repeated only where it was never sent: it makes a job, of which a tenant may have few.
+    Request::post("tenable: request export", EXPORTS).with_json(what)
+}
+
+fn status(id: ExportId) -> Result<Request> {
+    Ok(Request::get("tenable: get export", path(id)?.join("status")?))
+}
+
+fn chunk(id: ExportId, chunk: ChunkId) -> Result<Request> {
+    let path = path(id)?.join("chunks")?.join(&chunk.to_string())?;
+    Ok(Request::get(crate::export::CHUNK_OPERATION, path))
+}
+
+fn cancel(id: ExportId) -> Result<Request> {
+    Ok(Request::post("tenable: cancel export", path(id)?.join("cancel")?))
+}
+
+impl TenableWasClient {
+    /// Asks for an export of findings. Needs the role Basic; findings of assets that the user may not see are left out.
+    ///
+    /// [`start_export`](Self::start_export) does this and copes with one that is running already.
+    ///
+    /// # Errors
+    /// `Conflict` when an equal export is running, whose id is in the message; `InvalidRequest`; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
+    pub async fn request_export(&self, what: &ExportRequest) -> Result<ExportId> {
+        #[derive(Deserialize)]
+        struct Accepted {
+            export_uuid: ExportId,
+        }
+        self.http().json::<Accepted>(&request(what)?).await.map(|accepted| accepted.export_uuid)
+    }
+
+    /// Looks at an export.
+    ///
+    /// # Errors
+    /// `NotFound` for one that has expired too; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn get_export(&self, id: ExportId) -> Result<ExportStatus> {
+        self.http().json(&status(id)?).await
+    }
+
+    /// The records of a chunk, one by one while they arrive.
+    ///
+    /// # Errors
+    /// None but for what cannot be sent; those of the records come with them.
+    pub fn export_chunk(&self, id: ExportId, chunk: ChunkId) -> Result<ExportRecords> {
+        let decoder = Decoder::new(self.inner.known_plugins.clone());
+        Ok(ExportRecords::new(self.chunk_elements(id, chunk)?, decoder, chunk))
+    }
+
+    pub(crate) fn chunk_elements(&self, id: ExportId, number: ChunkId) -> Result<ElementStream> {
+        Ok(self.http().elements(&chunk(id, number)?, At::Root))
+    }
+
+    /// Asks the service to end an export.
+    ///
+    /// # Errors
+    /// `InvalidRequest` where it cannot be cancelled, as when it has ended; `NotFound`; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
+    pub async fn cancel_export(&self, id: ExportId) -> Result<()> {
+        self.http().send(&cancel(id)?).await.map(|_| ())
+    }
+
+    /// Asks for an export and gives the job to watch. An equal export that is running already is taken up; another one that stands in the
+    /// way is waited for.
+    ///
+    /// # Errors
+    /// `Conflict` when the other one is in the way for too long; those of [`request_export`](Self::request_export) otherwise.
+    pub async fn start_export(&self, what: &ExportRequest) -> Result<ExportJob> {
+        ExportJob::start(self.clone(), what).await
+    }
+
+    /// Takes up an export again, of which these chunks were read before. Nothing is sent until it is watched.
+    pub fn resume_export(&self, id: ExportId, delivered: impl IntoIterator<Item = ChunkId>) -> ExportJob {
+        ExportJob::resume(self.clone(), id, delivered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use appsec_http::Repeat;
+
+    use super::*;
+
+    #[test]
+    fn requests_are_those_of_the_document() {
+        let id: ExportId = "bf000000-53aa-4e70-9ef3-87cfca1d2be0".parse().unwrap();
+        let base = format!("/was/v1/export/vulns/{id}");
+        for (request, method, path, repeat) in [
+            (status(id), "GET", format!("{base}/status"), Repeat::Always),
+            (chunk(id, ChunkId(7)), "GET", format!("{base}/chunks/7"), Repeat::Always),
+            (cancel(id), "POST", format!("{base}/cancel"), Repeat::IfUnsent),
+        ] {
+            let request = request.unwrap();
+            assert_eq!(
+                (request.method().as_str(), request.path().as_str(), request.repeat()),
+                (method, path.as_str(), repeat)
+            );
+        }
+    }
+
+    #[test]
+    fn everything_is_asked_for_with_a_time_bound_and_all_states() {
+        let asset = "77778888-9999-4aaa-8bbb-ccccddddeeee";
+        let what = ExportRequest::everything(vec![asset.parse().unwrap(), asset.parse().unwrap()]);
+        let request = request(&what).unwrap();
+        assert_eq!(request.repeat(), Repeat::IfUnsent);
+        let body: serde_json::Value = serde_json::from_slice(request.body().unwrap()).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({"num_assets": 500, "include_unlicensed": true,
+                "filters": {"state": ["OPEN", "REOPENED", "FIXED"], "since": 1_000_000_000, "asset_uuid": [asset]}})
+        );
+    }
+}

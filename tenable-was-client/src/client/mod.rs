@@ -1,0 +1,61 @@
+//! The client: one method for each operation of the API, one file for each resource.
+//!
+//! Building a request is a function of its own in each file, free of IO.
+
+mod configs;
+mod exports;
+mod pages;
+mod plugins;
+mod reports;
+mod scans;
+mod templates;
+mod tenant;
+mod vulnerabilities;
+
+use std::fmt;
+use std::sync::Arc;
+
+use appsec_http::HttpClient;
+
+use crate::export::{ExportOptions, KnownPlugins};
+
+pub use pages::{MAX_PAGE, PageQuery};
+pub use reports::ReportFindings;
+pub use vulnerabilities::VulnerabilityPage;
+
+pub(crate) use reports::OPERATION as REPORT_OPERATION;
+pub(crate) use vulnerabilities::OPERATION as VULNERABILITIES_OPERATION;
+
+/// A client of Tenable Web App Scanning. Cheap to clone; do not wrap it in an `Arc`. Clones share limits, retry budget and connections.
+///
+/// Each method of an operation is one call. Listings come page by page; [`TenableWasClient::configs`] and its like stream them.
+#[derive(Clone)]
+pub struct TenableWasClient {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) http: HttpClient,
+    pub(crate) export: ExportOptions,
+    pub(crate) known_plugins: Arc<KnownPlugins>,
+}
+
+impl TenableWasClient {
+    pub(crate) fn http(&self) -> &HttpClient {
+        &self.inner.http
+    }
+
+    /// The base URL, without credentials.
+    pub fn base_url(&self) -> &str {
+        self.http().base_url().as_str()
+    }
+}
+
+impl fmt::Debug for TenableWasClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenableWasClient")
+            .field("http", &self.inner.http)
+            .field("export", &self.inner.export)
+            .finish_non_exhaustive()
+    }
+}

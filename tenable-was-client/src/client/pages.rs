@@ -1,0 +1,150 @@
+//! Pages of listings, and streams over them.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use appsec_http::{Request, Result, paginate};
+use futures_core::stream::BoxStream;
+use futures_util::StreamExt;
+
+use crate::model::Page;
+
+/// The most items a page can hold (vendor document).
+pub const MAX_PAGE: u32 = 200;
+
+/// Which page of a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PageQuery {
+    /// How many items to pass over.
+    pub offset: u64,
+    /// How many items at most; the service takes 10 where nothing is said, and [`MAX_PAGE`] at most.
+    pub limit: Option<u32>,
+    /// The order, as in `name:desc,created_at:asc`. The vendor does not list the fields.
+    pub sort: Option<&'static str>,
+}
+
+impl PageQuery {
+    /// The first page, as large as pages get.
+    pub fn new() -> Self {
+        Self { offset: 0, limit: Some(MAX_PAGE), sort: None }
+    }
+
+    /// Passes over so many items.
+    pub fn with_offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// At most so many items.
+    pub fn with_limit(mut self, limit: u32) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// In that order.
+    pub fn with_sort(mut self, sort: &'static str) -> Self {
+        self.sort = Some(sort);
+        self
+    }
+
+    pub(crate) fn on(&self, mut request: Request) -> Request {
+        if let Some(limit) = self.limit {
+            request = request.with_query("limit", limit);
+        }
+        request = request.with_query("offset", self.offset);
+        match self.sort {
+            Some(sort) => request.with_query("sort", sort),
+            None => request,
+        }
+    }
+}
+
+/// Streams a listing page by page, each item once: offsets shift under a listing that changes, so that an item may come twice.
+///
+/// The end is what the total says; an empty page ends it too, for where the total counts what the caller may not see.
+pub(crate) fn pages<T, K, F, Fut>(
+    first: PageQuery,
+    id: fn(&T) -> K,
+    mut fetch: F,
+) -> BoxStream<'static, Result<Vec<T>>>
+where
+    T: Send + 'static,
+    K: Eq + Hash + Send + 'static,
+    F: FnMut(PageQuery) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Page<T>>> + Send + 'static,
+{
+    let mut seen = HashSet::new();
+    paginate(first, move |query: PageQuery| {
+        let page = fetch(query.clone());
+        async move {
+            let page = page.await?;
+            let next = next_page(&query, &page);
+            Ok((page.items, next))
+        }
+    })
+    .map(move |page| {
+        page.map(|mut items| {
+            items.retain(|item| seen.insert(id(item)));
+            items
+        })
+    })
+    .boxed()
+}
+
+/// The page after this one; `None` where there is none.
+fn next_page<T>(query: &PageQuery, page: &Page<T>) -> Option<PageQuery> {
+    let offset = query.offset + page.items.len() as u64;
+    let more = page.total().is_none_or(|total| offset < total);
+    (more && !page.items.is_empty()).then(|| query.clone().with_offset(offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::TryStreamExt;
+
+    use super::*;
+
+    fn page(items: &[u32], total: Option<u64>) -> Page<u32> {
+        let total = total.map_or_else(|| "null".to_owned(), |total| total.to_string());
+        serde_json::from_str(&format!(r#"{{"pagination":{{"total":{total}}},"items":{items:?}}}"#)).unwrap()
+    }
+
+    async fn walk(script: Vec<Page<u32>>) -> (Vec<Vec<u32>>, Vec<u64>) {
+        let offsets = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let asked = std::sync::Arc::clone(&offsets);
+        let mut script = script.into_iter();
+        let stream = pages(
+            PageQuery::new(),
+            |item| *item,
+            move |query| {
+                asked.lock().unwrap().push(query.offset);
+                let page = script.next().unwrap();
+                async move { Ok(page) }
+            },
+        );
+        let items = stream.try_collect().await.unwrap();
+        let offsets = offsets.lock().unwrap().clone();
+        (items, offsets)
+    }
+
+    #[tokio::test]
+    async fn the_total_ends_a_listing_and_a_short_page_does_not() {
+        let (items, offsets) = walk(vec![page(&[1], Some(3)), page(&[2, 3], Some(3))]).await;
+        assert_eq!((items, offsets), (vec![vec![1], vec![2, 3]], vec![0, 1]));
+    }
+
+    #[tokio::test]
+    async fn an_item_that_shifts_into_the_next_page_comes_once() {
+        let (items, _) = walk(vec![page(&[1, 2], Some(4)), page(&[2, 3], Some(4))]).await;
+        assert_eq!(items, [vec![1, 2], vec![3]]);
+    }
+
+    #[tokio::test]
+    async fn without_a_total_an_empty_page_ends_it() {
+        let (items, offsets) = walk(vec![page(&[1, 2], None), page(&[], None)]).await;
+        assert_eq!((items, offsets), (vec![vec![1, 2], vec![]], vec![0, 2]));
+        let (_, offsets) = walk(vec![page(&[1], Some(9)), page(&[], Some(9))]).await;
+        assert_eq!(offsets, [0, 1], "the total may count what is not visible");
+    }
+}

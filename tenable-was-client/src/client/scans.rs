@@ -1,0 +1,197 @@
+//! Scans: launch, look, stop, list, notes, and the runs over single targets.
+
+use appsec_http::{Path, Repeat, Request, Result};
+use futures_core::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{PageQuery, TenableWasClient, pages};
+use crate::model::{ByTarget, ConfigId, Page, RequestedAction, Scan, ScanNote, TenableScanId};
+
+fn scan_path(id: TenableScanId) -> Result<Path> {
+    Path::new("/was/v2/scans").join(&id.to_string())
+}
+
+fn scans_of(config: ConfigId) -> Result<Path> {
+    Path::new("/was/v2/configs").join(&config.to_string())?.join("scans")
+}
+
+fn launch(config: ConfigId) -> Result<Request> {
+    // Repeated only where it was never sent: it starts a scan.
+    Ok(Request::post("tenable: launch scan", scans_of(config)?))
+}
+
+fn get(id: TenableScanId) -> Result<Request> {
+    Ok(Request::get("tenable: get scan", scan_path(id)?))
+}
+
+fn update(id: TenableScanId, action: &RequestedAction) -> Result<Request> {
+    #[derive(Serialize)]
+    struct Update<'a> {
+        requested_action: &'a RequestedAction,
+    }
+    Request::patch("tenable: update scan", scan_path(id)?).with_json(&Update { requested_action: action })
+}
+
+fn search(config: ConfigId, filter: &Value, page: &PageQuery) -> Result<Request> {
+    let request =
+        Request::post("tenable: search scans", scans_of(config)?.join("search")?).with_repeat(Repeat::Always);
+    page.on(request).with_json(filter)
+}
+
+fn notes(id: TenableScanId, page: &PageQuery) -> Result<Request> {
+    Ok(page.on(Request::get("tenable: list scan notes", scan_path(id)?.join("notes")?)))
+}
+
+fn by_targets(id: TenableScanId, page: &PageQuery) -> Result<Request> {
+    let path = scan_path(id)?.join("vulnerabilities")?.join("by-targets")?.join("search")?;
+    let request = Request::post("tenable: search targets of scan", path).with_repeat(Repeat::Always);
+    page.on(request).with_json(&json!({}))
+}
+
+impl TenableWasClient {
+    /// Launches a scan of a configuration. Needs the role Scan Operator. The scan may take some seconds until it can be looked at.
+    ///
+    /// # Errors
+    /// `Conflict` when one is running already, whose id is in the message; `NotFound`; those of every call, as for
+    /// [`search_configs`](Self::search_configs). An error with [`outcome_unknown`](appsec_core::Error::outcome_unknown) may have started a scan.
+    pub async fn launch_scan(&self, config: ConfigId) -> Result<TenableScanId> {
+        #[derive(Deserialize)]
+        struct Launched {
+            scan_id: TenableScanId,
+        }
+        self.http().json::<Launched>(&launch(config)?).await.map(|launched| launched.scan_id)
+    }
+
+    /// Looks at a scan. Needs the role Basic.
+    ///
+    /// # Errors
+    /// `NotFound`, for some seconds after a launch too; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn get_scan(&self, id: TenableScanId) -> Result<Scan> {
+        self.http().json(&get(id)?).await
+    }
+
+    /// Asks a scan to stop, pause or resume. Needs the role Scan Operator. Stop and pause need a scan that runs, resume one that is paused.
+    ///
+    /// # Errors
+    /// `Conflict` where the scan's state does not allow it; `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn update_scan(&self, id: TenableScanId, action: &RequestedAction) -> Result<()> {
+        self.http().send(&update(id, action)?).await.map(|_| ())
+    }
+
+    /// Searches the scans of a configuration. Needs the role Basic. For the filter see [`search_configs`](Self::search_configs).
+    ///
+    /// # Errors
+    /// Those of [`search_configs`](Self::search_configs).
+    pub async fn search_scans(
+        &self,
+        config: ConfigId,
+        filter: &Value,
+        page: &PageQuery,
+    ) -> Result<Page<Scan>> {
+        self.http().json(&search(config, filter, page)?).await
+    }
+
+    /// Lists the remarks of the scanner on a scan. Needs the role Basic.
+    ///
+    /// # Errors
+    /// Those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn list_scan_notes(&self, id: TenableScanId, page: &PageQuery) -> Result<Page<ScanNote>> {
+        self.http().json(&notes(id, page)?).await
+    }
+
+    /// Lists the targets of a scan, each with the run over it. **Not documented by the vendor**; its web interface and its Python library use it.
+    ///
+    /// # Errors
+    /// Those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn search_scan_targets(&self, id: TenableScanId, page: &PageQuery) -> Result<Page<ByTarget>> {
+        self.http().json(&by_targets(id, page)?).await
+    }
+
+    /// Streams the scans of a configuration, page by page, each once, newest first; children of multi-target scans among them.
+    pub fn scans_of_config(&self, config: ConfigId) -> BoxStream<'static, Result<Vec<Scan>>> {
+        let client = self.clone();
+        let first = PageQuery::new().with_sort("created_at:desc");
+        pages::pages(
+            first,
+            |scan: &Scan| scan.scan_id,
+            move |page| {
+                let client = client.clone();
+                async move { client.search_scans(config, &json!({}), &page).await }
+            },
+        )
+    }
+
+    /// Streams the remarks on a scan, page by page.
+    pub fn scan_notes(&self, id: TenableScanId) -> BoxStream<'static, Result<Vec<ScanNote>>> {
+        let client = self.clone();
+        // Notes may lack an id; then their texts tell them apart.
+        let key = |note: &ScanNote| {
+            (note.scan_note_id.clone(), note.scan_note_id.is_none().then(|| format!("{note:?}")))
+        };
+        pages::pages(PageQuery::new(), key, move |page| {
+            let client = client.clone();
+            async move { client.list_scan_notes(id, &page).await }
+        })
+    }
+
+    /// Streams the targets of a scan, page by page. Not documented by the vendor; see [`search_scan_targets`](Self::search_scan_targets).
+    pub fn scan_targets(&self, id: TenableScanId) -> BoxStream<'static, Result<Vec<ByTarget>>> {
+        let client = self.clone();
+        let key = |row: &ByTarget| {
+            let target = row.target.as_ref();
+            let id = target.and_then(|target| target.target_id.clone().or_else(|| target.target_url.clone()));
+            (id, row.scan.as_ref().map(|scan| scan.scan_id))
+        };
+        pages::pages(PageQuery::new(), key, move |page| {
+            let client = client.clone();
+            async move { client.search_scan_targets(id, &page).await }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
+
+    #[test]
+    fn requests_are_those_of_the_document() {
+        let scan: TenableScanId = ID.parse().unwrap();
+        let config: ConfigId = ID.parse().unwrap();
+        let page = PageQuery::new();
+        for (request, method, path, body, repeat) in [
+            (launch(config), "POST", format!("/was/v2/configs/{ID}/scans"), None, Repeat::IfUnsent),
+            (get(scan), "GET", format!("/was/v2/scans/{ID}"), None, Repeat::Always),
+            (
+                update(scan, &RequestedAction::Stop),
+                "PATCH",
+                format!("/was/v2/scans/{ID}"),
+                Some(r#"{"requested_action":"stop"}"#),
+                Repeat::IfUnsent,
+            ),
+            (
+                search(config, &json!({}), &page),
+                "POST",
+                format!("/was/v2/configs/{ID}/scans/search"),
+                Some("{}"),
+                Repeat::Always,
+            ),
+            (notes(scan, &page), "GET", format!("/was/v2/scans/{ID}/notes"), None, Repeat::Always),
+            (
+                by_targets(scan, &page),
+                "POST",
+                format!("/was/v2/scans/{ID}/vulnerabilities/by-targets/search"),
+                Some("{}"),
+                Repeat::Always,
+            ),
+        ] {
+            let request = request.unwrap();
+            assert_eq!(request.method().as_str(), method, "{path}");
+            assert_eq!(request.path().as_str(), path);
+            assert_eq!(request.body().map(AsRef::as_ref), body.map(str::as_bytes), "{path}");
+            assert_eq!(request.repeat(), repeat, "{path}");
+        }
+    }
+}

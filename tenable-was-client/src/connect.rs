@@ -1,0 +1,561 @@
+//! The connection test: what was seen at each step, and what to do where it is not as it should be.
+
+use std::time::{Duration, Instant};
+
+use appsec_core::{Cause, ConnectionReport, ConnectionStep, Error, ErrorKind, StepKind, Timestamp};
+use serde_json::json;
+
+use crate::map::KEY;
+use crate::model::{ConfigSummary, Page, Role, ServerProperties, Session, Template};
+use crate::{PageQuery, TenableWasClient};
+
+/// Tests the connection, step by step, until one fails.
+pub(crate) async fn test(client: &TenableWasClient) -> ConnectionReport {
+    let mut report = ConnectionReport::new(KEY, client.base_url());
+    for step in client.http().probe().await {
+        report.push(step);
+    }
+    if report.has_failed() {
+        return report;
+    }
+    let seen = Seen::ask(client).await;
+    for step in seen.steps(Timestamp::now()) {
+        report.push(step);
+    }
+    report
+}
+
+/// An answer, and how long it took.
+struct Asked<T> {
+    answer: Result<T, Error>,
+    took: Duration,
+}
+
+impl<T> Asked<T> {
+    async fn of(call: impl Future<Output = Result<T, Error>>) -> Self {
+        let start = Instant::now();
+        let answer = call.await;
+        Self { answer, took: start.elapsed() }
+    }
+
+    fn error(&self) -> Option<&Error> {
+        self.answer.as_ref().err()
+    }
+
+    fn refused(&self) -> bool {
+        self.error().is_some_and(|error| error.kind() == ErrorKind::Auth)
+    }
+}
+
+/// What the service answers to the four questions of the test. The rest is reading.
+struct Seen {
+    properties: Asked<ServerProperties>,
+    session: Option<Asked<Session>>,
+    configs: Option<Asked<Page<ConfigSummary>>>,
+    templates: Option<Asked<Page<Template>>>,
+}
+
+impl Seen {
+    /// Asks as long as the answers make sense.
+    async fn ask(client: &TenableWasClient) -> Self {
+        let properties = Asked::of(client.get_server_properties()).await;
+        let mut seen = Self { properties, session: None, configs: None, templates: None };
+        if seen
+            .properties
+            .error()
+            .is_some_and(|error| unreadable(error).is_some() || seen.properties.refused())
+        {
+            return seen;
+        }
+        let session = Asked::of(client.get_session()).await;
+        if session.refused() {
+            seen.session = Some(session);
+            return seen;
+        }
+        seen.session = Some(session);
+        let configs = Asked::of(client.search_configs(&json!({}), &PageQuery::new())).await;
+        let go_on = configs.answer.is_ok();
+        seen.configs = Some(configs);
+        if go_on {
+            let one = PageQuery::new().with_limit(1);
+            seen.templates = Some(Asked::of(client.list_templates(&one)).await);
+        }
+        seen
+    }
+
+    /// The steps above the connection itself. A report takes none after the first that fails.
+    fn steps(&self, now: Timestamp) -> Vec<ConnectionStep> {
+        let mut steps = vec![self.http()];
+        steps.extend(self.credentials());
+        steps.extend(self.permission(now));
+        steps.push(self.licence(now));
+        steps.extend(self.base_path());
+        steps.extend(self.bind_targets());
+        steps
+    }
+
+    /// The error that shows that no API answers, where one came.
+    fn unreadable(&self) -> Option<(&Error, Cause, Duration)> {
+        let of = |error: Option<&'_ Error>| error.and_then(unreadable).is_some();
+        let asked = [
+            Some((self.properties.error(), self.properties.took)),
+            self.configs.as_ref().map(|c| (c.error(), c.took)),
+        ];
+        let (error, took) = asked.into_iter().flatten().find(|(error, _)| of(*error))?;
+        let error = error?;
+        Some((error, unreadable(error)?, took))
+    }
+
+    fn http(&self) -> ConnectionStep {
+        let kind = StepKind::Http;
+        let Some((error, cause, took)) = self.unreadable() else {
+            return ConnectionStep::passed(kind, self.properties.took, "the service answers in JSON");
+        };
+        let remedy = match cause {
+            Cause::NotTheApi => "check the base URL, and whether a login portal or a proxy stands in between",
+            Cause::Redirected => "check the base URL: the API does not redirect",
+            Cause::RateLimited => "wait, and let one user with its own keys serve one integration",
+            Cause::ServerFault => "wait, and look at the vendor's status page",
+            Cause::NoAnswer => "check proxies and firewalls, and whether the timeouts are long enough",
+            _ => "check the base URL, and report the answer if it is right",
+        };
+        ConnectionStep::failed(kind, cause, took, sentence(error), remedy)
+    }
+
+    fn credentials(&self) -> Option<ConnectionStep> {
+        let kind = StepKind::Credentials;
+        let refusals = [
+            Some((self.properties.refused(), self.properties.error(), self.properties.took)),
+            self.session.as_ref().map(|asked| (asked.refused(), asked.error(), asked.took)),
+            self.configs.as_ref().map(|asked| (asked.refused(), asked.error(), asked.took)),
+        ];
+        if let Some((_, Some(error), took)) = refusals.into_iter().flatten().find(|(refused, ..)| *refused) {
+            return Some(ConnectionStep::failed(
+                kind,
+                Cause::InvalidCredentials,
+                took,
+                sentence(error),
+                "generate new API keys for the user and set both; new keys end the old ones at once, and the user's allowed addresses count too",
+            ));
+        }
+        let configs = self.configs.as_ref()?;
+        // Whoever may not read is known all the same.
+        let known = configs.answer.is_ok()
+            || configs.error().is_some_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        let saw = match self.user() {
+            Some(user) => format!("the keys are those of {user}"),
+            None => "the keys are accepted".to_owned(),
+        };
+        known.then(|| ConnectionStep::passed(kind, configs.took, saw))
+    }
+
+    fn session(&self) -> Option<&Session> {
+        self.session.as_ref()?.answer.as_ref().ok()
+    }
+
+    fn user(&self) -> Option<&str> {
+        let session = self.session()?;
+        session.username.as_deref().or(session.name.as_deref())
+    }
+
+    fn role(&self) -> Option<Role> {
+        self.session()?.permissions.map(Role)
+    }
+
+    fn permission(&self, now: Timestamp) -> Option<ConnectionStep> {
+        let kind = StepKind::Permission;
+        let configs = self.configs.as_ref()?;
+        let role = match self.role() {
+            Some(role) => format!("the user's role is {role}"),
+            None => "the user's role is not visible".to_owned(),
+        };
+        match configs.error().map(Error::kind) {
+            // What is not licensed is refused too; the next step says so.
+            Some(ErrorKind::PermissionDenied) if self.lacks_licence(now).is_some() => {
+                Some(ConnectionStep::skipped(kind, "cannot be told from the missing licence"))
+            }
+            Some(ErrorKind::PermissionDenied) => Some(ConnectionStep::failed(
+                kind,
+                Cause::PermissionDenied,
+                configs.took,
+                format!("scan configurations may not be read; {role}"),
+                format!(
+                    "give the user the role {} or one with WAS.SCAN_WAS.READ, and Can View on the configurations",
+                    Role::BASIC
+                ),
+            )),
+            Some(_) => None,
+            None if self.role().is_some_and(|role| role < Role::SCAN_OPERATOR) => {
+                Some(ConnectionStep::warning(
+                    kind,
+                    Cause::PermissionDenied,
+                    configs.took,
+                    format!("{role}, which can read and cannot launch scans"),
+                    format!("give the user the role {} where scans are to be launched", Role::SCAN_OPERATOR),
+                ))
+            }
+            None => Some(ConnectionStep::passed(
+                kind,
+                configs.took,
+                format!("scan configurations may be read; {role}"),
+            )),
+        }
+    }
+
+    /// What is wrong with the licence; `None` where nothing is, or where it cannot be seen.
+    fn lacks_licence(&self, now: Timestamp) -> Option<String> {
+        let licence = self.properties.answer.as_ref().ok()?.license.as_ref()?;
+        let Some(was) = licence.was() else {
+            return Some("the tenant's licence does not name Web App Scanning".to_owned());
+        };
+        let ends = was.expiration_date.as_ref().and_then(crate::model::Moment::at)?;
+        (ends < now).then(|| format!("the licence of Web App Scanning ended at {ends}"))
+    }
+
+    fn lists_configs(&self) -> bool {
+        let page = self.configs.as_ref().and_then(|asked| asked.answer.as_ref().ok());
+        page.is_some_and(|page| !page.items.is_empty())
+    }
+
+    fn licence(&self, now: Timestamp) -> ConnectionStep {
+        let (kind, took) = (StepKind::Licence, self.properties.took);
+        let remedy = "ask the owner of the tenant for a Web App Scanning licence";
+        match self.lacks_licence(now) {
+            Some(lack) if self.lists_configs() => ConnectionStep::warning(
+                kind,
+                Cause::NotLicensed,
+                took,
+                format!("{lack}; configurations are still listed"),
+                remedy,
+            ),
+            Some(lack) => ConnectionStep::failed(kind, Cause::NotLicensed, took, lack, remedy),
+            None => match self.properties.answer.as_ref().ok().and_then(|p| p.license.as_ref()?.was()) {
+                Some(was) => {
+                    let mode = was.mode.as_deref().unwrap_or("of unknown kind");
+                    ConnectionStep::passed(kind, took, format!("Web App Scanning is licensed ({mode})"))
+                }
+                None => ConnectionStep::skipped(kind, "the licence is not visible to this user"),
+            },
+        }
+    }
+
+    fn base_path(&self) -> Option<ConnectionStep> {
+        let kind = StepKind::BasePath;
+        let configs = self.configs.as_ref()?;
+        let region = self.properties.answer.as_ref().ok().and_then(|properties| properties.region.as_deref());
+        Some(match &configs.answer {
+            Ok(_) => {
+                let saw = region.map_or_else(
+                    || "the API is where it should be".to_owned(),
+                    |region| format!("region {region}"),
+                );
+                ConnectionStep::passed(kind, configs.took, saw)
+            }
+            Err(error) => ConnectionStep::failed(
+                kind,
+                Cause::WrongBaseUrl,
+                configs.took,
+                sentence(error),
+                format!("the base URL is the scheme and host alone, as in {}", crate::DEFAULT_BASE_URL),
+            ),
+        })
+    }
+
+    fn bind_targets(&self) -> Option<ConnectionStep> {
+        let kind = StepKind::BindTargets;
+        let configs = self.configs.as_ref()?;
+        let page = configs.answer.as_ref().ok()?;
+        let templates = self.templates.as_ref();
+        let no_templates = templates
+            .and_then(|asked| asked.answer.as_ref().ok())
+            .is_some_and(|page| page.items.is_empty() && page.total().unwrap_or_default() == 0);
+        let took = configs.took + templates.map_or(Duration::ZERO, |asked| asked.took);
+        let template_remedy =
+            format!("give the user the role {} or one that may use the vendor's templates", Role::STANDARD);
+        let visible = page.items.iter().filter(|config| config.in_trash != Some(true)).count() as u64;
+        Some(match (visible, no_templates) {
+            (0, true) => ConnectionStep::failed(
+                kind,
+                Cause::NoScanTemplates,
+                took,
+                "no scan template and no scan configuration is visible",
+                template_remedy,
+            ),
+            (0, false) => ConnectionStep::failed(
+                kind,
+                Cause::NoBindTargets,
+                took,
+                "no scan configuration is visible",
+                "make a scan configuration, or give the user Can View on one",
+            ),
+            (_, true) => ConnectionStep::warning(
+                kind,
+                Cause::NoScanTemplates,
+                took,
+                "scan configurations are visible and no scan template is",
+                template_remedy,
+            ),
+            (visible, false) => {
+                let count = page.total().unwrap_or(visible).max(visible);
+                ConnectionStep::passed(kind, took, format!("{count} scan configurations are visible"))
+            }
+        })
+    }
+}
+
+/// The cause of an answer that is not the API's, or of none; `None` where the API answers, if only to refuse.
+fn unreadable(error: &Error) -> Option<Cause> {
+    match error.kind() {
+        ErrorKind::Auth | ErrorKind::PermissionDenied | ErrorKind::NotFound => {
+            // A portal refuses too, in HTML.
+            error.message().contains("HTML page").then_some(Cause::NotTheApi)
+        }
+        ErrorKind::RateLimited => Some(Cause::RateLimited),
+        ErrorKind::Server => Some(Cause::ServerFault),
+        ErrorKind::Transport | ErrorKind::Deadline => Some(Cause::NoAnswer),
+        _ if error.status().is_some_and(|status| (300..400).contains(&status)) => Some(Cause::Redirected),
+        ErrorKind::Decode if error.message().contains("HTML page") => Some(Cause::NotTheApi),
+        _ => Some(Cause::UnexpectedAnswer),
+    }
+}
+
+fn sentence(error: &Error) -> String {
+    let what = error.message();
+    match error.request_id() {
+        Some(id) => format!("{what} (request {id})"),
+        None => what.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use appsec_core::StepOutcome;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn asked<T: serde::de::DeserializeOwned>(value: Value) -> Asked<T> {
+        Asked { answer: Ok(serde_json::from_value(value).unwrap()), took: Duration::ZERO }
+    }
+
+    fn refused<T>(kind: ErrorKind) -> Asked<T> {
+        Asked { answer: Err(Error::new(kind, "no")), took: Duration::ZERO }
+    }
+
+    fn healthy() -> Seen {
+        let config = json!({"config_id": "5b1f2a34-0c1d-4e5f-8a9b-101112131415", "name": "shop"});
+        Seen {
+            properties: asked(
+                json!({"license": {"apps": {"was": {"mode": "standard", "expiration_date": 4_000_000_000_u64}}}, "region": "EU"}),
+            ),
+            session: Some(asked(json!({"username": "bot", "permissions": 32}))),
+            configs: Some(asked(json!({"pagination": {"total": 1}, "items": [config]}))),
+            templates: Some(asked(
+                json!({"pagination": {"total": 1}, "items": [{"template_id": "b223f18e-5a94-4e02-b560-77a4a8246cd3"}]}),
+            )),
+        }
+    }
+
+    fn report(seen: &Seen) -> ConnectionReport {
+        let mut report = ConnectionReport::new(KEY, "https://cloud.tenable.com/");
+        for step in seen.steps("2026-11-22T00:00:00Z".parse().unwrap()) {
+            report.push(step);
+        }
+        report
+    }
+
+    fn verdict(seen: &Seen) -> (Option<(StepKind, Cause)>, Vec<(StepKind, Cause)>) {
+        let report = report(seen);
+        let cause = |step: &ConnectionStep| step.cause.map(|cause| (step.kind, cause));
+        (report.failure().and_then(cause), report.warnings().filter_map(cause).collect())
+    }
+
+    #[test]
+    fn all_is_well() {
+        let seen = healthy();
+        assert_eq!(verdict(&seen), (None, vec![]));
+        let report = report(&seen);
+        for kind in [
+            StepKind::Http,
+            StepKind::Credentials,
+            StepKind::Permission,
+            StepKind::Licence,
+            StepKind::BindTargets,
+        ] {
+            assert_eq!(report.step(kind).map(|step| step.outcome), Some(StepOutcome::Passed), "{kind}");
+        }
+    }
+
+    /// A change of what a healthy tenant answers, and what the report makes of it.
+    type Row = (&'static str, fn(&mut Seen), Option<(StepKind, Cause)>, &'static [(StepKind, Cause)]);
+
+    #[test]
+    fn each_trouble_has_its_step_and_its_cause() {
+        use StepKind::{BasePath, BindTargets, Credentials, Http, Licence, Permission};
+        let rows: &[Row] = &[
+            (
+                "keys refused at once",
+                |seen| {
+                    seen.properties = refused(ErrorKind::Auth);
+                    (seen.session, seen.configs, seen.templates) = (None, None, None);
+                },
+                Some((Credentials, Cause::InvalidCredentials)),
+                &[],
+            ),
+            (
+                "keys refused at the listing",
+                |seen| (seen.configs, seen.templates) = (Some(refused(ErrorKind::Auth)), None),
+                Some((Credentials, Cause::InvalidCredentials)),
+                &[],
+            ),
+            ("no session", |seen| seen.session = Some(refused(ErrorKind::NotFound)), None, &[]),
+            (
+                "a session that may not be seen",
+                |seen| seen.session = Some(refused(ErrorKind::PermissionDenied)),
+                None,
+                &[],
+            ),
+            (
+                "no permission",
+                |seen| (seen.configs, seen.templates) = (Some(refused(ErrorKind::PermissionDenied)), None),
+                Some((Permission, Cause::PermissionDenied)),
+                &[],
+            ),
+            (
+                "a role that cannot launch",
+                |seen| seen.session = Some(asked(json!({"permissions": 16}))),
+                None,
+                &[(Permission, Cause::PermissionDenied)],
+            ),
+            (
+                "not licensed, still listing",
+                |seen| seen.properties = asked(json!({"license": {"apps": {"vm": {}}}})),
+                None,
+                &[(Licence, Cause::NotLicensed)],
+            ),
+            (
+                "licence ended, nothing listed",
+                |seen| {
+                    seen.properties =
+                        asked(json!({"license": {"apps": {"was": {"expiration_date": 1_700_000_000}}}}));
+                    seen.configs = Some(asked(json!({"pagination": {"total": 0}, "items": []})));
+                },
+                Some((Licence, Cause::NotLicensed)),
+                &[],
+            ),
+            (
+                "not licensed and refused",
+                |seen| {
+                    seen.properties = asked(json!({"license": {"apps": {}}}));
+                    (seen.configs, seen.templates) = (Some(refused(ErrorKind::PermissionDenied)), None);
+                },
+                Some((Licence, Cause::NotLicensed)),
+                &[],
+            ),
+            ("licence not visible", |seen| seen.properties = refused(ErrorKind::PermissionDenied), None, &[]),
+            (
+                "no API below the base URL",
+                |seen| {
+                    seen.properties = refused(ErrorKind::NotFound);
+                    (seen.configs, seen.templates) = (Some(refused(ErrorKind::NotFound)), None);
+                },
+                Some((BasePath, Cause::WrongBaseUrl)),
+                &[],
+            ),
+            (
+                "templates that may not be seen",
+                |seen| seen.templates = Some(refused(ErrorKind::PermissionDenied)),
+                None,
+                &[],
+            ),
+            (
+                "no templates",
+                |seen| seen.templates = Some(asked(json!({"pagination": {"total": 0}, "items": []}))),
+                None,
+                &[(BindTargets, Cause::NoScanTemplates)],
+            ),
+            (
+                "no templates and no configurations",
+                |seen| {
+                    seen.templates = Some(asked(json!({"pagination": {"total": 0}, "items": []})));
+                    seen.configs = Some(asked(json!({"pagination": {"total": 0}, "items": []})));
+                },
+                Some((BindTargets, Cause::NoScanTemplates)),
+                &[],
+            ),
+            (
+                "no configurations",
+                |seen| seen.configs = Some(asked(json!({"pagination": {"total": 0}, "items": []}))),
+                Some((BindTargets, Cause::NoBindTargets)),
+                &[],
+            ),
+            (
+                "a login page",
+                |seen| {
+                    let page =
+                        Error::new(ErrorKind::Decode, "an HTML page came instead of JSON").with_status(200);
+                    seen.properties = Asked { answer: Err(page), took: Duration::ZERO };
+                },
+                Some((Http, Cause::NotTheApi)),
+                &[],
+            ),
+            (
+                "a portal that refuses in HTML",
+                |seen| {
+                    let page =
+                        Error::new(ErrorKind::PermissionDenied, "403: an HTML page came instead of JSON");
+                    seen.properties = Asked { answer: Err(page), took: Duration::ZERO };
+                },
+                Some((Http, Cause::NotTheApi)),
+                &[],
+            ),
+            (
+                "a redirect",
+                |seen| {
+                    let redirect = Error::new(ErrorKind::Decode, "302").with_status(302);
+                    seen.properties = Asked { answer: Err(redirect), took: Duration::ZERO };
+                },
+                Some((Http, Cause::Redirected)),
+                &[],
+            ),
+            (
+                "a fault",
+                |seen| seen.properties = refused(ErrorKind::Server),
+                Some((Http, Cause::ServerFault)),
+                &[],
+            ),
+            (
+                "silence",
+                |seen| seen.properties = refused(ErrorKind::Transport),
+                Some((Http, Cause::NoAnswer)),
+                &[],
+            ),
+            (
+                "too many",
+                |seen| seen.properties = refused(ErrorKind::RateLimited),
+                Some((Http, Cause::RateLimited)),
+                &[],
+            ),
+        ];
+        for (name, change, failure, warnings) in rows {
+            let mut seen = healthy();
+            change(&mut seen);
+            assert_eq!(verdict(&seen), (*failure, warnings.to_vec()), "{name}");
+            for step in report(&seen).steps() {
+                let needs = matches!(step.outcome, StepOutcome::Failed | StepOutcome::Warning);
+                assert_eq!(step.remedy.is_some(), needs, "{name}: {}", step.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn the_role_seen_and_the_role_needed_are_named() {
+        let mut seen = healthy();
+        (seen.configs, seen.templates) = (Some(refused(ErrorKind::PermissionDenied)), None);
+        seen.session = Some(asked(json!({"permissions": 8})));
+        let report = report(&seen);
+        let step = report.failure().unwrap();
+        assert!(step.saw.contains("8 (a role of the tenant's own)"), "{}", step.saw);
+        assert!(step.remedy.as_ref().unwrap().contains("16 (Basic)"), "{step:?}");
+    }
+}

@@ -1,0 +1,97 @@
+//! How many chunks are fetched at once: few to begin with, fewer when the service asks for that, more while all goes well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The number of chunks under way, adapted: one more after as many successes as there are places, half as many after a 429.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    now: usize,
+    max: usize,
+    successes: usize,
+}
+
+impl Limit {
+    /// Begins with one.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { now: 1, max: max.max(1), successes: 0 }
+    }
+
+    pub(crate) fn now(&self) -> usize {
+        self.now
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.successes += 1;
+        if self.successes >= self.now {
+            self.successes = 0;
+            self.now = (self.now + 1).min(self.max);
+        }
+    }
+
+    pub(crate) fn throttled(&mut self) {
+        self.successes = 0;
+        self.now = (self.now / 2).max(1);
+    }
+}
+
+tokio::task_local! {
+    static SEEN: Throttling;
+}
+
+/// Whether the service answered 429 to one of the tasks that share it.
+///
+/// The HTTP stack rides out a 429 by itself and tells nobody. Each answer that is no success passes through the one function that makes
+/// errors of them, and the task in which it does is the one that fetches the chunk.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Throttling(Arc<AtomicBool>);
+
+impl Throttling {
+    /// Notes a 429, where the running task fetches a chunk.
+    pub(crate) fn note() {
+        // Outside of such a task there is nobody to tell.
+        let _ = SEEN.try_with(|seen| seen.0.store(true, Ordering::Relaxed));
+    }
+
+    /// Runs a task that fetches a chunk.
+    pub(crate) async fn watch<F: Future>(self, task: F) -> F::Output {
+        SEEN.scope(self, task).await
+    }
+
+    /// True when a 429 came since the last call.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_grows_slowly_halves_and_keeps_its_bounds() {
+        let mut limit = Limit::new(4);
+        let mut seen = vec![limit.now()];
+        for _ in 0..12 {
+            limit.succeeded();
+            seen.push(limit.now());
+        }
+        assert_eq!(seen, [1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4]);
+        for expected in [2, 1, 1] {
+            limit.throttled();
+            assert_eq!(limit.now(), expected);
+        }
+        assert_eq!(Limit::new(0).now(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_429_is_seen_by_the_task_it_answers() {
+        let (one, other) = (Throttling::default(), Throttling::default());
+        Throttling::note();
+        one.clone().watch(async { Throttling::note() }).await;
+        other.clone().watch(async {}).await;
+        assert!(one.take());
+        assert!(!one.take(), "told once");
+        assert!(!other.take());
+    }
+}

@@ -1,0 +1,21 @@
+//! The findings export: a job at the service that makes chunks, and what is done so that none is lost in silence.
+
+mod decode;
+mod fetch;
+mod job;
+mod ledger;
+mod limit;
+mod options;
+mod poll;
+mod records;
+mod span;
+
+pub use job::ExportJob;
+pub use ledger::{Ending, Lost};
+pub use options::ExportOptions;
+pub use records::ExportRecords;
+
+pub(crate) use decode::{Decoder, KnownPlugins};
+pub(crate) use fetch::{Event, Fetcher, Reader};
+pub(crate) use limit::Throttling;
+pub(crate) use records::OPERATION as CHUNK_OPERATION;

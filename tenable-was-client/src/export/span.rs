@@ -1,0 +1,155 @@
+//! Where in a JSON object a member's value stands.
+
+use std::ops::Range;
+
+use memchr::memchr2;
+
+/// The place of the value of the first member of that name, at the top level of an object; `None` where there is none, or where the
+/// bytes are not an object as far as they were looked at.
+///
+/// Strict in what it steps over to the degree that the answer is right whenever the object is valid JSON; what is not valid
+/// is left for the decoder to refuse. A name that is written with escapes is not recognised.
+pub(crate) fn member(object: &[u8], name: &str) -> Option<Range<usize>> {
+    let mut at = expect(object, spaces(object, 0), b'{')?;
+    loop {
+        at = spaces(object, at);
+        let key = at..string(object, at)?;
+        at = expect(object, spaces(object, key.end), b':')?;
+        at = spaces(object, at);
+        let value = at..value(object, at)?;
+        // The quotes belong to the key's place.
+        if object.get(key.start + 1..key.end - 1) == Some(name.as_bytes()) {
+            return Some(value);
+        }
+        at = expect(object, spaces(object, value.end), b',')?;
+    }
+}
+
+fn spaces(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count()
+}
+
+fn expect(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
+    (bytes.get(at) == Some(&byte)).then_some(at + 1)
+}
+
+/// The end of the string that begins at a quote.
+fn string(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut at = expect(bytes, at, b'"')?;
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        match bytes.get(at) {
+            Some(b'"') => return Some(at + 1),
+            // Whatever is escaped, it is at least one byte and no quote that ends the string.
+            _ => at += 2,
+        }
+    }
+}
+
+/// The end of the value that begins here.
+fn value(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'"' => string(bytes, at),
+        b'{' | b'[' => nested(bytes, at),
+        b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
+            let rest = bytes.get(at..)?;
+            let length = rest
+                .iter()
+                .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))?;
+            Some(at + length)
+        }
+        _ => None,
+    }
+}
+
+/// The end of the object or list that begins here.
+fn nested(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let mut depth = 0_u32;
+    loop {
+        match bytes.get(at)? {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            b'"' => {
+                at = string(bytes, at)?;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn found<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+        member(object.as_bytes(), name).map(|span| &object[span])
+    }
+
+    #[test]
+    fn the_value_is_found_whatever_stands_before() {
+        for (object, expected) in [
+            (r#"{"plugin":{"id":1}}"#, Some(r#"{"id":1}"#)),
+            (
+                r#" { "a" : [1,{"plugin":2},"]}"] , "plugin" : { "x" : "}" } , "b":1}"#,
+                Some(r#"{ "x" : "}" }"#),
+            ),
+            (r#"{"a":"\"plugin\":7","plugin":"x\\"}"#, Some(r#""x\\""#)),
+            (r#"{"a":-1.5e3,"plugin":null}"#, Some("null")),
+            (r#"{"a":{"plugin":1},"b":"plugin"}"#, None),
+            (r#"{"plug\u0069n":1}"#, None),
+            ("{}", None),
+            ("[]", None),
+            ("", None),
+            (r#"{"plugin""#, None),
+            (r#"{"plugin":"#, None),
+            (r#"{"plugin":{"a":"}"#, None),
+            (r#"{"a":}]"#, None),
+        ] {
+            assert_eq!(found(object, "plugin"), expected, "{object}");
+        }
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "\\PC{0,6}|[\"\\\\{}\\[\\]:,plugin]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map("[a-c]|plugin", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_span_holds_what_a_decoder_finds(value in json(), pretty in any::<bool>()) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+            let expected = value.as_object().and_then(|object| object.get("plugin"));
+            let span = found(&text, "plugin").map(|text| serde_json::from_str::<Value>(text).unwrap());
+            prop_assert_eq!(span.as_ref(), expected);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b'{'), Just(b'\\')], 0..40)) {
+            if let Some(span) = member(&bytes, "a") {
+                prop_assert!(span.end <= bytes.len() && span.start < span.end);
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Which assets belong to which bind targets. The export knows assets only; projects are bound to configurations.
+
+use std::collections::{BTreeSet, HashMap};
+
+use appsec_core::{BindTargetId, CoverageGap, GapKind, Result};
+use futures_util::TryStreamExt;
+use serde_json::json;
+
+use super::children::children;
+use super::target_id;
+use crate::TenableWasClient;
+use crate::map::Target;
+use crate::model::{AssetId, ConfigId, ConfigSummary, Scan};
+
+/// Assets by the configurations that scan them.
+#[derive(Debug, Default)]
+pub(crate) struct Assets {
+    targets: HashMap<AssetId, Vec<BindTargetId>>,
+    /// True where the whole tenant is asked for, so that an asset nobody scans is asked for too.
+    whole_tenant: bool,
+    /// The id by which the whole tenant was asked for, where it was.
+    all: Option<BindTargetId>,
+    pub(crate) gaps: Vec<CoverageGap>,
+}
+
+impl Assets {
+    /// Those of the targets, or of the whole tenant.
+    pub(crate) async fn of(client: &TenableWasClient, targets: Option<&[Target]>) -> Result<Self> {
+        let all = targets.is_some_and(|targets| targets.contains(&Target::All));
+        let mut asked: BTreeSet<ConfigId> = targets
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|target| match target {
+                Target::All => None,
+                Target::Config(config) => Some(*config),
+            })
+            .collect();
+        let mut assets = Self {
+            whole_tenant: all || targets.is_none(),
+            all: all.then(BindTargetId::all),
+            ..Self::default()
+        };
+        let mut pages = client.configs(json!({}));
+        while let Some(page) = pages.try_next().await? {
+            for config in page {
+                let named = asked.remove(&config.config_id);
+                if named || assets.whole_tenant {
+                    assets.add(client, &config, named).await?;
+                }
+            }
+            if asked.is_empty() && !assets.whole_tenant {
+                break;
+            }
+        }
+        for config in asked {
+            assets.gaps.push(
+                CoverageGap::new(
+                    GapKind::TargetMissing,
+                    format!("configuration {config} does not exist or is not visible"),
+                )
+                .with_partition(target_id(config).as_str()),
+            );
+        }
+        Ok(assets)
+    }
+
+    async fn add(&mut self, client: &TenableWasClient, config: &ConfigSummary, named: bool) -> Result<()> {
+        let id = target_id(config.config_id);
+        let Some(last) = &config.last_scan else {
+            self.never_scanned(config, named, "was never scanned");
+            return Ok(());
+        };
+        let mut found = of_scan(client, config, last).await?;
+        if found.is_empty() {
+            // The newest scan may only just have been asked for.
+            found = of_earlier_scans(client, config, last).await?;
+        }
+        if found.is_empty() {
+            self.never_scanned(config, named, "has no scanned target so far");
+        }
+        for asset in found {
+            let targets = self.targets.entry(asset).or_default();
+            if !targets.contains(&id) {
+                targets.push(id.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// A gap, where the target was asked for by name: the tenant's export is not made of targets.
+    fn never_scanned(&mut self, config: &ConfigSummary, named: bool, why: &str) {
+        if named {
+            let name = config.name.as_deref().unwrap_or("without a name");
+            self.gaps.push(
+                CoverageGap::new(
+                    GapKind::NeverScanned,
+                    format!("configuration {name:?} {why}, so nothing is known of it"),
+                )
+                .with_partition(target_id(config.config_id).as_str()),
+            );
+        }
+    }
+
+    /// The assets to export; `None` means all, and an empty list nothing.
+    pub(crate) fn filter(&self) -> Option<Vec<AssetId>> {
+        (!self.whole_tenant).then(|| self.known().collect())
+    }
+
+    /// The assets that targets scan.
+    pub(crate) fn known(&self) -> impl Iterator<Item = AssetId> {
+        self.targets.keys().copied()
+    }
+
+    /// The targets that an asset belongs to; `None` where it was not asked for.
+    pub(crate) fn targets(&self, asset: Option<AssetId>) -> Option<Vec<BindTargetId>> {
+        let known = asset.and_then(|asset| self.targets.get(&asset));
+        if known.is_none() && !self.whole_tenant {
+            return None;
+        }
+        let mut targets = known.cloned().unwrap_or_default();
+        targets.extend(self.all.clone());
+        Some(targets)
+    }
+}
+
+/// The assets of one scan: its own, or those of its children.
+async fn of_scan(client: &TenableWasClient, config: &ConfigSummary, scan: &Scan) -> Result<Vec<AssetId>> {
+    if let Some(asset) = scan.asset_id {
+        return Ok(vec![asset]);
+    }
+    let mut scan = scan.clone();
+    scan.config_id = scan.config_id.or(Some(config.config_id));
+    Ok(children(client, &scan).await?.into_iter().filter_map(|child| child.asset).collect())
+}
+
+/// The assets of the newest scan before the last that has any.
+async fn of_earlier_scans(
+    client: &TenableWasClient,
+    config: &ConfigSummary,
+    last: &Scan,
+) -> Result<Vec<AssetId>> {
+    let mut pages = client.scans_of_config(config.config_id);
+    while let Some(page) = pages.try_next().await? {
+        for scan in page.iter().filter(|scan| scan.scan_id != last.scan_id && scan.parent_id.is_none()) {
+            let found = of_scan(client, config, scan).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+    Ok(Vec::new())
+}

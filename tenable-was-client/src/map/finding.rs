@@ -1,0 +1,326 @@
+//! Findings, by each of the three routes on which they come.
+
+use std::sync::Arc;
+
+use appsec_core::{
+    BindTargetId, EvidenceKind, Finding, FindingStatus, Fingerprint, Location, PartitionKey, Recast, Rule,
+    ScanId, Severity, Spelled, Timestamp,
+};
+
+use super::KEY;
+use crate::model::{
+    AssetId, ConfigId, ExportFinding, FindingState, Moment, PluginId, ReportFinding, SeverityChange,
+    Vulnerability,
+};
+
+/// What findings of one walk or of one scan have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    pub(crate) scanner: Arc<str>,
+    pub(crate) partition: PartitionKey,
+    pub(crate) targets: Vec<BindTargetId>,
+    pub(crate) scan: Option<ScanId>,
+    pub(crate) seen_at: Option<Timestamp>,
+}
+
+/// The partition of a scan's results. The template is a part of it: another one looks for other things, so that its silence says nothing
+/// about what this one found.
+pub(crate) fn partition_of_scan(
+    config: ConfigId,
+    asset: Option<AssetId>,
+    template: Option<&str>,
+) -> PartitionKey {
+    let asset = asset.map_or_else(|| "unknown".to_owned(), |asset| asset.to_string());
+    PartitionKey::new(format!("config:{config}/asset:{asset}/template:{}", template.unwrap_or("unknown")))
+}
+
+/// The partition of an export's records. They do not say which configuration would find them again, and the export's silence says nothing.
+pub(crate) fn partition_of_asset(asset: Option<AssetId>) -> PartitionKey {
+    PartitionKey::new(asset.map_or_else(|| "asset:unknown".to_owned(), |asset| format!("asset:{asset}")))
+}
+
+/// Tenable's part of a fingerprint: the set of input type and input name, in lower case and sorted, without absent and empty ones. A set, since the
+/// vendor's documents seem to have the two swapped.
+pub(crate) fn vendor_part(kind: Option<&str>, name: Option<&str>) -> Vec<String> {
+    let mut words: Vec<String> =
+        [kind, name].into_iter().flatten().filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+fn finding(
+    common: Common,
+    rule: Arc<Rule>,
+    severity: Severity,
+    url: Option<&str>,
+    input: (Option<&str>, Option<&str>),
+) -> Finding {
+    let location = Location::from_url(url.unwrap_or_default()).with_input(input.0, input.1);
+    let words = vendor_part(input.0, input.1);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let fingerprint = Fingerprint::v1(KEY, &rule.id, &location, &words);
+    let mut finding = Finding::new(common.scanner, fingerprint, rule, severity, location, common.partition);
+    finding.targets = common.targets;
+    finding.scan = common.scan;
+    finding.last_seen = common.seen_at;
+    finding
+}
+
+/// A finding of a scan's report. Its state and its first sighting are not in a report.
+pub(crate) fn of_report(common: Common, record: &ReportFinding, rule: Arc<Rule>) -> Finding {
+    let severity = record.risk_factor.clone().unwrap_or_else(no_severity);
+    let input = (record.input_type.as_deref(), record.input_name.as_deref());
+    let mut finding = finding(common, rule, severity, record.uri.as_deref(), input);
+    finding.push_evidence(EvidenceKind::Output, record.output.as_deref());
+    finding.push_evidence(EvidenceKind::Proof, record.proof.as_deref());
+    finding.push_evidence(EvidenceKind::Payload, record.payload.as_deref());
+    finding.push_evidence(EvidenceKind::Request, record.request_headers.as_deref());
+    finding.push_evidence(EvidenceKind::Response, record.response_headers.as_deref());
+    for link in &record.attachments {
+        finding.push_evidence(EvidenceKind::Attachment, Some(link));
+    }
+    finding
+}
+
+/// A detection of a scan, with its plugin's severity. Its id is of this scan only, and so no alias.
+pub(crate) fn of_vulnerability(
+    common: Common,
+    record: &Vulnerability,
+    rule: Arc<Rule>,
+    severity: Severity,
+    base_url: &str,
+) -> Finding {
+    let details = record.details.as_ref();
+    let text = |of: fn(&crate::model::VulnerabilityDetails) -> &Option<String>| {
+        details.and_then(|details| of(details).as_deref())
+    };
+    let input = (text(|d| &d.input_type), text(|d| &d.input_name));
+    let mut finding = finding(common, rule, severity, record.uri.as_deref(), input);
+    finding.last_seen = at(record.created_at.as_ref()).or(finding.last_seen);
+    finding.push_evidence(EvidenceKind::Output, text(|d| &d.output));
+    finding.push_evidence(EvidenceKind::Proof, text(|d| &d.proof));
+    finding.push_evidence(EvidenceKind::Payload, text(|d| &d.payload));
+    let request = details.and_then(|details| details.request.as_ref());
+    finding.push_evidence(EvidenceKind::Request, request.and_then(|request| request.headers.as_deref()));
+    let response = details.and_then(|details| details.response.as_ref());
+    finding.push_evidence(EvidenceKind::Response, response.and_then(|response| response.headers.as_deref()));
+    for id in record.attachments.iter().filter_map(|attachment| attachment.attachment_id.as_deref()) {
+        let link = format!("{base_url}was/v2/attachments/{id}");
+        finding.push_evidence(EvidenceKind::Attachment, Some(&link));
+    }
+    finding
+}
+
+/// A finding of the export: the record of a weakness across scans, with its state and its dates.
+pub(crate) fn of_export(common: Common, record: &ExportFinding, rule: Arc<Rule>) -> Finding {
+    let severity =
+        record.severity.clone().or_else(|| numbered(record.severity_id)).unwrap_or_else(no_severity);
+    let input = (record.input_type.as_deref(), record.input_name.as_deref());
+    let mut finding = finding(common, rule, severity, record.url.as_deref(), input);
+    if let Some(method) = record.http_method.as_deref().filter(|method| is_method(method)) {
+        finding.location = finding.location.with_method(method);
+    }
+    finding.aliases.extend(record.finding_id.clone().filter(|id| !id.is_empty()));
+    finding.recast = recast(record, &finding.severity);
+    let accepted = finding.recast.as_ref().is_some_and(|recast| recast.accepted);
+    finding.status = record.state.as_ref().map(|state| status(state.value(), accepted));
+    finding.scan = record
+        .scan
+        .as_ref()
+        .and_then(|scan| scan.uuid.as_deref())
+        .filter(|id| !id.is_empty())
+        .map(ScanId::from);
+    finding.first_seen = at(record.first_found.as_ref());
+    finding.last_seen = at(record.last_found.as_ref()).or_else(|| at(record.last_observed.as_ref()));
+    finding.fixed_at = at(record.last_fixed.as_ref());
+    finding.push_evidence(EvidenceKind::Output, record.output.as_deref());
+    finding.push_evidence(EvidenceKind::Proof, record.proof.as_deref());
+    finding.push_evidence(EvidenceKind::Payload, record.payload.as_deref());
+    finding
+}
+
+/// What is fixed is fixed, accepted or not; what is accepted is neither open nor back.
+fn status(state: &FindingState, accepted: bool) -> FindingStatus {
+    match state {
+        FindingState::Fixed => FindingStatus::Fixed,
+        FindingState::Unknown(word) => FindingStatus::Unknown(word.clone()),
+        _ if accepted => FindingStatus::RiskAccepted,
+        FindingState::Open | FindingState::Active => FindingStatus::Open,
+        FindingState::Reopened => FindingStatus::Reopened,
+    }
+}
+
+fn recast(record: &ExportFinding, current: &Severity) -> Option<Recast> {
+    let accepted = match record.severity_modification_type.as_ref().map(Spelled::value)? {
+        SeverityChange::Accepted => true,
+        SeverityChange::Recasted => false,
+        SeverityChange::None | SeverityChange::Unknown(_) => return None,
+    };
+    let by_plugin = record.plugin.as_ref().and_then(|plugin| numbered(plugin.original_risk_factor_num));
+    let original = numbered(record.severity_default_id).or(by_plugin).unwrap_or_else(|| current.clone());
+    let mut recast = Recast::new(original, accepted);
+    recast.reason = record.recast_reason.clone().filter(|reason| !reason.is_empty());
+    recast.rule_id.clone_from(&record.recast_rule_uuid);
+    Some(recast)
+}
+
+/// A severity by its number, 0 to 4.
+fn numbered(number: Option<u64>) -> Option<Severity> {
+    let all = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+    all.into_iter().nth(usize::try_from(number?).ok()?)
+}
+
+/// The severity of what has none: unknown, so that it passes every filter.
+pub(crate) fn no_severity() -> Severity {
+    Severity::Unknown("none given".into())
+}
+
+fn at(moment: Option<&Moment>) -> Option<Timestamp> {
+    moment.and_then(Moment::at)
+}
+
+/// The data stream has been seen to write `SSL` there.
+fn is_method(word: &str) -> bool {
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+    methods.iter().any(|method| method.eq_ignore_ascii_case(word))
+}
+
+/// The rule of a plugin of which nothing but the number is known.
+pub(crate) fn bare_rule(plugin: PluginId) -> Rule {
+    Rule::new(plugin.to_string(), format!("Plugin {plugin}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::map::{of_export_plugin, of_report_finding};
+
+    fn common() -> Common {
+        Common {
+            scanner: KEY.into(),
+            partition: partition_of_asset(None),
+            targets: vec![BindTargetId::from("config:5b1f2a34-0c1d-4e5f-8a9b-101112131415")],
+            scan: None,
+            seen_at: None,
+        }
+    }
+
+    fn exported(record: Value) -> Finding {
+        let record: ExportFinding = serde_json::from_value(record).unwrap();
+        let rule =
+            record.plugin.as_ref().map_or_else(|| bare_rule(PluginId(1)), |plugin| of_export_plugin(plugin));
+        of_export(common(), &record, rule.into())
+    }
+
+    fn reported(record: Value) -> Finding {
+        let record: ReportFinding = serde_json::from_value(record).unwrap();
+        let rule = of_report_finding(&record);
+        of_report(common(), &record, rule.into())
+    }
+
+    #[test]
+    fn a_weakness_has_one_fingerprint_by_report_and_by_export() {
+        let plugin = json!({"id": 98104});
+        let export = exported(
+            json!({"url": "https://shop.example.com/search", "input_type": "link", "input_name": "q", "plugin": plugin}),
+        );
+        let report = reported(
+            json!({"plugin_id": 98104, "uri": "https://SHOP.example.com:443/search?q=x", "input_type": "LINK", "input_name": "q"}),
+        );
+        assert_eq!(export.fingerprint, report.fingerprint);
+        assert_eq!(
+            export.fingerprint.to_string(),
+            "v1:fa3e421df90b5bc686fb650ff173c533",
+            "the published vector"
+        );
+        let swapped = exported(
+            json!({"url": "https://shop.example.com/search", "input_type": "Q", "input_name": "link", "plugin": plugin}),
+        );
+        assert_eq!(swapped.fingerprint, report.fingerprint, "the vendor seems to swap the two");
+        let bare = exported(json!({"url": "http://192.0.2.119", "plugin": {"id": 98009}}));
+        let empty = reported(
+            json!({"plugin_id": 98009, "uri": "http://192.0.2.119/", "input_type": "", "input_name": null}),
+        );
+        assert_eq!(bare.fingerprint, empty.fingerprint, "null, absent and empty are one");
+        assert_ne!(bare.fingerprint, export.fingerprint);
+    }
+
+    #[test]
+    fn state_and_acceptance_make_the_status() {
+        for (state, change, expected) in [
+            ("OPEN", "NONE", FindingStatus::Open),
+            ("ACTIVE", "NONE", FindingStatus::Open),
+            ("reopened", "NONE", FindingStatus::Reopened),
+            ("FIXED", "NONE", FindingStatus::Fixed),
+            ("OPEN", "ACCEPTED", FindingStatus::RiskAccepted),
+            ("REOPENED", "accepted", FindingStatus::RiskAccepted),
+            ("FIXED", "ACCEPTED", FindingStatus::Fixed),
+            ("OPEN", "RECASTED", FindingStatus::Open),
+            ("SNOOZED", "ACCEPTED", FindingStatus::Unknown("SNOOZED".into())),
+        ] {
+            let finding = exported(json!({"state": state, "severity_modification_type": change}));
+            assert_eq!(finding.status, Some(expected), "{state} {change}");
+        }
+        assert_eq!(exported(json!({})).status, None);
+        assert_eq!(reported(json!({"plugin_id": 1})).status, None, "a report does not know");
+    }
+
+    #[test]
+    fn a_recast_keeps_both_severities() {
+        let finding = exported(
+            json!({"severity": "LOW", "severity_id": 1, "severity_default_id": 3, "severity_modification_type": "RECASTED",
+            "recast_reason": "behind a WAF", "recast_rule_uuid": "51515151-6161-4717-8818-919191919191"}),
+        );
+        let recast = finding.recast.unwrap();
+        assert_eq!(
+            (finding.severity, recast.original, recast.accepted),
+            (Severity::Low, Severity::High, false)
+        );
+        assert_eq!(recast.reason.as_deref(), Some("behind a WAF"));
+        let by_plugin = exported(json!({"severity": "LOW", "severity_modification_type": "ACCEPTED",
+            "plugin": {"id": 1, "original_risk_factor_num": "4"}}));
+        assert_eq!(by_plugin.recast.unwrap().original, Severity::Critical);
+        assert_eq!(exported(json!({"severity": "LOW", "severity_modification_type": "NONE"})).recast, None);
+    }
+
+    #[test]
+    fn a_severity_is_read_in_any_case_by_number_or_kept_as_it_is() {
+        for (record, expected) in [
+            (json!({"severity": "MEDIUM"}), Severity::Medium),
+            (json!({"severity": "medium"}), Severity::Medium),
+            (json!({"severity_id": 4}), Severity::Critical),
+            (json!({"severity": "BLOCKER", "severity_id": 4}), Severity::Unknown("BLOCKER".into())),
+            (json!({}), no_severity()),
+        ] {
+            assert_eq!(exported(record.clone()).severity, expected, "{record}");
+        }
+    }
+
+    #[test]
+    fn evidence_is_taken_from_every_place_that_has_some() {
+        let finding = reported(
+            json!({"plugin_id": 1, "output": "o", "proof": "p", "payload": "x", "request_headers": "GET", "response_headers": "200",
+            "attachments": ["https://cloud.tenable.com/was/v2/attachments/1"]}),
+        );
+        let kinds: Vec<&str> = finding.evidence.iter().map(|evidence| evidence.kind.as_str()).collect();
+        assert_eq!(kinds, ["output", "proof", "payload", "request", "response", "attachment"]);
+        let none = reported(json!({"plugin_id": 1, "output": "", "proof": null}));
+        assert!(none.evidence.is_empty());
+    }
+
+    #[test]
+    fn ids_dates_and_method_of_the_export_are_kept() {
+        let finding = exported(
+            json!({"finding_id": "044a6c5f-3b1c-5c2d-bc76-36e0072a0001", "first_found": "2026-05-01T00:44:10Z",
+            "last_found": "2026-10-01T00:44:10Z", "last_fixed": "2026-10-02T00:00:00Z", "http_method": "SSL", "scan": {"uuid": "s"}}),
+        );
+        assert_eq!(finding.aliases, ["044a6c5f-3b1c-5c2d-bc76-36e0072a0001"]);
+        assert_eq!(finding.last_seen.unwrap().to_string(), "2026-10-01T00:44:10Z");
+        assert_eq!(finding.fixed_at.unwrap().to_string(), "2026-10-02T00:00:00Z");
+        assert_eq!(finding.scan, Some(ScanId::from("s")));
+        assert_eq!(finding.location.method, None);
+    }
+}

@@ -1,0 +1,115 @@
+//! Typed ids, so that none can be taken for another and none can leave its place in a path.
+
+use std::fmt;
+use std::str::FromStr;
+
+use appsec_core::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::lenient::by_serde;
+
+macro_rules! uuid_ids {
+    ($($(#[$meta:meta])* $name:ident, $what:literal;)+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            /// Reads the id from its text.
+            ///
+            /// # Errors
+            /// `InvalidRequest` for anything but a UUID.
+            fn from_str(text: &str) -> Result<Self, Error> {
+                Uuid::try_parse(text).map(Self).map_err(|_| {
+                    Error::new(ErrorKind::InvalidRequest, format!("{text:?} is not {}: a UUID is needed", $what))
+                })
+            }
+        }
+
+        by_serde!($name);
+    )+};
+}
+
+uuid_ids! {
+    /// The id of a scan configuration.
+    ConfigId, "the id of a scan configuration";
+    /// The id of one run of a configuration, or of one of its targets within a run.
+    TenableScanId, "the id of a scan";
+    /// The id of an asset: what was scanned, across configurations.
+    AssetId, "the id of an asset";
+    /// The id of one of the vendor's scan templates.
+    TemplateId, "the id of a template";
+    /// The id of a template that a user made.
+    UserTemplateId, "the id of a user template";
+    /// The id of one detection in one scan. It is not the export's `finding_id`, which lives across scans.
+    VulnId, "the id of a vulnerability";
+    /// The id of an export job.
+    ExportId, "the id of an export";
+}
+
+/// The number of a plugin: the rule that a finding breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct PluginId(pub u64);
+
+/// The number of a chunk within its export. Numbers need be neither contiguous nor in order (vendor document).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ChunkId(pub u64);
+
+macro_rules! numbers {
+    ($($name:ident),+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl super::FromWire for $name {
+            fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                u64::read(deserializer).map(Self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                super::FromWire::read(deserializer)
+            }
+        }
+    )+};
+}
+
+numbers!(PluginId, ChunkId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_from_its_text_and_from_nothing_else() {
+        let text = "5b1f2a34-0c1d-4e5f-8a9b-101112131415";
+        assert_eq!(text.parse::<ConfigId>().unwrap().to_string(), text);
+        for text in ["", "..", "5b1f2a34", "5b1f2a34-0c1d-4e5f-8a9b-101112131415/../x", "10-ABC"] {
+            let error = text.parse::<ConfigId>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_from_text_too() {
+        assert_eq!(serde_json::from_str::<PluginId>("98104").unwrap(), PluginId(98104));
+        assert_eq!(serde_json::from_str::<PluginId>("\"98104\"").unwrap(), PluginId(98104));
+        assert!(serde_json::from_str::<PluginId>("\"98a\"").is_err());
+        assert!(serde_json::from_str::<ChunkId>("-1").is_err());
+    }
+}

@@ -1,0 +1,245 @@
+//! Reading values that the service writes in more than one way.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// A value as it may stand in an answer. The type says what may be absent: an `Option` or a list may, the rest may not.
+pub(crate) trait FromWire: Sized {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+
+    /// What stands for a member that is not there; `None` where it must be.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// True for what is not written back.
+    fn is_absent(&self) -> bool {
+        false
+    }
+}
+
+/// Lets serde read what [`FromWire`] describes.
+pub(crate) struct Wire<T>(pub(crate) T);
+
+impl<'de, T: FromWire> Deserialize<'de> for Wire<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::read(deserializer).map(Wire)
+    }
+}
+
+/// Reads a type as its `Deserialize` says.
+macro_rules! by_serde {
+    ($($type:ty),+ $(,)?) => {$(
+        impl $crate::model::lenient::FromWire for $type {
+            fn read<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                <Self as ::serde::Deserialize>::deserialize(deserializer)
+            }
+        }
+    )+};
+}
+pub(crate) use by_serde;
+
+by_serde!(bool, Value, appsec_core::Severity);
+
+impl<E: for<'a> From<&'a str> + fmt::Display> FromWire for appsec_core::Spelled<E> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<T: FromWire> FromWire for Option<T> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::<Wire<T>>::deserialize(deserializer)?.map(|wire| wire.0))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T: FromWire> FromWire for Vec<T> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List<T>(PhantomData<T>);
+        impl<'de, T: FromWire> Visitor<'de> for List<T> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+                Ok(Vec::new())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(Wire(item)) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(list)
+            }
+        }
+        deserializer.deserialize_any(List(PhantomData))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<T: FromWire> FromWire for BTreeMap<String, T> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let map = Option::<BTreeMap<String, Wire<T>>>::deserialize(deserializer)?.unwrap_or_default();
+        Ok(map.into_iter().map(|(key, Wire(value))| (key, value)).collect())
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<T: FromWire> FromWire for Box<T> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::read(deserializer).map(Self::new)
+    }
+}
+
+impl<T: FromWire> FromWire for Arc<T> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::read(deserializer).map(Self::new)
+    }
+}
+
+/// Text; a number or a truth value is taken as its text.
+impl FromWire for String {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = String;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<String, E> {
+                Ok(text.to_owned())
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<String, E> {
+                Ok(text)
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<String, E> {
+                Ok(number.to_string())
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<String, E> {
+                Ok(number.to_string())
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<String, E> {
+                Ok(number.to_string())
+            }
+
+            fn visit_bool<E>(self, yes: bool) -> Result<String, E> {
+                Ok(yes.to_string())
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty, $what:literal, $($visit:ident: $from:ty => $convert:expr),+;)+) => {$(
+        /// A number, or its text.
+        impl FromWire for $type {
+            fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Number;
+                impl Visitor<'_> for Number {
+                    type Value = $type;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($what)
+                    }
+
+                    fn visit_str<E: Error>(self, text: &str) -> Result<$type, E> {
+                        text.trim().parse().map_err(|_| E::custom(concat!("the text is not ", $what)))
+                    }
+
+                    $(fn $visit<E: Error>(self, number: $from) -> Result<$type, E> {
+                        let convert: fn($from) -> Option<$type> = $convert;
+                        convert(number).ok_or_else(|| E::custom(concat!("the number is not ", $what)))
+                    })+
+                }
+                deserializer.deserialize_any(Number)
+            }
+        }
+    )+};
+}
+
+numbers! {
+    u64, "a number from 0", visit_u64: u64 => Some, visit_i64: i64 => |n| n.try_into().ok();
+    i64, "a whole number", visit_u64: u64 => |n| n.try_into().ok(), visit_i64: i64 => Some;
+    f64, "a number", visit_u64: u64 => as_float, visit_i64: i64 => as_signed_float, visit_f64: f64 => Some;
+}
+
+#[expect(clippy::cast_precision_loss, reason = "scores and times of far less than 2^52")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape that the table asks for")]
+fn as_float(number: u64) -> Option<f64> {
+    Some(number as f64)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "scores and times of far less than 2^52")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape that the table asks for")]
+fn as_signed_float(number: i64) -> Option<f64> {
+    Some(number as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T: FromWire>(json: &str) -> Option<T> {
+        serde_json::from_str::<Wire<T>>(json).ok().map(|wire| wire.0)
+    }
+
+    #[test]
+    fn numbers_and_text_are_read_from_one_another() {
+        assert_eq!(read::<String>("105658"), Some("105658".to_owned()));
+        assert_eq!(read::<String>("\"105658\""), Some("105658".to_owned()));
+        assert_eq!(read::<u64>("\"2\""), Some(2));
+        assert_eq!(read::<u64>("2"), Some(2));
+        assert_eq!(read::<u64>("-2"), None);
+        assert_eq!(read::<i64>("-2"), Some(-2));
+        assert_eq!(read::<f64>("7"), Some(7.0));
+        assert_eq!(read::<f64>("\"7.1\""), Some(7.1));
+        assert_eq!(read::<u64>("\"\""), None);
+    }
+
+    #[test]
+    fn null_is_absent_where_something_may_be_absent() {
+        assert_eq!(read::<Option<u64>>("null"), Some(None));
+        assert_eq!(read::<Vec<u64>>("null"), Some(Vec::new()));
+        assert_eq!(read::<BTreeMap<String, u64>>("null"), Some(BTreeMap::new()));
+        assert_eq!(read::<String>("null"), None);
+        assert_eq!(read::<Vec<String>>("[1, \"2\"]"), Some(vec!["1".to_owned(), "2".to_owned()]));
+    }
+}

@@ -1,0 +1,28 @@
+//! The vendor's scan templates.
+
+use serde_json::Value;
+
+use super::ids::TemplateId;
+use super::wire;
+
+wire! {
+    /// A template of the vendor's.
+    pub struct Template {
+        /// Its id.
+        pub template_id: TemplateId,
+        /// Its name: `scan`, `overview`, `pci`, `ssl_tls`, `config_audit`, `api`, `quick`, and what may come.
+        pub name: Option<String>,
+        /// A word on it.
+        pub description: Option<String>,
+        /// `locked` where settings cannot deviate, else `open`.
+        pub plugin_state: Option<String>,
+        /// The kinds of scanner it runs on: a list (observed; the vendor's document says text).
+        pub scanner_types: Vec<String>,
+        /// Settings that are fixed.
+        pub settings: Option<Value>,
+        /// Settings to begin with.
+        pub defaults: Option<Value>,
+        /// Its plugins: id, name, family.
+        pub plugins: Vec<Value>,
+    }
+}

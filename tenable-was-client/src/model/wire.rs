@@ -1,0 +1,270 @@
+//! How a record of the API is declared, and what most answers have in common.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Members that this version does not know, kept as they came. Nothing is allocated where there are none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extra(BTreeMap<String, Value>);
+
+impl Extra {
+    /// True where everything was known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The member of that name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Keeps a member; false where it was there already.
+    pub(crate) fn insert(&mut self, name: String, value: Value) -> bool {
+        self.0.insert(name, value).is_none()
+    }
+}
+
+/// Declares records of the API: a struct whose members are matched by name, with [`Extra`] for the rest.
+///
+/// A member that is absent or `null` is what its type says of absence; one that comes twice is an error, as for serde.
+/// `as "name"` gives a member that has another name in JSON. It stands in for a derive because serde's `flatten`, which
+/// would keep unknown members too, costs about a hundred allocations on a record of the export.
+macro_rules! wire {
+    ($(
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[$about:meta])* pub $field:ident: $type:ty $(as $key:literal)?,)*
+        }
+    )+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$about])* pub $field: $type,)*
+            /// What this version does not know.
+            pub extra: $crate::model::Extra,
+        }
+
+        impl $name {
+            fn read_members<'de, A: ::serde::de::MapAccess<'de>>(mut members: A) -> ::std::result::Result<Self, A::Error> {
+                use ::serde::de::Error as _;
+                use $crate::model::lenient::{FromWire, Wire};
+
+                /// The place of each member in the declaration.
+                #[allow(non_camel_case_types, reason = "named after the members")]
+                enum Place { $($field),* }
+
+                /// The place of a member, or the name of one that is not declared.
+                enum Key { At(usize), Other(String) }
+
+                impl<'de> ::serde::Deserialize<'de> for Key {
+                    fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                        struct Name;
+                        impl ::serde::de::Visitor<'_> for Name {
+                            type Value = Key;
+                            fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                                f.write_str("the name of a member")
+                            }
+                            fn visit_str<E>(self, text: &str) -> ::std::result::Result<Key, E> {
+                                Ok(match NAMES.iter().position(|name| *name == text) {
+                                    Some(place) => Key::At(place),
+                                    None => Key::Other(text.to_owned()),
+                                })
+                            }
+                        }
+                        deserializer.deserialize_identifier(Name)
+                    }
+                }
+
+                const NAMES: &[&str] = $name::MEMBERS;
+                $(let mut $field: Option<$type> = None;)*
+                let mut extra = $crate::model::Extra::default();
+                while let Some(key) = members.next_key::<Key>()? {
+                    match key {
+                        $(Key::At(place) if place == Place::$field as usize => {
+                            if $field.is_some() {
+                                return Err(A::Error::duplicate_field($crate::model::wire::wire!(@key $field $($key)?)));
+                            }
+                            $field = Some(members.next_value::<Wire<$type>>()?.0);
+                        })*
+                        // Every place is one of the members'.
+                        Key::At(_) => {}
+                        Key::Other(name) => {
+                            let value = members.next_value()?;
+                            if !extra.insert(name, value) {
+                                return Err(A::Error::custom("an unknown member comes twice"));
+                            }
+                        }
+                    }
+                }
+                Ok(Self {
+                    $($field: match $field.or_else(<$type as FromWire>::absent) {
+                        Some(value) => value,
+                        None => return Err(A::Error::missing_field($crate::model::wire::wire!(@key $field $($key)?))),
+                    },)*
+                    extra,
+                })
+            }
+
+            /// The members that this version knows, by their names in JSON.
+            pub(crate) const MEMBERS: &'static [&'static str] = &[$($crate::model::wire::wire!(@key $field $($key)?)),*];
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                struct Members;
+                impl<'de> ::serde::de::Visitor<'de> for Members {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: ::serde::de::MapAccess<'de>>(self, members: A) -> ::std::result::Result<$name, A::Error> {
+                        $name::read_members(members)
+                    }
+                }
+                deserializer.deserialize_map(Members)
+            }
+        }
+
+        $crate::model::lenient::by_serde!($name);
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                use ::serde::ser::SerializeMap as _;
+                use $crate::model::lenient::FromWire;
+
+                let mut map = serializer.serialize_map(None)?;
+                $(if !FromWire::is_absent(&self.$field) {
+                    map.serialize_entry($crate::model::wire::wire!(@key $field $($key)?), &self.$field)?;
+                })*
+                for (name, value) in self.extra.iter() {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    )+};
+    (@key $field:ident) => { stringify!($field) };
+    (@key $field:ident $key:literal) => { $key };
+}
+pub(crate) use wire;
+
+wire! {
+    /// Where a page lies in its listing.
+    pub struct Pagination {
+        /// How many items the listing has in all.
+        pub total: Option<u64>,
+        /// How many items come before this page.
+        pub offset: Option<u64>,
+        /// How many items a page holds at most.
+        pub limit: Option<u64>,
+        /// The order.
+        pub sort: Vec<Sort>,
+    }
+
+    /// A part of a listing's order.
+    pub struct Sort {
+        /// The field.
+        pub name: Option<String>,
+        /// `asc` or `desc`.
+        pub order: Option<String>,
+    }
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(bound(deserialize = "T: serde::Deserialize<'de>"))]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// Where the page lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pagination: Option<Pagination>,
+    /// Its items.
+    pub items: Vec<T>,
+}
+
+impl<T> Page<T> {
+    /// How many items the listing has in all, where the service says so.
+    pub fn total(&self) -> Option<u64> {
+        self.pagination.as_ref().and_then(|pagination| pagination.total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(unreachable_pub, reason = "the macro makes what it declares public")]
+
+    use proptest::prelude::*;
+
+    wire! {
+        /// A record.
+        pub struct Record {
+            /// Must be there.
+            pub id: u64,
+            /// May be absent.
+            pub kind: Option<String> as "type",
+            /// May be absent.
+            pub tags: Vec<String>,
+            /// May be absent.
+            pub inner: Option<Inner>,
+        }
+
+        /// A record inside.
+        pub struct Inner {
+            /// May be absent.
+            pub name: Option<String>,
+        }
+    }
+
+    fn read(json: &str) -> Result<Record, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn known_members_are_typed_and_the_rest_is_kept() {
+        let json = r#"{"id":7,"type":"x","tags":["a"],"inner":{"name":"n","new":1},"later":{"a":[1]}}"#;
+        let record = read(json).unwrap();
+        assert_eq!((record.id, record.kind.as_deref()), (7, Some("x")));
+        assert_eq!(record.extra.get("later"), Some(&serde_json::json!({"a": [1]})));
+        assert_eq!(serde_json::to_string(&record).unwrap(), json);
+    }
+
+    #[test]
+    fn absent_and_null_are_one() {
+        let record = read(r#"{"id":"7","type":null,"tags":null,"inner":null}"#).unwrap();
+        assert_eq!(record, read(r#"{"id":7}"#).unwrap());
+        assert!(record.extra.is_empty());
+        assert_eq!(serde_json::to_string(&record).unwrap(), r#"{"id":7}"#);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(read("{}").unwrap_err().contains("missing field `id`"));
+        assert!(read(r#"{"id":1,"id":1}"#).unwrap_err().contains("duplicate field `id`"));
+        assert!(read(r#"{"id":1,"x":1,"x":1}"#).unwrap_err().contains("twice"));
+        assert!(read("[]").unwrap_err().contains("an object"));
+    }
+
+    #[test]
+    fn the_path_leads_to_the_member() {
+        let mut decoder = serde_json::Deserializer::from_str(r#"{"id":1,"inner":{"name":{}}}"#);
+        let error = serde_path_to_error::deserialize::<_, Record>(&mut decoder).unwrap_err();
+        assert_eq!(error.path().to_string(), "inner.name");
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_panics(text in r#"\{("id":[0-9]{1,3})?(,"(type|tags|inner|x)":(1|null|"a"|\{\}|\[\]|\["b"\]))*\}"#) {
+            if let Ok(record) = read(&text) {
+                let back = serde_json::to_string(&record).unwrap();
+                prop_assert_eq!(read(&back).unwrap(), record);
+            }
+        }
+    }
+}
