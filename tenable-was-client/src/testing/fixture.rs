@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::testing::{Fault, Fixture, Seeded, World, WorldFinding, WorldTarget};
-use appsec_core::{BindTargetId, DastApiScanner, Error, ErrorKind, FindingStatus, Result, Severity, async_trait};
+use appsec_core::{
+    BindTargetId, DastApiScanner, Error, ErrorKind, FindingStatus, Result, Severity, async_trait,
+};
 use appsec_http::{HttpOptions, RetryPolicy};
 
+use super::builder::FakeBuilder;
 use super::calls::Route;
 use super::faults::{Answer, When};
 use super::finding::FakeFinding;
@@ -27,16 +30,24 @@ pub struct TenableWasFixture {
 }
 
 impl TenableWasFixture {
-    /// A fixture with an empty tenant.
+    /// A fixture over the usual fake.
     ///
     /// # Errors
     /// `Transport` when no port of loopback can be bound.
     pub async fn start() -> Result<Self> {
+        Self::over(FakeTenableWas::builder()).await
+    }
+
+    /// A fixture over a fake of one's own. Its tenant is replaced when the fixture is seeded, its scan script at once.
+    ///
+    /// # Errors
+    /// `Transport` when no port of loopback can be bound.
+    pub async fn over(fake: FakeBuilder) -> Result<Self> {
         // A scan runs for long enough to be stopped, and shows only when looked for twice, as the service's do. Every asset
         // has a chunk of its own.
         let statuses = ["running"; 40].into_iter().chain(["processing", "completed"]);
         let script = ScanScript::new().with_statuses(statuses).with_hidden_polls(1);
-        let fake = FakeTenableWas::builder().with_scan_script(script).with_assets_per_chunk(1).start().await;
+        let fake = fake.with_scan_script(script).with_assets_per_chunk(1).start().await;
         let fake = fake.map_err(|error| {
             Error::new(ErrorKind::Transport, "the fake Tenable WAS cannot listen").with_source(error)
         })?;
@@ -97,7 +108,9 @@ impl Fixture for TenableWasFixture {
             Fault::DownAfter(requests) => self.fake.down_after(requests),
             Fault::BadRecord => self.fake.edit(|tenant| {
                 let first = tenant.configs.first_mut().and_then(|config| config.targets.first_mut());
-                first.into_iter().for_each(|target| target.broken_records = 1);
+                if let Some(target) = first {
+                    target.broken_records = 1;
+                }
             }),
             _ => return false,
         }
@@ -120,7 +133,8 @@ fn finding(host: &str, record: &WorldFinding, plugins: &mut Plugins) -> FakeFind
     let plugin = plugins
         .entry((record.rule.clone(), record.severity.clone()))
         .or_insert_with(|| FakePlugin::new(number, &record.rule, record.severity.clone()).shared());
-    let finding = FakeFinding::new(plugin, format!("https://{host}{}", record.path)).with_output(&record.evidence);
+    let finding =
+        FakeFinding::new(plugin, format!("https://{host}{}", record.path)).with_output(&record.evidence);
     match &record.status {
         FindingStatus::Reopened => finding.reopened(),
         FindingStatus::RiskAccepted => finding.accepted("seeded"),

@@ -8,6 +8,7 @@ mod demo;
 mod exports;
 mod faults;
 mod findings;
+mod fixture;
 mod http;
 mod scans;
 mod shapes;
