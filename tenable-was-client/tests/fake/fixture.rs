@@ -1,9 +1,9 @@
 //! The fixture fills and breaks the fake as the conformance suite asks for.
 
 use appsec_core::testing::{Fault, Fixture, World};
-use appsec_core::{DastApiScanner, FindingStatus, Severity};
+use appsec_core::{FindingStatus, Severity};
 use serde_json::Value;
-use tenable_was_client::testing::{Answer, FakeTenableWas, Route, TenableWasFixture, When};
+use tenable_was_client::testing::{FakeTenableWas, TenableWasFixture};
 
 use crate::http::{everything, export, get};
 
@@ -75,18 +75,4 @@ async fn it_breaks_as_asked() {
             assert_eq!(export(fixture.fake(), &everything()).await.1.len(), 7);
         }
     }
-}
-
-/// Where the undocumented search is missing and reports are refused, the other ways lead to the same contract.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_contract_holds_without_reports_and_without_the_search_by_target() {
-    let report = appsec_core::testing::conformance::run(|| async {
-        let fake = FakeTenableWas::builder().with_by_targets(false);
-        let fixture = TenableWasFixture::over(fake).await.unwrap();
-        fixture.fake().script(Route::GetReport, When::Always, Answer::Forbidden);
-        assert!(fixture.client().info().capabilities.findings_by_scan);
-        Box::new(fixture) as Box<dyn Fixture>
-    })
-    .await;
-    report.assert_passed();
 }
