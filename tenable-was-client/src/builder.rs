@@ -16,11 +16,11 @@ use crate::export::ExportOptions;
 pub const DEFAULT_BASE_URL: &str = "https://cloud.tenable.com";
 
 /// The variable that holds the access key, for [`TenableWasClient::from_env`].
-pub const ACCESS_KEY_VARIABLE: &str = "TENABLE_ACCESS_KEY";
+pub const TENABLE_ACCESS_KEY: &str = "TENABLE_ACCESS_KEY";
 /// The variable that holds the secret key, for [`TenableWasClient::from_env`].
-pub const SECRET_KEY_VARIABLE: &str = "TENABLE_SECRET_KEY";
+pub const TENABLE_SECRET_KEY: &str = "TENABLE_SECRET_KEY";
 /// The variable that holds the base URL, for [`TenableWasClient::from_env`]; where it is not set, [`DEFAULT_BASE_URL`].
-pub const BASE_URL_VARIABLE: &str = "TENABLE_BASE_URL";
+pub const TENABLE_BASE_URL: &str = "TENABLE_BASE_URL";
 
 /// Makes a [`TenableWasClient`].
 #[derive(Clone)]
@@ -48,6 +48,29 @@ impl TenableWasClientBuilder {
             product: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+
+    /// A builder with the keys and the base URL of the environment: [`TENABLE_ACCESS_KEY`], [`TENABLE_SECRET_KEY`] and, where it is
+    /// set, [`TENABLE_BASE_URL`].
+    ///
+    /// # Errors
+    /// `Config` where a key is not set, naming its variable.
+    pub fn from_env() -> Result<Self> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let read = |name: &str| read(name).filter(|value| !value.is_empty());
+        let key = |name: &str| {
+            read(name).map(SecretString::from).ok_or_else(|| {
+                Error::new(ErrorKind::Config, format!("the environment variable {name} is not set"))
+            })
+        };
+        let builder = TenableWasClient::builder(key(TENABLE_ACCESS_KEY)?, key(TENABLE_SECRET_KEY)?);
+        Ok(match read(TENABLE_BASE_URL) {
+            Some(url) => builder.with_base_url(url),
+            None => builder,
+        })
     }
 
     /// Sets the base URL, without `/was/v2`. Default: [`DEFAULT_BASE_URL`].
@@ -151,27 +174,12 @@ impl TenableWasClient {
         TenableWasClientBuilder::new(access_key.into(), secret_key.into())
     }
 
-    /// A builder with the keys and the base URL of the environment: [`ACCESS_KEY_VARIABLE`], [`SECRET_KEY_VARIABLE`] and, where it is set,
-    /// [`BASE_URL_VARIABLE`].
+    /// The client with the settings of the environment: [`TenableWasClientBuilder::from_env`], built.
     ///
     /// # Errors
-    /// `Config` where a key is not set, naming its variable.
-    pub fn from_env() -> Result<TenableWasClientBuilder> {
-        Self::from_variables(|name| std::env::var(name).ok())
-    }
-
-    fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<TenableWasClientBuilder> {
-        let read = |name: &str| read(name).filter(|value| !value.is_empty());
-        let key = |name: &str| {
-            read(name).map(SecretString::from).ok_or_else(|| {
-                Error::new(ErrorKind::Config, format!("the environment variable {name} is not set"))
-            })
-        };
-        let builder = Self::builder(key(ACCESS_KEY_VARIABLE)?, key(SECRET_KEY_VARIABLE)?);
-        Ok(match read(BASE_URL_VARIABLE) {
-            Some(url) => builder.with_base_url(url),
-            None => builder,
-        })
+    /// `Config` where a variable is missing or holds what cannot work.
+    pub fn from_env() -> Result<Self> {
+        TenableWasClientBuilder::from_env()?.build()
     }
 }
 
@@ -232,17 +240,20 @@ mod tests {
     #[test]
     fn the_environment_is_read_by_its_names() {
         let variables = |name: &str| match name {
-            ACCESS_KEY_VARIABLE => Some("a".to_owned()),
-            SECRET_KEY_VARIABLE => Some("s".to_owned()),
-            BASE_URL_VARIABLE => Some("https://tenable.example".to_owned()),
+            TENABLE_ACCESS_KEY => Some("a".to_owned()),
+            TENABLE_SECRET_KEY => Some("s".to_owned()),
+            TENABLE_BASE_URL => Some("https://tenable.example".to_owned()),
             _ => None,
         };
-        assert_eq!(TenableWasClient::from_variables(variables).unwrap().base_url, "https://tenable.example");
+        assert_eq!(
+            TenableWasClientBuilder::from_variables(variables).unwrap().base_url,
+            "https://tenable.example"
+        );
         let without = |missing: &'static str| {
-            TenableWasClient::from_variables(move |name| variables(name).filter(|_| name != missing))
+            TenableWasClientBuilder::from_variables(move |name| variables(name).filter(|_| name != missing))
         };
-        assert_eq!(without(BASE_URL_VARIABLE).unwrap().base_url, DEFAULT_BASE_URL);
-        for missing in [ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE] {
+        assert_eq!(without(TENABLE_BASE_URL).unwrap().base_url, DEFAULT_BASE_URL);
+        for missing in [TENABLE_ACCESS_KEY, TENABLE_SECRET_KEY] {
             assert!(without(missing).unwrap_err().message().contains(missing));
         }
     }

@@ -14,7 +14,7 @@ mod scanner;
 pub mod testing;
 
 pub use builder::{
-    ACCESS_KEY_VARIABLE, BASE_URL_VARIABLE, DEFAULT_BASE_URL, SECRET_KEY_VARIABLE, TenableWasClientBuilder,
+    DEFAULT_BASE_URL, TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY, TenableWasClientBuilder,
 };
 pub use client::{MAX_PAGE, PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
 pub use export::{Ending, ExportJob, ExportOptions, ExportRecords, Lost};
