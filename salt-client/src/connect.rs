@@ -32,8 +32,7 @@ pub(crate) async fn test(client: &SaltClient) -> ConnectionReport {
             report.push(ConnectionStep::passed(StepKind::Http, took, "the API answers"));
             report.push(passed(StepKind::Credentials, "the token is accepted"));
             report.push(passed(StepKind::Permission, "posture gaps can be read"));
-            let base =
-                format!("{} is the base URL of the API ({} region)", client.base_url(), client.region());
+            let base = format!("{} leads to the API ({})", client.base_url(), client.region());
             report.push(passed(StepKind::BasePath, base));
         }
         Err(problem) => {

@@ -16,7 +16,7 @@ pub(crate) struct Place {
     /// How many records lie before it.
     pub(crate) offset: u64,
     /// What identifies the record just before it; `None` at the start, and where that record was not seen.
-    pub(crate) last: Option<String>,
+    pub(crate) last: Option<Mark>,
 }
 
 /// Walks from page to page. Does no IO: it says where to read, and takes in what was read.
@@ -79,7 +79,7 @@ impl Cursor {
         let asked = self.offset();
         let read_again = self.reads_again();
         let counted = asked.saturating_add(page.records.len() as u64);
-        let moved = read_again && page.records.first().map(mark) != self.place.last;
+        let moved = read_again && page.records.first().map(Mark::of) != self.place.last;
         let index = usize::from(read_again && !moved);
         let mut records = page.records;
         records.drain(..index);
@@ -96,21 +96,34 @@ impl Cursor {
                 self.jumped = true;
                 self.place = Place { offset: end, last: None };
             }
-            _ => self.place = Place { offset: counted, last: Some(mark(last)) },
+            _ => self.place = Place { offset: counted, last: Some(Mark::of(last)) },
         }
         step
     }
 }
 
-/// What tells a record from another: its id, or all of it where it has none.
-pub(crate) fn mark(record: &Value) -> String {
-    id(record).unwrap_or_else(|| format!("#{:016x}", digest(std::slice::from_ref(record))))
+/// What tells a record from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mark {
+    /// Its id.
+    Id(String),
+    /// All of it, where it has no usable id.
+    Content(u64),
 }
 
-/// A record's id, where it has a usable one.
-pub(crate) fn id(record: &Value) -> Option<String> {
-    let id = record.get("postureGapId").and_then(scalar)?;
-    present(Some(&id)).map(str::to_owned)
+impl Mark {
+    pub(crate) fn of(record: &Value) -> Self {
+        let id = record.get("postureGapId").and_then(scalar);
+        match present(id.as_deref()) {
+            Some(id) => Self::Id(id.to_owned()),
+            None => Self::Content(digest(std::slice::from_ref(record))),
+        }
+    }
+
+    pub(crate) fn is_id(&self) -> bool {
+        matches!(self, Self::Id(_))
+    }
 }
 
 /// A number that tells records from others by their content.
@@ -176,7 +189,7 @@ mod tests {
         for end in [None, Some(0), Some(1), Some(2)] {
             let mut cursor = Cursor::default();
             cursor.take(page(&["a", "b", "c"], end));
-            assert_eq!(cursor.place(), &Place { offset: 3, last: Some("c".into()) }, "{end:?}");
+            assert_eq!(cursor.place(), &Place { offset: 3, last: Some(Mark::Id("c".into())) }, "{end:?}");
         }
     }
 
@@ -203,10 +216,12 @@ mod tests {
 
     #[test]
     fn a_record_without_an_id_is_known_by_its_content() {
-        let record = json!({"host": "a"});
-        assert_eq!(mark(&record), mark(&json!({"host": "a"})));
-        assert_ne!(mark(&record), mark(&json!({"host": "b"})));
-        assert!(mark(&json!("text")).starts_with('#'));
+        let mark = |record| Mark::of(&record);
+        assert_eq!(mark(json!({"host": "a"})), mark(json!({"host": "a"})));
+        assert_ne!(mark(json!({"host": "a"})), mark(json!({"host": "b"})));
+        assert!(!mark(json!("text")).is_id());
+        assert!(!mark(json!({"postureGapId": "N/A"})).is_id());
+        assert_eq!(mark(json!({"postureGapId": 7})), Mark::Id("7".into()));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client::SaltClient;
-use crate::cursor::{Cursor, Place, Step, mark};
+use crate::cursor::{Cursor, Mark, Place, Step};
 use crate::inventory::Inventory;
 use crate::map::{Identity, Mapper, host_key, partition};
 use crate::model::{GapStatus, PostureGap, kind_of, present};
@@ -54,6 +54,15 @@ struct Resume {
     pass: Pass,
 }
 
+/// That a record was seen.
+#[derive(Debug, Clone, Copy)]
+struct Sighting {
+    /// The number of the page that showed it last.
+    page: u32,
+    /// Its finding was delivered: what was unreadable or not wanted may come in another form yet.
+    delivered: bool,
+}
+
 /// One import's walk over the gaps.
 pub(crate) struct Walk {
     client: SaltClient,
@@ -64,8 +73,8 @@ pub(crate) struct Walk {
     cursor: Cursor,
     pass: Pass,
     limit: u32,
-    /// The records seen, each with the number of the page that showed it last. Their findings are delivered once.
-    seen: HashMap<String, u32>,
+    /// The records seen. Their findings are delivered once.
+    seen: HashMap<Mark, Sighting>,
     page: u32,
     /// The first page of the walk under way: there are two when the list moves.
     first_page: u32,
@@ -173,12 +182,13 @@ impl Walk {
         }
         let list = page.list;
         let step = self.cursor.take(page);
-        let marks: Vec<_> = step.records.iter().map(mark).collect();
-        // A record that a page before has shown stands in two places: another one may have slipped from after to before.
+        let marks: Vec<_> = step.records.iter().map(Mark::of).collect();
+        // A gap that a page before has shown stands in two places: another one may have slipped from after to before.
         let of_this_walk = self.first_page..self.page;
-        let again = |mark: &&String| self.seen.get(*mark).is_some_and(|page| of_this_walk.contains(page));
-        let repeated = marks.iter().filter(again).count();
-        if step.moved || repeated > 0 {
+        let again = |mark: &&Mark| self.seen.get(*mark).is_some_and(|seen| of_this_walk.contains(&seen.page));
+        let known = marks.iter().filter(again).count();
+        let twice = marks.iter().filter(again).any(Mark::is_id);
+        if step.moved || twice {
             if self.restarted {
                 self.note_shift();
             } else {
@@ -193,7 +203,7 @@ impl Walk {
                 return Ok(());
             }
         }
-        self.idle_pages = if repeated == marks.len() && !marks.is_empty() { self.idle_pages + 1 } else { 0 };
+        self.idle_pages = if known == marks.len() && known > 0 { self.idle_pages + 1 } else { 0 };
         if self.idle_pages >= MAX_IDLE_PAGES {
             return Err(endless(format!("{MAX_IDLE_PAGES} pages in a row bring nothing new")));
         }
@@ -231,28 +241,47 @@ impl Walk {
     fn note_shift(&mut self) {
         let message =
             "the list of posture gaps moved twice while it was read; some may have been passed over";
-        let gap = CoverageGap::new(GapKind::Shifted, message);
-        if !self.gaps.contains(&gap) {
+        if self.note(CoverageGap::new(GapKind::Shifted, message)) {
             tracing::warn!(page = self.page, "{message}");
-            self.gaps.push(gap);
         }
     }
 
+    /// Keeps a gap; false where it is known.
+    fn note(&mut self, gap: CoverageGap) -> bool {
+        // One more than is told apart, so that the coverage knows of the others.
+        let new = self.gaps.len() <= Coverage::MAX_GAPS && !self.gaps.contains(&gap);
+        if new {
+            self.gaps.push(gap);
+        }
+        new
+    }
+
     /// Turns what a page brought into events.
-    fn take(&mut self, step: Step, marks: Vec<String>, list: &'static str) -> Result<()> {
+    fn take(&mut self, step: Step, marks: Vec<Mark>, list: &'static str) -> Result<()> {
         self.done = self.done.max(self.cursor.place().offset);
         let mut batch = Batcher::new();
         let mut before = None;
         let read = !step.records.is_empty();
         for (index, (record, mark)) in step.records.into_iter().zip(marks).enumerate() {
             let offset = step.offset.saturating_add(index as u64);
-            let known = self.seen.insert(mark.clone(), self.page).is_some();
+            let known = self.seen.get(&mark).is_some_and(|seen| seen.delivered);
             let path = format!("{list}[{}]", step.index + index);
-            if let Some(finding) = self.finding(record, known, &path, offset) {
-                if batch.is_full_for(&finding) {
-                    self.deliver(&mut batch, Place { offset, last: before })?;
+            let finding = self.finding(record, known, &path, offset);
+            self.seen.insert(
+                mark.clone(),
+                Sighting { page: self.page, delivered: known || matches!(finding, Ok(Some(_))) },
+            );
+            match finding {
+                Ok(Some(finding)) => {
+                    if batch.is_full_for(&finding) {
+                        self.deliver(&mut batch, Place { offset, last: before })?;
+                    }
+                    batch.push(finding);
                 }
-                batch.push(finding);
+                Ok(None) => {}
+                Err(gap) => {
+                    self.note(gap);
+                }
             }
             before = Some(mark);
         }
@@ -272,49 +301,48 @@ impl Walk {
         Ok(())
     }
 
-    /// The finding in a record, where it is of the scope, new, and wanted.
-    fn finding(&mut self, record: Value, known: bool, path: &str, offset: u64) -> Option<Finding> {
+    /// The finding in a record, where it is of the scope, new, and wanted; a gap where it cannot be read.
+    fn finding(
+        &mut self,
+        record: Value,
+        known: bool,
+        path: &str,
+        offset: u64,
+    ) -> Result<Option<Finding>, CoverageGap> {
+        let bad = |what: &str, path: String| {
+            CoverageGap::new(GapKind::Record, format!("{what}, at offset {offset}")).with_path(path)
+        };
         let raw = self.query.raw.then(|| record.clone());
         let Value::Object(map) = record else {
-            let what = format!("{} where a posture gap belongs", kind_of(&record));
-            self.bad_record(&what, path, offset, None);
-            return None;
+            return Err(bad(&format!("{} where a posture gap belongs", kind_of(&record)), path.to_owned()));
         };
         let gap = PostureGap::from(map);
         // A filler is kept as a name here: what stands under it is still a finding.
         let Some(host) = gap.host.as_deref().map(str::trim).filter(|host| !host.is_empty()) else {
-            self.bad_record("a posture gap without a host", &format!("{path}.host"), offset, None);
-            return None;
+            return Err(bad("a posture gap without a host", format!("{path}.host")));
         };
         let key = host_key(host);
         let mut labels = gap.labels();
-        let of_host = self.inventory.as_ref().map_or(&[][..], |inventory| inventory.labels_of(&key));
-        labels.extend(of_host.iter().filter(|label| !labels.contains(label)).cloned().collect::<Vec<_>>());
+        for label in self.inventory.as_ref().map_or(&[][..], |inventory| inventory.labels_of(&key)) {
+            if !labels.contains(label) {
+                labels.push(label.clone());
+            }
+        }
         if !self.scope.contains(&key, &labels) {
             self.note_foreign();
-            return None;
+            return Ok(None);
         }
         self.labels.extend(labels.iter().filter(|label| self.scope.labels.contains(*label)).cloned());
         let Some(id) = present(gap.posture_gap_id.as_deref()) else {
-            let path = format!("{path}.postureGapId");
-            self.bad_record("a posture gap without an id", &path, offset, Some(&key));
-            return None;
+            let gap = bad("a posture gap without an id", format!("{path}.postureGapId"));
+            return Err(gap.with_partition(partition(&key)));
         };
         self.hosts.insert(key);
         if known {
-            return None;
+            return Ok(None);
         }
         let finding = self.mapper.finding(&gap, Identity { id, host, labels: &labels }, raw);
-        self.query.admits(&finding).then_some(finding)
-    }
-
-    fn bad_record(&mut self, what: &str, path: &str, offset: u64, host: Option<&str>) {
-        let mut gap =
-            CoverageGap::new(GapKind::Record, format!("{what}, at offset {offset}")).with_path(path);
-        gap.partition = host.map(partition);
-        if self.gaps.len() <= Coverage::MAX_GAPS && !self.gaps.contains(&gap) {
-            self.gaps.push(gap);
-        }
+        Ok(self.query.admits(&finding).then_some(finding))
     }
 
     /// Notes that the service does not do what its host parameter was guessed to do.

@@ -11,6 +11,8 @@ mod inventory;
 mod map;
 mod model;
 mod owasp;
+#[cfg(test)]
+mod properties;
 mod region;
 mod request;
 mod scanner;

@@ -1,0 +1,353 @@
+//! What goes over the wire, call by call.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use appsec_core::{DastApiScanner, ErrorKind, FindingQuery};
+use futures_util::{StreamExt, TryStreamExt};
+use salt_client::{
+    GapSeverity, GapStatus, GapsQuery, HttpOptions, ListQuery, RetryPolicy, SaltClient, SaltClientBuilder,
+};
+use serde_json::{Value, json};
+use wiremock::matchers::{header, method, path, query_param, query_param_is_missing};
+use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
+
+const GAPS: &str = "/v1/apigovern/posture/gaps";
+const HOSTS: &str = "/v1/inventory/hosts";
+const ENDPOINTS: &str = "/v1/inventory/endpoints";
+
+fn builder(server: &MockServer) -> SaltClientBuilder {
+    let retry = RetryPolicy::new().with_base(Duration::from_millis(1)).with_cap(Duration::from_millis(2));
+    SaltClient::builder(server.uri(), "canary-token")
+        .with_http(HttpOptions::new().with_retry(retry))
+        .with_requests_per_second(None)
+}
+
+fn client(server: &MockServer) -> SaltClient {
+    builder(server).build().unwrap()
+}
+
+fn get(at: &str) -> MockBuilder {
+    Mock::given(method("GET")).and(path(at)).and(header("authorization", "Bearer canary-token"))
+}
+
+fn ok(body: &Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(body)
+}
+
+fn page(records: &Value, end: u64) -> ResponseTemplate {
+    ok(&json!({"response": records, "endOffset": end}))
+}
+
+fn html(status: u16) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_raw("<!DOCTYPE html><h1>no</h1>", "text/html")
+}
+
+#[tokio::test]
+async fn gaps_are_listed_with_every_filter_in_one_call() {
+    let server = MockServer::start().await;
+    get(GAPS)
+        .and(query_param("limit", "2"))
+        .and(query_param("offset", "40"))
+        .and(query_param("details", "true"))
+        .and(query_param("severity", "High,Critical"))
+        .and(query_param("status", "Open,InProcess"))
+        .and(query_param("host", "billing.example.test"))
+        .and(query_param("activeOnly", "false"))
+        .respond_with(page(&json!([{"postureGapId": "1", "status": "Open"}, "bad"]), 42))
+        .named("the filtered page")
+        .expect(1)
+        .mount(&server)
+        .await;
+    let query = GapsQuery::new()
+        .with_limit(2)
+        .with_offset(40)
+        .with_details(true)
+        .with_severities([GapSeverity::High, GapSeverity::Critical])
+        .with_statuses([GapStatus::Open, GapStatus::InProcess])
+        .with_host("billing.example.test")
+        .with_parameter("activeOnly", false);
+    let page = client(&server).list_gaps(&query).await.unwrap();
+    assert_eq!(page.records[0].posture_gap_id.as_deref(), Some("1"));
+    assert_eq!((page.bad[0].path.as_str(), page.end_offset), ("response[1]", Some(42)));
+}
+
+#[tokio::test]
+async fn an_unfiltered_list_sends_limit_and_offset_only() {
+    let server = MockServer::start().await;
+    get(GAPS)
+        .and(query_param("limit", "100"))
+        .and(query_param("offset", "0"))
+        .and(query_param_is_missing("details"))
+        .and(query_param_is_missing("severity"))
+        .and(query_param_is_missing("status"))
+        .and(query_param_is_missing("host"))
+        .respond_with(page(&json!([]), 0))
+        .named("the bare page")
+        .expect(1)
+        .mount(&server)
+        .await;
+    assert!(client(&server).list_gaps(&GapsQuery::new()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_inventory_is_listed_by_limit_and_offset() {
+    let server = MockServer::start().await;
+    for (at, record) in [
+        (HOSTS, json!({"hostname": "a.example"})),
+        (ENDPOINTS, json!({"fqdn": "a.example", "method": "post", "url": "/x"})),
+    ] {
+        get(at)
+            .and(query_param("limit", "7"))
+            .and(query_param("offset", "3"))
+            .respond_with(page(&json!([record]), 4))
+            .named(at)
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let client = client(&server);
+    let query = ListQuery::new().with_limit(7).with_offset(3);
+    let hosts = client.list_hosts(&query).await.unwrap();
+    assert_eq!(hosts.records[0].host().as_deref(), Some("a.example"));
+    let endpoints = client.list_endpoints(&query).await.unwrap();
+    let endpoint = &endpoints.records[0];
+    assert_eq!((endpoint.method().as_deref(), endpoint.path().as_deref()), (Some("POST"), Some("/x")));
+}
+
+#[tokio::test]
+async fn the_user_agent_names_the_client() {
+    let server = MockServer::start().await;
+    get(GAPS)
+        .and(header("user-agent", concat!("salt-client/", env!("CARGO_PKG_VERSION"))))
+        .respond_with(page(&json!([]), 0))
+        .named("with the agent")
+        .expect(1)
+        .mount(&server)
+        .await;
+    client(&server).list_gaps(&GapsQuery::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn token_and_base_url_are_cleaned() {
+    let server = MockServer::start().await;
+    get(HOSTS).respond_with(page(&json!([]), 0)).named("the host list").expect(4).mount(&server).await;
+    for (end, token) in [
+        ("", "canary-token"),
+        ("/", "Bearer canary-token"),
+        ("/v1", "bearer canary-token"),
+        ("/v1/", " canary-token\n"),
+    ] {
+        let client = SaltClient::builder(format!("{}{end}", server.uri()), token).build().unwrap();
+        client.list_hosts(&ListQuery::new()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_asked_for_once() {
+    for (status, kind) in [
+        (400, ErrorKind::InvalidRequest),
+        (401, ErrorKind::Auth),
+        (403, ErrorKind::PermissionDenied),
+        (404, ErrorKind::NotFound),
+    ] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(status).set_body_json(json!({"message": "No"}));
+        get(GAPS).respond_with(answer).named("the refusal").expect(1).mount(&server).await;
+        let error = client(&server).list_gaps(&GapsQuery::new()).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (kind, Some(status)));
+        assert_eq!(error.operation(), Some("salt: list posture gaps"));
+        assert!(!error.is_retryable());
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_is_asked_for_is_granted() {
+    let server = MockServer::start().await;
+    let wait = ResponseTemplate::new(429)
+        .insert_header("retry-after", "1")
+        .set_body_json(json!({"message": "Too Many Requests"}));
+    get(GAPS).respond_with(wait).up_to_n_times(1).named("the limit").expect(1).mount(&server).await;
+    get(GAPS).respond_with(page(&json!([]), 0)).named("the page").expect(1).mount(&server).await;
+    let started = std::time::Instant::now();
+    client(&server).list_gaps(&GapsQuery::new()).await.unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn passing_faults_are_repeated_and_lasting_ones_end() {
+    for fault in [
+        html(502),
+        html(200),
+        ResponseTemplate::new(503),
+        ResponseTemplate::new(200).set_body_string("{\"response\":[{"),
+    ] {
+        let server = MockServer::start().await;
+        get(GAPS)
+            .respond_with(fault.clone())
+            .up_to_n_times(2)
+            .named("the fault")
+            .expect(2)
+            .mount(&server)
+            .await;
+        get(GAPS).respond_with(page(&json!([]), 0)).named("the page").expect(1).mount(&server).await;
+        client(&server).list_gaps(&GapsQuery::new()).await.unwrap();
+
+        let server = MockServer::start().await;
+        get(GAPS).respond_with(fault).named("the lasting fault").expect(4).mount(&server).await;
+        let error = client(&server).list_gaps(&GapsQuery::new()).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Server | ErrorKind::Decode), "{error}");
+        assert_eq!(error.attempts(), 4);
+        assert!(!error.is_retryable(), "an outer loop must not start again: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn json_of_another_shape_names_operation_and_path_and_is_not_repeated() {
+    for (body, path) in [
+        (json!({"message": "fine"}), "response"),
+        (json!({"response": null}), "response"),
+        (json!({"records": "none"}), "records"),
+        (json!([]), "."),
+    ] {
+        let server = MockServer::start().await;
+        get(HOSTS).respond_with(ok(&body)).named("the odd page").expect(1).mount(&server).await;
+        let error = client(&server).list_hosts(&ListQuery::new()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode, "{body}");
+        assert_eq!((error.operation(), error.path()), (Some("salt: list hosts"), Some(path)), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn no_redirect_is_followed() {
+    let other = MockServer::start().await;
+    Mock::given(wiremock::matchers::any())
+        .respond_with(page(&json!([]), 0))
+        .named("where the redirect leads")
+        .expect(0)
+        .mount(&other)
+        .await;
+    let server = MockServer::start().await;
+    let redirect = ResponseTemplate::new(302).insert_header("location", format!("{}{GAPS}", other.uri()));
+    get(GAPS).respond_with(redirect).named("the redirect").expect(1).mount(&server).await;
+    let error = client(&server).list_gaps(&GapsQuery::new()).await.unwrap_err();
+    assert_eq!(error.status(), Some(302));
+}
+
+#[tokio::test]
+async fn pages_follow_the_end_offset_until_an_empty_one() {
+    let server = MockServer::start().await;
+    // Records come with an end offset, without one, and with one that stands still.
+    for (offset, body) in [
+        ("0", json!({"response": [{"host": "a"}, {"host": "b"}], "endOffset": 2})),
+        ("2", json!({"response": [{"host": "c"}]})),
+        ("3", json!({"response": [{"host": "d"}, {"host": "e"}], "endOffset": 3})),
+        ("5", json!({"response": [], "endOffset": 5})),
+    ] {
+        get(HOSTS)
+            .and(query_param("limit", "2"))
+            .and(query_param("offset", offset))
+            .respond_with(ok(&body))
+            .named(format!("offset {offset}"))
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let pages: Vec<_> = client(&server).hosts(ListQuery::new().with_limit(2)).try_collect().await.unwrap();
+    let hosts: Vec<_> =
+        pages.iter().flat_map(|page| &page.records).filter_map(salt_client::Host::host).collect();
+    assert_eq!(hosts, ["a", "b", "c", "d", "e"]);
+}
+
+#[tokio::test]
+async fn a_stream_of_pages_sends_nothing_before_it_is_read_and_ends_at_an_error() {
+    let server = MockServer::start().await;
+    get(ENDPOINTS)
+        .and(query_param("offset", "0"))
+        .respond_with(page(&json!([{"host": "a"}]), 1))
+        .named("the first page")
+        .expect(1)
+        .mount(&server)
+        .await;
+    get(ENDPOINTS)
+        .and(query_param("offset", "1"))
+        .respond_with(ResponseTemplate::new(403))
+        .named("the refusal")
+        .expect(1)
+        .mount(&server)
+        .await;
+    let client = client(&server);
+    let mut pages = client.endpoints(ListQuery::new());
+    assert!(server.received_requests().await.unwrap().is_empty());
+    assert_eq!(pages.next().await.unwrap().unwrap().records.len(), 1);
+    assert_eq!(pages.next().await.unwrap().unwrap_err().kind(), ErrorKind::PermissionDenied);
+    assert!(pages.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_listing_that_sends_one_page_for_ever_is_an_error() {
+    let server = MockServer::start().await;
+    get(GAPS)
+        .respond_with(page(&json!([{"postureGapId": "1"}]), 1))
+        .named("the page")
+        .expect(2)
+        .mount(&server)
+        .await;
+    let results: Vec<_> = client(&server).gaps(GapsQuery::new()).collect().await;
+    assert_eq!(results[1].as_ref().unwrap_err().kind(), ErrorKind::Unexpected);
+    assert_eq!(results.len(), 2);
+}
+
+#[tokio::test]
+async fn a_page_size_that_is_refused_falls_back_to_a_hundred() {
+    let server = MockServer::start().await;
+    get(GAPS)
+        .and(query_param("limit", "500"))
+        .respond_with(ResponseTemplate::new(400))
+        .named("too big")
+        .expect(1)
+        .mount(&server)
+        .await;
+    for (offset, body) in [("0", json!([{"postureGapId": "1"}])), ("1", json!([]))] {
+        get(GAPS)
+            .and(query_param("limit", "100"))
+            .and(query_param("offset", offset))
+            .respond_with(page(&body, 1))
+            .named(format!("a hundred from {offset}"))
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let pages: Vec<_> = client(&server).gaps(GapsQuery::new().with_limit(500)).try_collect().await.unwrap();
+    assert_eq!(pages.len(), 2);
+}
+
+#[tokio::test]
+async fn requests_are_spaced_by_default() {
+    let server = MockServer::start().await;
+    get(HOSTS).respond_with(page(&json!([]), 0)).named("the host list").expect(3).mount(&server).await;
+    let client = SaltClient::builder(server.uri(), "canary-token").build().unwrap();
+    let started = std::time::Instant::now();
+    for _ in 0..3 {
+        client.list_hosts(&ListQuery::new()).await.unwrap();
+    }
+    assert!(started.elapsed() >= Duration::from_millis(350), "five a second are two gaps of 200 ms");
+}
+
+#[tokio::test]
+async fn abilities_that_salt_lacks_send_nothing() {
+    let server = MockServer::start().await;
+    Mock::given(wiremock::matchers::any())
+        .respond_with(ResponseTemplate::new(200))
+        .named("nothing")
+        .expect(0)
+        .mount(&server)
+        .await;
+    let client = client(&server);
+    let error = client.scan(&"1".into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let error = client.findings(FindingQuery::scan("1")).next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    drop(client.findings(FindingQuery::all()));
+}

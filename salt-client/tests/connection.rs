@@ -1,0 +1,289 @@
+//! Each way in which a connection fails, against a real socket or a real TLS server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::{
+    Cause, ConnectionReport, ConnectionStep, DastApiScanner, ErrorKind, StepKind, StepOutcome,
+};
+use appsec_http::testing::{
+    ConnectAnswer, ConnectProxy, StaticResolver, TestCa, TestCertificate, TlsServer, black_hole, http_answer,
+};
+use salt_client::testing::{Access, Answer, FakeSalt, Route, Tenant, When, gap, host};
+use salt_client::{GapsQuery, HttpOptions, Region, RetryPolicy, SaltClient};
+use serde_json::json;
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The step that failed, after a check of the report's form.
+fn failure(report: &ConnectionReport, kind: StepKind, cause: Cause) -> ConnectionStep {
+    let step = report.failure().unwrap_or_else(|| panic!("nothing failed: {report}")).clone();
+    assert_eq!((step.kind, step.cause), (kind, Some(cause)), "{report}");
+    assert!(step.remedy.as_deref().is_some_and(|remedy| !remedy.is_empty()), "{report}");
+    let kinds: Vec<_> = report.steps().iter().map(|step| step.kind).collect();
+    assert_eq!(kinds, StepKind::ALL, "every step is listed");
+    let later = report.steps().iter().filter(|later| later.kind > kind);
+    assert!(later.into_iter().all(|later| later.outcome == StepOutcome::Skipped), "{report}");
+    step
+}
+
+/// The report of a client with that base URL.
+async fn test(base_url: &str, options: HttpOptions) -> ConnectionReport {
+    let options = options
+        .with_connect_timeout(Duration::from_millis(500))
+        .with_resolver(Arc::new(StaticResolver::new().with_address("salt.example.test", LOCAL)))
+        .with_retry(RetryPolicy::none());
+    let client = SaltClient::builder(base_url, "canary-token").with_http(options).build().unwrap();
+    let report = client.test_connection().await;
+    assert!(!format!("{report} {report:?}").contains("canary"), "{report:?}");
+    report
+}
+
+async fn fake() -> FakeSalt {
+    let tenant = Tenant::new().with_host(host("a.example")).with_gap(gap("1", "a.example"));
+    FakeSalt::builder().with_tenant(tenant).start().await.unwrap()
+}
+
+/// The report over a fake that gives this answer to every call.
+async fn answered(answer: Answer) -> ConnectionReport {
+    let fake = fake().await;
+    fake.script(Route::Any, When::Always, answer);
+    let report = fake.client().unwrap().test_connection().await;
+    assert_eq!(fake.requests(), 1, "one request, not repeated: {report}");
+    report
+}
+
+#[tokio::test]
+async fn a_sound_connection_takes_two_requests() {
+    let fake = fake().await;
+    let report = fake.client().unwrap().test_connection().await;
+    assert!(report.is_ok(), "{report}");
+    let skipped: Vec<_> = report
+        .steps()
+        .iter()
+        .filter(|step| step.outcome == StepOutcome::Skipped)
+        .map(|step| step.kind)
+        .collect();
+    assert_eq!(skipped, [StepKind::Dns, StepKind::Proxy, StepKind::Tls, StepKind::Licence], "{report}");
+    let calls: Vec<_> =
+        fake.calls().iter().map(|call| (call.route, call.query("limit").unwrap().to_owned())).collect();
+    assert_eq!(calls, [(Route::ListGaps, "1".to_owned()), (Route::ListHosts, "1".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_host_name_that_does_not_exist() {
+    let report = test("https://wrong.example.test", HttpOptions::new()).await;
+    let step = failure(&report, StepKind::Dns, Cause::DnsFailed);
+    assert!(step.saw.contains("wrong.example.test"), "{report}");
+}
+
+#[tokio::test]
+async fn a_closed_port() {
+    let address = tokio::net::TcpListener::bind((LOCAL, 0)).await.unwrap().local_addr().unwrap();
+    let report = test(&format!("https://{address}"), HttpOptions::new()).await;
+    failure(&report, StepKind::Tcp, Cause::ConnectRefused);
+}
+
+#[tokio::test]
+async fn a_firewall_that_drops() {
+    let hole = black_hole().unwrap();
+    let report = test(&format!("https://{}", hole.address()), HttpOptions::new()).await;
+    failure(&report, StepKind::Tcp, Cause::ConnectTimeout);
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses() {
+    let proxy = ConnectProxy::start(ConnectAnswer::Status(403)).await.unwrap();
+    let options = HttpOptions::new().with_proxy(format!("http://{}", proxy.address()));
+    let report = test("https://salt.example.test", options).await;
+    failure(&report, StepKind::Proxy, Cause::ProxyFailed);
+}
+
+fn tls_url(address: SocketAddr) -> String {
+    format!("https://salt.example.test:{}", address.port())
+}
+
+#[tokio::test]
+async fn certificates_that_are_not_to_be_trusted() {
+    let ca = TestCa::new("Salt Test CA").unwrap();
+    let name = ["salt.example.test"];
+    for (certificate, root, cause, seen) in [
+        (TestCertificate::self_signed(&name).unwrap(), None, Cause::TlsUntrusted, "self-signed"),
+        (ca.issue(&name).unwrap(), None, Cause::TlsUntrusted, "Salt Test CA"),
+        (ca.issue_expired(&name).unwrap(), Some(ca.pem()), Cause::TlsExpired, "2021"),
+        (
+            ca.issue(&["other.example.test"]).unwrap(),
+            Some(ca.pem()),
+            Cause::TlsWrongName,
+            "other.example.test",
+        ),
+    ] {
+        let server =
+            TlsServer::start(&certificate, |_| http_answer(200, "application/json", "{}")).await.unwrap();
+        let mut options = HttpOptions::new();
+        if let Some(root) = root {
+            options = options.with_root_certificate_pem(root);
+        }
+        let report = test(&tls_url(server.address()), options).await;
+        let step = failure(&report, StepKind::Tls, cause);
+        assert!(step.saw.contains(seen), "{report}");
+        assert_eq!(server.requests(), 0, "the token is not sent");
+    }
+}
+
+#[tokio::test]
+async fn an_added_root_certificate_is_trusted_and_the_api_reached() {
+    let ca = TestCa::new("Salt Test CA").unwrap();
+    let certificate = ca.issue(&["salt.example.test"]).unwrap();
+    let answer = r#"{"response":[{"host":"a.example"}],"endOffset":1}"#;
+    let server =
+        TlsServer::start(&certificate, move |_| http_answer(200, "application/json", answer)).await.unwrap();
+    let report =
+        test(&tls_url(server.address()), HttpOptions::new().with_root_certificate_pem(ca.pem())).await;
+    assert!(report.is_ok(), "{report}");
+}
+
+#[tokio::test]
+async fn a_login_page_with_200() {
+    failure(&answered(Answer::HtmlPage).await, StepKind::Http, Cause::NotTheApi);
+}
+
+#[tokio::test]
+async fn a_redirect() {
+    let report = answered(Answer::Redirect("https://login.example.test/".into())).await;
+    failure(&report, StepKind::Http, Cause::Redirected);
+}
+
+#[tokio::test]
+async fn a_refused_token() {
+    let report = answered(Answer::Unauthorized).await;
+    let step = failure(&report, StepKind::Credentials, Cause::InvalidCredentials);
+    assert_eq!(report.step(StepKind::Http).unwrap().outcome, StepOutcome::Passed);
+    let text = format!("{} {}", step.saw, step.remedy.unwrap());
+    for word in ["wrong", "expired", "region", "new token"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_the_service_calls_expired() {
+    let report = answered(Answer::Expired).await;
+    failure(&report, StepKind::Credentials, Cause::ExpiredCredentials);
+}
+
+#[tokio::test]
+async fn a_token_of_another_region_is_told_which_one_was_used() {
+    let ca = TestCa::new("Salt Test CA").unwrap();
+    let certificate = ca.issue(&["api.secured-api.com", "api.secured-api-eu.com"]).unwrap();
+    let refusal = |_: &str| http_answer(401, "application/json", r#"{"message":"Unauthorized"}"#);
+    let server = TlsServer::start(&certificate, refusal).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectAnswer::Tunnel(server.address())).await.unwrap();
+    for (region, name, other) in [(Region::Us, "US", Region::Eu), (Region::Eu, "EU", Region::Us)] {
+        let options = HttpOptions::new()
+            .with_proxy(format!("http://{}", proxy.address()))
+            .with_root_certificate_pem(ca.pem());
+        let report = test(region.url(), options.clone()).await;
+        let step = failure(&report, StepKind::Credentials, Cause::InvalidCredentials);
+        assert!(step.saw.contains(&format!("{name} one used")), "{report}");
+        assert!(step.remedy.unwrap().contains(other.url()), "{report}");
+        // An ordinary call says the same.
+        let client = SaltClient::builder(region, "canary-token").with_http(options).build().unwrap();
+        let error = client.list_gaps(&GapsQuery::new()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        assert!(error.message().contains(&format!("{name} one used")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_the_scope() {
+    let fake = FakeSalt::builder().with_access(Access::Refused).start().await.unwrap();
+    let report = fake.client().unwrap().test_connection().await;
+    let step = failure(&report, StepKind::Permission, Cause::PermissionDenied);
+    assert!(step.remedy.unwrap().contains("perm-viewer"));
+    assert_eq!(report.step(StepKind::Credentials).unwrap().outcome, StepOutcome::Passed);
+}
+
+#[tokio::test]
+async fn a_path_that_leads_nowhere() {
+    let fake = fake().await;
+    let base = format!("{}/acme-prod", fake.base_url());
+    let client = SaltClient::builder(base, fake.token()).build().unwrap();
+    let report = client.test_connection().await;
+    let step = failure(&report, StepKind::BasePath, Cause::WrongBaseUrl);
+    let remedy = step.remedy.unwrap();
+    assert!(remedy.contains(Region::Us.url()) && remedy.contains(Region::Eu.url()), "{report}");
+    assert_eq!(report.step(StepKind::Credentials).unwrap().outcome, StepOutcome::Skipped);
+}
+
+#[tokio::test]
+async fn a_service_in_trouble() {
+    for (answer, cause) in [
+        (Answer::Unavailable, Cause::ServerFault),
+        (Answer::BadGateway, Cause::ServerFault),
+        (Answer::Json(200, json!({"hello": "world"})), Cause::UnexpectedAnswer),
+        (Answer::Json(200, json!(3)), Cause::UnexpectedAnswer),
+        (Answer::TruncatedJson, Cause::UnexpectedAnswer),
+        (Answer::Json(400, json!({"message": "no"})), Cause::UnexpectedAnswer),
+    ] {
+        failure(&answered(answer).await, StepKind::Http, cause);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_asks_to_wait_for_long() {
+    let fake = fake().await;
+    fake.script(Route::Any, When::Always, Answer::TooManyRequests { retry_after: Some(86_400) });
+    let report = fake.client().unwrap().test_connection().await;
+    failure(&report, StepKind::Http, Cause::RateLimited);
+}
+
+#[tokio::test]
+async fn a_service_that_never_answers() {
+    let fake = fake().await;
+    fake.script(Route::Any, When::Always, Answer::Silence);
+    let options = HttpOptions::new().with_head_timeout(Duration::from_millis(200));
+    let report = test(&fake.base_url(), options).await;
+    failure(&report, StepKind::Http, Cause::NoAnswer);
+}
+
+#[tokio::test]
+async fn an_inventory_without_hosts() {
+    for builder in [
+        FakeSalt::builder(),
+        FakeSalt::builder().with_tenant(Tenant::new().with_gap(gap("1", "a.example"))),
+        FakeSalt::builder().with_access(Access::Hidden),
+    ] {
+        let fake = builder.start().await.unwrap();
+        let report = fake.client().unwrap().test_connection().await;
+        let step = failure(&report, StepKind::BindTargets, Cause::NoBindTargets);
+        assert!(step.remedy.unwrap().contains("perm-viewer"));
+    }
+}
+
+#[tokio::test]
+async fn an_inventory_that_cannot_be_read() {
+    for (answer, cause) in [
+        (Answer::Forbidden, Cause::PermissionDenied),
+        (Answer::HtmlPage, Cause::NotTheApi),
+        (Answer::Unavailable, Cause::ServerFault),
+        (Answer::NotFound, Cause::UnexpectedAnswer),
+    ] {
+        let fake = fake().await;
+        fake.script(Route::ListHosts, When::Always, answer);
+        failure(&fake.client().unwrap().test_connection().await, StepKind::BindTargets, cause);
+    }
+}
+
+#[tokio::test]
+async fn invalid_certificates_are_accepted_when_told_and_the_report_warns() {
+    let certificate = TestCertificate::self_signed(&["salt.example.test"]).unwrap();
+    let answer = r#"{"response":[{"host":"a.example"}]}"#;
+    let server =
+        TlsServer::start(&certificate, move |_| http_answer(200, "application/json", answer)).await.unwrap();
+    let report = test(&tls_url(server.address()), HttpOptions::new().with_accept_invalid_certs(true)).await;
+    assert!(report.is_ok(), "{report}");
+    assert!(report.warnings().any(|step| step.cause == Some(Cause::InvalidCertificatesAccepted)), "{report}");
+}
