@@ -45,7 +45,7 @@ macro_rules! by_serde {
 }
 pub(crate) use by_serde;
 
-by_serde!(bool, Value, appsec_core::Severity);
+by_serde!(Value, appsec_core::Severity);
 
 impl<E: for<'a> From<&'a str> + fmt::Display> FromWire for appsec_core::Spelled<E> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -167,6 +167,37 @@ impl FromWire for String {
     }
 }
 
+/// A truth value, or a word or number for it.
+impl FromWire for bool {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Truth;
+        impl Visitor<'_> for Truth {
+            type Value = bool;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true or false")
+            }
+
+            fn visit_bool<E>(self, yes: bool) -> Result<bool, E> {
+                Ok(yes)
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<bool, E> {
+                Ok(number != 0)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
+                match text.to_ascii_lowercase().as_str() {
+                    "true" => Ok(true),
+                    "false" => Ok(false),
+                    _ => Err(E::custom("the text is neither true nor false")),
+                }
+            }
+        }
+        deserializer.deserialize_any(Truth)
+    }
+}
+
 macro_rules! numbers {
     ($($type:ty, $what:literal, $($visit:ident: $from:ty => $convert:expr),+;)+) => {$(
         /// A number, or its text.
@@ -232,6 +263,11 @@ mod tests {
         assert_eq!(read::<f64>("7"), Some(7.0));
         assert_eq!(read::<f64>("\"7.1\""), Some(7.1));
         assert_eq!(read::<u64>("\"\""), None);
+        for (json, expected) in
+            [("true", Some(true)), ("\"False\"", Some(false)), ("1", Some(true)), ("\"yes\"", None)]
+        {
+            assert_eq!(read::<bool>(json), expected, "{json}");
+        }
     }
 
     #[test]

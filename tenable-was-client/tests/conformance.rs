@@ -1,0 +1,27 @@
+//! The contract of the trait, line by line, against the fake: on the usual route, and on each fall-back.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use appsec_core::testing::{Fixture, conformance};
+use tenable_was_client::testing::{Answer, FakeTenableWas, Route, TenableWasFixture, When};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_keeps_the_contract() {
+    let make = || async { Box::new(TenableWasFixture::start().await.unwrap()) as Box<dyn Fixture> };
+    let report = conformance::run(make).await;
+    println!("{report}");
+    report.assert_passed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn and_where_the_undocumented_search_is_missing_and_reports_are_refused() {
+    let make = || async {
+        let fake = FakeTenableWas::builder().with_by_targets(false);
+        let fixture = TenableWasFixture::over(fake).await.unwrap();
+        fixture.fake().script(Route::GetReport, When::Always, Answer::Forbidden);
+        Box::new(fixture) as Box<dyn Fixture>
+    };
+    let report = conformance::run(make).await;
+    println!("{report}");
+    report.assert_passed();
+}
