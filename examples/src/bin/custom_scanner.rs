@@ -1,0 +1,117 @@
+//! `cargo run -p examples --bin custom_scanner`
+//!
+//! A scanner of one's own: implement the trait, then let the conformance suite prove that the contract is kept.
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use appsec_core::testing::{Fixture, Seeded, World, conformance};
+use appsec_core::{
+    BindTarget, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, ConnectionStep,
+    Coverage, DastApiScanner, Error, ErrorKind, EvidenceKind, Finding, FindingEvent, FindingQuery,
+    FindingScope, Fingerprint, Location, PartitionKey, Result, Rule, ScanMode, ScannerInfo, StepKind,
+    async_trait, once_err, snapshot, snapshot_targets,
+};
+
+const INFO: ScannerInfo = ScannerInfo::new(
+    "linkchecker",
+    "Link checker",
+    ScanMode::Passive,
+    Capabilities::none().with_findings_all(true).with_findings_by_target(true),
+);
+
+/// Reports dead links. Here they come from a list; in earnest a service would be asked for them.
+#[derive(Debug, Clone)]
+struct LinkChecker(Arc<RwLock<World>>);
+
+impl LinkChecker {
+    fn sites(&self) -> Result<World> {
+        self.0
+            .read()
+            .map(|sites| sites.clone())
+            .map_err(|_| Error::new(ErrorKind::Unexpected, "the list broke"))
+    }
+
+    fn read(&self, scope: &FindingScope) -> Result<(Vec<Finding>, Coverage)> {
+        let (mut findings, mut coverage, mut known) = (Vec::new(), Coverage::new(), Vec::new());
+        for site in self.sites()?.targets {
+            let (target, partition) =
+                (BindTargetId::of("site", &site.name), PartitionKey::from(site.name.as_str()));
+            for link in &site.findings {
+                let place = Location::from_host_and_path(&site.name, &link.path);
+                let fingerprint = Fingerprint::v1(INFO.key, &link.rule, &place, &[]);
+                let rule = Arc::new(Rule::new(&*link.rule, &*link.rule));
+                let severity = link.severity.clone();
+                let mut finding =
+                    Finding::new(INFO.key.into(), fingerprint, rule, severity, place, partition.clone());
+                finding.targets = vec![target.clone()];
+                finding.push_evidence(EvidenceKind::Output, Some(&link.evidence));
+                findings.push(finding);
+            }
+            coverage.means_gone(partition); // the whole site was looked at: what is not reported is gone
+            known.push(target);
+        }
+        match scope {
+            FindingScope::Targets(targets) if !targets.iter().all(|target| known.contains(target)) => {
+                Err(Error::new(ErrorKind::NotFound, "no such site"))
+            }
+            _ => Ok((findings, coverage)),
+        }
+    }
+}
+
+#[async_trait]
+impl DastApiScanner for LinkChecker {
+    fn info(&self) -> &ScannerInfo {
+        &INFO
+    }
+
+    async fn test_connection(&self) -> ConnectionReport {
+        let mut report = ConnectionReport::new(INFO.key, "the list");
+        report.push(ConnectionStep::passed(
+            StepKind::Configuration,
+            Duration::ZERO,
+            "a list needs no connection",
+        ));
+        report
+    }
+
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+        let this = self.clone();
+        let target = |name: String| BindTarget::new(BindTargetId::of("site", &name), name);
+        snapshot_targets(query, async move {
+            Ok(this.sites()?.targets.into_iter().map(|site| target(site.name)).collect())
+        })
+    }
+
+    fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
+        if matches!(query.scope, FindingScope::Scan(_)) {
+            return once_err(Error::unsupported("findings_by_scan"));
+        }
+        let (this, scope) = (self.clone(), query.scope.clone());
+        snapshot(INFO.key, query, async move { this.read(&scope) })
+    }
+}
+
+/// What the suite needs in order to fill the scanner.
+#[async_trait]
+impl Fixture for LinkChecker {
+    fn scanner(&self) -> Arc<dyn DastApiScanner> {
+        Arc::new(self.clone())
+    }
+
+    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+        *self.0.write().map_err(|_| Error::new(ErrorKind::Unexpected, "the list broke"))? = world.clone();
+        let site = |seeded: Seeded, name: &String| seeded.with_target(name, BindTargetId::of("site", name));
+        Ok(Some(world.targets.iter().map(|target| &target.name).fold(Seeded::new(), site)))
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let new = || async { Box::new(LinkChecker(Arc::new(RwLock::new(World::new(0, 0))))) as Box<dyn Fixture> };
+    let report = conformance::run(new).await;
+    println!("{report}");
+    report.assert_passed();
+}

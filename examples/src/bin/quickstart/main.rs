@@ -1,0 +1,112 @@
+//! `cargo run -p examples --bin quickstart`
+//!
+//! Tests the connections of both scanners, lists what can be bound, starts a scan, imports all findings through
+//! `dyn DastApiScanner`, and writes them as JSON Lines. Without credentials in the environment it starts both fakes; with
+//! `SALT_API_TOKEN` (and `SALT_BASE_URL`) or `TENABLE_ACCESS_KEY` and `TENABLE_SECRET_KEY` (and `TENABLE_BASE_URL`) it talks to the real services
+//! instead, and starts a scan only when told to: `--start <configuration>`.
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
+mod import;
+mod print;
+mod source;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use appsec_core::{
+    BindTarget, BindTargetQuery, DastApiScanner, DastApiScannerExt, ErrorKind, FindingQuery, ScanId,
+    ScanRequest, StartedScan,
+};
+use clap::Parser;
+use futures_util::TryStreamExt;
+
+/// Both scanners, from credentials to findings.
+#[derive(Parser)]
+struct Arguments {
+    /// Use the fakes even when there are credentials in the environment.
+    #[arg(long)]
+    fake: bool,
+    /// The token or key to show to the fakes: any but the right one is refused. Real credentials come from the environment only.
+    #[arg(long, requires = "fake")]
+    token: Option<String>,
+    /// Start a scan of this configuration, by name or id, at the real service.
+    #[arg(long, conflicts_with = "fake")]
+    start: Option<String>,
+    /// The folder for the findings, one file per import.
+    #[arg(long, default_value = "appsec-sdk-output")]
+    output: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let source = source::open(arguments.fake, arguments.token).await?;
+    println!("{}\n", source.headline);
+
+    let mut failed = Vec::new();
+    for scanner in &source.scanners {
+        let info = scanner.info();
+        let report = scanner.test_connection().await;
+        println!("{report}");
+        if !report.is_ok() {
+            failed.push(info.name);
+            continue;
+        }
+        let targets = scanner.list_bind_targets(BindTargetQuery::new()).await?;
+        print::targets(info.name, &targets);
+
+        let wanted = match &arguments.start {
+            Some(name) if info.capabilities.start_scan => Some(scanner.find_target(name).await?),
+            // Of the fake's the one with the most to see: a scan of several targets has children.
+            None if source.is_fake => targets
+                .into_iter()
+                .filter(|target| target.can_start)
+                .max_by_key(|target| target.location_count),
+            _ => None,
+        };
+        let mut queries = vec![("all findings", FindingQuery::all())];
+        if let Some(target) = wanted {
+            let id = scan(&**scanner, &target, source.poll_every).await?;
+            queries.insert(0, ("findings of this scan", FindingQuery::scan(id)));
+        }
+        for (what, query) in queries {
+            let file = arguments.output.join(format!("{} {what}.jsonl", info.key).replace(' ', "-"));
+            let imported = import::read(&**scanner, query, &file)
+                .await
+                .with_context(|| format!("importing {what} of {}", info.name))?;
+            print::import(info.name, what, &imported, &file);
+        }
+    }
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("No connection to {}; the reports above say why.", failed.join(" and "));
+    Ok(ExitCode::FAILURE)
+}
+
+/// Starts a scan of the target, or joins the one that runs, and shows its progress.
+async fn scan(scanner: &dyn DastApiScanner, target: &BindTarget, every: Duration) -> Result<ScanId> {
+    let started = scanner.start_scan(&ScanRequest::new(target.id.clone())).await?;
+    let id = started.scan().id.clone();
+    match started {
+        StartedScan::Started(_) => println!("started a scan of {}: {id}", target.name),
+        StartedScan::AlreadyRunning(_) => println!("a scan of {} is running already: {id}", target.name),
+    }
+    let mut updates = scanner.watch(&id).every(every).deadline(Duration::from_secs(4 * 60 * 60)).updates();
+    loop {
+        match updates.try_next().await {
+            Ok(Some(scan)) => print::scan(&scan),
+            Ok(None) => break,
+            // Its results so far can still be imported, and the coverage will say what they prove.
+            Err(error) if matches!(error.kind(), ErrorKind::ScanFailed | ErrorKind::Deadline) => {
+                println!("  {error}");
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    println!();
+    Ok(id)
+}

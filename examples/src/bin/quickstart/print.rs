@@ -1,0 +1,75 @@
+//! What the quickstart shows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use appsec_core::{Absence, BindTarget, Coverage, Scan};
+
+use crate::import::Imported;
+
+/// The first few bind targets.
+pub(crate) fn targets(scanner: &str, targets: &[BindTarget]) {
+    println!("{scanner} has {} bind targets:", targets.len());
+    for target in targets.iter().take(8) {
+        let locations = match (target.location_count, target.locations.first()) {
+            (Some(count), _) if count > 1 => format!("{count} locations"),
+            (_, Some(location)) => location.clone(),
+            (_, None) => String::new(),
+        };
+        println!("  {:<44} {:<28} {locations}", target.id.as_str(), target.name);
+    }
+    if targets.len() > 8 {
+        println!("  … and {} more", targets.len() - 8);
+    }
+    println!();
+}
+
+/// One line for a scan that changed.
+pub(crate) fn scan(scan: &Scan) {
+    let percent = scan.percent.map(|percent| format!(" {percent:>3} %")).unwrap_or_default();
+    println!("  {:<12}{percent}", scan.status);
+    for child in &scan.children {
+        println!("    {:<12}{}", child.status, child.location.as_deref().unwrap_or(child.id.as_str()));
+    }
+    for problem in scan.all_problems() {
+        println!("    {}: {}", problem.kind, problem.message);
+    }
+}
+
+/// The severity table, the worst findings, and what the silence of the import means.
+pub(crate) fn import(scanner: &str, what: &str, imported: &Imported, file: &Path) {
+    println!("{scanner}, {what}: {} in {}", imported.count, file.display());
+    for (severity, count) in imported.by_severity.iter().rev() {
+        println!("  {severity:<10} {count:>6}");
+    }
+    println!("  worst:");
+    for finding in &imported.worst {
+        println!("    {:<9} {} at {}", finding.severity, finding.rule.name, finding.location);
+    }
+    verdict(&imported.coverage);
+    println!();
+}
+
+fn verdict(coverage: &Coverage) {
+    let silent: Vec<_> =
+        coverage.partitions().filter(|(key, _)| coverage.absence_of(key) == Absence::SaysNothing).collect();
+    let looked_at = coverage.partitions().len();
+    println!(
+        "  coverage: {} gaps; {looked_at} partitions looked at, absence means gone in {}",
+        coverage.gap_count(),
+        looked_at - silent.len()
+    );
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for (key, _) in silent {
+        *reasons.entry(coverage.silence_of(key).unwrap_or_default()).or_default() += 1;
+    }
+    for (reason, count) in reasons {
+        println!("    says nothing in {count}: {reason}");
+    }
+    for gap in coverage.gaps().iter().take(5) {
+        println!("    gap: {gap}");
+    }
+    for (word, count) in coverage.unknown().iter().take(5) {
+        println!("    unknown to this version: {word} ({count} times)");
+    }
+}
