@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use appsec_core::testing::{Fault, Fixture, Seeded, World, WorldFinding, WorldTarget};
 use appsec_core::{
     BindTargetId, DastApiScanner, Error, ErrorKind, FindingStatus, Result, Severity, async_trait,
 };
-use appsec_http::{HttpOptions, RetryPolicy};
 
 use super::builder::FakeBuilder;
 use super::calls::Route;
@@ -18,7 +16,7 @@ use super::lifecycle::ScanScript;
 use super::plugins::FakePlugin;
 use super::server::FakeTenableWas;
 use super::world::{FakeConfig, FakeTarget, Tenant, days_ago};
-use crate::{ExportOptions, TenableWasClient};
+use crate::TenableWasClient;
 
 /// A [`FakeTenableWas`] and a [`TenableWasClient`] of it, to be filled and broken by the conformance suite.
 ///
@@ -51,13 +49,7 @@ impl TenableWasFixture {
         let fake = fake.map_err(|error| {
             Error::new(ErrorKind::Transport, "the fake Tenable WAS cannot listen").with_source(error)
         })?;
-        let (short, long) = (Duration::from_millis(1), Duration::from_millis(20));
-        let retry = RetryPolicy::new().with_max_attempts(2).with_base(short).with_cap(long);
-        let client = TenableWasClient::builder(fake.access_key(), fake.secret_key())
-            .with_base_url(fake.base_url())
-            .with_http(HttpOptions::new().with_retry(retry))
-            .with_export(ExportOptions::new().with_pauses(short, long).with_patience(Duration::from_secs(5)))
-            .build()?;
+        let client = fake.client()?;
         Ok(Self { fake, client })
     }
 

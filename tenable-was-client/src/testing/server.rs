@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use appsec_http::{HttpOptions, RetryPolicy};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -21,6 +22,8 @@ use super::ids::uuid_of;
 use super::reply::Reply;
 use super::state::State;
 use super::world::Tenant;
+use crate::{ExportOptions, TenableWasClient, TenableWasClientBuilder};
+
 use super::{configs, exports, plugins, reports, scans, templates, tenant, vulnerabilities};
 
 /// No request of a client is longer; uploaded specifications are limited to 1 MB.
@@ -154,6 +157,25 @@ impl FakeTenableWas {
     /// The secret key that it takes.
     pub fn secret_key(&self) -> String {
         self.state().settings.secret_key.clone()
+    }
+
+    /// A client of it that waits for milliseconds where it would wait for seconds. Where a test sets HTTP or export options of its
+    /// own, these are gone.
+    pub fn client_builder(&self) -> TenableWasClientBuilder {
+        let (short, long) = (Duration::from_millis(1), Duration::from_millis(20));
+        let retry = RetryPolicy::new().with_base(short).with_cap(long);
+        TenableWasClient::builder(self.access_key(), self.secret_key())
+            .with_base_url(self.base_url())
+            .with_http(HttpOptions::new().with_retry(retry))
+            .with_export(ExportOptions::new().with_pauses(short, long).with_patience(Duration::from_secs(5)))
+    }
+
+    /// The client of [`client_builder`](Self::client_builder).
+    ///
+    /// # Errors
+    /// `Config` for keys that no header can carry.
+    pub fn client(&self) -> crate::Result<TenableWasClient> {
+        self.client_builder().build()
     }
 
     /// The requests received so far, oldest first.
