@@ -5,10 +5,13 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use appsec_core::{Absence, DastApiScanner, ErrorKind, FindingEvent, FindingQuery, GapKind};
+use appsec_http::testing::{Fault, FaultProxy};
 use futures_util::{StreamExt, TryStreamExt};
 use salt_client::testing::{Answer, EndOffset, FakeSalt, Route, Tenant, When, gap, host};
+use salt_client::{HttpOptions, RetryPolicy, SaltClient};
 use serde_json::json;
 use support::{Import, gaps, import, one_host, serve};
 
@@ -323,4 +326,27 @@ async fn a_tenant_with_nothing_in_it_is_an_import_of_nothing() {
     let import = import(&client, FindingQuery::all()).await.unwrap();
     assert!(import.batches.is_empty());
     assert_eq!(import.silence("a.example"), None, "the host is listed and has no gap");
+}
+
+#[tokio::test]
+async fn connections_that_break_mid_answer_lose_nothing() {
+    let (fake, client) = serve(FakeSalt::builder(), one_host(20), 5).await;
+    assert_whole(&import(&client, FindingQuery::all()).await.unwrap(), 20);
+    let whole = fake.requests();
+    for fault in [Fault::ResetAfter(900), Fault::TruncateAfter(900), Fault::GarbageAfter(900), Fault::Refuse]
+    {
+        let proxy = FaultProxy::start(fake.address()).await.unwrap();
+        proxy.script([fault]);
+        let retry = RetryPolicy::new().with_base(Duration::from_millis(1));
+        let client = SaltClient::builder(proxy.url(), fake.token())
+            .with_http(HttpOptions::new().with_retry(retry))
+            .with_requests_per_second(None)
+            .with_page_size(5)
+            .build()
+            .unwrap();
+        let before = fake.requests();
+        assert_whole(&import(&client, FindingQuery::all()).await.unwrap(), 20);
+        assert!(proxy.connections() > 1, "{fault:?}: the fault struck");
+        assert!(fake.requests() - before <= whole + 1, "{fault:?}: only what broke is asked for again");
+    }
 }

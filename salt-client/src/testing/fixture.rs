@@ -7,8 +7,6 @@ use appsec_core::testing::{Fault, Fixture, Seeded, World, WorldFinding, WorldTar
 use appsec_core::{BindTargetId, DastApiScanner, FindingStatus, Result, Severity, async_trait};
 use serde_json::{Value, json};
 
-use super::calls::Route;
-use super::faults::{Answer, When};
 use super::server::FakeSalt;
 use super::tenant::{Tenant, gap, host};
 use crate::SaltClient;
@@ -69,10 +67,7 @@ impl Fixture for SaltFixture {
 
     async fn break_with(&self, fault: Fault) -> bool {
         match fault {
-            // Every client is made with the token of the moment, so another token would not refuse them.
-            Fault::Unauthorized => {
-                self.fake.script(Route::Any, When::Always, Answer::Unauthorized);
-            }
+            Fault::Unauthorized => self.fake.revoke_token(),
             Fault::Down => self.fake.down_after(0),
             Fault::DownAfter(requests) => self.fake.down_after(requests),
             Fault::BadRecord => self.fake.edit(add_bad_record),

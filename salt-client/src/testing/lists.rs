@@ -74,14 +74,14 @@ fn page<'a>(
         Access::Hidden => Vec::new(),
         _ => records.skip(index(offset)).take(index(limit)).map(as_sent).collect(),
     };
-    let end = offset + records.len() as u64;
+    let end = offset.saturating_add(records.len() as u64);
     let end = match settings.end_offset {
         EndOffset::Exclusive => Some(end.into()),
         EndOffset::Text => Some(end.to_string().into()),
         EndOffset::Missing => None,
         EndOffset::Stuck => Some(offset.into()),
         EndOffset::Smaller => Some(offset.saturating_sub(1).into()),
-        EndOffset::Ahead(by) => Some((end + by).into()),
+        EndOffset::Ahead(by) => Some(end.saturating_add(by).into()),
     };
     let mut answer = Map::from_iter([("response".to_owned(), Value::Array(records))]);
     answer.extend(end.map(|end: Value| ("endOffset".to_owned(), end)));

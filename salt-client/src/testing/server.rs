@@ -54,6 +54,7 @@ struct State {
     settings: Settings,
     tenant: Tenant,
     faults: Faults,
+    revoked: bool,
     calls: Vec<Call>,
 }
 
@@ -66,7 +67,7 @@ impl FakeSalt {
     pub(super) async fn serve(settings: Settings, tenant: Tenant) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = State { settings, tenant, faults: Faults::default(), calls: Vec::new() };
+        let state = State { settings, tenant, faults: Faults::default(), revoked: false, calls: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let (stop, stopped) = oneshot::channel::<()>();
         let app = Router::new().fallback(handle).with_state(Arc::clone(&state));
@@ -92,7 +93,7 @@ impl FakeSalt {
         self.address
     }
 
-    /// The token that it takes.
+    /// The token that was handed out; it is taken until it is revoked.
     pub fn token(&self) -> String {
         self.state().settings.token.clone()
     }
@@ -149,9 +150,10 @@ impl FakeSalt {
         self.state().tenant = tenant;
     }
 
-    /// Forgets everything scripted, and is up again if it was down.
+    /// Forgets everything scripted, is up again if it was down, and takes the token again if it was revoked.
     pub fn recover(&self) {
-        self.state().faults = Faults::default();
+        let mut state = self.state();
+        (state.faults, state.revoked) = (Faults::default(), false);
     }
 
     /// Answers so many requests more, and then 503 to each.
@@ -159,9 +161,9 @@ impl FakeSalt {
         self.state().faults.up_for = Some(requests);
     }
 
-    /// Takes another token from now on, so that clients that hold the old one are refused.
+    /// Takes the token no longer.
     pub fn revoke_token(&self) {
-        self.state().settings.token.push_str("-renewed");
+        self.state().revoked = true;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -182,7 +184,7 @@ async fn handle(
     let mut call = record(&parts);
     let (number, answer, latency) = {
         let mut state = lock(&shared);
-        call.authorized = is_authorized(&parts, &state.settings.token);
+        call.authorized = !state.revoked && is_authorized(&parts, &state.settings.token);
         let State { faults, tenant, .. } = &mut *state;
         faults.edit(call.route, tenant);
         let answer = faults.pick(call.route);
