@@ -101,6 +101,15 @@ impl Request {
         Ok(self)
     }
 
+    /// Sets the body, of any kind, as in a form with a file. The content type, with its parameters, goes out as it is given; one that no
+    /// header can carry is an error of kind `InvalidRequest` when the request is sent.
+    ///
+    /// The body is held whole, and sent again as it is where the request is repeated.
+    pub fn with_body(mut self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        self.body = Some(body.into());
+        self.with_header("content-type", content_type)
+    }
+
     /// Sets whether the request may be made again.
     pub fn with_repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
@@ -132,7 +141,7 @@ impl Request {
         &self.headers
     }
 
-    /// The body, JSON where there is one.
+    /// The body; JSON unless its content type is among the [headers](Self::headers).
     pub fn body(&self) -> Option<&Bytes> {
         self.body.as_ref()
     }

@@ -9,7 +9,7 @@ use appsec_http::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use wiremock::matchers::{any, body_json, header, method, path, query_param};
+use wiremock::matchers::{any, body_bytes, body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 fn to_error(answer: &Answer) -> Error {
@@ -72,6 +72,25 @@ async fn a_request_is_sent_as_it_was_built() {
     assert!(["gzip", "br", "zstd"].iter().all(|encoding| encodings.contains(encoding)), "{encodings:?}");
     assert_eq!(requests[0].headers.get("cookie"), None);
     assert_eq!(requests[0].headers.get("referer"), None);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_goes_out_with_its_own_type() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(header("content-type", "multipart/form-data; boundary=x"))
+        .and(body_bytes(b"--x\r\n\0\xff".to_vec()))
+        .respond_with(ResponseTemplate::new(202))
+        .expect(1)
+        .named("the upload")
+        .mount(&server)
+        .await;
+    let request = Request::post("test: upload", "/v2/import")
+        .with_body("multipart/form-data; boundary=x", b"--x\r\n\0\xff".to_vec());
+    assert_eq!(client(&server, options()).send(&request).await.unwrap().status(), 202);
+    let unsendable = Request::post("test: upload", "/v2/import").with_body("text/plain\r\nx: y", "");
+    let error = client(&server, options()).send(&unsendable).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
 }
 
 #[tokio::test]
