@@ -183,6 +183,11 @@ impl HttpOptions {
         self
     }
 
+    /// The rate that was set; `None` where none was.
+    pub fn requests_per_second(&self) -> Option<f64> {
+        self.requests_per_second
+    }
+
     /// The biggest answer of a single call, in decoded bytes. Default: 64 MiB.
     pub fn with_max_body_bytes(mut self, bytes: u64) -> Self {
         self.max_body_bytes = bytes;

@@ -1,10 +1,12 @@
-//! Servers that misbehave, certificates made on the spot, and names that resolve as told, for test suites.
+//! Servers that misbehave, certificates made on the spot, names that resolve as told, and what fakes of services are made of,
+//! for test suites.
 //!
 //! Everything listens on loopback only, on a port that the system picks, and ends when it is dropped.
 
 mod black_hole;
 mod certificates;
 mod connect_proxy;
+pub mod fake;
 mod fault_proxy;
 mod resolver;
 mod tls_server;
