@@ -4,22 +4,9 @@ use appsec_core::Spelled;
 use serde_json::Value;
 
 use super::ids::{ConfigId, TemplateId, UserTemplateId};
+use super::permissions::PermissionLevel;
 use super::scans::Scan;
 use super::{Moment, wire};
-
-appsec_core::open_enum! {
-    /// What the caller, or someone else, may do with a configuration.
-    pub enum PermissionLevel {
-        /// Nothing.
-        NoAccess = "no_access",
-        /// Look at it.
-        View = "view",
-        /// Look at it and launch it.
-        Control = "control",
-        /// Everything.
-        Configure = "configure",
-    }
-}
 
 wire! {
     /// A scan configuration as listings show it.

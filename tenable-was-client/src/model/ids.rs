@@ -55,6 +55,12 @@ uuid_ids! {
     VulnId, "the id of a vulnerability";
     /// The id of an export job.
     ExportId, "the id of an export";
+    /// The id of a folder that a user files configurations in.
+    FolderId, "the id of a folder";
+    /// The id of a file attached to a detection.
+    AttachmentId, "the id of an attachment";
+    /// The id of a tag's value.
+    TagId, "the id of a tag";
 }
 
 /// The number of a plugin: the rule that a finding breaks.
@@ -66,6 +72,11 @@ pub struct PluginId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ChunkId(pub u64);
+
+/// The number of a scanner or of a group of scanners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ScannerId(pub u64);
 
 macro_rules! numbers {
     ($($name:ident),+) => {$(
@@ -89,7 +100,7 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!(PluginId, ChunkId);
+numbers!(PluginId, ChunkId, ScannerId);
 
 #[cfg(test)]
 mod tests {

@@ -4,29 +4,39 @@
 //! empty. Numbers and text are read from one another, since the service is not of one mind about them. What this version does not
 //! know is kept in `extra` and written back.
 
+mod applications;
 mod configs;
 mod exports;
+mod filters;
+mod folders;
 mod ids;
 mod lenient;
 mod moment;
+mod permissions;
 mod plugins;
 mod reports;
 mod scans;
 mod templates;
 mod tenant;
+mod user_templates;
 mod vulnerabilities;
 mod wire;
 
-pub use configs::{ConfigDetails, ConfigSummary, PermissionLevel, Schedule, UserTemplateRef};
+pub use applications::{AddedApplication, NewApplication};
+pub use configs::{ConfigDetails, ConfigSummary, Schedule, UserTemplateRef};
 pub use exports::{
     CvssVector, ExploitFramework, ExportAsset, ExportFilters, ExportFinding, ExportPlugin, ExportRequest,
     ExportScan, ExportState, ExportStatus, FindingState, SeverityChange, ThreatVector, Vpr, VprDrivers, Xref,
 };
+pub use filters::{FilterControl, FilterField, FilterList};
+pub use folders::Folder;
 pub use ids::{
-    AssetId, ChunkId, ConfigId, ExportId, PluginId, TemplateId, TenableScanId, UserTemplateId, VulnId,
+    AssetId, AttachmentId, ChunkId, ConfigId, ExportId, FolderId, PluginId, ScannerId, TagId, TemplateId,
+    TenableScanId, UserTemplateId, VulnId,
 };
 pub use moment::Moment;
-pub use plugins::{OwaspPlace, Plugin};
+pub use permissions::{Permission, PermissionEntity, PermissionLevel, ResultsVisibility};
+pub use plugins::{OwaspPlace, Plugin, PluginSummary};
 pub use reports::{
     ReportConfig, ReportFinding, ReportHead, ReportNote, ReportScan, ReportXref, ScanReport, TemplateRef,
 };
@@ -35,9 +45,14 @@ pub use scans::{
     ScanState, Scanner, TargetRef,
 };
 pub use templates::Template;
-pub use tenant::{AppLicence, Licence, Role, ServerProperties, Session};
+pub use tenant::{
+    AppLicence, Licence, ListedScanner, Role, ScannerList, ServerProperties, ServerState, ServerStatus,
+    Session, Withheld,
+};
+pub use user_templates::{UserTemplate, UserTemplateUpdate};
 pub use vulnerabilities::{Attachment, HttpRequest, HttpResponse, Vulnerability, VulnerabilityDetails};
 pub use wire::{Extra, Page, Pagination, Sort};
 
 pub(crate) use lenient::FromWire;
+pub(crate) use user_templates::Unwrapped;
 pub(crate) use wire::wire;

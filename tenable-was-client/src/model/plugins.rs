@@ -6,6 +6,18 @@ use super::ids::PluginId;
 use super::{Moment, wire};
 
 wire! {
+    /// A plugin as listings and templates show it.
+    pub struct PluginSummary {
+        /// Its number.
+        pub plugin_id: PluginId,
+        /// Its name.
+        pub name: Option<String>,
+        /// Its family.
+        pub family: Option<String>,
+        /// Policies that it belongs to (observed; seen empty only).
+        pub policy: Vec<String>,
+    }
+
     /// A plugin in full.
     pub struct Plugin {
         /// Its number.

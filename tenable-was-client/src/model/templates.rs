@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::ids::TemplateId;
+use super::plugins::PluginSummary;
 use super::wire;
 
 wire! {
@@ -22,7 +23,7 @@ wire! {
         pub settings: Option<Value>,
         /// Settings to begin with.
         pub defaults: Option<Value>,
-        /// Its plugins: id, name, family.
-        pub plugins: Vec<Value>,
+        /// Its plugins.
+        pub plugins: Vec<PluginSummary>,
     }
 }

@@ -2,11 +2,49 @@
 
 use std::collections::BTreeMap;
 
+use appsec_core::Spelled;
+use serde::de::{Deserializer, IgnoredAny};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Moment, wire};
+use super::ids::ScannerId;
+use super::{FromWire, Moment, wire};
+
+appsec_core::open_enum! {
+    /// How the server is.
+    pub enum ServerState {
+        /// It serves.
+        Ready = "ready",
+        /// It starts.
+        Loading = "loading",
+        /// Its database is damaged.
+        CorruptDb = "corrupt-db",
+        /// Its plugins are out of date.
+        FeedExpired = "feed-expired",
+        /// Its evaluation is over.
+        EvalExpired = "eval-expired",
+        /// It is locked.
+        Locked = "locked",
+        /// It is not registered.
+        Register = "register",
+        /// It is not registered, and locked.
+        RegisterLocked = "register-locked",
+        /// Its plugins could not be fetched.
+        DownloadFailed = "download-failed",
+        /// Its plugins could not be read.
+        FeedError = "feed-error",
+    }
+}
 
 wire! {
+    /// How the server is.
+    pub struct ServerStatus {
+        /// An HTTP status, 200 where all is well.
+        pub code: Option<u64>,
+        /// How it is, in a word.
+        pub status: Option<Spelled<ServerState>>,
+    }
+
     /// What the server says of itself.
     pub struct ServerProperties {
         /// The licence.
@@ -53,6 +91,72 @@ wire! {
         pub container_uuid: Option<String>,
         /// The tenant's name.
         pub container_name: Option<String>,
+    }
+
+    /// The scanners of a tenant.
+    pub struct ScannerList {
+        /// The scanners, and the groups of them.
+        pub scanners: Vec<ListedScanner>,
+    }
+
+    /// A scanner, or a group of scanners.
+    pub struct ListedScanner {
+        /// Its number, by which a configuration names it.
+        pub id: Option<ScannerId>,
+        /// Its UUID.
+        pub uuid: Option<String>,
+        /// Its name.
+        pub name: Option<String>,
+        /// Its kind: `webapp`, `managed_webapp`, `local`, …
+        pub kind: Option<String> as "type",
+        /// `on` or `off`.
+        pub status: Option<String>,
+        /// True when it can scan web applications.
+        pub supports_webapp: Option<bool>,
+        /// True for a group.
+        pub group: Option<bool>,
+        /// True when it is a pool.
+        pub pool: Option<bool>,
+        /// True when others may use it.
+        pub shared: Option<bool>,
+        /// Who owns it.
+        pub owner: Option<String>,
+        /// The key by which a scanner links itself to the tenant, which is a secret.
+        pub key: Withheld,
+        /// What it is licensed for.
+        pub license: Option<Value>,
+    }
+}
+
+/// Something secret that an answer holds and nobody asked for: it is read past, and neither kept nor written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Withheld;
+
+impl FromWire for Withheld {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self)
+    }
+
+    fn is_absent(&self) -> bool {
+        true
+    }
+}
+
+impl Serialize for Withheld {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl ScannerList {
+    /// Those that can scan web applications: the ones to name in a configuration.
+    pub fn for_web_applications(&self) -> impl Iterator<Item = &ListedScanner> {
+        self.scanners.iter().filter(|scanner| scanner.supports_webapp == Some(true))
     }
 }
 

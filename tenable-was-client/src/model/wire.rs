@@ -194,6 +194,11 @@ impl<T> Page<T> {
     pub fn total(&self) -> Option<u64> {
         self.pagination.as_ref().and_then(|pagination| pagination.total)
     }
+
+    /// The same page with its items made into others.
+    pub(crate) fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        Page { pagination: self.pagination, items: self.items.into_iter().map(make).collect() }
+    }
 }
 
 #[cfg(test)]
