@@ -157,129 +157,128 @@ mod tests {
 
     const SCAN: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
 
+    #[expect(clippy::default_trait_access, reason = "the type of the headers is not this crate's to name")]
     fn error(status: u16, body: &str) -> Error {
         to_error(&Answer::new(status, Default::default(), body.to_owned()))
     }
 
-    /// Status, body, kind, code, and a part of the message: the catalogue of the service's errors.
+    /// Status, body, kind, code, and a part of the message.
+    type Row = (u16, &'static str, ErrorKind, Option<&'static str>, &'static str);
+
+    /// The catalogue of the service's refusals.
+    const CATALOGUE: &[Row] = &[
+        (
+            400,
+            r#"{"reasons":[{"code":"INVALID_ID_FORMAT","reason":"The provided ID of '10-ABC' must be UUID type"}]}"#,
+            InvalidRequest,
+            Some("INVALID_ID_FORMAT"),
+            "must be UUID type",
+        ),
+        (
+            400,
+            r#"{"reasons":[{"code":"INVALID_JSON_BODY","reason":"Query decoding Instant failed: Text '…' could not be parsed at index 19"}]}"#,
+            InvalidRequest,
+            Some("INVALID_JSON_BODY"),
+            "could not be parsed",
+        ),
+        (
+            400,
+            r#"{"code":"INPUT_FORM_VIOLATION","fields":[{"field":".name","message_type":"VALUE_MUST_BE_SPECIFIED","value":{"message":"the value must be specified"}}]}"#,
+            InvalidRequest,
+            Some("INPUT_FORM_VIOLATION"),
+            ".name: the value must be specified",
+        ),
+        (
+            400,
+            r#"{"code":"INPUT_FORM_VIOLATION","fields":[{"field":".x","message_type":"INVALID_TYPE"}]}"#,
+            InvalidRequest,
+            Some("INPUT_FORM_VIOLATION"),
+            ".x: INVALID_TYPE",
+        ),
+        (400, r#"{"reasons":[{"reason":"scan not finalized"}]}"#, Conflict, None, "scan not finalized"),
+        (400, "", InvalidRequest, None, "without an explanation"),
+        (
+            401,
+            r#"{"statusCode":401,"error":"Unauthorized","message":"Invalid credentials."}"#,
+            Auth,
+            None,
+            "Invalid credentials.",
+        ),
+        (403, "{}", PermissionDenied, None, "without an explanation"),
+        (
+            403,
+            r#"{"reasons":[{"code":"OPERATION_FORBIDDEN","reason":"no"}]}"#,
+            PermissionDenied,
+            Some("OPERATION_FORBIDDEN"),
+            "no",
+        ),
+        (
+            404,
+            r#"{"reasons":[{"code":"NOT_FOUND","reason":"Resource with ID 'x' not found"}]}"#,
+            NotFound,
+            Some("NOT_FOUND"),
+            "Resource with ID",
+        ),
+        (404, r#"{"reasons":[{"code":"NOT_FOUND"}]}"#, NotFound, Some("NOT_FOUND"), "NOT_FOUND"),
+        (404, "{}", NotFound, None, "without an explanation"),
+        (404, r#"{"status":404,"message":"Export expired or not found"}"#, NotFound, None, "Export expired"),
+        (404, r#"{"error":"Chunk does not exist"}"#, NotFound, None, "Chunk does not exist"),
+        (404, "gone fishing", NotFound, None, "gone fishing"),
+        (
+            409,
+            r#"{"reasons":[{"code":"NOT_ALLOWED","reason":"This configuration already has a running scan: '9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a'"}]}"#,
+            Conflict,
+            Some("NOT_ALLOWED"),
+            SCAN,
+        ),
+        (
+            409,
+            r#"{"active_job_id":"9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a","failure_reason":"conflict with a running export"}"#,
+            Conflict,
+            None,
+            SCAN,
+        ),
+        (
+            400,
+            r#"{"reasons":[{"code":"DUPLICATE_ENTITY","reason":"name"}]}"#,
+            Conflict,
+            Some("DUPLICATE_ENTITY"),
+            "name",
+        ),
+        (415, "{}", InvalidRequest, None, "without an explanation"),
+        (
+            422,
+            r#"{"statusCode":422,"error":"Unprocessable Entity","message":"plugin not remediable"}"#,
+            InvalidRequest,
+            None,
+            "plugin not remediable",
+        ),
+        (
+            429,
+            "<html><head><title>429 Too Many Requests</title></head></html>",
+            RateLimited,
+            None,
+            "HTML page",
+        ),
+        (
+            500,
+            r#"{"statusCode":500,"error":"Internal Server Error","message":"Please try your request again."}"#,
+            Server,
+            None,
+            "try your request again",
+        ),
+        (503, r#"{"statusCode":503,"error":"Service Unavailable"}"#, Server, None, "Service Unavailable"),
+        (502, "<!doctype html><p>bad gateway</p>", Server, None, "HTML page"),
+        (302, "", Unexpected, None, "redirects"),
+        (408, "", Transport, None, "without"),
+        (418, "[]", Unexpected, None, "without"),
+        (400, r#"{"reasons":[]}"#, InvalidRequest, None, "without"),
+        (400, r#"{"reasons":[3,null,{}],"fields":7}"#, InvalidRequest, None, "without"),
+    ];
+
     #[test]
     fn every_answer_of_the_catalogue_has_its_kind_code_and_words() {
-        let catalogue: &[(u16, &str, ErrorKind, Option<&str>, &str)] = &[
-            (
-                400,
-                r#"{"reasons":[{"code":"INVALID_ID_FORMAT","reason":"The provided ID of '10-ABC' must be UUID type"}]}"#,
-                InvalidRequest,
-                Some("INVALID_ID_FORMAT"),
-                "must be UUID type",
-            ),
-            (
-                400,
-                r#"{"reasons":[{"code":"INVALID_JSON_BODY","reason":"Query decoding Instant failed: Text '…' could not be parsed at index 19"}]}"#,
-                InvalidRequest,
-                Some("INVALID_JSON_BODY"),
-                "could not be parsed",
-            ),
-            (
-                400,
-                r#"{"code":"INPUT_FORM_VIOLATION","fields":[{"field":".name","message_type":"VALUE_MUST_BE_SPECIFIED","value":{"message":"the value must be specified"}}]}"#,
-                InvalidRequest,
-                Some("INPUT_FORM_VIOLATION"),
-                ".name: the value must be specified",
-            ),
-            (
-                400,
-                r#"{"code":"INPUT_FORM_VIOLATION","fields":[{"field":".x","message_type":"INVALID_TYPE"}]}"#,
-                InvalidRequest,
-                Some("INPUT_FORM_VIOLATION"),
-                ".x: INVALID_TYPE",
-            ),
-            (400, r#"{"reasons":[{"reason":"scan not finalized"}]}"#, Conflict, None, "scan not finalized"),
-            (400, "", InvalidRequest, None, "without an explanation"),
-            (
-                401,
-                r#"{"statusCode":401,"error":"Unauthorized","message":"Invalid credentials."}"#,
-                Auth,
-                None,
-                "Invalid credentials.",
-            ),
-            (403, "{}", PermissionDenied, None, "without an explanation"),
-            (
-                403,
-                r#"{"reasons":[{"code":"OPERATION_FORBIDDEN","reason":"no"}]}"#,
-                PermissionDenied,
-                Some("OPERATION_FORBIDDEN"),
-                "no",
-            ),
-            (
-                404,
-                r#"{"reasons":[{"code":"NOT_FOUND","reason":"Resource with ID 'x' not found"}]}"#,
-                NotFound,
-                Some("NOT_FOUND"),
-                "Resource with ID",
-            ),
-            (404, r#"{"reasons":[{"code":"NOT_FOUND"}]}"#, NotFound, Some("NOT_FOUND"), "NOT_FOUND"),
-            (404, "{}", NotFound, None, "without an explanation"),
-            (
-                404,
-                r#"{"status":404,"message":"Export expired or not found"}"#,
-                NotFound,
-                None,
-                "Export expired",
-            ),
-            (404, r#"{"error":"Chunk does not exist"}"#, NotFound, None, "Chunk does not exist"),
-            (404, "gone fishing", NotFound, None, "gone fishing"),
-            (
-                409,
-                r#"{"reasons":[{"code":"NOT_ALLOWED","reason":"This configuration already has a running scan: '9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a'"}]}"#,
-                Conflict,
-                Some("NOT_ALLOWED"),
-                SCAN,
-            ),
-            (
-                409,
-                r#"{"active_job_id":"9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a","failure_reason":"conflict with a running export"}"#,
-                Conflict,
-                None,
-                SCAN,
-            ),
-            (
-                400,
-                r#"{"reasons":[{"code":"DUPLICATE_ENTITY","reason":"name"}]}"#,
-                Conflict,
-                Some("DUPLICATE_ENTITY"),
-                "name",
-            ),
-            (415, "{}", InvalidRequest, None, "without an explanation"),
-            (
-                422,
-                r#"{"statusCode":422,"error":"Unprocessable Entity","message":"plugin not remediable"}"#,
-                InvalidRequest,
-                None,
-                "plugin not remediable",
-            ),
-            (
-                429,
-                "<html><head><title>429 Too Many Requests</title></head></html>",
-                RateLimited,
-                None,
-                "HTML page",
-            ),
-            (
-                500,
-                r#"{"statusCode":500,"error":"Internal Server Error","message":"Please try your request again."}"#,
-                Server,
-                None,
-                "try your request again",
-            ),
-            (503, r#"{"statusCode":503,"error":"Service Unavailable"}"#, Server, None, "Service Unavailable"),
-            (502, "<!doctype html><p>bad gateway</p>", Server, None, "HTML page"),
-            (302, "", Unexpected, None, "redirects"),
-            (408, "", Transport, None, "without"),
-            (418, "[]", Unexpected, None, "without"),
-            (400, r#"{"reasons":[]}"#, InvalidRequest, None, "without"),
-            (400, r#"{"reasons":[3,null,{}],"fields":7}"#, InvalidRequest, None, "without"),
-        ];
-        for (status, body, kind, code, words) in catalogue {
+        for (status, body, kind, code, words) in CATALOGUE {
             let error = error(*status, body);
             assert_eq!(error.kind(), *kind, "{status} {body}");
             assert_eq!(error.code(), *code, "{status} {body}");

@@ -16,8 +16,8 @@ pub mod testing;
 pub use builder::{
     DEFAULT_BASE_URL, TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY, TenableWasClientBuilder,
 };
-pub use client::{MAX_PAGE, PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
-pub use export::{Ending, ExportJob, ExportOptions, ExportRecords, Lost};
+pub use client::{PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
+pub use export::{ExportEnding, ExportJob, ExportOptions, ExportRecords, LostChunk};
 
 pub use appsec_core::{Error, ErrorKind, Result};
 pub use appsec_http::HttpOptions;

@@ -19,7 +19,7 @@ use appsec_http::HttpClient;
 
 use crate::export::{ExportOptions, KnownPlugins};
 
-pub use pages::{MAX_PAGE, PageQuery};
+pub use pages::PageQuery;
 pub use reports::ReportFindings;
 pub use vulnerabilities::VulnerabilityPage;
 

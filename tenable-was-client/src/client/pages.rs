@@ -3,14 +3,12 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
+use appsec_core::ErrorKind;
 use appsec_http::{Request, Result, paginate};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 
 use crate::model::Page;
-
-/// The most items a page can hold (vendor document).
-pub const MAX_PAGE: u32 = 200;
 
 /// Which page of a listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,16 +16,19 @@ pub const MAX_PAGE: u32 = 200;
 pub struct PageQuery {
     /// How many items to pass over.
     pub offset: u64,
-    /// How many items at most; the service takes 10 where nothing is said, and [`MAX_PAGE`] at most.
+    /// How many items at most; the service takes 10 where nothing is said, and [`PageQuery::MAX_LIMIT`] at most.
     pub limit: Option<u32>,
     /// The order, as in `name:desc,created_at:asc`. The vendor does not list the fields.
     pub sort: Option<&'static str>,
 }
 
 impl PageQuery {
+    /// The most items a page can hold (vendor document).
+    pub const MAX_LIMIT: u32 = 200;
+
     /// The first page, as large as pages get.
     pub fn new() -> Self {
-        Self { offset: 0, limit: Some(MAX_PAGE), sort: None }
+        Self { offset: 0, limit: Some(Self::MAX_LIMIT), sort: None }
     }
 
     /// Passes over so many items.
@@ -62,7 +63,8 @@ impl PageQuery {
 
 /// Streams a listing page by page, each item once: offsets shift under a listing that changes, so that an item may come twice.
 ///
-/// The end is what the total says; an empty page ends it too, for where the total counts what the caller may not see.
+/// The end is what the total says; an empty page ends it too, for where the total counts what the caller may not see. An order that the
+/// service refuses is given up: the vendor does not say by which fields a listing can be sorted.
 pub(crate) fn pages<T, K, F, Fut>(
     first: PageQuery,
     id: fn(&T) -> K,
@@ -76,9 +78,17 @@ where
 {
     let mut seen = HashSet::new();
     paginate(first, move |query: PageQuery| {
+        let unsorted = PageQuery { sort: None, ..query.clone() };
         let page = fetch(query.clone());
+        // A future that is not awaited asks for nothing.
+        let again = (query.sort.is_some() && query.offset == 0).then(|| fetch(unsorted.clone()));
         async move {
-            let page = page.await?;
+            let (query, page) = match (page.await, again) {
+                (Err(error), Some(again)) if error.kind() == ErrorKind::InvalidRequest => {
+                    (unsorted, again.await?)
+                }
+                (page, _) => (query, page?),
+            };
             let next = next_page(&query, &page);
             Ok((page.items, next))
         }
@@ -138,6 +148,23 @@ mod tests {
     async fn an_item_that_shifts_into_the_next_page_comes_once() {
         let (items, _) = walk(vec![page(&[1, 2], Some(4)), page(&[2, 3], Some(4))]).await;
         assert_eq!(items, [vec![1, 2], vec![3]]);
+    }
+
+    #[tokio::test]
+    async fn an_order_that_is_refused_is_given_up() {
+        let stream = pages(
+            PageQuery::new().with_sort("created_at:asc"),
+            |item| *item,
+            |query| async move {
+                match (query.sort, query.offset) {
+                    (Some(_), _) => Err(appsec_core::Error::new(ErrorKind::InvalidRequest, "no such field")),
+                    (None, 0) => Ok(page(&[1, 2], Some(3))),
+                    (None, _) => Ok(page(&[3], Some(3))),
+                }
+            },
+        );
+        let items: Vec<u32> = stream.try_concat().await.unwrap();
+        assert_eq!(items, [1, 2, 3]);
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use appsec_core::{CoverageGap, Error, ErrorKind, Result, Severity, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::ledger::{Ending, Ledger, Lost, ending};
+use super::ledger::{ExportEnding, Ledger, LostChunk, ending};
 use super::poll::Pacer;
 use crate::TenableWasClient;
 use crate::error::id_in;
@@ -54,7 +54,7 @@ pub struct ExportJob {
     seen: bool,
     /// The word of an unknown state, while the job stands in one.
     unknown: Option<String>,
-    ending: Option<Ending>,
+    ending: Option<ExportEnding>,
 }
 
 impl ExportJob {
@@ -140,7 +140,7 @@ impl ExportJob {
     }
 
     /// How it ended; `None` while more chunks may come.
-    pub fn ending(&self) -> Option<&Ending> {
+    pub fn ending(&self) -> Option<&ExportEnding> {
         self.ending.as_ref()
     }
 
@@ -221,7 +221,7 @@ impl ExportJob {
                 .with_source(error));
         }
         if self.seen {
-            self.ending = Some(Ending::Vanished);
+            self.ending = Some(ExportEnding::Vanished);
             return Ok(());
         }
         let now = Instant::now();
@@ -234,7 +234,7 @@ impl ExportJob {
 
     fn give_up(&mut self, now: Instant) -> Result<()> {
         if let Some(word) = self.unknown.take() {
-            self.ending = Some(Ending::Unknown(word));
+            self.ending = Some(ExportEnding::Unknown(word));
             return Ok(());
         }
         let minutes = self.pacer.standing_for(now).as_secs() / 60;
@@ -252,7 +252,7 @@ impl ExportJob {
     }
 
     /// Notes that a chunk will not come.
-    pub fn lost(&mut self, chunk: ChunkId, lost: Lost) {
+    pub fn lost(&mut self, chunk: ChunkId, lost: LostChunk) {
         self.ledger.lost(chunk, lost);
     }
 
@@ -265,7 +265,7 @@ impl ExportJob {
     pub fn gaps(&self) -> Vec<CoverageGap> {
         match &self.ending {
             Some(ending) => self.ledger.gaps(ending),
-            None => self.ledger.gaps(&Ending::Unknown("not yet ended".to_owned())),
+            None => self.ledger.gaps(&ExportEnding::Unknown("not yet ended".to_owned())),
         }
     }
 
@@ -287,7 +287,7 @@ impl ExportJob {
 /// Whether assets outside the licence are included is not echoed (observed); the odd time bound of
 /// [`ExportRequest::everything`] makes it unlikely that another's job has these filters.
 fn is_ours(request: &ExportRequest, status: &ExportStatus) -> bool {
-    let bad_end = matches!(ending(status), Some(Ending::Cancelled | Ending::Failed));
+    let bad_end = matches!(ending(status), Some(ExportEnding::Cancelled | ExportEnding::Failed));
     !bad_end && status.filters.as_ref().is_some_and(|echoed| same(&request.filters, echoed))
 }
 

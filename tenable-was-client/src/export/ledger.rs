@@ -13,13 +13,13 @@ enum Fate {
     /// Offered by the service and handed out to be fetched.
     Taken,
     Delivered,
-    Lost(Lost),
+    Lost(LostChunk),
 }
 
 /// Why a chunk will not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Lost {
+pub enum LostChunk {
     /// The service could not make it.
     Failed,
     /// The service dropped it after a failure or a cancellation.
@@ -33,7 +33,7 @@ pub enum Lost {
 /// How an export ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ending {
+pub enum ExportEnding {
     /// The service finished it. Chunks may be missing all the same.
     Finished,
     /// Someone cancelled it.
@@ -79,7 +79,7 @@ impl Ledger {
                 }
                 // What the service had given up is there after all.
                 Entry::Occupied(mut known)
-                    if matches!(known.get(), Fate::Lost(Lost::Failed | Lost::Cancelled)) =>
+                    if matches!(known.get(), Fate::Lost(LostChunk::Failed | LostChunk::Cancelled)) =>
                 {
                     known.insert(Fate::Taken);
                     new.push(*chunk);
@@ -88,7 +88,7 @@ impl Ledger {
             }
         }
         for (chunks, lost) in
-            [(&status.chunks_failed, Lost::Failed), (&status.chunks_cancelled, Lost::Cancelled)]
+            [(&status.chunks_failed, LostChunk::Failed), (&status.chunks_cancelled, LostChunk::Cancelled)]
         {
             for chunk in chunks {
                 self.chunks.entry(*chunk).or_insert(Fate::Lost(lost));
@@ -101,7 +101,7 @@ impl Ledger {
         self.chunks.insert(chunk, Fate::Delivered);
     }
 
-    pub(crate) fn lost(&mut self, chunk: ChunkId, lost: Lost) {
+    pub(crate) fn lost(&mut self, chunk: ChunkId, lost: LostChunk) {
         self.chunks.insert(chunk, Fate::Lost(lost));
     }
 
@@ -116,16 +116,16 @@ impl Ledger {
     }
 
     /// What is missing, once the export has ended and nothing is under way.
-    pub(crate) fn gaps(&self, ending: &Ending) -> Vec<CoverageGap> {
+    pub(crate) fn gaps(&self, ending: &ExportEnding) -> Vec<CoverageGap> {
         let mut gaps = Vec::new();
         let reason = self.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let incomplete = |what: String| CoverageGap::new(GapKind::ExportIncomplete, what);
         match ending {
-            Ending::Finished => {}
-            Ending::Cancelled => gaps.push(incomplete(format!("the export was cancelled{reason}"))),
-            Ending::Failed => gaps.push(incomplete(format!("the export failed{reason}"))),
-            Ending::Vanished => gaps.push(incomplete("the export expired before it ended".to_owned())),
-            Ending::Unknown(word) => gaps.push(incomplete(format!(
+            ExportEnding::Finished => {}
+            ExportEnding::Cancelled => gaps.push(incomplete(format!("the export was cancelled{reason}"))),
+            ExportEnding::Failed => gaps.push(incomplete(format!("the export failed{reason}"))),
+            ExportEnding::Vanished => gaps.push(incomplete("the export expired before it ended".to_owned())),
+            ExportEnding::Unknown(word) => gaps.push(incomplete(format!(
                 "the export stands in the state {word:?}, which this version does not know, and does not move"
             ))),
         }
@@ -133,10 +133,10 @@ impl Ledger {
             let what = match fate {
                 Fate::Delivered => continue,
                 Fate::Taken => "was not read to its end",
-                Fate::Lost(Lost::Failed) => "failed at the service",
-                Fate::Lost(Lost::Cancelled) => "was cancelled at the service",
-                Fate::Lost(Lost::Expired) => "expired before it was fetched",
-                Fate::Lost(Lost::NotReady) => "was offered and never became ready",
+                Fate::Lost(LostChunk::Failed) => "failed at the service",
+                Fate::Lost(LostChunk::Cancelled) => "was cancelled at the service",
+                Fate::Lost(LostChunk::Expired) => "expired before it was fetched",
+                Fate::Lost(LostChunk::NotReady) => "was offered and never became ready",
             };
             gaps.push(CoverageGap::new(
                 GapKind::Chunk,
@@ -165,11 +165,11 @@ impl Ledger {
 }
 
 /// How an export with that status has ended; `None` while it goes on, and for words nobody knows.
-pub(crate) fn ending(status: &ExportStatus) -> Option<Ending> {
+pub(crate) fn ending(status: &ExportStatus) -> Option<ExportEnding> {
     match status.status.as_ref().map(Spelled::value)? {
-        ExportState::Finished => Some(Ending::Finished),
-        ExportState::Cancelled => Some(Ending::Cancelled),
-        ExportState::Error => Some(Ending::Failed),
+        ExportState::Finished => Some(ExportEnding::Finished),
+        ExportState::Cancelled => Some(ExportEnding::Cancelled),
+        ExportState::Error => Some(ExportEnding::Failed),
         ExportState::Queued | ExportState::Processing | ExportState::Unknown(_) => None,
     }
 }
@@ -210,8 +210,8 @@ mod tests {
         for chunk in ledger.observe(&end) {
             ledger.delivered(chunk);
         }
-        assert_eq!(ending(&end), Some(Ending::Finished));
-        assert!(ledger.gaps(&Ending::Finished).is_empty());
+        assert_eq!(ending(&end), Some(ExportEnding::Finished));
+        assert!(ledger.gaps(&ExportEnding::Finished).is_empty());
     }
 
     #[test]
@@ -222,11 +222,11 @@ mod tests {
             for chunk in ledger.observe(&status(end)) {
                 ledger.delivered(chunk);
             }
-            assert!(ledger.gaps(&Ending::Finished).is_empty(), "{available}");
+            assert!(ledger.gaps(&ExportEnding::Finished).is_empty(), "{available}");
         }
         let mut ledger = Ledger::default();
         ledger.observe(&status(json!({"status": "FINISHED", "total_chunks": 0})));
-        assert!(ledger.gaps(&Ending::Finished).is_empty(), "an empty result");
+        assert!(ledger.gaps(&ExportEnding::Finished).is_empty(), "an empty result");
     }
 
     #[test]
@@ -236,9 +236,9 @@ mod tests {
             "chunks_available": [1, 2, 5], "chunks_failed": [3], "chunks_cancelled": [4]}));
         ledger.observe(&end);
         ledger.delivered(ChunkId(1));
-        ledger.lost(ChunkId(2), Lost::Expired);
-        ledger.lost(ChunkId(5), Lost::NotReady);
-        let gaps = ledger.gaps(&Ending::Finished);
+        ledger.lost(ChunkId(2), LostChunk::Expired);
+        ledger.lost(ChunkId(5), LostChunk::NotReady);
+        let gaps = ledger.gaps(&ExportEnding::Finished);
         assert_eq!(kinds(&gaps), vec![GapKind::Chunk; 4]);
         assert!(gaps[0].message.starts_with("chunk 2 of the export expired"), "{}", gaps[0].message);
         assert!(gaps[1].message.contains("1 of 5 chunks failed"), "{}", gaps[1].message);
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn an_export_that_ended_badly_keeps_its_chunks_and_says_so() {
-        for (word, expected) in [("ERROR", Ending::Failed), ("CANCELLED", Ending::Cancelled)] {
+        for (word, expected) in [("ERROR", ExportEnding::Failed), ("CANCELLED", ExportEnding::Cancelled)] {
             let mut ledger = Ledger::default();
             let cancelled: Vec<u64> = (3..=20).collect();
             let end = status(
@@ -271,15 +271,15 @@ mod tests {
         {
             ledger.delivered(chunk);
         }
-        assert_eq!(kinds(&ledger.gaps(&Ending::Finished)), [GapKind::ExportIncomplete]);
+        assert_eq!(kinds(&ledger.gaps(&ExportEnding::Finished)), [GapKind::ExportIncomplete]);
         ledger.observe(&status(json!({"total_chunks": 1})));
         assert_eq!(
-            kinds(&ledger.gaps(&Ending::Finished)),
+            kinds(&ledger.gaps(&ExportEnding::Finished)),
             [GapKind::ExportIncomplete],
             "more than there should be"
         );
         assert_eq!(
-            kinds(&Ledger::default().gaps(&Ending::Finished)),
+            kinds(&Ledger::default().gaps(&ExportEnding::Finished)),
             [GapKind::ExportIncomplete],
             "no total"
         );
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(ledger.observe(&status(json!({"chunks_available": [1]}))), chunks([1]));
         ledger.delivered(ChunkId(1));
         ledger.observe(&status(json!({"chunks_failed": [1]})));
-        assert!(ledger.gaps(&Ending::Finished).is_empty(), "what is delivered is delivered");
+        assert!(ledger.gaps(&ExportEnding::Finished).is_empty(), "what is delivered is delivered");
     }
 
     #[test]
@@ -332,7 +332,7 @@ mod tests {
                 delivered += 1;
             }
             if delivered != total {
-                prop_assert!(!ledger.gaps(&Ending::Finished).is_empty());
+                prop_assert!(!ledger.gaps(&ExportEnding::Finished).is_empty());
             }
         }
     }

@@ -11,7 +11,7 @@ mod records;
 mod span;
 
 pub use job::ExportJob;
-pub use ledger::{Ending, Lost};
+pub use ledger::{ExportEnding, LostChunk};
 pub use options::ExportOptions;
 pub use records::ExportRecords;
 

@@ -15,7 +15,7 @@ use super::assets::Assets;
 use super::emit::Emit;
 use super::output::{Output, Wanted, add_unknown, bad_record, collect, count_fields, count_unknown};
 use crate::TenableWasClient;
-use crate::export::{CHUNK_OPERATION, Decoder, Event, ExportJob, Fetcher, Lost, Reader};
+use crate::export::{CHUNK_OPERATION, Decoder, Event, ExportJob, Fetcher, LostChunk, Reader};
 use crate::map::{Common, KEY, RuleCache, Target, of_export, partition_of_asset};
 use crate::model::{AssetId, ChunkId, ExportId, ExportRequest};
 
@@ -179,7 +179,7 @@ async fn walk(
 
 enum Retry {
     At(Instant),
-    Never(Lost),
+    Never(LostChunk),
 }
 
 /// What becomes of a chunk that could not be read. Anything but the two answers that concern the chunk alone ends the walk.
@@ -195,7 +195,7 @@ fn chunk_failed(
             Err(Error::new(ErrorKind::ResumeExpired, format!("chunk {chunk} exists no more; start over"))
                 .with_source(error))
         }
-        ErrorKind::NotFound => Ok(Retry::Never(Lost::Expired)),
+        ErrorKind::NotFound => Ok(Retry::Never(LostChunk::Expired)),
         // 400 is said to mean "not ready" here (vendor document).
         ErrorKind::InvalidRequest if error.status() == Some(400) => {
             let options = &client.inner.export;
@@ -203,7 +203,7 @@ fn chunk_failed(
             let since = *not_ready.entry(chunk).or_insert(now);
             let waited = now.saturating_duration_since(since);
             if waited >= options.patience {
-                return Ok(Retry::Never(Lost::NotReady));
+                return Ok(Retry::Never(LostChunk::NotReady));
             }
             let pause = waited.clamp(options.first_pause, options.longest_pause);
             Ok(Retry::At(now + pause))
@@ -277,6 +277,10 @@ impl RecordReader {
         };
         let finding = of_export(common, &record, rule);
         count_unknown(&mut self.out.unknown, &finding, "finding", &record.extra);
+        let change = record.severity_modification_type.as_ref().map(appsec_core::Spelled::value);
+        if let Some(change) = change.filter(|change| change.is_unknown()) {
+            self.out.unknown.word("severity_modification_type", change.as_str());
+        }
         self.parts.wanted.finish(finding, &element.bytes)
     }
 

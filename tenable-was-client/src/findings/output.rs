@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use appsec_core::{
     Batcher, Coverage, CoverageGap, Error, Finding, FindingBatch, FindingEvent, FindingQuery, GapKind,
-    PartitionKey, Progress, Result, ResumePoint, UnknownWords,
+    PartitionKey, Progress, Result, ResumePoint, UnknownWords, mask,
 };
 use serde_json::Value;
 
@@ -39,11 +39,9 @@ impl Wanted {
 
 /// A record that could not be decoded, as a gap.
 pub(crate) fn bad_record(error: &Error, place: &str, partition: Option<&PartitionKey>) -> CoverageGap {
-    let gap = CoverageGap::new(
-        GapKind::Record,
-        format!("a record of {place} could not be decoded: {}", error.message()),
-    )
-    .with_path(error.path().unwrap_or("?"));
+    // The decoder may quote a value of the record.
+    let message = format!("a record of {place} could not be decoded: {}", mask(error.message()));
+    let gap = CoverageGap::new(GapKind::Record, message).with_path(error.path().unwrap_or("?"));
     match partition {
         Some(partition) => gap.with_partition(partition.clone()),
         None => gap,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use appsec_core::{
     Batcher, CoverageGap, Error, ErrorKind, Finding, FindingEvent, FindingQuery, GapKind, PartitionKey,
-    Result, ResumePoint, Rule, ScanId, ScanProblem, ScanStatus, Severity,
+    Result, ResumePoint, Rule, ScanId, ScanProblem, ScanStatus, Severity, mask,
 };
 use appsec_http::Element;
 use futures_util::TryStreamExt;
@@ -148,12 +148,16 @@ impl Walk {
         let partition = partition_of_scan(config, run.asset, self.template());
         let place = run.url.as_deref().unwrap_or("a target without a URL").to_owned();
         let Some(id) = run.id else {
-            self.gap(GapKind::ResultsUnavailable, &partition, format!("{place} was not scanned in this run"));
+            self.gap(
+                GapKind::ResultsUnavailable,
+                &partition,
+                &format!("{place} was not scanned in this run"),
+            );
             return Ok(());
         };
         if run.status != ScanStatus::Completed {
             let message = format!("the scan of {place} is {} and not completed", word(run));
-            self.gap(GapKind::ScanLimited, &partition, message);
+            self.gap(GapKind::ScanLimited, &partition, &message);
         }
         if self.state.done.contains(&id) {
             self.output.coverage.says_nothing(partition, "it was read before the import was resumed");
@@ -177,13 +181,13 @@ impl Walk {
             self.gap(
                 GapKind::ResultsUnavailable,
                 &partition,
-                format!("the results of {place} cannot be read"),
+                &format!("the results of {place} cannot be read"),
             );
             return Ok(());
         };
         problems.extend_from_slice(own_problems);
         for problem in problems.iter().filter(|problem| problem.kind.limits_results()) {
-            self.gap(GapKind::ScanLimited, &partition, format!("{place}: {}", problem.message));
+            self.gap(GapKind::ScanLimited, &partition, &format!("{place}: {}", problem.message));
         }
         if run.asset.is_none() {
             self.output.coverage.says_nothing(partition, "the scan does not name the asset that it examined");
@@ -206,7 +210,9 @@ impl Walk {
         self.scan.template_name.as_deref().or(named)
     }
 
-    fn gap(&mut self, kind: GapKind, partition: &PartitionKey, message: String) {
+    fn gap(&mut self, kind: GapKind, partition: &PartitionKey, message: &str) {
+        // The scanner's own words and the target's URL are in it.
+        let message = mask(message).into_owned();
         self.output.coverage.says_nothing(partition.clone(), message.as_str());
         self.output.coverage.add_gap(CoverageGap::new(kind, message).with_partition(partition.clone()));
     }
@@ -285,7 +291,7 @@ impl Walk {
             Ok(rest) => Beside::of(&rest),
             // The findings are there; what limits them is not known.
             Err(error) => {
-                self.gap(GapKind::ResultsUnavailable, &common.partition, error.message().to_owned());
+                self.gap(GapKind::ResultsUnavailable, &common.partition, error.message());
                 Beside { problems: Vec::new(), config_name: None }
             }
         }))
@@ -349,7 +355,7 @@ impl Walk {
         if total.is_some_and(|total| total != listed) {
             let message =
                 format!("{} detections are announced and {listed} were listed", total.unwrap_or_default());
-            self.gap(GapKind::Shifted, &common.partition, message);
+            self.gap(GapKind::Shifted, &common.partition, &message);
         }
         Ok(Some(notes(&self.client, id).await?.unwrap_or_else(|refused| vec![refused])))
     }

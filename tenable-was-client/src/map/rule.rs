@@ -125,7 +125,7 @@ fn owasp<'a>(places: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     all
 }
 
-/// A rating, where there is one. The minor version stands in the vector.
+/// A rating, where there is one. The minor version stands in the vector; of version 4 there is only one so far.
 fn cvss(major: char, score: Option<f64>, vector: Option<&String>) -> Option<Cvss> {
     let vector = vector.filter(|vector| !vector.is_empty());
     if score.is_none() && vector.is_none() {
@@ -135,7 +135,7 @@ fn cvss(major: char, score: Option<f64>, vector: Option<&String>) -> Option<Cvss
         .and_then(|vector| vector.strip_prefix("CVSS:")?.split_once('/'))
         .map(|(version, _)| version)
         .filter(|version| version.starts_with(major))
-        .map_or_else(|| major.to_string(), str::to_owned);
+        .map_or_else(|| if major == '4' { "4.0".to_owned() } else { major.to_string() }, str::to_owned);
     Some(Cvss::new(version, score, vector.cloned()))
 }
 

@@ -267,6 +267,34 @@ wire! {
         pub exploited_by_malware: Option<bool>,
         /// Whether the press wrote of it.
         pub in_the_news: Option<bool>,
+        /// Whether the vendor's other scanner exploited it.
+        pub exploited_by_nessus: Option<bool>,
+        /// Whether it looks for accounts with default passwords.
+        pub checks_for_default_account: Option<bool>,
+        /// Whether it looks for malware.
+        pub checks_for_malware: Option<bool>,
+        /// Whether Canvas has an exploit.
+        pub exploit_framework_canvas: Option<bool>,
+        /// Whether Core Impact has an exploit.
+        pub exploit_framework_core: Option<bool>,
+        /// Whether D2 Elliot has an exploit.
+        pub exploit_framework_d2_elliot: Option<bool>,
+        /// Whether `ExploitHub` has an exploit.
+        pub exploit_framework_exploithub: Option<bool>,
+        /// Whether Metasploit has an exploit.
+        pub exploit_framework_metasploit: Option<bool>,
+        /// Its package in Canvas.
+        pub canvas_package: Option<String>,
+        /// Its name in D2 Elliot.
+        pub d2_elliot_name: Option<String>,
+        /// Its number at `ExploitHub`.
+        pub exploithub_sku: Option<String>,
+        /// Its name in Metasploit.
+        pub metasploit_name: Option<String>,
+        /// Its bulletin at Microsoft.
+        pub ms_bulletin: Option<String>,
+        /// Its notice at Ubuntu.
+        pub usn: Option<String>,
         /// Whether a remedy exists.
         pub has_patch: Option<bool>,
         /// Exploits, by the framework that has them.
@@ -351,7 +379,7 @@ wire! {
         pub ids: Vec<String>,
     }
 
-    /// A CVSS vector: verbatim, and spelled out.
+    /// A CVSS vector. What spells it out is in `extra`.
     pub struct CvssVector {
         /// The vector, verbatim.
         pub raw: Option<String>,

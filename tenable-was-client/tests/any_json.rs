@@ -1,0 +1,96 @@
+//! Whatever JSON comes, no model panics, and what was read can be written and read again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::fmt::Debug;
+
+use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tenable_was_client::model::{
+    ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportStatus, Page, Plugin, ReportFinding, Scan,
+    ScanNote, ScanReport, ServerProperties, Session, Template, Vulnerability,
+};
+
+/// A composed answer, and what reads it.
+type Answer = (&'static str, fn(&Value));
+
+const ANSWERS: &[Answer] = &[
+    ("config_search", read::<Page<ConfigSummary>>),
+    ("config_scanner_text", read::<ConfigDetails>),
+    ("scan_completed", read::<Scan>),
+    ("scan_parent", read::<Scan>),
+    ("notes", read::<Page<ScanNote>>),
+    ("by_targets", read::<Page<ByTarget>>),
+    ("report_contradictions", read::<ScanReport>),
+    ("report_contradictions", read_findings),
+    ("vulnerability", read::<Vulnerability>),
+    ("plugin", read::<Plugin>),
+    ("templates", read::<Page<Template>>),
+    ("server_properties", read::<ServerProperties>),
+    ("session", read::<Session>),
+    ("export_status_partial", read::<ExportStatus>),
+    ("export_chunk", read::<Vec<ExportFinding>>),
+    ("export_chunk_contradictions", read::<Vec<ExportFinding>>),
+];
+
+fn read<T: DeserializeOwned + Serialize + PartialEq + Debug>(value: &Value) {
+    let Ok(decoded) = serde_json::from_value::<T>(value.clone()) else { return };
+    let again: T = serde_json::from_value(serde_json::to_value(&decoded).unwrap()).unwrap();
+    assert_eq!(again, decoded);
+}
+
+fn read_findings(value: &Value) {
+    for finding in value.get("findings").and_then(Value::as_array).into_iter().flatten() {
+        read::<ReportFinding>(finding);
+    }
+}
+
+fn answer(name: &str) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(format!("{name}.json"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Replaces the value at a place, counted through the whole document.
+fn replace(value: &mut Value, place: &mut usize, with: &Value) {
+    if *place == 0 {
+        *value = with.clone();
+        *place = usize::MAX;
+        return;
+    }
+    *place -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, place, with)),
+        Value::Object(members) => members.values_mut().for_each(|member| replace(member, place, with)),
+        _ => {}
+    }
+}
+
+fn odd() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!(null)),
+        Just(json!({})),
+        Just(json!([])),
+        Just(json!("")),
+        Just(json!(-1)),
+        Just(json!(1.5)),
+        Just(json!(u64::MAX)),
+        Just(json!(true)),
+        Just(json!([null, {"id": 3}])),
+        Just(json!("9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a")),
+        "\\PC{0,12}".prop_map(Value::from),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_changed_answer_is_read_or_refused(which in 0..ANSWERS.len(), changes in proptest::collection::vec((0_usize..120, odd()), 1..4)) {
+        let (name, read) = ANSWERS[which];
+        let mut value = answer(name);
+        for (place, with) in changes {
+            replace(&mut value, &mut { place }, &with);
+        }
+        read(&value);
+    }
+}

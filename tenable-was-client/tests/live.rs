@@ -1,0 +1,23 @@
+//! Against the real service, where keys are given; it only reads.
+//!
+//! `TENABLE_LIVE_TEST=1 TENABLE_ACCESS_KEY=… TENABLE_SECRET_KEY=… cargo test -p tenable-was-client --test live -- --nocapture`
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use appsec_core::{BindTargetQuery, DastApiScanner};
+use futures_util::TryStreamExt;
+use tenable_was_client::TenableWasClient;
+
+#[tokio::test]
+async fn the_connection_stands_and_configurations_are_listed() {
+    if std::env::var_os("TENABLE_LIVE_TEST").is_none() {
+        println!("skipped: TENABLE_LIVE_TEST is not set");
+        return;
+    }
+    let client = TenableWasClient::from_env().unwrap();
+    let report = client.test_connection().await;
+    println!("{report}");
+    report.into_result().unwrap();
+    let first = client.bind_targets(BindTargetQuery::new()).try_next().await.unwrap();
+    println!("{} bind targets in the first batch", first.unwrap_or_default().len());
+}
