@@ -6,18 +6,21 @@ mod client;
 mod connect;
 mod error;
 mod export;
+pub mod filter;
 mod findings;
 mod map;
 pub mod model;
 mod scanner;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod wait;
 
 pub use builder::{
     DEFAULT_BASE_URL, TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY, TenableWasClientBuilder,
 };
-pub use client::{PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
+pub use client::{Order, PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
 pub use export::{ExportEnding, ExportJob, ExportOptions, ExportRecords, LostChunk};
+pub use wait::WaitOptions;
 
 pub use appsec_core::{Error, ErrorKind, Result};
 pub use appsec_http::HttpOptions;

@@ -6,10 +6,10 @@ use appsec_core::{
     ScanStatus, ScannerInfo, StartedScan, Timestamp, async_trait, once_err,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde_json::json;
 
 use crate::TenableWasClient;
 use crate::error::id_in;
+use crate::filter::Filter;
 use crate::findings::{Child, children, findings};
 use crate::map::{KEY, config_of, problem_of_note, scan_id_of, scan_of, with_child_progress};
 use crate::model::{ConfigId, ConfigSummary, Moment, PermissionLevel, RequestedAction, Scan, TenableScanId};
@@ -42,7 +42,7 @@ impl DastApiScanner for TenableWasClient {
 
     fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
         // The filter is ours: the service's own has other rules of likeness.
-        self.configs(json!({}))
+        self.configs(Filter::everything())
             .map_ok(move |page| {
                 let visible = page.iter().filter(|config| config.in_trash != Some(true));
                 visible.map(bind_target).filter(|target| query.admits(target)).collect()
@@ -95,7 +95,7 @@ impl DastApiScanner for TenableWasClient {
             Err(error) => return once_err(error),
         };
         let target = target.clone();
-        self.scans_of_config(config)
+        self.scans_of_config(config, Filter::everything())
             .map_ok(move |page| {
                 // Children are parts of the scan that names them.
                 let whole = page.iter().filter(|scan| scan.parent_id.is_none());
@@ -127,7 +127,7 @@ impl TenableWasClient {
         if let Some(id) = id_in(refusal.message()).map(TenableScanId) {
             return Ok(self.launched(id, target).await);
         }
-        let mut pages = self.scans_of_config(config);
+        let mut pages = self.scans_of_config(config, Filter::everything());
         while let Some(page) = pages.try_next().await? {
             if let Some(scan) = page.iter().find(|scan| scan.parent_id.is_none() && !scan.has_ended()) {
                 return Ok(of_target(scan, target));

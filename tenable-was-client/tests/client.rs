@@ -8,6 +8,7 @@ use appsec_core::ErrorKind;
 use appsec_http::{HttpOptions, RetryPolicy};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
+use tenable_was_client::filter::{ConfigField, Filter, LastScanWord};
 use tenable_was_client::model::{ConfigId, ExportRequest, PluginId, RequestedAction, TenableScanId};
 use tenable_was_client::{PageQuery, TenableWasClient};
 use wiremock::matchers::{any, body_json, body_string, header, method, path, query_param};
@@ -122,22 +123,23 @@ async fn a_listing_is_read_to_its_total_page_by_page() {
         search("3").respond_with(page(3, 2)).named("last page").expect(1),
     ])
     .await;
-    let configs: Vec<_> = client(&server).configs(json!({})).try_concat().await.unwrap();
+    let configs: Vec<_> = client(&server).configs(Filter::everything()).try_concat().await.unwrap();
     let names: Vec<_> = configs.iter().map(|config| config.name.clone().unwrap()).collect();
     assert_eq!(names, ["0", "1", "2", "3", "4"]);
 }
 
 #[tokio::test]
 async fn a_filter_goes_out_as_it_is() {
-    let filter = json!({"AND": [{"field": "scans_status", "operator": "contains", "value": ["completed"]}]});
+    let sent = json!({"AND": [{"field": "scans_status", "operator": "contains", "value": ["completed"]}]});
     let server = server(vec![
         at("POST", "/was/v2/configs/search".to_owned())
-            .and(body_json(&filter))
+            .and(body_json(&sent))
             .respond_with(fixture("config_search.json"))
             .named("search")
             .expect(1),
     ])
     .await;
+    let filter = Filter::all([ConfigField::SCANS_STATUS.any_of([LastScanWord::Completed])]);
     let page = client(&server).search_configs(&filter, &PageQuery::new()).await.unwrap();
     assert_eq!(page.items.len(), 2);
 }
@@ -181,7 +183,7 @@ async fn scans_are_launched_looked_at_stopped_and_listed() {
     assert_eq!(client.launch_scan(config()).await.unwrap(), scan());
     assert!(!client.get_scan(scan()).await.unwrap().has_ended());
     client.update_scan(scan(), &RequestedAction::Stop).await.unwrap();
-    let listed: Vec<_> = client.scans_of_config(config()).try_concat().await.unwrap();
+    let listed: Vec<_> = client.scans_of_config(config(), Filter::everything()).try_concat().await.unwrap();
     assert_eq!(listed.len(), 3);
     let notes: Vec<_> = client.scan_notes(scan()).try_concat().await.unwrap();
     assert_eq!(notes[0].title.as_deref(), Some("Scan Time Limit Reached"));
@@ -291,8 +293,9 @@ async fn detections_are_read_one_by_one_with_the_place_of_their_page() {
             .expect(1),
     ])
     .await;
-    let mut page =
-        client(&server).search_scan_vulnerabilities(scan(), &json!({}), &PageQuery::new()).unwrap();
+    let mut page = client(&server)
+        .search_scan_vulnerabilities(scan(), &Filter::everything(), &PageQuery::new())
+        .unwrap();
     assert_eq!(page.next().await.unwrap().unwrap().plugin_id, PluginId(98104));
     assert!(page.next().await.is_none());
     assert_eq!(page.pagination().unwrap().total, Some(1));
@@ -308,7 +311,7 @@ async fn an_undecodable_page_is_an_error_that_names_operation_and_path() {
             .expect(1),
     ])
     .await;
-    let error = client(&server).search_configs(&json!({}), &PageQuery::new()).await.unwrap_err();
+    let error = client(&server).search_configs(&Filter::everything(), &PageQuery::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert_eq!(error.operation(), Some("tenable: search configs"));
     assert_eq!(error.path(), Some("items[0].target_count"));
@@ -325,7 +328,7 @@ async fn a_search_is_asked_again_after_a_passing_fault_and_a_web_page_is_not_tak
             .expect(2),
     ])
     .await;
-    let error = client(&server).search_configs(&json!({}), &PageQuery::new()).await.unwrap_err();
+    let error = client(&server).search_configs(&Filter::everything(), &PageQuery::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.message().contains("HTML"), "{error}");
     assert_eq!(error.attempts(), 3);

@@ -1,31 +1,31 @@
 //! Scan configurations.
 
-use appsec_http::{Path, Repeat, Request, Result};
+use appsec_http::{Path, Request, Result};
 use futures_core::stream::BoxStream;
-use serde_json::Value;
 
-use super::{PageQuery, TenableWasClient, pages};
+use super::{Order, PageQuery, TenableWasClient, pages};
+use crate::filter::{ConfigField, Filter};
 use crate::model::{ConfigDetails, ConfigId, ConfigSummary, Page};
 
-fn search(filter: &Value, page: &PageQuery) -> Result<Request> {
-    let request =
-        Request::post("tenable: search configs", "/was/v2/configs/search").with_repeat(Repeat::Always);
-    page.on(request).with_json(filter)
+pub(super) fn search(filter: &Filter<ConfigField>, page: &PageQuery) -> Result<Request> {
+    pages::search("tenable: search configs", "/was/v2/configs/search", filter, page)
 }
 
-fn get(id: ConfigId) -> Result<Request> {
+pub(super) fn get(id: ConfigId) -> Result<Request> {
     Ok(Request::get("tenable: get config", Path::new("/was/v2/configs").join(&id.to_string())?))
 }
 
 impl TenableWasClient {
     /// Searches scan configurations. Needs the role Basic.
     ///
-    /// The filter is the service's own, `{"field": …, "operator": …, "value": …}` or `{"AND": […], "OR": […]}`; `{}` lets all through.
-    ///
     /// # Errors
     /// `InvalidRequest` for a filter that the service refuses; those of every call: `Auth`, `PermissionDenied`, `RateLimited`, `Server`,
     /// `Transport`, `Deadline`, `Decode`.
-    pub async fn search_configs(&self, filter: &Value, page: &PageQuery) -> Result<Page<ConfigSummary>> {
+    pub async fn search_configs(
+        &self,
+        filter: &Filter<ConfigField>,
+        page: &PageQuery,
+    ) -> Result<Page<ConfigSummary>> {
         self.http().json(&search(filter, page)?).await
     }
 
@@ -40,9 +40,12 @@ impl TenableWasClient {
     /// Streams the configurations that a filter lets through, page by page, each once, oldest first.
     ///
     /// The oldest come first because that order does not change while the listing is read.
-    pub fn configs(&self, filter: Value) -> BoxStream<'static, Result<Vec<ConfigSummary>>> {
-        let client = self.clone();
-        let first = PageQuery::new().with_sort("created_at:asc");
+    pub fn configs(
+        &self,
+        filter: impl Into<Filter<ConfigField>>,
+    ) -> BoxStream<'static, Result<Vec<ConfigSummary>>> {
+        let (client, filter) = (self.clone(), filter.into());
+        let first = PageQuery::new().with_sort(Order::asc("created_at"));
         pages::pages(
             first,
             |config: &ConfigSummary| config.config_id,
@@ -56,14 +59,14 @@ impl TenableWasClient {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use appsec_http::Repeat;
 
     use super::*;
 
     #[test]
     fn requests_are_those_of_the_document() {
-        let request =
-            search(&json!({}), &PageQuery::new().with_offset(200).with_sort("created_at:asc")).unwrap();
+        let page = PageQuery::new().with_offset(200).with_sort("created_at:asc");
+        let request = search(&Filter::everything(), &page).unwrap();
         assert_eq!(request.method().as_str(), "POST");
         assert_eq!(request.path().as_str(), "/was/v2/configs/search");
         let query = [("limit", "200"), ("offset", "200"), ("sort", "created_at:asc")];

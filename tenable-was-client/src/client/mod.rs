@@ -3,6 +3,7 @@
 //! Building a request is a function of its own in each file, free of IO.
 
 mod configs;
+mod download;
 mod exports;
 mod pages;
 mod plugins;
@@ -19,7 +20,7 @@ use appsec_http::HttpClient;
 
 use crate::export::{ExportOptions, KnownPlugins};
 
-pub use pages::PageQuery;
+pub use pages::{Order, PageQuery};
 pub use reports::ReportFindings;
 pub use vulnerabilities::VulnerabilityPage;
 

@@ -1,13 +1,16 @@
 //! Pages of listings, and streams over them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::Hash;
 
 use appsec_core::ErrorKind;
-use appsec_http::{Request, Result, paginate};
+use appsec_http::{Path, Repeat, Request, Result, paginate};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 
+use crate::filter::Filter;
 use crate::model::Page;
 
 /// Which page of a listing.
@@ -18,8 +21,8 @@ pub struct PageQuery {
     pub offset: u64,
     /// How many items at most; the service takes 10 where nothing is said, and [`PageQuery::MAX_LIMIT`] at most.
     pub limit: Option<u32>,
-    /// The order, as in `name:desc,created_at:asc`. The vendor does not list the fields.
-    pub sort: Option<&'static str>,
+    /// The order; the service's own where nothing is said.
+    pub sort: Option<Order>,
 }
 
 impl PageQuery {
@@ -44,8 +47,8 @@ impl PageQuery {
     }
 
     /// In that order.
-    pub fn with_sort(mut self, sort: &'static str) -> Self {
-        self.sort = Some(sort);
+    pub fn with_sort(mut self, sort: impl Into<Order>) -> Self {
+        self.sort = Some(sort.into());
         self
     }
 
@@ -54,11 +57,70 @@ impl PageQuery {
             request = request.with_query("limit", limit);
         }
         request = request.with_query("offset", self.offset);
-        match self.sort {
+        match &self.sort {
             Some(sort) => request.with_query("sort", sort),
             None => request,
         }
     }
+}
+
+/// An order of a listing, field by field.
+///
+/// The vendor does not list the fields. Known to work are `name` and `created_at` (sent by other clients); the service echoes `updated_at`,
+/// `configs.updated_at`, `plugin_id`, `family` and `target`.
+///
+/// ```
+/// use tenable_was_client::Order;
+///
+/// assert_eq!(Order::desc("name").then_asc("created_at").to_string(), "name:desc,created_at:asc");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order(Cow<'static, str>);
+
+impl Order {
+    /// The smallest, oldest or first in the alphabet first.
+    pub fn asc(field: impl fmt::Display) -> Self {
+        Self(format!("{field}:asc").into())
+    }
+
+    /// The greatest, newest or last in the alphabet first.
+    pub fn desc(field: impl fmt::Display) -> Self {
+        Self(format!("{field}:desc").into())
+    }
+
+    /// Among equals, the smallest first.
+    pub fn then_asc(self, field: impl fmt::Display) -> Self {
+        Self(format!("{self},{field}:asc").into())
+    }
+
+    /// Among equals, the greatest first.
+    pub fn then_desc(self, field: impl fmt::Display) -> Self {
+        Self(format!("{self},{field}:desc").into())
+    }
+}
+
+/// The order as it is sent.
+impl From<&'static str> for Order {
+    fn from(text: &'static str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The request of a search, which changes nothing and so is repeated at need.
+pub(super) fn search<F>(
+    operation: &'static str,
+    path: impl Into<Path>,
+    filter: &Filter<F>,
+    page: &PageQuery,
+) -> Result<Request> {
+    filter.check(operation)?;
+    page.on(Request::post(operation, path).with_repeat(Repeat::Always)).with_json(filter)
 }
 
 /// Streams a listing page by page, each item once: offsets shift under a listing that changes, so that an item may come twice.

@@ -3,9 +3,10 @@
 use appsec_http::{Path, Repeat, Request, Result};
 use futures_core::stream::BoxStream;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{PageQuery, TenableWasClient, pages};
+use super::{Order, PageQuery, TenableWasClient, pages};
+use crate::filter::{Filter, ScanField};
 use crate::model::{ByTarget, ConfigId, Page, RequestedAction, Scan, ScanNote, TenableScanId};
 
 fn scan_path(id: TenableScanId) -> Result<Path> {
@@ -33,10 +34,8 @@ fn update(id: TenableScanId, action: &RequestedAction) -> Result<Request> {
     Request::patch("tenable: update scan", scan_path(id)?).with_json(&Update { requested_action: action })
 }
 
-fn search(config: ConfigId, filter: &Value, page: &PageQuery) -> Result<Request> {
-    let request =
-        Request::post("tenable: search scans", scans_of(config)?.join("search")?).with_repeat(Repeat::Always);
-    page.on(request).with_json(filter)
+fn search(config: ConfigId, filter: &Filter<ScanField>, page: &PageQuery) -> Result<Request> {
+    pages::search("tenable: search scans", scans_of(config)?.join("search")?, filter, page)
 }
 
 fn notes(id: TenableScanId, page: &PageQuery) -> Result<Request> {
@@ -79,14 +78,14 @@ impl TenableWasClient {
         self.http().send(&update(id, action)?).await.map(|_| ())
     }
 
-    /// Searches the scans of a configuration. Needs the role Basic. For the filter see [`search_configs`](Self::search_configs).
+    /// Searches the scans of a configuration. Needs the role Basic.
     ///
     /// # Errors
     /// Those of [`search_configs`](Self::search_configs).
     pub async fn search_scans(
         &self,
         config: ConfigId,
-        filter: &Value,
+        filter: &Filter<ScanField>,
         page: &PageQuery,
     ) -> Result<Page<Scan>> {
         self.http().json(&search(config, filter, page)?).await
@@ -108,16 +107,21 @@ impl TenableWasClient {
         self.http().json(&by_targets(id, page)?).await
     }
 
-    /// Streams the scans of a configuration, page by page, each once, newest first; children of multi-target scans among them.
-    pub fn scans_of_config(&self, config: ConfigId) -> BoxStream<'static, Result<Vec<Scan>>> {
-        let client = self.clone();
-        let first = PageQuery::new().with_sort("created_at:desc");
+    /// Streams the scans of a configuration that a filter lets through, page by page, each once, newest first; children of multi-target
+    /// scans among them.
+    pub fn scans_of_config(
+        &self,
+        config: ConfigId,
+        filter: impl Into<Filter<ScanField>>,
+    ) -> BoxStream<'static, Result<Vec<Scan>>> {
+        let (client, filter) = (self.clone(), filter.into());
+        let first = PageQuery::new().with_sort(Order::desc("created_at"));
         pages::pages(
             first,
             |scan: &Scan| scan.scan_id,
             move |page| {
-                let client = client.clone();
-                async move { client.search_scans(config, &json!({}), &page).await }
+                let (client, filter) = (client.clone(), filter.clone());
+                async move { client.search_scans(config, &filter, &page).await }
             },
         )
     }
@@ -172,7 +176,7 @@ mod tests {
                 Repeat::IfUnsent,
             ),
             (
-                search(config, &json!({}), &page),
+                search(config, &Filter::everything(), &page),
                 "POST",
                 format!("/was/v2/configs/{ID}/scans/search"),
                 Some("{}"),

@@ -1,45 +1,141 @@
-//! Single detections.
+//! Single detections: of one scan, of all scans, and one in full.
 
 use appsec_core::{Error, ErrorKind};
-use appsec_http::{At, ElementStream, Path, Repeat, Request, Result};
-use serde_json::{Value, json};
+use appsec_http::{At, ElementStream, Path, Request, Result};
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
 
-use super::{PageQuery, TenableWasClient};
-use crate::model::{Pagination, TenableScanId, Vulnerability};
+use super::{Order, PageQuery, TenableWasClient, pages};
+use crate::filter::{Filter, ScanVulnerabilityField, VulnerabilityField};
+use crate::model::{Page, Pagination, TenableScanId, VulnId, Vulnerability};
 
 pub(crate) const OPERATION: &str = "tenable: search vulnerabilities of scan";
 
-fn search(scan: TenableScanId, filter: &Value, page: &PageQuery) -> Result<Request> {
+const VULNERABILITIES: &str = "/was/v2/vulnerabilities";
+
+pub(super) fn get(id: VulnId) -> Result<Request> {
+    Ok(Request::get("tenable: get vulnerability", Path::new(VULNERABILITIES).join(&id.to_string())?))
+}
+
+pub(super) fn search(filter: &Filter<VulnerabilityField>, page: &PageQuery) -> Result<Request> {
+    let path = Path::new(VULNERABILITIES).join("search")?;
+    pages::search("tenable: search vulnerabilities", path, filter, page)
+}
+
+pub(super) fn search_scan(
+    scan: TenableScanId,
+    filter: &Filter<ScanVulnerabilityField>,
+    page: &PageQuery,
+) -> Result<Request> {
     let path = Path::new("/was/v2/scans").join(&scan.to_string())?.join("vulnerabilities")?.join("search")?;
-    page.on(Request::post(OPERATION, path).with_repeat(Repeat::Always)).with_json(filter)
+    pages::search(OPERATION, path, filter, page)
 }
 
 impl TenableWasClient {
+    /// A detection in full, with the request and the answer that show it. Needs the role Basic.
+    ///
+    /// # Errors
+    /// `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn get_vulnerability(&self, id: VulnId) -> Result<Vulnerability> {
+        self.http().json(&get(id)?).await
+    }
+
+    /// Searches the detections of all scans, one by one while the page arrives. Needs the role Basic.
+    ///
+    /// # Errors
+    /// Of the page: those of [`search_configs`](Self::search_configs).
+    pub fn search_vulnerabilities(
+        &self,
+        filter: &Filter<VulnerabilityField>,
+        page: &PageQuery,
+    ) -> Result<VulnerabilityPage> {
+        search(filter, page).map(|request| self.vulnerability_page_of(&request))
+    }
+
     /// Searches the detections of a scan, one by one while the page arrives. Needs the role Basic. For a multi-target scan ask for its children.
-    /// For the filter see [`search_configs`](Self::search_configs).
     ///
     /// # Errors
     /// Of the page: those of [`search_configs`](Self::search_configs).
     pub fn search_scan_vulnerabilities(
         &self,
         scan: TenableScanId,
-        filter: &Value,
+        filter: &Filter<ScanVulnerabilityField>,
         page: &PageQuery,
     ) -> Result<VulnerabilityPage> {
-        Ok(VulnerabilityPage {
-            elements: self.http().elements(&search(scan, filter, page)?, At::Field("items")),
-        })
+        search_scan(scan, filter, page).map(|request| self.vulnerability_page_of(&request))
+    }
+
+    fn vulnerability_page_of(&self, request: &Request) -> VulnerabilityPage {
+        let elements = self.http().elements(request, At::Field("items"));
+        VulnerabilityPage { operation: request.operation(), elements }
     }
 
     /// The same with everything let through, for the walks of the scanner.
     pub(crate) fn vulnerability_page(&self, scan: TenableScanId, offset: u64) -> Result<VulnerabilityPage> {
-        self.search_scan_vulnerabilities(scan, &json!({}), &PageQuery::new().with_offset(offset))
+        self.search_scan_vulnerabilities(scan, &Filter::everything(), &PageQuery::new().with_offset(offset))
     }
+
+    /// Streams the detections of all scans that a filter lets through, each once, oldest first; a page is held at a time.
+    ///
+    /// A detection that cannot be decoded is an error among the others, after which the stream goes on; any other error ends it.
+    pub fn vulnerabilities(
+        &self,
+        filter: impl Into<Filter<VulnerabilityField>>,
+    ) -> BoxStream<'static, Result<Vulnerability>> {
+        let (client, filter) = (self.clone(), filter.into());
+        detections(move |page| client.search_vulnerabilities(&filter, page))
+    }
+
+    /// Streams the detections of a scan that a filter lets through, as [`vulnerabilities`](Self::vulnerabilities) does those of all.
+    pub fn vulnerabilities_of_scan(
+        &self,
+        scan: TenableScanId,
+        filter: impl Into<Filter<ScanVulnerabilityField>>,
+    ) -> BoxStream<'static, Result<Vulnerability>> {
+        let (client, filter) = (self.clone(), filter.into());
+        detections(move |page| client.search_scan_vulnerabilities(scan, &filter, page))
+    }
+}
+
+/// A detection of a listing, or why it cannot be decoded.
+struct Listed {
+    place: u64,
+    record: Result<Vulnerability>,
+}
+
+impl Listed {
+    /// What makes two the same. What cannot be decoded is like nothing else.
+    fn key(&self) -> (Option<VulnId>, Option<u64>) {
+        match &self.record {
+            Ok(record) => (Some(record.vuln_id), None),
+            Err(_) => (None, Some(self.place)),
+        }
+    }
+}
+
+fn detections(
+    mut search: impl FnMut(&PageQuery) -> Result<VulnerabilityPage> + Send + 'static,
+) -> BoxStream<'static, Result<Vulnerability>> {
+    let first = PageQuery::new().with_sort(Order::asc("created_at"));
+    pages::pages(first, Listed::key, move |query| {
+        let page = search(&query);
+        async move { page?.listed(query.offset).await }
+    })
+    .map(|page| {
+        let records = match page {
+            Ok(listed) => listed.into_iter().map(|listed| listed.record).collect(),
+            Err(error) => vec![Err(error)],
+        };
+        stream::iter(records)
+    })
+    .flatten()
+    .boxed()
 }
 
 /// A page of detections, one by one.
 #[derive(Debug)]
 pub struct VulnerabilityPage {
+    operation: &'static str,
     pub(crate) elements: ElementStream,
 }
 
@@ -49,7 +145,18 @@ impl VulnerabilityPage {
     /// # Errors
     /// `Decode` for a detection that cannot be decoded, with its path; the next call goes on after it. Others end the page.
     pub async fn next(&mut self) -> Option<Result<Vulnerability>> {
-        Some(self.elements.next().await?.and_then(|element| element.json(OPERATION)))
+        Some(self.elements.next().await?.and_then(|element| element.json(self.operation)))
+    }
+
+    /// The whole page, of which the first item has this place in the listing.
+    async fn listed(mut self, first: u64) -> Result<Page<Listed>> {
+        let mut items = Vec::new();
+        while let Some(element) = self.elements.next().await {
+            let record = element?.json(self.operation);
+            items.push(Listed { place: first + items.len() as u64, record });
+        }
+        // A page that does not say where it lies is followed by another, until one is empty.
+        Ok(Page { pagination: self.pagination().ok(), items })
     }
 
     /// Where the page lies, once it was read to its end.
@@ -64,7 +171,7 @@ impl VulnerabilityPage {
         let rest = self.elements.rest().and_then(|rest| serde_json::from_str::<Rest>(rest.get()).ok());
         rest.map(|rest| rest.pagination).ok_or_else(|| {
             Error::new(ErrorKind::Decode, "the page does not say where it lies in its listing")
-                .with_operation(OPERATION)
+                .with_operation(self.operation)
                 .with_path("pagination")
         })
     }
@@ -72,12 +179,29 @@ impl VulnerabilityPage {
 
 #[cfg(test)]
 mod tests {
+    use appsec_http::Repeat;
+
     use super::*;
 
+    const ID: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
+
     #[test]
-    fn the_request_is_that_of_the_document() {
-        let id = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
-        let request = search(id.parse().unwrap(), &json!({}), &PageQuery::new().with_offset(200)).unwrap();
+    fn requests_are_those_of_the_document() {
+        let request = get(ID.parse().unwrap()).unwrap();
+        assert_eq!(request.path().as_str(), format!("/was/v2/vulnerabilities/{ID}"));
+        let asset = VulnerabilityField::ASSET_ID.is(ID.parse().unwrap());
+        let request = search(&asset.into(), &PageQuery::new()).unwrap();
+        assert_eq!(request.path().as_str(), "/was/v2/vulnerabilities/search");
+        let body = format!(r#"{{"field":"asset_id","operator":"eq","value":"{ID}"}}"#);
+        assert_eq!(request.body().unwrap().as_ref(), body.as_bytes());
+        assert_eq!(request.repeat(), Repeat::Always);
+    }
+
+    #[test]
+    fn the_search_of_a_scan_is_that_of_the_document() {
+        let page = PageQuery::new().with_offset(200);
+        let request = search_scan(ID.parse().unwrap(), &Filter::everything(), &page).unwrap();
+        let id = ID;
         assert_eq!(request.path().as_str(), format!("/was/v2/scans/{id}/vulnerabilities/search"));
         assert_eq!(request.query(), [("limit", "200".to_owned()), ("offset", "200".to_owned())]);
         assert_eq!(request.repeat(), Repeat::Always);

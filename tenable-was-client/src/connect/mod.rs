@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use appsec_core::{Cause, ConnectionReport, ConnectionStep, Error, ErrorKind, StepKind, Timestamp};
-use serde_json::json;
 
+use crate::filter::Filter;
 use crate::map::KEY;
 use crate::model::{ConfigSummary, Page, Role, ServerProperties, Session, Template};
 use crate::{PageQuery, TenableWasClient};
@@ -73,7 +73,7 @@ impl Seen {
             return seen;
         }
         seen.session = Some(session);
-        let configs = Asked::of(client.search_configs(&json!({}), &PageQuery::new())).await;
+        let configs = Asked::of(client.search_configs(&Filter::everything(), &PageQuery::new())).await;
         let go_on = configs.answer.is_ok();
         seen.configs = Some(configs);
         if go_on {

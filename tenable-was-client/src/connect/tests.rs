@@ -2,7 +2,7 @@
 
 use appsec_core::StepKind::{BasePath, BindTargets, Credentials, Http, Licence, Permission};
 use appsec_core::StepOutcome;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 

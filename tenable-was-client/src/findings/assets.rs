@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use appsec_core::{BindTargetId, CoverageGap, GapKind, Result};
 use futures_util::TryStreamExt;
-use serde_json::json;
 
 use super::children::children;
 use super::target_id;
 use crate::TenableWasClient;
+use crate::filter::Filter;
 use crate::map::Target;
 use crate::model::{AssetId, ConfigId, ConfigSummary, Scan};
 
@@ -40,7 +40,7 @@ impl Assets {
             all: all.then(BindTargetId::all),
             ..Self::default()
         };
-        let mut pages = client.configs(json!({}));
+        let mut pages = client.configs(Filter::everything());
         while let Some(page) = pages.try_next().await? {
             for config in page {
                 let named = asked.remove(&config.config_id);
@@ -139,7 +139,7 @@ async fn of_earlier_scans(
     config: &ConfigSummary,
     last: &Scan,
 ) -> Result<Vec<AssetId>> {
-    let mut pages = client.scans_of_config(config.config_id);
+    let mut pages = client.scans_of_config(config.config_id, Filter::everything());
     while let Some(page) = pages.try_next().await? {
         for scan in page.iter().filter(|scan| scan.scan_id != last.scan_id && scan.parent_id.is_none()) {
             let found = of_scan(client, config, scan).await?;

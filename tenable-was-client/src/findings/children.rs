@@ -4,6 +4,7 @@ use appsec_core::{BindTargetId, ErrorKind, Result, ScanId, ScanStatus, Spelled, 
 use futures_util::TryStreamExt;
 
 use crate::TenableWasClient;
+use crate::filter::Filter;
 use crate::map::status_of;
 use crate::model::{AssetId, ByTarget, ConfigId, Moment, Scan, TenableScanId};
 
@@ -101,7 +102,7 @@ pub(crate) async fn children(client: &TenableWasClient, scan: &Scan) -> Result<V
 /// The scans of a configuration that name the scan as their parent.
 async fn by_parent(client: &TenableWasClient, config: ConfigId, parent: &Scan) -> Result<Vec<Child>> {
     let born = parent.created_at.as_ref().and_then(Moment::at);
-    let mut pages = client.scans_of_config(config);
+    let mut pages = client.scans_of_config(config, Filter::everything());
     let mut found = Vec::new();
     while let Some(page) = pages.try_next().await? {
         found.extend(page.iter().filter(|scan| scan.parent_id == Some(parent.scan_id)).map(Child::of_scan));

@@ -10,7 +10,6 @@ use appsec_core::{
 use appsec_http::Element;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::children::{Child, children};
 use super::emit::Emit;
@@ -18,6 +17,7 @@ use super::output::{Output, Wanted, bad_record, collect, count_unknown};
 use super::target_id;
 use crate::TenableWasClient;
 use crate::client::{REPORT_OPERATION, VULNERABILITIES_OPERATION};
+use crate::filter::{ConfigField, Filter};
 use crate::map::{
     Common, KEY, bare_rule, no_severity, of_plugin, of_report, of_report_finding, of_vulnerability,
     partition_of_scan, problem_of_note,
@@ -248,8 +248,8 @@ impl Walk {
             return Ok(known);
         }
         let filter = match name {
-            Some(name) => json!({"field": "configs.name", "operator": "match", "value": name}),
-            None => json!({}),
+            Some(name) => ConfigField::NAME.matches(name).into(),
+            None => Filter::everything(),
         };
         let mut found = Imported::NotVisible;
         let mut pages = self.client.configs(filter);
