@@ -1,11 +1,13 @@
 //! Scan configurations.
 
 use appsec_core::Spelled;
-use serde_json::Value;
 
-use super::ids::{ConfigId, TemplateId, UserTemplateId};
-use super::permissions::PermissionLevel;
+use super::folders::Folder;
+use super::ids::{AssetId, ConfigId, ScannerId, TagId, TemplateId, TrackingId, UserTemplateId};
+use super::permissions::{Permission, PermissionLevel, ResultsVisibility};
 use super::scans::Scan;
+use super::schedule::{PauseWindow, Schedule, ScheduleWindows};
+use super::settings::ConfigSettings;
 use super::{Moment, wire};
 
 wire! {
@@ -47,20 +49,6 @@ wire! {
         pub imported: Option<bool>,
     }
 
-    /// When a configuration runs by itself.
-    pub struct Schedule {
-        /// The rule of RFC 5545, as in `FREQ=WEEKLY;INTERVAL=1;BYDAY=MO`.
-        pub rrule: Option<String>,
-        /// The first run, `YYYYMMDDTHHMMSS`, with a `Z` for UTC.
-        pub starttime: Option<String>,
-        /// The time zone's name.
-        pub timezone: Option<String>,
-        /// False when it is switched off.
-        pub enabled: Option<bool>,
-        /// `DAILY`, `WEEKLY`, `MONTHLY` or `ONETIME`; only ever written.
-        pub launch: Option<String>,
-    }
-
     /// A user's template, by name.
     pub struct UserTemplateRef {
         /// Its id.
@@ -91,23 +79,116 @@ wire! {
         pub description: Option<String>,
         /// The URLs it scans.
         pub targets: Vec<String>,
+        /// The only URL it scans; in the form that `targets` has replaced.
+        pub target: Option<String>,
         /// The tags whose assets it scans.
-        pub tag_targets: Vec<String>,
+        pub tag_targets: Vec<TagId>,
         /// The applications it scans.
-        pub applications: Vec<String>,
+        pub applications: Vec<AssetId>,
         /// When it was made.
         pub created_at: Option<Moment>,
         /// When it was changed.
         pub updated_at: Option<Moment>,
         /// How it scans.
-        pub settings: Option<Value>,
+        pub settings: Option<ConfigSettings>,
         /// The scanner or scanner group it runs on: a number, its text, or absent (observed).
-        pub scanner_id: Option<String>,
+        pub scanner_id: Option<ScannerId>,
         /// When it runs by itself.
         pub schedule: Option<Schedule>,
+        /// When scans run and pause.
+        pub schedule_windows: Option<ScheduleWindows>,
+        /// When scans pause, in the older form.
+        pub pause_window: Option<PauseWindow>,
+        /// The folder it lies in.
+        pub folder: Option<Folder>,
         /// True when it lies in the trash.
         pub in_trash: Option<bool>,
         /// What those may do with it who are not named.
         pub default_permissions: Option<Spelled<PermissionLevel>>,
+        /// What others may do with it.
+        pub permissions: Vec<Permission>,
+        /// Where the results of its scans show.
+        pub results_visibility: Option<Spelled<ResultsVisibility>>,
+        /// Who is told when a scan ends.
+        pub notifications: Option<Notifications>,
+        /// True when it checks a remedy (observed; not in the vendor's document).
+        pub in_remediation: Option<bool>,
+    }
+
+    /// Who is told when a scan ends.
+    #[derive(Default)]
+    pub struct Notifications {
+        /// Mail addresses.
+        pub emails: Option<Vec<String>>,
+    }
+}
+
+appsec_core::open_enum! {
+    /// How far the service is with a change to a configuration.
+    pub enum TrackingStatus {
+        /// At it.
+        Processing = "processing",
+        /// Done.
+        Completed = "completed",
+        /// Given up; it does not say why.
+        Failed = "failed",
+    }
+}
+
+/// A change to a configuration that the service makes in the background, and where to ask how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConfigTracking {
+    /// The configuration.
+    pub config_id: ConfigId,
+    /// The change.
+    pub tracking_id: TrackingId,
+}
+
+impl ConfigTracking {
+    /// Reads the ids from where an answer says that its progress is. Nothing else of it is used: requests go to the base URL alone.
+    pub(crate) fn of_location(location: &str) -> Option<Self> {
+        let path = location.split(['?', '#']).next().unwrap_or_default();
+        let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+        let [.., "configs", config, "status", tracking] = segments.as_slice() else { return None };
+        Some(Self { config_id: config.parse().ok()?, tracking_id: tracking.parse().ok()? })
+    }
+}
+
+/// A configuration that the service has taken, and is writing in the background.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AcceptedConfig {
+    /// The configuration as it will be.
+    pub config: ConfigDetails,
+    /// Where to ask how far the service is; `None` where it did not say.
+    pub tracking: Option<ConfigTracking>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ids_are_read_from_a_location_in_any_form_and_from_nothing_else() {
+        let (config, tracking) =
+            ("5b1f2a34-0c1d-4e5f-8a9b-101112131415", "0f0e0d0c-0b0a-4908-8706-050403020100");
+        let place = format!("/configs/{config}/status/{tracking}");
+        for location in [
+            place.clone(),
+            format!("/was/v2{place}"),
+            format!("https://other.example{place}/"),
+            format!("{place}?x=1"),
+        ] {
+            let read = ConfigTracking::of_location(&location).unwrap();
+            assert_eq!(
+                (read.config_id.to_string(), read.tracking_id.to_string()),
+                (config.into(), tracking.into())
+            );
+        }
+        for location in
+            ["", "/configs/x/status/y", &format!("/configs/{config}"), &format!("/status/{tracking}")]
+        {
+            assert_eq!(ConfigTracking::of_location(location), None, "{location}");
+        }
     }
 }

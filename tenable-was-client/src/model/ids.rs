@@ -61,6 +61,10 @@ uuid_ids! {
     AttachmentId, "the id of an attachment";
     /// The id of a tag's value.
     TagId, "the id of a tag";
+    /// The id of credentials that the tenant manages.
+    CredentialId, "the id of credentials";
+    /// The id of a change to a configuration that the service makes in the background.
+    TrackingId, "the id of a change to a configuration";
 }
 
 /// The number of a plugin: the rule that a finding breaks.

@@ -4,6 +4,7 @@
 //! empty. Numbers and text are read from one another, since the service is not of one mind about them. What this version does not
 //! know is kept in `extra` and written back.
 
+mod api_spec;
 mod applications;
 mod configs;
 mod exports;
@@ -14,16 +15,24 @@ mod lenient;
 mod moment;
 mod permissions;
 mod plugins;
+mod remediation;
 mod reports;
+mod scan_config;
 mod scans;
+mod schedule;
+mod settings;
 mod templates;
 mod tenant;
 mod user_templates;
 mod vulnerabilities;
 mod wire;
 
+pub use api_spec::ApiSpec;
 pub use applications::{AddedApplication, NewApplication};
-pub use configs::{ConfigDetails, ConfigSummary, Schedule, UserTemplateRef};
+pub use configs::{
+    AcceptedConfig, ConfigDetails, ConfigSummary, ConfigTracking, Notifications, TrackingStatus,
+    UserTemplateRef,
+};
 pub use exports::{
     CvssVector, ExploitFramework, ExportAsset, ExportFilters, ExportFinding, ExportPlugin, ExportRequest,
     ExportScan, ExportState, ExportStatus, FindingState, SeverityChange, ThreatVector, Vpr, VprDrivers, Xref,
@@ -31,18 +40,29 @@ pub use exports::{
 pub use filters::{FilterControl, FilterField, FilterList};
 pub use folders::Folder;
 pub use ids::{
-    AssetId, AttachmentId, ChunkId, ConfigId, ExportId, FolderId, PluginId, ScannerId, TagId, TemplateId,
-    TenableScanId, UserTemplateId, VulnId,
+    AssetId, AttachmentId, ChunkId, ConfigId, CredentialId, ExportId, FolderId, PluginId, ScannerId, TagId,
+    TemplateId, TenableScanId, TrackingId, UserTemplateId, VulnId,
 };
 pub use moment::Moment;
 pub use permissions::{Permission, PermissionEntity, PermissionLevel, ResultsVisibility};
 pub use plugins::{OwaspPlace, Plugin, PluginSummary};
+pub use remediation::RemediationConfig;
 pub use reports::{
     ReportConfig, ReportFinding, ReportHead, ReportNote, ReportScan, ReportXref, ScanReport, TemplateRef,
 };
+pub use scan_config::{ScanConfig, TemplateChoice};
 pub use scans::{
     ByTarget, ByTargetScan, FindingCounts, RequestedAction, Scan, ScanConfigMetadata, ScanMetadata, ScanNote,
     ScanState, Scanner, TargetRef,
+};
+pub use schedule::{
+    DayWindow, LaunchInterval, PauseWindow, Schedule, ScheduleWindow, ScheduleWindows, Weekday, WindowKind,
+    WindowTime,
+};
+pub use settings::{
+    AssessmentSettings, AuditSettings, BrowserSettings, ChromeScriptSettings, ChromeSettings, ConfigSettings,
+    CredentialSettings, Dictionary, ElementExclusion, HttpSettings, PluginMode, PluginSettings, RateLimiter,
+    RemediationFinding, RemediationInput, RemediationSettings, ScopeOption, ScopeSettings, Unshown,
 };
 pub use templates::Template;
 pub use tenant::{

@@ -30,6 +30,12 @@ impl Extra {
     }
 }
 
+impl serde::Serialize for Extra {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
 /// Declares records of the API: a struct whose members are matched by name, with [`Extra`] for the rest.
 ///
 /// A member that is absent or `null` is what its type says of absence; one that comes twice is an error, as for serde.
