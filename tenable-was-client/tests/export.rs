@@ -187,6 +187,23 @@ async fn an_export_that_stands_still_ends_in_every_state() {
 }
 
 #[tokio::test]
+async fn a_chunk_that_takes_longer_than_the_patience_is_no_standstill() {
+    let fake = tenant(3, 4).start().await.unwrap();
+    fake.script(Route::GetChunk, When::Always, Answer::Late(Duration::from_millis(250)));
+    let options = ExportOptions::new()
+        .with_pauses(Duration::from_millis(1), Duration::from_millis(5))
+        .with_patience(Duration::from_millis(150));
+    let client = fake.client_builder().with_export(options).build().unwrap();
+    // The job says a word that nobody knows while its chunks are being read: only then does it count as standing still.
+    fake.script_export(
+        ExportScript::new().with_chunks_per_poll(1).with_end(ExportEnd::Unknown("RESTING".into())),
+    );
+    let (findings, coverage) = client.collect_findings(FindingQuery::all()).await.unwrap();
+    assert_eq!(findings.len(), 12);
+    assert_eq!(kinds(&coverage), [GapKind::ExportIncomplete]);
+}
+
+#[tokio::test]
 async fn an_equal_export_that_runs_is_taken_up() {
     let (fake, client) = start(tenant(3, 4)).await;
     let running = client.request_export(&ExportRequest::everything(vec![])).await.unwrap();

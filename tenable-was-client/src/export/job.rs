@@ -52,6 +52,7 @@ pub struct ExportJob {
     /// The look under way; ended when the job is dropped.
     looking: JoinSet<Result<ExportStatus>>,
     seen: bool,
+    reading: bool,
     /// The word of an unknown state, while the job stands in one.
     unknown: Option<String>,
     ending: Option<ExportEnding>,
@@ -71,6 +72,7 @@ impl ExportJob {
             next_look: now,
             looking: JoinSet::new(),
             seen: false,
+            reading: false,
             unknown: None,
             ending: None,
         }
@@ -169,7 +171,7 @@ impl ExportJob {
                 }
                 Err(error) => return Err(error),
             };
-            if self.ending.is_none() && self.pacer.is_stuck(now) {
+            if self.ending.is_none() && !self.reading && self.pacer.is_stuck(now) {
                 self.give_up(now)?;
             }
             self.next_look = now + self.pacer.pause();
@@ -249,6 +251,14 @@ impl ExportJob {
     pub fn delivered(&mut self, chunk: ChunkId) {
         self.ledger.delivered(chunk);
         self.pacer.moved(Instant::now());
+    }
+
+    /// Notes whether chunks are being read: however long one takes, the job does not stand still meanwhile.
+    pub(crate) fn reading(&mut self, yes: bool) {
+        if yes || self.reading {
+            self.pacer.alive(Instant::now());
+        }
+        self.reading = yes;
     }
 
     /// Notes that a chunk will not come.

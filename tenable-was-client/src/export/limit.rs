@@ -94,4 +94,22 @@ mod tests {
         assert!(!one.take(), "told once");
         assert!(!other.take());
     }
+
+    #[tokio::test]
+    async fn a_429_that_the_stack_rides_out_is_seen_all_the_same() {
+        let server = wiremock::MockServer::start().await;
+        let chunk = || wiremock::Mock::given(wiremock::matchers::any());
+        let put_off = wiremock::ResponseTemplate::new(429).insert_header("retry-after", "0");
+        chunk().respond_with(put_off).up_to_n_times(1).mount(&server).await;
+        chunk()
+            .respond_with(wiremock::ResponseTemplate::new(200).set_body_string("[1]"))
+            .mount(&server)
+            .await;
+        let client = crate::TenableWasClient::builder("a", "s").with_base_url(server.uri()).build().unwrap();
+        let export = "bf000000-53aa-4e70-9ef3-87cfca1d2be0".parse().unwrap();
+        let seen = Throttling::default();
+        let mut chunk = client.chunk_elements(export, crate::model::ChunkId(1)).unwrap();
+        assert!(seen.clone().watch(chunk.next()).await.unwrap().is_ok());
+        assert!(seen.take());
+    }
 }

@@ -60,6 +60,11 @@ impl Pacer {
         self.pause = self.first;
     }
 
+    /// Notes that something moves elsewhere: no reason to ask sooner, and none to give up.
+    pub(crate) fn alive(&mut self, now: Instant) {
+        self.moved_at = now;
+    }
+
     /// Notes that nothing moved.
     pub(crate) fn stand(&mut self) {
         self.pause = (self.pause * 2).min(self.longest);

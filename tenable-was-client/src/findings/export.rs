@@ -142,6 +142,8 @@ async fn walk(
     let mut not_ready: BTreeMap<ChunkId, Instant> = BTreeMap::new();
     let mut more = true;
     while more || !fetcher.is_idle() {
+        // A chunk that is never ready has a patience of its own, so this ends too.
+        job.reading(!fetcher.is_idle());
         tokio::select! {
             biased;
             event = fetcher.next(), if !fetcher.is_idle() => match event? {
