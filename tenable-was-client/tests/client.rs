@@ -237,7 +237,7 @@ async fn a_running_scan_and_a_running_export_are_named_in_the_conflict() {
         (ErrorKind::Conflict, Some("NOT_ALLOWED"), Some("r-1"))
     );
     assert!(error.message().contains(SCAN));
-    let error = client.request_export(&ExportRequest::everything(vec![])).await.unwrap_err();
+    let error = client.request_export(&ExportRequest::everything()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.message().contains(EXPORT));
 }

@@ -206,7 +206,7 @@ async fn a_chunk_that_takes_longer_than_the_patience_is_no_standstill() {
 #[tokio::test]
 async fn an_equal_export_that_runs_is_taken_up() {
     let (fake, client) = start(tenant(3, 4)).await;
-    let running = client.request_export(&ExportRequest::everything(vec![])).await.unwrap();
+    let running = client.request_export(&ExportRequest::everything()).await.unwrap();
     let (findings, coverage) = client.collect_findings(FindingQuery::all()).await.unwrap();
     assert_eq!(findings.len(), 12);
     assert!(coverage.is_complete());
@@ -215,9 +215,9 @@ async fn an_equal_export_that_runs_is_taken_up() {
     assert_eq!(asked.len(), 3);
     assert!(asked.iter().all(|path| path.contains(&running.to_string())), "{asked:?}");
 
-    let job = client.start_export(&ExportRequest::everything(vec![])).await.unwrap();
+    let job = client.start_export(&ExportRequest::everything()).await.unwrap();
     assert!(!job.is_adopted(), "the one before has ended");
-    let second = client.start_export(&ExportRequest::everything(vec![])).await.unwrap();
+    let second = client.start_export(&ExportRequest::everything()).await.unwrap();
     assert!(second.is_adopted());
     assert_eq!(second.id(), job.id());
 }
@@ -486,7 +486,7 @@ async fn the_raw_record_comes_when_asked_for_with_its_plugin() {
 async fn a_job_can_be_watched_by_hand_and_cancelled() {
     let (fake, client) =
         start(tenant(3, 2).with_export_script(ExportScript::new().with_queued_polls(3))).await;
-    let mut job = client.start_export(&ExportRequest::everything(vec![])).await.unwrap();
+    let mut job = client.start_export(&ExportRequest::everything()).await.unwrap();
     assert!(!job.gaps().is_empty(), "it has not ended");
     let mut records = 0;
     while let Some(chunks) = job.next_chunks().await.unwrap() {
@@ -504,7 +504,7 @@ async fn a_job_can_be_watched_by_hand_and_cancelled() {
     assert_eq!(job.cancel().await.unwrap_err().kind(), ErrorKind::InvalidRequest, "it has ended");
 
     let asset: AssetId = "77778888-9999-4aaa-8bbb-ccccddddeeee".parse().unwrap();
-    let mut job = client.start_export(&ExportRequest::everything(vec![asset])).await.unwrap();
+    let mut job = client.start_export(&ExportRequest::everything().of_assets([asset])).await.unwrap();
     job.cancel().await.unwrap();
     assert_eq!(job.next_chunks().await.unwrap(), None);
     assert_eq!(job.ending(), Some(&ExportEnding::Cancelled));

@@ -62,7 +62,7 @@ async fn serve(mocks: Vec<Mock>) -> MockServer {
 }
 
 fn everything() -> ExportRequest {
-    ExportRequest::everything(vec![])
+    ExportRequest::everything()
 }
 
 fn filters(since: i64) -> Value {

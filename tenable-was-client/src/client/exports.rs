@@ -5,17 +5,24 @@ use serde::Deserialize;
 
 use super::TenableWasClient;
 use crate::export::{Decoder, ExportJob, ExportRecords};
-use crate::model::{ChunkId, ExportId, ExportRequest, ExportStatus};
+use crate::model::{ChunkId, ExportId, ExportList, ExportRequest, ExportStatus};
 
 const EXPORTS: &str = "/was/v1/export/vulns";
+const EXPORTS_STATUS: &str = "/was/v1/export/vulns/status";
 
 fn path(id: ExportId) -> Result<Path> {
     Path::new(EXPORTS).join(&id.to_string())
 }
 
 fn request(what: &ExportRequest) -> Result<Request> {
+    const OPERATION: &str = "tenable: request export";
+    what.check().map_err(|error| error.with_operation(OPERATION))?;
     // Repeated only where it was never sent: it makes a job, of which a tenant may have few.
-    Request::post("tenable: request export", EXPORTS).with_json(what)
+    Request::post(OPERATION, EXPORTS).with_json(what)
+}
+
+fn list() -> Request {
+    Request::get("tenable: list exports", Path::new(EXPORTS_STATUS))
 }
 
 fn status(id: ExportId) -> Result<Request> {
@@ -37,8 +44,8 @@ impl TenableWasClient {
     /// [`start_export`](Self::start_export) does this and copes with one that is running already.
     ///
     /// # Errors
-    /// `Conflict` when an equal export is running, whose id is in the message; `InvalidRequest`; those of every call, as for
-    /// [`search_configs`](Self::search_configs).
+    /// `InvalidRequest` for a request that breaks a rule of the service, before it is sent, or that the service refuses; `Conflict` when an
+    /// equal export is running, whose id is in the message; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn request_export(&self, what: &ExportRequest) -> Result<ExportId> {
         #[derive(Deserialize)]
         struct Accepted {
@@ -47,7 +54,16 @@ impl TenableWasClient {
         self.http().json::<Accepted>(&request(what)?).await.map(|accepted| accepted.export_uuid)
     }
 
-    /// Looks at an export.
+    /// Lists the exports of the tenant: at most the thousand newest, and of those that have ended only those of the last three days (vendor
+    /// document). Needs the role Basic. Which chunks a job has is not among what it says; [`get_export`](Self::get_export) does.
+    ///
+    /// # Errors
+    /// Those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn list_exports(&self) -> Result<ExportList> {
+        self.http().json(&list()).await
+    }
+
+    /// Looks at an export. Needs the role Basic.
     ///
     /// # Errors
     /// `NotFound` for one that has expired too; those of every call, as for [`search_configs`](Self::search_configs).
@@ -55,10 +71,10 @@ impl TenableWasClient {
         self.http().json(&status(id)?).await
     }
 
-    /// The records of a chunk, one by one while they arrive.
+    /// The records of a chunk, one by one while they arrive. Needs the role Basic. Chunks live for a day (vendor document).
     ///
     /// # Errors
-    /// None but for what cannot be sent; those of the records come with them.
+    /// None but for what cannot be sent; those of the records come with them: see [`ExportRecords::next`].
     pub fn export_chunk(&self, id: ExportId, chunk: ChunkId) -> Result<ExportRecords> {
         let decoder = Decoder::new(self.inner.known_plugins.clone());
         Ok(ExportRecords::new(self.chunk_elements(id, chunk)?, decoder, chunk))
@@ -68,13 +84,14 @@ impl TenableWasClient {
         Ok(self.http().elements(&chunk(id, number)?, At::Root))
     }
 
-    /// Asks the service to end an export.
+    /// Asks the service to end an export, and gives what it says of the job then: its state and nothing else (vendor document). Needs the role
+    /// Basic. The chunk in the making is finished; chunks that are done stay for three days.
     ///
     /// # Errors
     /// `InvalidRequest` where it cannot be cancelled, as when it has ended; `NotFound`; those of every call, as for
     /// [`search_configs`](Self::search_configs).
-    pub async fn cancel_export(&self, id: ExportId) -> Result<()> {
-        self.http().send(&cancel(id)?).await.map(|_| ())
+    pub async fn cancel_export(&self, id: ExportId) -> Result<ExportStatus> {
+        self.http().json(&cancel(id)?).await
     }
 
     /// Asks for an export and gives the job to watch. An equal export that is running already is taken up; another one that stands in the
@@ -86,9 +103,10 @@ impl TenableWasClient {
         ExportJob::start(self.clone(), what).await
     }
 
-    /// Takes up an export again, of which these chunks were read before. Nothing is sent until it is watched.
+    /// Takes up an export, of which these chunks were read before: one of one's own, or one that [`list_exports`](Self::list_exports) shows.
+    /// Nothing is sent until it is watched. [`ExportJob::resume`] does the same from a stored point.
     pub fn resume_export(&self, id: ExportId, delivered: impl IntoIterator<Item = ChunkId>) -> ExportJob {
-        ExportJob::resume(self.clone(), id, delivered)
+        ExportJob::taken_up(self.clone(), id, delivered)
     }
 }
 
@@ -103,6 +121,7 @@ mod tests {
         let id: ExportId = "bf000000-53aa-4e70-9ef3-87cfca1d2be0".parse().unwrap();
         let base = format!("/was/v1/export/vulns/{id}");
         for (request, method, path, repeat) in [
+            (Ok(list()), "GET", EXPORTS_STATUS.to_owned(), Repeat::Always),
             (status(id), "GET", format!("{base}/status"), Repeat::Always),
             (chunk(id, ChunkId(7)), "GET", format!("{base}/chunks/7"), Repeat::Always),
             (cancel(id), "POST", format!("{base}/cancel"), Repeat::IfUnsent),
@@ -116,9 +135,17 @@ mod tests {
     }
 
     #[test]
+    fn what_breaks_a_rule_is_not_sent() {
+        let error = request(&ExportRequest::everything().of_assets([])).unwrap_err();
+        assert_eq!(error.kind(), appsec_core::ErrorKind::InvalidRequest);
+        assert_eq!(error.operation(), Some("tenable: request export"));
+        assert_eq!(error.status(), None);
+    }
+
+    #[test]
     fn everything_is_asked_for_with_a_time_bound_and_all_states() {
         let asset = "77778888-9999-4aaa-8bbb-ccccddddeeee";
-        let what = ExportRequest::everything(vec![asset.parse().unwrap(), asset.parse().unwrap()]);
+        let what = ExportRequest::everything().of_assets([asset.parse().unwrap(), asset.parse().unwrap()]);
         let request = request(&what).unwrap();
         assert_eq!(request.repeat(), Repeat::IfUnsent);
         let body: serde_json::Value = serde_json::from_slice(request.body().unwrap()).unwrap();

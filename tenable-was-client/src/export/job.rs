@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use appsec_core::{CoverageGap, Error, ErrorKind, Result, Severity, Timestamp};
+use appsec_core::{CoverageGap, Error, ErrorKind, Result, ResumePoint, Timestamp};
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -10,7 +11,8 @@ use super::ledger::{ExportEnding, Ledger, LostChunk, ending};
 use super::poll::Pacer;
 use crate::TenableWasClient;
 use crate::error::id_in;
-use crate::model::{ChunkId, ExportFilters, ExportId, ExportRequest, ExportStatus};
+use crate::map::KEY;
+use crate::model::{ChunkId, ExportId, ExportRequest, ExportStatus};
 
 /// How long a job that was just asked for may take to show (assumed; scans take some seconds).
 const APPEARS_WITHIN: Duration = Duration::from_secs(60);
@@ -25,7 +27,7 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(60);
 /// # async fn run(client: tenable_was_client::TenableWasClient) -> appsec_core::Result<()> {
 /// use tenable_was_client::model::ExportRequest;
 ///
-/// let mut job = client.start_export(&ExportRequest::everything(Vec::new())).await?;
+/// let mut job = client.start_export(&ExportRequest::everything()).await?;
 /// while let Some(chunks) = job.next_chunks().await? {
 ///     for chunk in chunks {
 ///         let mut records = client.export_chunk(job.id(), chunk)?;
@@ -56,6 +58,16 @@ pub struct ExportJob {
     /// The word of an unknown state, while the job stands in one.
     unknown: Option<String>,
     ending: Option<ExportEnding>,
+}
+
+/// Where a job can be taken up. A walk of the scanner has more to say, so that its points are none of these.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resume {
+    export: ExportId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<Timestamp>,
+    delivered: Vec<u64>,
 }
 
 impl ExportJob {
@@ -115,8 +127,29 @@ impl ExportJob {
         }
     }
 
+    /// Takes up an export where a stored point says. Nothing is sent until it is watched; chunks that were delivered before are not handed out.
+    ///
+    /// # Errors
+    /// `ResumeExpired` for a point that no job has made, or one of another version.
+    pub fn resume(client: &TenableWasClient, point: &ResumePoint) -> Result<Self> {
+        let state: Resume = point.state(KEY)?;
+        let mut job = Self::taken_up(client.clone(), state.export, state.delivered.into_iter().map(ChunkId));
+        job.created = state.created;
+        Ok(job)
+    }
+
+    /// Where the export can be taken up again: after the chunks that were [`delivered`](Self::delivered). Chunks live for a day (vendor
+    /// document), and a point as long.
+    ///
+    /// # Errors
+    /// `Unexpected` where it cannot be written, which does not happen.
+    pub fn resume_point(&self) -> Result<ResumePoint> {
+        let delivered = self.all_delivered().map(|chunk| chunk.0).collect();
+        ResumePoint::new(KEY, &Resume { export: self.id, created: self.created, delivered })
+    }
+
     /// Takes up an export of which some chunks were delivered before.
-    pub(crate) fn resume(
+    pub(crate) fn taken_up(
         client: TenableWasClient,
         id: ExportId,
         delivered: impl IntoIterator<Item = ChunkId>,
@@ -284,7 +317,7 @@ impl ExportJob {
     /// # Errors
     /// `InvalidRequest` where the job cannot be cancelled, as when it has ended; those of the call.
     pub async fn cancel(&self) -> Result<()> {
-        self.client.cancel_export(self.id).await
+        self.client.cancel_export(self.id).await.map(|_| ())
     }
 
     pub(crate) fn is_resumed(&self) -> bool {
@@ -298,48 +331,10 @@ impl ExportJob {
 /// [`ExportRequest::everything`] makes it unlikely that another's job has these filters.
 fn is_ours(request: &ExportRequest, status: &ExportStatus) -> bool {
     let bad_end = matches!(ending(status), Some(ExportEnding::Cancelled | ExportEnding::Failed));
-    !bad_end && status.filters.as_ref().is_some_and(|echoed| same(&request.filters, echoed))
-}
-
-fn same(ours: &ExportFilters, echoed: &ExportFilters) -> bool {
-    fn set<T: Ord + Clone>(items: &[T]) -> Vec<T> {
-        let mut items = items.to_vec();
-        items.sort_unstable();
-        items.dedup();
-        items
-    }
-    fn states(filters: &ExportFilters) -> Vec<String> {
-        set(&filters.state.iter().map(|state| state.value().to_string()).collect::<Vec<_>>())
-    }
-    // All severities are no restriction, whether they are named or not.
-    fn severities(filters: &ExportFilters) -> Vec<Severity> {
-        let named = set(&filters.severity);
-        if named.len() == Severity::WORST_FIRST.len() { Vec::new() } else { named }
-    }
-    fn numbers(filters: &ExportFilters) -> [i64; 5] {
-        let all =
-            [filters.since, filters.first_found, filters.last_found, filters.last_fixed, filters.indexed_at];
-        // An unset number comes back as 0.
-        all.map(Option::unwrap_or_default)
-    }
-    states(ours) == states(echoed)
-        && severities(ours) == severities(echoed)
-        && numbers(ours) == numbers(echoed)
-        && set(&ours.asset_uuid) == set(&echoed.asset_uuid)
-        && echoed.extra.iter().all(|(_, value)| is_unset(value))
-}
-
-/// True for what stands in an echo for a filter that was not set.
-fn is_unset(value: &serde_json::Value) -> bool {
-    use serde_json::Value;
-    match value {
-        Value::Null => true,
-        Value::Bool(yes) => !yes,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.values().all(is_unset),
-    }
+    // Whether an echo would name them is not known.
+    let of_all_members = request.properties.is_empty();
+    let asked = request.filters.essence(false);
+    !bad_end && of_all_members && status.filters.as_ref().is_some_and(|echoed| echoed.essence(true) == asked)
 }
 
 #[cfg(test)]
@@ -353,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_running_export_is_ours_only_if_its_echoed_filters_are() {
-        let request = ExportRequest::everything(vec![ASSET.parse::<AssetId>().unwrap()]);
+        let request = ExportRequest::everything().of_assets([ASSET.parse::<AssetId>().unwrap()]);
         let ours = json!({"state": ["fixed", "OPEN", "REOPENED"], "severity": [], "since": 1_000_000_000, "first_found": 0,
             "last_found": 0, "last_fixed": 0, "indexed_at": 0, "asset_uuid": [ASSET], "plugin_ids": [], "vpr_score": {}});
         let with = |name: &str, value: serde_json::Value| {

@@ -88,8 +88,11 @@ pub(crate) async fn run(
         state.begun = resume.begun;
         client.resume_export(resume.export, resume.delivered.into_iter().map(ChunkId))
     } else {
-        let mut request = ExportRequest::everything(filter.unwrap_or_default());
-        request.num_assets = client.inner.export.assets_per_chunk;
+        let everything = ExportRequest::everything().with_num_assets(client.inner.export.assets_per_chunk);
+        let request = match filter {
+            Some(assets) => everything.of_assets(assets),
+            None => everything,
+        };
         client.start_export(&request).await?
     };
     let job = walk(&client, &query, Arc::new(assets), job, state, &mut output).await?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use appsec_core::{Cvss, Rule};
 
-use crate::model::{CvssVector, ExportPlugin, OwaspPlace, Plugin, PluginId, ReportFinding, Xref};
+use crate::model::{ExportPlugin, OwaspPlace, Plugin, PluginId, ReportFinding, Xref};
 
 /// The rule of a plugin as export records carry it.
 pub(crate) fn of_export_plugin(plugin: &ExportPlugin) -> Rule {
@@ -26,9 +26,21 @@ pub(crate) fn of_export_plugin(plugin: &ExportPlugin) -> Rule {
         lists.iter().flat_map(|(places, year)| places.iter().map(move |place| (*year, place.as_str()))),
     );
     rule.cvss = [
-        cvss('4', plugin.cvss4_base_score, raw(plugin.cvss4_vector.as_ref())),
-        cvss('3', plugin.cvss3_base_score, raw(plugin.cvss3_vector.as_ref())),
-        cvss('2', plugin.cvss2_base_score, raw(plugin.cvss2_vector.as_ref())),
+        cvss(
+            '4',
+            plugin.cvss4_base_score,
+            plugin.cvss4_vector.as_ref().and_then(|vector| vector.raw.as_ref()),
+        ),
+        cvss(
+            '3',
+            plugin.cvss3_base_score,
+            plugin.cvss3_vector.as_ref().and_then(|vector| vector.raw.as_ref()),
+        ),
+        cvss(
+            '2',
+            plugin.cvss2_base_score,
+            plugin.cvss2_vector.as_ref().and_then(|vector| vector.raw.as_ref()),
+        ),
     ]
     .into_iter()
     .flatten()
@@ -137,10 +149,6 @@ fn cvss(major: char, score: Option<f64>, vector: Option<&String>) -> Option<Cvss
         .filter(|version| version.starts_with(major))
         .map_or_else(|| if major == '4' { "4.0".to_owned() } else { major.to_string() }, str::to_owned);
     Some(Cvss::new(version, score, vector.cloned()))
-}
-
-fn raw(vector: Option<&CvssVector>) -> Option<&String> {
-    vector?.raw.as_ref()
 }
 
 fn tag(list: &str, place: &str) -> String {

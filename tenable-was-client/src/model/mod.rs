@@ -7,6 +7,8 @@
 mod api_spec;
 mod applications;
 mod configs;
+mod export_filters;
+mod export_plugins;
 mod exports;
 mod filters;
 mod folders;
@@ -33,9 +35,14 @@ pub use configs::{
     AcceptedConfig, ConfigDetails, ConfigSummary, ConfigTracking, Notifications, TrackingStatus,
     UserTemplateRef,
 };
+pub use export_filters::{ExportFilters, ExportRequest, OwaspList, ScoreFilter};
+pub use export_plugins::{
+    Cvss4Vector, CvssTemporalVector, CvssVector, DayRange, ExploitFramework, ExportPlugin, ThreatVector, Vpr,
+    VprDrivers, Xref,
+};
 pub use exports::{
-    CvssVector, ExploitFramework, ExportAsset, ExportFilters, ExportFinding, ExportPlugin, ExportRequest,
-    ExportScan, ExportState, ExportStatus, FindingState, SeverityChange, ThreatVector, Vpr, VprDrivers, Xref,
+    ExportAsset, ExportFinding, ExportList, ExportScan, ExportState, ExportStatus, FindingState,
+    SeverityChange,
 };
 pub use filters::{FilterControl, FilterField, FilterList};
 pub use folders::Folder;
