@@ -1,5 +1,7 @@
 //! How a client is made.
 
+use std::sync::Arc;
+
 use appsec_core::{Error, ErrorKind, Result};
 use appsec_http::{AuthHeader, HttpClient, HttpOptions, Service};
 use secrecy::{ExposeSecret, SecretString};
@@ -8,6 +10,7 @@ use crate::client::{SaltClient, Settings};
 use crate::error;
 use crate::region::Region;
 use crate::request::PAGE_SIZE;
+use crate::write_back::WriteBack;
 
 /// The environment variable that holds the token.
 pub const SALT_API_TOKEN: &str = "SALT_API_TOKEN";
@@ -23,7 +26,7 @@ pub struct SaltClientBuilder {
     region: Region,
     token: SecretString,
     http: HttpOptions,
-    requests_per_second: Option<f64>,
+    rate: Rate,
     settings: Settings,
 }
 
@@ -33,8 +36,13 @@ impl SaltClientBuilder {
             region,
             token,
             http: HttpOptions::new(),
-            requests_per_second: Some(REQUESTS_PER_SECOND),
-            settings: Settings { page_size: PAGE_SIZE, host_parameter: false, parameters: Vec::new() },
+            rate: Rate::Unset,
+            settings: Settings {
+                page_size: PAGE_SIZE,
+                host_parameter: false,
+                parameters: Vec::new(),
+                write_back: None,
+            },
         }
     }
 
@@ -58,17 +66,16 @@ impl SaltClientBuilder {
         Ok(Self::new(region, token.into()))
     }
 
-    /// Sets proxy, trust, timeouts, limits and retries. The rate of requests is set by
-    /// [`with_requests_per_second`](Self::with_requests_per_second).
+    /// Sets proxy, trust, timeouts, limits and retries. A rate of requests that is set there counts as set here.
     pub fn with_http(mut self, options: HttpOptions) -> Self {
         self.http = options;
         self
     }
 
-    /// Spaces requests so that no more than this many start in a second. Default: 5. With `None` nothing is spaced but what the
-    /// [`HttpOptions`] say.
+    /// Spaces requests so that no more than this many start in a second, or not at all. Default: 5, unless the [`HttpOptions`] set
+    /// a rate. A rate that is set in both places must be the same.
     pub fn with_requests_per_second(mut self, requests: Option<f64>) -> Self {
-        self.requests_per_second = requests;
+        self.rate = Rate::Set(requests);
         self
     }
 
@@ -95,17 +102,38 @@ impl SaltClientBuilder {
         self
     }
 
+    /// Lets the client write statuses back through the trait, by bodies of this kind. Default: it cannot.
+    ///
+    /// **Speculative**: which body the service takes is unknown. A change counts only once the gap was read again with the new
+    /// status, which takes a walk over gaps for each change; where it was not, the change is an error. Try it with a gap of no
+    /// importance first. The token needs the scope `perm-executor`, and the connection test cannot tell whether it has it.
+    ///
+    /// ```
+    /// use appsec_core::DastApiScanner;
+    /// use salt_client::{Region, SaltClient, SpeculativeBody};
+    ///
+    /// # fn main() -> salt_client::Result<()> {
+    /// let salt = SaltClient::builder(Region::Us, "the token").with_write_back(SpeculativeBody::Object).build()?;
+    /// assert!(salt.info().capabilities.set_finding_status);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_write_back(mut self, body: impl WriteBack + 'static) -> Self {
+        self.settings.write_back = Some(Arc::new(body));
+        self
+    }
+
     /// The client. Sends nothing.
     ///
     /// # Errors
     /// `Config` for a base URL that is no API's (the message names the one to use), a token that no header can carry, a page
-    /// size or an HTTP option out of bounds.
+    /// size or an HTTP option out of bounds, two rates of requests.
     pub fn build(self) -> Result<SaltClient> {
-        let Self { region, token, mut http, requests_per_second, settings } = self;
+        let Self { region, token, mut http, rate, settings } = self;
         if !(2..=1000).contains(&settings.page_size) {
             return Err(Error::new(ErrorKind::Config, "the page size must be 2 to 1000"));
         }
-        if let Some(rate) = requests_per_second {
+        if let Some(rate) = rate.with(http.requests_per_second())? {
             http = http.with_requests_per_second(rate);
         }
         let auth = AuthHeader::new("authorization", bearer(&token)?)?;
@@ -113,6 +141,30 @@ impl SaltClientBuilder {
         let service = Service::new("salt", agent, error::for_region(&region));
         let http = HttpClient::new(service, &region.base_url()?, auth, http)?;
         Ok(SaltClient::new(http, region, settings))
+    }
+}
+
+/// The rate of requests, as the builder was told.
+#[derive(Debug, Clone, Copy)]
+enum Rate {
+    Unset,
+    /// So many in a second; `None` for as many as come.
+    Set(Option<f64>),
+}
+
+impl Rate {
+    /// The one rate, where the HTTP options may set one as well.
+    fn with(self, options: Option<f64>) -> Result<Option<f64>> {
+        match (self, options) {
+            (Self::Unset, None) => Ok(Some(REQUESTS_PER_SECOND)),
+            (Self::Unset, rate) | (Self::Set(rate), None) => Ok(rate),
+            // The same number or another: nothing was computed on the way.
+            (Self::Set(Some(here)), Some(there)) if here.to_bits() == there.to_bits() => Ok(Some(here)),
+            (Self::Set(_), Some(_)) => Err(Error::new(
+                ErrorKind::Config,
+                "the builder and its HTTP options set different rates of requests; set one of them",
+            )),
+        }
     }
 }
 
@@ -161,6 +213,33 @@ mod tests {
         let eu =
             from(&[(SALT_API_TOKEN, "x"), (SALT_BASE_URL, "https://api.secured-api-eu.com/v1")]).unwrap();
         assert_eq!(eu.region, Region::Eu);
+    }
+
+    #[test]
+    fn a_rate_is_the_one_that_was_set() {
+        for (builder, options, expected) in [
+            (None, None, Some(REQUESTS_PER_SECOND)),
+            (None, Some(50.0), Some(50.0)),
+            (Some(None), None, None),
+            (Some(Some(2.0)), None, Some(2.0)),
+            (Some(Some(2.0)), Some(2.0), Some(2.0)),
+        ] {
+            let mut salt = SaltClientBuilder::new(Region::Us, "x".into());
+            if let Some(rate) = options {
+                salt = salt.with_http(HttpOptions::new().with_requests_per_second(rate));
+            }
+            if let Some(rate) = builder {
+                salt = salt.with_requests_per_second(rate);
+            }
+            let client = salt.build().unwrap();
+            assert_eq!(client.http().options().requests_per_second(), expected, "{builder:?}, {options:?}");
+        }
+        for builder in [None, Some(3.0)] {
+            let options = HttpOptions::new().with_requests_per_second(2.0);
+            let salt = SaltClientBuilder::new(Region::Us, "x".into()).with_http(options);
+            let error = salt.with_requests_per_second(builder).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{builder:?}");
+        }
     }
 
     #[test]

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
-use appsec_core::{BoxStream, Error, ErrorKind, Result};
+use appsec_core::{BoxStream, Error, ErrorKind, Result, once_err};
 use appsec_http::{HttpClient, Request, paginate};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::builder::SaltClientBuilder;
 use crate::cursor::digest;
-use crate::model::{Endpoint, Host, Page, PostureGap};
+use crate::model::{CloudAsset, Endpoint, Host, Page, PostureGap};
 use crate::region::Region;
-use crate::request::{GapsQuery, ListQuery, PAGE_SIZE};
+use crate::request::{GapsQuery, ListQuery, PAGE_SIZE, to_asset, to_json, to_openapi};
+use crate::write_back::{self, GapChange, UnverifiedChange, Verification, WriteBack};
 
 /// A client of Salt's public API, and a [`DastApiScanner`](appsec_core::DastApiScanner). Cheap to clone; do not wrap it.
+///
+/// Salt publishes no reference, so the doc of each endpoint says how far it is known. **Confirmed**: clients that work with the
+/// service, or documents of those who integrate it, show it. **Likely**: a strong inference from what is confirmed.
+/// **Speculative**: a guess. Answers are read so that what is otherwise is kept, not lost.
 #[derive(Debug, Clone)]
 pub struct SaltClient {
     inner: Arc<Inner>,
@@ -32,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) page_size: u32,
     pub(crate) host_parameter: bool,
     pub(crate) parameters: Vec<(&'static str, String)>,
+    pub(crate) write_back: Option<Arc<dyn WriteBack>>,
 }
 
 impl SaltClient {
@@ -75,6 +81,9 @@ impl SaltClient {
 
     /// Lists one page of posture gaps.
     ///
+    /// **Confirmed**: path, paging, `details`, the filters by severity and status, the names of the fields. **Speculative**: the
+    /// filter by host.
+    ///
     /// # Errors
     /// `Auth`, `PermissionDenied` (scope `perm-viewer`), `InvalidRequest`, `RateLimited`, `Server`, `Transport`, `Decode`.
     pub async fn list_gaps(&self, query: &GapsQuery) -> Result<Page<PostureGap>> {
@@ -82,6 +91,8 @@ impl SaltClient {
     }
 
     /// Lists one page of the inventory's hosts. A token without the scope `perm-viewer` may get an empty page.
+    ///
+    /// **Confirmed**: path and paging, that a host has a name and labels. **Speculative**: what the fields are called.
     ///
     /// # Errors
     /// As [`list_gaps`](Self::list_gaps).
@@ -91,10 +102,101 @@ impl SaltClient {
 
     /// Lists one page of the inventory's endpoints.
     ///
+    /// **Confirmed**: path and paging, that an endpoint has host, method and path. **Speculative**: what the fields are called.
+    ///
     /// # Errors
     /// As [`list_gaps`](Self::list_gaps).
     pub async fn list_endpoints(&self, query: &ListQuery) -> Result<Page<Endpoint>> {
         Ok(self.page(&query.to_endpoints()).await?.typed())
+    }
+
+    /// Lists one page of the assets that Cloud Connect has found, 1 to 1000 of them.
+    ///
+    /// **Confirmed**: path, envelope, the names of the fields. **Likely**: the bounds of a page. **Speculative**: that an empty page
+    /// ends the list.
+    ///
+    /// # Errors
+    /// As [`list_gaps`](Self::list_gaps); `InvalidRequest` for a limit out of bounds, before anything is sent.
+    pub async fn list_cloud_assets(&self, query: &ListQuery) -> Result<Page<CloudAsset>> {
+        query.check_assets()?;
+        Ok(self.page(&query.to_assets()).await?.typed())
+    }
+
+    /// Looks at one cloud asset, of which more is told than in a list.
+    ///
+    /// **Confirmed**: path and the names of the fields. **Likely**: 404 for an unknown id.
+    ///
+    /// # Errors
+    /// As [`list_gaps`](Self::list_gaps); `NotFound` for an unknown id, `InvalidRequest` for what is no id.
+    pub async fn get_cloud_asset(&self, id: &str) -> Result<CloudAsset> {
+        self.inner.http.json(&to_asset(id)?).await
+    }
+
+    /// Reads the OpenAPI document that Salt has generated from a host's traffic, as it comes.
+    ///
+    /// **Likely**: path, parameter, and that the answer is JSON. **Speculative**: the document's version, whether something is
+    /// wrapped around it, and what is answered for a host without one; an answer without content is `null`.
+    ///
+    /// # Errors
+    /// As [`list_gaps`](Self::list_gaps).
+    pub async fn get_openapi(&self, host: &str) -> Result<Value> {
+        self.inner.http.json(&to_openapi(host)).await
+    }
+
+    /// Reads any path of the API that your tenant's own portal documents, with the client's token, limits and retries.
+    ///
+    /// The path is relative to the base URL, holds the version, and is not yet encoded. It cannot lead to another host.
+    ///
+    /// ```no_run
+    /// # async fn example(salt: salt_client::SaltClient) -> salt_client::Result<()> {
+    /// let answer = salt.get_json("/v1/a/path/of/the/portal", &[("limit", "10")]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`list_gaps`](Self::list_gaps); `InvalidRequest` for what is no such path, before anything is sent.
+    pub async fn get_json(&self, path: &str, query: &[(&'static str, &str)]) -> Result<Value> {
+        self.inner.http.json(&to_json(path, query)?).await
+    }
+
+    /// Asks for a new status of a gap. Needs the scope `perm-executor`.
+    ///
+    /// **Confirmed**: path and method, the four statuses. **Speculative**: body and answer. So the body is of your choice
+    /// ([`SpeculativeBody`](crate::SpeculativeBody) holds guesses), the answer is kept as it came, and only
+    /// [`verify`](UnverifiedChange::verify) tells whether the status has changed.
+    ///
+    /// It is not repeated, except where it was never sent or the service refused it with 429.
+    ///
+    /// ```no_run
+    /// use salt_client::{GapChange, GapStatus, SpeculativeBody, Verification};
+    ///
+    /// # async fn example(salt: salt_client::SaltClient) -> salt_client::Result<()> {
+    /// let change = GapChange::new("6810f2c4a1b2c3d4e5f60718", GapStatus::Ignored);
+    /// let answered = salt.write_gap_status(&change, &SpeculativeBody::Object).await?;
+    /// let changed = answered.verify().await? == Verification::Changed;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`list_gaps`](Self::list_gaps), with `perm-executor` for the scope; `InvalidRequest` for a change without an id. Where
+    /// [`outcome_unknown`](Error::outcome_unknown) is true, the change may have been made: verify it.
+    pub async fn write_gap_status(
+        &self,
+        change: &GapChange,
+        body: &dyn WriteBack,
+    ) -> Result<UnverifiedChange> {
+        write_back::write(self, change, body).await
+    }
+
+    /// Reads a gap again, and says whether it has the status. No way to read a single gap is known, so the list is walked until the
+    /// gap is met: first those with the new status, then the others.
+    ///
+    /// # Errors
+    /// As [`list_gaps`](Self::list_gaps).
+    pub async fn verify_gap_status(&self, change: &GapChange) -> Result<Verification> {
+        write_back::verify(self, change).await
     }
 
     /// Posture gaps, page after page, from the query's offset on. Nothing fixes the list meanwhile: a gap may come twice or
@@ -108,15 +210,29 @@ impl SaltClient {
 
     /// The inventory's hosts, page after page.
     pub fn hosts(&self, query: ListQuery) -> BoxStream<'static, Result<Page<Host>>> {
-        self.pages(query.limit, query.offset, move |limit, offset| {
-            query.clone().with_limit(limit).with_offset(offset).to_hosts()
-        })
+        self.list(query, ListQuery::to_hosts)
     }
 
     /// The inventory's endpoints, page after page.
     pub fn endpoints(&self, query: ListQuery) -> BoxStream<'static, Result<Page<Endpoint>>> {
+        self.list(query, ListQuery::to_endpoints)
+    }
+
+    /// The cloud assets, page after page.
+    pub fn cloud_assets(&self, query: ListQuery) -> BoxStream<'static, Result<Page<CloudAsset>>> {
+        match query.check_assets() {
+            Ok(()) => self.list(query, ListQuery::to_assets),
+            Err(error) => once_err(error),
+        }
+    }
+
+    fn list<T: From<Map<String, Value>> + Send + 'static>(
+        &self,
+        query: ListQuery,
+        request: fn(&ListQuery) -> Request,
+    ) -> BoxStream<'static, Result<Page<T>>> {
         self.pages(query.limit, query.offset, move |limit, offset| {
-            query.clone().with_limit(limit).with_offset(offset).to_endpoints()
+            request(&query.clone().with_limit(limit).with_offset(offset))
         })
     }
 

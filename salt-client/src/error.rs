@@ -49,7 +49,9 @@ fn to_error(answer: &Answer, region: &str) -> Error {
         ),
         403 => (
             ErrorKind::PermissionDenied,
-            format!("the token lacks a permission; reading needs the scope perm-viewer ({seen})"),
+            format!(
+                "the token lacks a permission; reading needs the scope perm-viewer, writing perm-executor ({seen})"
+            ),
         ),
         404 => (ErrorKind::NotFound, format!("the service knows no such path or object ({seen})")),
         409 => (ErrorKind::Conflict, format!("the service answered {seen}")),
@@ -158,7 +160,7 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r"
         credentials refused: the token is wrong, has expired, or is of another region than the EU one used (401: Unauthorized)
         credentials refused: the token has expired (401: Token expired)
-        permission denied: the token lacks a permission; reading needs the scope perm-viewer (403: Forbidden)
+        permission denied: the token lacks a permission; reading needs the scope perm-viewer, writing perm-executor (403: Forbidden)
         not found: the service knows no such path or object (404: Not Found)
         invalid request: the service answered 400: limit must be at most 100
         server fault: the service answered 502 with an HTML page

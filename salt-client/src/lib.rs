@@ -19,12 +19,16 @@ mod scanner;
 mod scope;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod webhook;
+mod write_back;
 
 pub use builder::{SALT_API_TOKEN, SALT_BASE_URL, SaltClientBuilder};
 pub use client::SaltClient;
-pub use model::{BadRecord, Endpoint, GapSeverity, GapStatus, Host, Page, PostureGap};
+pub use model::{BadRecord, CloudAsset, Endpoint, GapSeverity, GapStatus, Host, Page, PostureGap};
 pub use region::Region;
 pub use request::{GapsQuery, ListQuery};
+pub use webhook::{Webhook, WebhookEvent};
+pub use write_back::{GapChange, SpeculativeBody, UnverifiedChange, Verification, WriteBack};
 
 pub use appsec_core::{Error, ErrorKind, Result};
 pub use appsec_http::{HttpOptions, RetryPolicy};

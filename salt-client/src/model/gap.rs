@@ -118,7 +118,11 @@ impl PostureGap {
 impl From<Map<String, Value>> for PostureGap {
     fn from(mut map: Map<String, Value>) -> Self {
         let cwe_id = match map.get("cweId") {
-            Some(Value::Array(items)) => Some(items.iter().filter_map(scalar).collect::<Vec<_>>().join(", ")),
+            // A list that holds more than words is none that anybody expects: it stays where it is.
+            Some(Value::Array(items)) => {
+                let words = items.iter().filter(|item| !item.is_null()).map(scalar);
+                words.collect::<Option<Vec<_>>>().map(|words| words.join(", "))
+            }
             _ => None,
         };
         if cwe_id.is_some() {
@@ -207,7 +211,8 @@ mod tests {
             (json!("79"), vec![79]),
             (json!(79), vec![79]),
             (json!("CWE-79, CWE-306 and 79"), vec![79, 306]),
-            (json!(["CWE-79", 306]), vec![79, 306]),
+            (json!(["CWE-79", null, 306]), vec![79, 306]),
+            (json!([{"id": "CWE-79"}]), vec![]),
             (json!(""), vec![]),
             (json!("N/A"), vec![]),
             (json!("CWE-0"), vec![]),

@@ -4,7 +4,7 @@ use appsec_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::lenient::{names, present, scalar, whole};
+use super::lenient::{names, text, whole};
 use super::time;
 
 const HOST: [&str; 5] = ["host", "hostname", "name", "domain", "fqdn"];
@@ -13,14 +13,6 @@ const LABELS: [&str; 4] = ["labels", "endpointLabels", "hostLabels", "apiLabels"
 const LAST_ACTIVITY: [&str; 2] = ["lastActivity", "lastSeen"];
 const DISCOVERED: [&str; 2] = ["discovered", "firstSeen"];
 const ENDPOINTS: [&str; 3] = ["endpointCount", "endpointsCount", "endpoints"];
-
-/// The first of the keys that holds a usable text.
-fn text(fields: &Map<String, Value>, keys: &[&str]) -> Option<String> {
-    keys.iter().find_map(|key| {
-        let text = scalar(fields.get(*key)?)?;
-        present(Some(&text)).map(str::to_owned)
-    })
-}
 
 /// The names under the first of the keys that holds a list, or a single name.
 fn list(fields: &Map<String, Value>, keys: &[&str]) -> Vec<String> {

@@ -21,6 +21,14 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// The first of the keys that holds a usable text.
+pub(crate) fn text(fields: &Map<String, Value>, keys: &[&str]) -> Option<String> {
+    keys.iter().find_map(|key| {
+        let text = scalar(fields.get(*key)?)?;
+        present(Some(&text)).map(str::to_owned)
+    })
+}
+
 /// Takes a scalar out of an object, as text. What is neither a scalar nor null stays where it is.
 pub(crate) fn take_text(map: &mut Map<String, Value>, key: &str) -> Option<String> {
     match map.remove(key)? {
@@ -63,6 +71,12 @@ pub(crate) fn names(items: &[Value]) -> Vec<String> {
         }
     }
     names
+}
+
+/// Key and value of an object that has a `key` or `name` and a `value`; a word alone has an empty value.
+pub(crate) fn pairs(item: &Value) -> Option<(String, String)> {
+    let key = names(std::slice::from_ref(item)).pop()?;
+    Some((key, item.get("value").and_then(scalar).unwrap_or_default()))
 }
 
 /// A whole number, written as one or as text; `None` for anything else, and for what is negative.

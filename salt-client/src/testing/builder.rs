@@ -3,8 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use super::oddity::Oddity;
 use super::server::FakeSalt;
 use super::tenant::Tenant;
+use super::writes::{WriteAnswer, WriteBody};
 
 /// What stands in `endOffset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +47,19 @@ pub(super) struct Settings {
     pub(super) max_limit: Option<u64>,
     pub(super) default_statuses: Option<Vec<String>>,
     pub(super) host_parameter: bool,
+    pub(super) oddities: Vec<Oddity>,
+    pub(super) executor: bool,
+    pub(super) write_body: WriteBody,
+    pub(super) write_answer: WriteAnswer,
+    pub(super) writes_ignored: bool,
     pub(super) latency: Duration,
 }
 
-/// Sets up a [`FakeSalt`]. Unless told otherwise: a token that may see everything, an empty tenant, no limit on pages.
+/// Sets up a [`FakeSalt`]. Unless told otherwise: a token that may see and change everything, an empty tenant, no limit on pages.
 #[derive(Debug, Clone)]
 pub struct FakeBuilder {
-    settings: Settings,
-    tenant: Tenant,
+    pub(super) settings: Settings,
+    pub(super) tenant: Tenant,
 }
 
 impl FakeBuilder {
@@ -65,6 +72,11 @@ impl FakeBuilder {
             max_limit: None,
             default_statuses: None,
             host_parameter: false,
+            oddities: Vec::new(),
+            executor: true,
+            write_body: WriteBody::Object,
+            write_answer: WriteAnswer::EmptyObject,
+            writes_ignored: false,
             latency: Duration::ZERO,
         };
         Self { settings, tenant: Tenant::new() }
@@ -118,6 +130,36 @@ impl FakeBuilder {
         self
     }
 
+    /// Sends what it has in another way than is assumed; told several times, in several ways at once.
+    pub fn with_oddity(mut self, oddity: Oddity) -> Self {
+        self.settings.oddities.push(oddity);
+        self
+    }
+
+    /// Sets whether the token has the scope `perm-executor`. Without it a status change is refused with 403.
+    pub fn with_executor(mut self, yes: bool) -> Self {
+        self.settings.executor = yes;
+        self
+    }
+
+    /// Sets the body that a status change must have.
+    pub fn with_write_body(mut self, body: WriteBody) -> Self {
+        self.settings.write_body = body;
+        self
+    }
+
+    /// Sets what is answered to a status change.
+    pub fn with_write_answer(mut self, answer: WriteAnswer) -> Self {
+        self.settings.write_answer = answer;
+        self
+    }
+
+    /// Sets whether a status change is answered as usual and changes nothing.
+    pub fn with_writes_ignored(mut self, yes: bool) -> Self {
+        self.settings.writes_ignored = yes;
+        self
+    }
+
     /// Delays every answer.
     pub fn with_latency(mut self, latency: Duration) -> Self {
         self.settings.latency = latency;
@@ -129,6 +171,6 @@ impl FakeBuilder {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(self) -> io::Result<FakeSalt> {
-        FakeSalt::serve(self.settings, self.tenant).await
+        FakeSalt::serve(self).await
     }
 }

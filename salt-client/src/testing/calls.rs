@@ -1,64 +1,54 @@
 //! What a fake was asked, for a test to look at.
 
+use appsec_http::testing::fake::{self, FakeRoute, path_params};
+
 /// An operation of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Route {
     /// Every operation; for scripts.
     Any,
-    /// None that the fake knows.
+    /// None that the fake knows by name; see [`Tenant::documents`](super::Tenant::documents).
     Unknown,
     /// `GET /v1/apigovern/posture/gaps`
     ListGaps,
+    /// `POST /v1/apigovern/posture/gaps`
+    WriteStatus,
     /// `GET /v1/inventory/hosts`
     ListHosts,
     /// `GET /v1/inventory/endpoints`
     ListEndpoints,
+    /// `GET /v1/cloud-connect/cloud-assets`
+    ListAssets,
+    /// `GET /v1/cloud-connect/cloud-assets/asset/{id}`
+    GetAsset,
+    /// `GET /v1/unified-inventory/oas-swagger`
+    GetOpenApi,
 }
 
+const ROUTES: [(Route, &str, &str); 7] = [
+    (Route::ListGaps, "GET", "/v1/apigovern/posture/gaps"),
+    (Route::WriteStatus, "POST", "/v1/apigovern/posture/gaps"),
+    (Route::ListHosts, "GET", "/v1/inventory/hosts"),
+    (Route::ListEndpoints, "GET", "/v1/inventory/endpoints"),
+    (Route::ListAssets, "GET", "/v1/cloud-connect/cloud-assets"),
+    (Route::GetAsset, "GET", "/v1/cloud-connect/cloud-assets/asset/{id}"),
+    (Route::GetOpenApi, "GET", "/v1/unified-inventory/oas-swagger"),
+];
+
 impl Route {
-    pub(super) fn of(method: &str, path: &str) -> Self {
-        match (method, path) {
-            ("GET", "/v1/apigovern/posture/gaps") => Self::ListGaps,
-            ("GET", "/v1/inventory/hosts") => Self::ListHosts,
-            ("GET", "/v1/inventory/endpoints") => Self::ListEndpoints,
-            _ => Self::Unknown,
-        }
+    /// The route of a request, and what stands at the placeholders of its path.
+    pub(super) fn of(method: &str, path: &str) -> (Self, Vec<String>) {
+        let mut of_method = ROUTES.into_iter().filter(|(_, known, _)| *known == method);
+        of_method
+            .find_map(|(route, _, pattern)| Some((route, path_params(pattern, path)?)))
+            .unwrap_or((Self::Unknown, Vec::new()))
     }
+}
+
+impl FakeRoute for Route {
+    const ANY: Self = Self::Any;
 }
 
 /// One request that a fake received. The token is not kept, only whether it was right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Call {
-    /// The operation.
-    pub route: Route,
-    /// The method, as in `GET`.
-    pub method: String,
-    /// The path, still percent-encoded.
-    pub path: String,
-    /// The query, pair by pair, decoded.
-    pub query: Vec<(String, String)>,
-    /// The headers, names in lower case, without those that hold credentials.
-    pub headers: Vec<(String, String)>,
-    /// True when the token was right.
-    pub authorized: bool,
-    /// The status that was answered; `None` while it was not.
-    pub status: Option<u16>,
-}
-
-impl Call {
-    /// The value of a query parameter.
-    pub fn query(&self, name: &str) -> Option<&str> {
-        find(&self.query, name)
-    }
-
-    /// The value of a header, by its name in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        find(&self.headers, name)
-    }
-}
-
-fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-}
+pub type Call = fake::Call<Route>;

@@ -3,26 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use appsec_http::testing::fake::{FakeRoute, Scripts};
 use axum::http::header;
 use serde_json::Value;
 
 use super::calls::Route;
 use super::reply::Reply;
 use super::tenant::Tenant;
-
-/// When a scripted answer is given, counted in calls to its route since the script was set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum When {
-    /// Once, after so many calls that are answered as usual.
-    After(u64),
-    /// To the next so many calls.
-    Next(u64),
-    /// To every call.
-    Always,
-    /// To every call after so many that are answered as usual.
-    AlwaysAfter(u64),
-}
 
 /// What is answered instead of, or on top of, the usual answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +42,7 @@ pub enum Answer {
     Json(u16, Value),
     /// The usual answer, so much later.
     Late(Duration),
-    /// No answer at all.
+    /// No answer at all. A change takes effect all the same.
     Silence,
 }
 
@@ -89,17 +76,8 @@ type Edit = Box<dyn FnOnce(&mut Tenant) + Send>;
 /// What is scripted so far.
 #[derive(Default)]
 pub(super) struct Faults {
-    scripts: Vec<Script>,
+    pub(super) scripts: Scripts<Route, Answer>,
     edits: Vec<(Countdown, Edit)>,
-    /// How many more requests are answered before the service is down; `None` while it stays up.
-    pub(super) up_for: Option<u64>,
-}
-
-struct Script {
-    route: Route,
-    when: When,
-    answer: Answer,
-    seen: u64,
 }
 
 struct Countdown {
@@ -108,10 +86,6 @@ struct Countdown {
 }
 
 impl Faults {
-    pub(super) fn script(&mut self, route: Route, when: When, answer: Answer) {
-        self.scripts.push(Script { route, when, answer, seen: 0 });
-    }
-
     pub(super) fn edit_after(&mut self, route: Route, calls: u64, edit: Edit) {
         self.edits.push((Countdown { route, calls }, edit));
     }
@@ -119,7 +93,7 @@ impl Faults {
     /// Changes the tenant where this call is the one that a change was set for.
     pub(super) fn edit(&mut self, route: Route, tenant: &mut Tenant) {
         for (mut countdown, edit) in std::mem::take(&mut self.edits) {
-            let counts = countdown.route == route || countdown.route == Route::Any;
+            let counts = countdown.route.covers(route);
             match (counts, countdown.calls) {
                 (true, 0) => edit(tenant),
                 (counts, calls) => {
@@ -129,42 +103,10 @@ impl Faults {
             }
         }
     }
-
-    /// What to answer to this call; the script set first wins, and all of them count the call.
-    pub(super) fn pick(&mut self, route: Route) -> Option<Answer> {
-        if let Some(left) = &mut self.up_for {
-            match left.checked_sub(1) {
-                Some(fewer) => *left = fewer,
-                None => return Some(Answer::Unavailable),
-            }
-        }
-        let mut picked = None;
-        for script in &mut self.scripts {
-            if script.route != route && script.route != Route::Any {
-                continue;
-            }
-            let before = script.seen;
-            script.seen += 1;
-            let fires = match script.when {
-                When::After(calls) => before == calls,
-                When::Next(calls) => before < calls,
-                When::Always => true,
-                When::AlwaysAfter(calls) => before >= calls,
-            };
-            if fires && picked.is_none() {
-                picked = Some(script.answer.clone());
-            }
-        }
-        picked
-    }
 }
 
 impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Faults")
-            .field("scripts", &self.scripts.len())
-            .field("edits", &self.edits.len())
-            .field("up_for", &self.up_for)
-            .finish()
+        f.debug_struct("Faults").field("scripts", &self.scripts).field("edits", &self.edits.len()).finish()
     }
 }

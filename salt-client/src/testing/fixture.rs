@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::server::FakeSalt;
 use super::tenant::{Tenant, gap, host};
-use crate::SaltClient;
+use crate::{SaltClient, SaltClientBuilder};
 
-/// A client and the fake behind it.
+/// A fake, and clients of it.
 #[derive(Debug)]
 pub struct SaltFixture {
     fake: FakeSalt,
+    builder: SaltClientBuilder,
     client: SaltClient,
 }
 
@@ -32,8 +33,17 @@ impl SaltFixture {
     /// # Errors
     /// When no client can be made for its token.
     pub fn with_fake(fake: FakeSalt) -> io::Result<Self> {
-        let client = fake.client().map_err(io::Error::other)?;
-        Ok(Self { fake, client })
+        let builder = fake.client_builder();
+        Self::with_clients(fake, builder)
+    }
+
+    /// A fixture around a fake whose clients are made by this builder.
+    ///
+    /// # Errors
+    /// When the builder makes none.
+    pub fn with_clients(fake: FakeSalt, builder: SaltClientBuilder) -> io::Result<Self> {
+        let client = builder.clone().build().map_err(io::Error::other)?;
+        Ok(Self { fake, builder, client })
     }
 
     /// The fake.
@@ -46,7 +56,7 @@ impl SaltFixture {
 impl Fixture for SaltFixture {
     fn scanner(&self) -> Arc<dyn DastApiScanner> {
         // A new one keeps nothing of what the last one met.
-        Arc::new(self.fake.client().unwrap_or_else(|_| self.client.clone()))
+        Arc::new(self.builder.clone().build().unwrap_or_else(|_| self.client.clone()))
     }
 
     async fn seed(&self, world: &World) -> Result<Option<Seeded>> {

@@ -1,10 +1,11 @@
-//! The three lists: filters, pages, `endOffset`.
+//! What is read: lists with filters, pages and `endOffset`, and single things.
 
 use appsec_core::same_word;
 use serde_json::{Map, Value};
 
 use super::builder::{Access, EndOffset, Settings};
 use super::calls::{Call, Route};
+use super::oddity::Oddity;
 use super::reply::Reply;
 use super::tenant::Tenant;
 
@@ -14,7 +15,19 @@ const DETAILS: [&str; 4] = ["description", "remediationSuggestion", "parameters"
 /// The records of a page when no limit is asked for. The service's own number is unknown.
 const DEFAULT_LIMIT: u64 = 100;
 
-/// The answer to a call whose token is right.
+/// Fields of a cloud asset that come with a single one only, and with a list only.
+const SINGLE_ASSET: [&str; 7] = [
+    "accountId",
+    "firstDiscovered",
+    "link",
+    "additionalData",
+    "availableConnectors",
+    "installedConnectors",
+    "tags",
+];
+const LISTED_ASSET: [&str; 4] = ["cloudAccountId", "cloudId", "collectStatus", "endpoints"];
+
+/// The answer to a read whose token is right.
 pub(super) fn answer(settings: &Settings, tenant: &Tenant, call: &Call) -> Reply {
     if settings.access == Access::Refused {
         return Reply::refusal(403, "Forbidden");
@@ -22,12 +35,28 @@ pub(super) fn answer(settings: &Settings, tenant: &Tenant, call: &Call) -> Reply
     match call.route {
         Route::ListGaps => {
             let gaps = tenant.gaps.iter().filter(|gap| is_asked_for(settings, gap, call));
-            page(settings, call, gaps, |gap| gap_as_sent(gap, call))
+            page(settings, call, gaps, |gap| {
+                without(gap, if call.query("details") == Some("true") { &[] } else { &DETAILS })
+            })
         }
         Route::ListHosts => page(settings, call, tenant.hosts.iter(), Value::clone),
         Route::ListEndpoints => page(settings, call, tenant.endpoints.iter(), Value::clone),
-        Route::Any | Route::Unknown => Reply::refusal(404, "Not Found"),
+        Route::ListAssets => {
+            page(settings, call, tenant.assets.iter(), |asset| without(asset, &SINGLE_ASSET))
+        }
+        Route::GetAsset => {
+            let found = tenant.assets.iter().find(|asset| asset["id"] == call.param(0));
+            one(found.map(|asset| as_sent(settings, call, without(asset, &LISTED_ASSET))))
+        }
+        Route::GetOpenApi => one(tenant.openapi.get(call.query("hostname").unwrap_or_default()).cloned()),
+        Route::Any | Route::Unknown | Route::WriteStatus => {
+            one(tenant.documents.get(&call.path).filter(|_| call.method == "GET").cloned())
+        }
     }
+}
+
+fn one(found: Option<Value>) -> Reply {
+    found.map_or_else(|| Reply::refusal(404, "Not Found"), |found| Reply::json(200, &found))
 }
 
 /// A record that is no object has no field to be filtered by, and comes.
@@ -46,19 +75,27 @@ fn is_asked_for(settings: &Settings, gap: &Value, call: &Call) -> bool {
         && host.is_none_or(|host| gap.get("host").is_some_and(|value| value == host))
 }
 
-fn gap_as_sent(gap: &Value, call: &Call) -> Value {
-    let mut gap = gap.clone();
-    if let Some(gap) = gap.as_object_mut().filter(|_| call.query("details") != Some("true")) {
-        gap.retain(|field, _| !DETAILS.contains(&field.as_str()));
+fn without(record: &Value, fields: &[&str]) -> Value {
+    let mut record = record.clone();
+    if let Some(record) = record.as_object_mut() {
+        record.retain(|field, _| !fields.contains(&field.as_str()));
     }
-    gap
+    record
+}
+
+fn as_sent(settings: &Settings, call: &Call, mut record: Value) -> Value {
+    let of_inventory = matches!(call.route, Route::ListHosts | Route::ListEndpoints);
+    for oddity in &settings.oddities {
+        oddity.change(&mut record, of_inventory);
+    }
+    record
 }
 
 fn page<'a>(
     settings: &Settings,
     call: &Call,
     records: impl Iterator<Item = &'a Value>,
-    as_sent: impl Fn(&Value) -> Value,
+    fields: impl Fn(&Value) -> Value,
 ) -> Reply {
     let number =
         |name: &str, default| call.query(name).map_or(Some(default), |text| text.parse::<u64>().ok());
@@ -70,12 +107,19 @@ fn page<'a>(
     }
     let limit = settings.page_cap.map_or(limit, |cap| limit.min(cap));
     let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let overlap = u64::from(settings.oddities.contains(&Oddity::Overlap));
     let records: Vec<Value> = match settings.access {
         Access::Hidden => Vec::new(),
-        _ => records.skip(index(offset)).take(index(limit)).map(as_sent).collect(),
+        _ => records
+            .skip(index(offset.saturating_sub(overlap)))
+            .take(index(limit))
+            .map(|record| as_sent(settings, call, fields(record)))
+            .collect(),
     };
     let end = offset.saturating_add(records.len() as u64);
     let end = match settings.end_offset {
+        // Cloud assets have another envelope, without an end.
+        _ if call.route == Route::ListAssets => None,
         EndOffset::Exclusive => Some(end.into()),
         EndOffset::Text => Some(end.to_string().into()),
         EndOffset::Missing => None,
@@ -83,7 +127,17 @@ fn page<'a>(
         EndOffset::Smaller => Some(offset.saturating_sub(1).into()),
         EndOffset::Ahead(by) => Some(end.saturating_add(by).into()),
     };
-    let mut answer = Map::from_iter([("response".to_owned(), Value::Array(records))]);
+    let mut name = if call.route == Route::ListAssets { "records" } else { "response" };
+    for oddity in &settings.oddities {
+        if let Oddity::ListName(other) = oddity {
+            name = other;
+        }
+    }
+    let mut answer = Map::from_iter([(name.to_owned(), Value::Array(records))]);
     answer.extend(end.map(|end: Value| ("endOffset".to_owned(), end)));
-    Reply::json(200, &Value::Object(answer))
+    let mut answer = Value::Object(answer);
+    if settings.oddities.contains(&Oddity::ExtraFields) {
+        Oddity::ExtraFields.change(&mut answer, false);
+    }
+    Reply::json(200, &answer)
 }

@@ -5,23 +5,31 @@
 //! asked. It knows nothing of the client's models: its records are plain JSON, so that it cannot share a misreading with the
 //! client.
 //!
-//! Where the service is not documented the fake assumes, and can be told to do otherwise: [`EndOffset`], [`Access`], the sizes
-//! of pages, the statuses that come when none is named.
+//! Where the service is not documented the fake assumes, and can be told to do otherwise: [`EndOffset`], [`Access`], [`Oddity`],
+//! [`WriteBody`] and [`WriteAnswer`], the sizes of pages, the statuses that come when none is named.
 
 mod builder;
 mod calls;
 mod demo;
 mod faults;
 mod fixture;
+mod hook;
 mod lists;
+mod oddity;
 mod reply;
 mod server;
 mod tenant;
+mod writes;
 
 pub use builder::{Access, EndOffset, FakeBuilder};
 pub use calls::{Call, Route};
 pub use demo::demo_tenant;
-pub use faults::{Answer, When};
+pub use faults::Answer;
 pub use fixture::SaltFixture;
+pub use hook::Hook;
+pub use oddity::Oddity;
 pub use server::FakeSalt;
-pub use tenant::{Tenant, endpoint, gap, host};
+pub use tenant::{Tenant, asset, endpoint, gap, host, openapi};
+pub use writes::{WriteAnswer, WriteBody};
+
+pub use appsec_http::testing::fake::When;

@@ -29,6 +29,24 @@ impl Reply {
         Self { status, body: body.into_bytes(), kind: "text/html", headers: Vec::new() }
     }
 
+    /// An answer without a body.
+    pub(super) fn empty(status: u16) -> Self {
+        Self::text(status, "")
+    }
+
+    pub(super) fn text(status: u16, text: &str) -> Self {
+        Self { status, body: text.as_bytes().to_vec(), kind: "text/plain", headers: Vec::new() }
+    }
+
+    /// A refusal with its words under another name.
+    pub(super) fn renamed(self, name: &str) -> Self {
+        let said =
+            serde_json::from_slice(&self.body).ok().and_then(|body: Value| body.get("message").cloned());
+        let Some(said) = said.filter(|_| self.status >= 400) else { return self };
+        let said = if name == "errors" { serde_json::json!([said]) } else { said };
+        Self { body: serde_json::json!({ name: said }).to_string().into_bytes(), ..self }
+    }
+
     pub(super) fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

@@ -1,24 +1,22 @@
 //! The server itself: it listens, records, goes wrong as scripted, checks the token, and answers.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::Router;
+use appsec_http::testing::fake::{Server, When, lock};
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::Response;
-use axum::http::request::Parts;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use axum::http::{HeaderMap, Request, Response};
+use bytes::Bytes;
 
 use super::builder::{FakeBuilder, Settings};
 use super::calls::{Call, Route};
-use super::faults::{Answer, Faults, When};
-use super::lists;
+use super::faults::{Answer, Faults};
+use super::oddity::Oddity;
 use super::reply::Reply;
 use super::tenant::Tenant;
+use super::{lists, writes};
 use crate::{HttpOptions, RetryPolicy, SaltClient, SaltClientBuilder};
 
 /// A Salt on loopback, with a tenant of its own. It stops when dropped.
@@ -42,9 +40,7 @@ use crate::{HttpOptions, RetryPolicy, SaltClient, SaltClientBuilder};
 #[derive(Debug)]
 pub struct FakeSalt {
     state: Shared,
-    address: SocketAddr,
-    /// Dropped with the fake, which tells the server to stop.
-    _stop: oneshot::Sender<()>,
+    server: Server,
 }
 
 type Shared = Arc<Mutex<State>>;
@@ -64,33 +60,21 @@ impl FakeSalt {
         FakeBuilder::new()
     }
 
-    pub(super) async fn serve(settings: Settings, tenant: Tenant) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let state = State { settings, tenant, faults: Faults::default(), revoked: false, calls: Vec::new() };
-        let state = Arc::new(Mutex::new(state));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let app = Router::new().fallback(handle).with_state(Arc::clone(&state));
-        tokio::spawn(async move {
-            let ended = async {
-                // An error says that the sender is gone, which is the sign to stop.
-                let _ = stopped.await;
-            };
-            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(ended).await {
-                tracing::warn!(%error, "the fake Salt ended");
-            }
-        });
-        Ok(Self { state, address, _stop: stop })
+    pub(super) async fn serve(builder: FakeBuilder) -> io::Result<Self> {
+        let state = Arc::new(Mutex::new(State::new(builder)));
+        let shared = Arc::clone(&state);
+        let server = Server::start(move |request| handle(Arc::clone(&shared), request)).await?;
+        Ok(Self { state, server })
     }
 
     /// Where it listens: the base URL for a client.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.base_url()
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// The token that was handed out; it is taken until it is revoked.
@@ -132,7 +116,7 @@ impl FakeSalt {
 
     /// Scripts an answer. Where several match a call, the one that was set first is given.
     pub fn script(&self, route: Route, when: When, answer: Answer) {
-        self.state().faults.script(route, when, answer);
+        self.state().faults.scripts.script(route, when, answer);
     }
 
     /// Changes the tenant between two calls: after so many to the route, before the next one is answered.
@@ -150,6 +134,11 @@ impl FakeSalt {
         self.state().tenant = tenant;
     }
 
+    /// Becomes what the builder says, at the same address. Nothing is scripted or recorded any more.
+    pub fn reset(&self, builder: FakeBuilder) {
+        *self.state() = State::new(builder);
+    }
+
     /// Forgets everything scripted, is up again if it was down, and takes the token again if it was revoked.
     pub fn recover(&self) {
         let mut state = self.state();
@@ -158,7 +147,7 @@ impl FakeSalt {
 
     /// Answers so many requests more, and then 503 to each.
     pub fn down_after(&self, requests: u64) {
-        self.state().faults.up_for = Some(requests);
+        self.state().faults.scripts.down_after(requests, Answer::Unavailable);
     }
 
     /// Takes the token no longer.
@@ -171,23 +160,31 @@ impl FakeSalt {
     }
 }
 
-fn lock(state: &Shared) -> MutexGuard<'_, State> {
-    // A test that panicked while it held the lock has failed already; the others may go on.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+impl State {
+    fn new(builder: FakeBuilder) -> Self {
+        let FakeBuilder { settings, tenant } = builder;
+        Self { settings, tenant, faults: Faults::default(), revoked: false, calls: Vec::new() }
+    }
+
+    /// The answer to a call where nothing is scripted.
+    fn answer(&mut self, call: &Call) -> Reply {
+        match call.route {
+            _ if !call.authorized => Reply::refusal(401, "Unauthorized"),
+            Route::WriteStatus => writes::answer(&self.settings, &mut self.tenant, call),
+            _ => lists::answer(&self.settings, &self.tenant, call),
+        }
+    }
 }
 
-async fn handle(
-    axum::extract::State(shared): axum::extract::State<Shared>,
-    request: Request,
-) -> Response<Body> {
-    let (parts, _body) = request.into_parts();
-    let mut call = record(&parts);
+async fn handle(shared: Shared, request: Request<Bytes>) -> Response<Body> {
+    let (route, params) = Route::of(request.method().as_str(), request.uri().path());
+    let mut call = Call::record(route, params, &request, &[]);
     let (number, answer, latency) = {
         let mut state = lock(&shared);
-        call.authorized = !state.revoked && is_authorized(&parts, &state.settings.token);
+        call.authorized = !state.revoked && is_authorized(request.headers(), &state.settings.token);
         let State { faults, tenant, .. } = &mut *state;
         faults.edit(call.route, tenant);
-        let answer = faults.pick(call.route);
+        let answer = faults.scripts.pick(call.route);
         state.calls.push(call.clone());
         (state.calls.len(), answer, state.settings.latency)
     };
@@ -195,45 +192,25 @@ async fn handle(
     if latency + late > Duration::ZERO {
         tokio::time::sleep(latency + late).await;
     }
-    let scripted = answer.as_ref().and_then(Answer::reply);
-    let mut reply = scripted.unwrap_or_else(|| {
-        let state = lock(&shared);
-        if call.authorized {
-            lists::answer(&state.settings, &state.tenant, &call)
-        } else {
-            Reply::refusal(401, "Unauthorized")
-        }
-    });
+    let mut reply = answer.as_ref().and_then(Answer::reply).unwrap_or_else(|| lock(&shared).answer(&call));
     match answer {
         Some(Answer::TruncatedJson) => reply.body.truncate(reply.body.len() / 2),
         Some(Answer::Silence) => std::future::pending().await,
         _ => {}
     }
-    if let Some(call) = lock(&shared).calls.get_mut(number - 1) {
+    let mut state = lock(&shared);
+    for oddity in &state.settings.oddities {
+        if let Oddity::ErrorsUnder(name) = oddity {
+            reply = reply.renamed(name);
+        }
+    }
+    if let Some(call) = state.calls.get_mut(number - 1) {
         call.status = Some(reply.status);
     }
     reply.into_response()
 }
 
-fn record(parts: &Parts) -> Call {
-    let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned();
-    let headers = parts
-        .headers
-        .iter()
-        .filter(|(name, _)| !["authorization", "cookie"].contains(&name.as_str()))
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-    Call {
-        route: Route::of(parts.method.as_str(), parts.uri.path()),
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        query: query.collect(),
-        headers: headers.collect(),
-        authorized: false,
-        status: None,
-    }
-}
-
-fn is_authorized(parts: &Parts, token: &str) -> bool {
-    let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+fn is_authorized(headers: &HeaderMap, token: &str) -> bool {
+    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
     header.and_then(|header| header.strip_prefix("Bearer ")) == Some(token)
 }

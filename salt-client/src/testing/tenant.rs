@@ -1,5 +1,7 @@
 //! What a fake holds.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 /// The records of a tenant, as the fake sends them, in its order. Anything may stand among them.
@@ -12,6 +14,12 @@ pub struct Tenant {
     pub endpoints: Vec<Value>,
     /// The posture gaps.
     pub gaps: Vec<Value>,
+    /// The cloud assets, each with the fields of a list and of a single one.
+    pub assets: Vec<Value>,
+    /// The OpenAPI documents, by host.
+    pub openapi: BTreeMap<String, Value>,
+    /// What else can be read, by path.
+    pub documents: BTreeMap<String, Value>,
 }
 
 impl Tenant {
@@ -41,6 +49,24 @@ impl Tenant {
     /// Adds posture gaps.
     pub fn with_gaps(mut self, gaps: impl IntoIterator<Item = Value>) -> Self {
         self.gaps.extend(gaps);
+        self
+    }
+
+    /// Adds a cloud asset; see [`asset`].
+    pub fn with_asset(mut self, asset: Value) -> Self {
+        self.assets.push(asset);
+        self
+    }
+
+    /// Sets the OpenAPI document of a host; see [`openapi`].
+    pub fn with_openapi(mut self, host: impl Into<String>, document: Value) -> Self {
+        self.openapi.insert(host.into(), document);
+        self
+    }
+
+    /// Sets what is read at another path, such as `/v1/attackers`.
+    pub fn with_document(mut self, path: impl Into<String>, document: Value) -> Self {
+        self.documents.insert(path.into(), document);
         self
     }
 
@@ -95,5 +121,36 @@ pub fn gap(id: &str, host: &str) -> Value {
         "parameters": [],
         "postureGapLink": format!("https://acme.secured-api.com/acme-prod/govern/posture-gaps/{id}"),
         "cweId": "CWE-1059",
+    })
+}
+
+/// A cloud asset with every field, those of a list and those of a single one.
+pub fn asset(id: &str, name: &str) -> Value {
+    json!({
+        "id": id,
+        "cloudAccountId": "111122223333",
+        "accountId": "111122223333",
+        "cloudId": "a1b2c3d4e5",
+        "collectStatus": "N/A",
+        "endpoints": "12",
+        "provider": "AWS",
+        "region": "eu-west-1",
+        "resourceName": name,
+        "resourceType": "AWS-APIGateway-Http",
+        "firstDiscovered": "2025-09-10T15:58:16.000Z",
+        "link": "https://eu-west-1.console.aws.amazon.com/apigateway",
+        "additionalData": [{"key": "stage", "type": "string", "value": "prod"}],
+        "availableConnectors": [],
+        "installedConnectors": [],
+        "tags": {"team": "orion"},
+    })
+}
+
+/// The OpenAPI document of a host with one operation.
+pub fn openapi(host: &str) -> Value {
+    json!({
+        "openapi": "3.0.1",
+        "info": {"title": host, "version": "1.0"},
+        "paths": {"/v1/refunds": {"post": {"responses": {"200": {"description": "OK"}}}}},
     })
 }

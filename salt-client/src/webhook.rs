@@ -1,0 +1,283 @@
+//! Salt's "Custom Webhook": checking that a call comes from the tenant, and reading which host it is about.
+
+use std::fmt;
+
+use appsec_core::{BindTargetId, Error, ErrorKind, Result};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq;
+
+use crate::map::host_key;
+use crate::model::{scalar, text};
+
+const VERIFY: &str = "salt: verify webhook";
+
+/// Where a template may have put the host; the first is that of [`Webhook::TEMPLATE`], the second that of a published integration.
+const HOST: [&str; 6] = ["host", "reference", "hostname", "name", "domain", "fqdn"];
+const EVENT: [&str; 2] = ["event", "eventType"];
+
+/// What stands for the secret where a template repeats it.
+const MASK: &str = "***";
+
+/// Checks the calls of Salt's "Custom Webhook".
+///
+/// Salt signs nothing. Whoever sets the webhook up chooses its URL, its headers and its body, so the secret is a constant text in
+/// one of them: in the header `x-webhook-token`, or, where no header can be set, in the body's field `token`. **Confirmed** as
+/// what integrators do; which header and field is the customer's choice, and can be changed here.
+///
+/// Salt's dialogue (Settings, Integrations, Custom Webhook; one integration for each event type) wants:
+///
+/// | field | value |
+/// | --- | --- |
+/// | URL | where your server calls [`verify`](Self::verify) |
+/// | Method | `POST` |
+/// | Headers | `x-webhook-token`, with the secret |
+/// | Body | [`Webhook::TEMPLATE`] |
+/// | Trigger Automatically | on |
+///
+/// A hook is a hint: it may come twice, late, or never. Read the host's gaps again, and keep importing on a schedule.
+///
+/// ```
+/// use salt_client::Webhook;
+///
+/// # fn main() -> salt_client::Result<()> {
+/// let webhook = Webhook::new("a long random text");
+/// // The headers of any server: a `&http::HeaderMap`, or pairs of name and value.
+/// let headers = [("X-Webhook-Token", "a long random text")];
+/// let event = webhook.verify(headers, br#"{"host": "billing.example.test", "event": "PostureGap"}"#)?;
+/// assert_eq!(event.host().as_deref(), Some("billing.example.test"));
+/// assert!(webhook.verify([("x-webhook-token", "guessed")], b"{}").is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Webhook {
+    secret: SecretString,
+    header: String,
+    field: String,
+}
+
+impl Webhook {
+    /// The header that holds the secret unless told otherwise.
+    pub const HEADER: &str = "x-webhook-token";
+
+    /// The body's field that holds the secret unless told otherwise.
+    pub const FIELD: &str = "token";
+
+    /// The longest body that is looked at, in bytes. Let the server read no more than this.
+    pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+    /// The body to paste into Salt's dialogue. `{{host}}` and `{{eventType}}` are the only place-holders that are known; fields of
+    /// your own may stand beside them and are kept. Without a header of your own, add `"token": "the secret"`.
+    pub const TEMPLATE: &str = r#"{"host": "{{host}}", "event": "{{eventType}}"}"#;
+
+    /// Checks for this secret. Make it long and random; it is compared in constant time, which does not hide its length.
+    pub fn new(secret: impl Into<SecretString>) -> Self {
+        Self { secret: secret.into(), header: Self::HEADER.to_owned(), field: Self::FIELD.to_owned() }
+    }
+
+    /// Looks for the secret in another header than [`HEADER`](Self::HEADER), in any case.
+    pub fn with_header(mut self, name: impl Into<String>) -> Self {
+        self.header = name.into();
+        self
+    }
+
+    /// Looks for the secret in another field of the body than [`FIELD`](Self::FIELD).
+    pub fn with_field(mut self, name: impl Into<String>) -> Self {
+        self.field = name.into();
+        self
+    }
+
+    /// What a call says, if it holds the secret. Where the header is there it decides; the body's field does where it is not.
+    ///
+    /// # Errors
+    /// * `Auth` where the secret is missing or wrong: answer 401. Nothing is said about the body then.
+    /// * `InvalidRequest` for a body of more than [`MAX_BODY_BYTES`](Self::MAX_BODY_BYTES): answer 413.
+    /// * `Decode` for a body that is no JSON object: answer 400, and look at the template.
+    /// * `Config` where the secret to compare with is empty: nobody could be told apart by it.
+    pub fn verify<N, V>(&self, headers: impl IntoIterator<Item = (N, V)>, body: &[u8]) -> Result<WebhookEvent>
+    where
+        N: AsRef<str>,
+        V: AsRef<[u8]>,
+    {
+        let refuse = |kind: ErrorKind, message: &str| Err(Error::new(kind, message).with_operation(VERIFY));
+        let secret = self.secret.expose_secret();
+        if secret.is_empty() {
+            return refuse(ErrorKind::Config, "the webhook's secret is empty");
+        }
+        if body.len() > Self::MAX_BODY_BYTES {
+            return refuse(ErrorKind::InvalidRequest, "the body is too big for a webhook");
+        }
+        let parsed: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+        let mut headers = headers.into_iter();
+        let given = match headers.find(|(name, _)| name.as_ref().eq_ignore_ascii_case(&self.header)) {
+            Some((_, value)) => Some(value.as_ref().to_vec()),
+            None => parsed.as_ref().and_then(|body| scalar(body.get(&self.field)?)).map(String::into_bytes),
+        };
+        match given {
+            None => return refuse(ErrorKind::Auth, "the call holds no secret"),
+            Some(given) if bool::from(given.ct_eq(secret.as_bytes())) => {}
+            Some(_) => return refuse(ErrorKind::Auth, "the call's secret is wrong"),
+        }
+        let Some(mut fields) = parsed else {
+            return refuse(ErrorKind::Decode, "the body is no JSON object");
+        };
+        fields.remove(&self.field);
+        fields.values_mut().for_each(|value| hide(value, secret));
+        Ok(WebhookEvent { fields })
+    }
+}
+
+/// Takes the secret out of every text, in case a template repeats it.
+fn hide(value: &mut Value, secret: &str) {
+    match value {
+        Value::String(text) if text.contains(secret) => *text = text.replace(secret, MASK),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, secret)),
+        Value::Object(map) => map.values_mut().for_each(|item| hide(item, secret)),
+        _ => {}
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("header", &self.header)
+            .field("field", &self.field)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a webhook says. The secret is not in it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct WebhookEvent {
+    fields: Map<String, Value>,
+}
+
+impl WebhookEvent {
+    /// Every field of the body.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
+    /// The host it is about, verbatim; `None` where it names none, as a test of the integration may.
+    pub fn host(&self) -> Option<String> {
+        self.text(&HOST)
+    }
+
+    /// What has happened, in Salt's word. No list of the words is published.
+    pub fn event(&self) -> Option<String> {
+        self.text(&EVENT)
+    }
+
+    /// The bind target to read again: the host.
+    ///
+    /// ```no_run
+    /// # use appsec_core::{DastApiScannerExt, FindingQuery};
+    /// # async fn example(salt: salt_client::SaltClient, event: salt_client::WebhookEvent) -> salt_client::Result<()> {
+    /// if let Some(host) = event.target() {
+    ///     let (findings, coverage) = salt.collect_findings(FindingQuery::target(host)).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn target(&self) -> Option<BindTargetId> {
+        self.host().map(|host| BindTargetId::of("host", &host_key(&host)))
+    }
+
+    /// The first usable text. A place-holder that was not filled is none.
+    fn text(&self, keys: &[&str]) -> Option<String> {
+        keys.iter()
+            .filter_map(|key| text(&self.fields, &[key]))
+            .find(|text| !(text.contains("{{") && text.contains("}}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SECRET: &str = "canary-7f3a-canary";
+    const NONE: [(&str, &str); 0] = [];
+
+    fn kind(result: Result<WebhookEvent>) -> ErrorKind {
+        let error = result.unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("7f3a"), "{error:?}");
+        error.kind()
+    }
+
+    #[test]
+    fn the_secret_is_in_the_header_or_in_the_body() {
+        let webhook = Webhook::new(SECRET);
+        let body = br#"{"host": "a.example", "event": "PostureGap"}"#;
+        assert!(webhook.verify([("X-WEBHOOK-TOKEN", SECRET)], body).is_ok());
+        assert!(webhook.verify([("accept", "*/*"), ("x-webhook-token", SECRET)], body).is_ok());
+        let with_token = json!({"token": SECRET, "reference": "a.example"}).to_string();
+        let event = webhook.verify(NONE, with_token.as_bytes()).unwrap();
+        assert_eq!((event.host().as_deref(), event.event()), (Some("a.example"), None));
+        assert_eq!(event.fields().len(), 1, "the secret is not kept");
+
+        let other = Webhook::new(SECRET).with_header("x-rs-token").with_field("webhook_token");
+        assert!(other.verify([("x-rs-token", SECRET)], body).is_ok());
+        assert!(other.verify(NONE, json!({"webhook_token": SECRET}).to_string().as_bytes()).is_ok());
+        for refused in [
+            other.verify([("x-webhook-token", SECRET)], body),
+            other.verify(NONE, with_token.as_bytes()),
+            webhook.verify(NONE, body),
+            webhook.verify(NONE, b"not json"),
+            webhook.verify([("x-webhook-token", "wrong")], body),
+            webhook.verify([("x-webhook-token", "")], body),
+            webhook.verify([("x-webhook-token", "canary-7f3a-canar")], body),
+            webhook.verify([("x-webhook-token", "wrong")], with_token.as_bytes()),
+        ] {
+            assert_eq!(kind(refused), ErrorKind::Auth);
+        }
+    }
+
+    #[test]
+    fn headers_of_the_http_crate_fit() {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-webhook-token", http::HeaderValue::from_static(SECRET));
+        assert!(Webhook::new(SECRET).verify(&headers, b"{}").is_ok());
+    }
+
+    #[test]
+    fn bodies_are_bounded_and_must_be_objects() {
+        let webhook = Webhook::new(SECRET);
+        let right = [("x-webhook-token", SECRET)];
+        let huge = format!(r#"{{"host": "{}"}}"#, "a".repeat(Webhook::MAX_BODY_BYTES));
+        assert_eq!(kind(webhook.verify(right, huge.as_bytes())), ErrorKind::InvalidRequest);
+        let deep = "[".repeat(60_000);
+        for body in ["", "null", "[]", "\"text\"", "{", "<html>", &deep] {
+            assert_eq!(kind(webhook.verify(right, body.as_bytes())), ErrorKind::Decode, "{body:.20}");
+        }
+        assert_eq!(kind(Webhook::new("").verify([("x-webhook-token", "")], b"{}")), ErrorKind::Config);
+    }
+
+    #[test]
+    fn the_template_is_read_once_it_is_filled_and_not_before() {
+        let webhook = Webhook::new(SECRET);
+        let right = [("x-webhook-token", SECRET)];
+        let unfilled = webhook.verify(right, Webhook::TEMPLATE.as_bytes()).unwrap();
+        assert_eq!((unfilled.host(), unfilled.event(), unfilled.target()), (None, None, None));
+        let filled =
+            Webhook::TEMPLATE.replace("{{host}}", "Billing.example").replace("{{eventType}}", "PostureGap");
+        let event = webhook.verify(right, filled.as_bytes()).unwrap();
+        assert_eq!(event.event().as_deref(), Some("PostureGap"));
+        assert_eq!(event.target().unwrap().as_str(), "host:billing.example");
+    }
+
+    #[test]
+    fn a_template_that_repeats_the_secret_does_not_spread_it() {
+        let body = json!({"note": format!("with {SECRET}"), "more": [{"deep": SECRET}], "company_id": 7});
+        let event =
+            Webhook::new(SECRET).verify([("x-webhook-token", SECRET)], body.to_string().as_bytes()).unwrap();
+        let shown = format!("{event:?} {}", serde_json::to_string(&event).unwrap());
+        assert!(!shown.contains("7f3a"), "{shown}");
+        assert!(shown.contains("company_id"), "{shown}");
+        assert!(!format!("{:?}", Webhook::new(SECRET)).contains("7f3a"));
+    }
+}
