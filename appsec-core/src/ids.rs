@@ -118,6 +118,12 @@ macro_rules! open_enum {
             }
         }
 
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.pad(self.as_str())
@@ -198,11 +204,11 @@ impl<E> Spelled<E> {
     }
 }
 
-impl<E: for<'a> From<&'a str> + fmt::Display> Spelled<E> {
+impl<E: for<'a> From<&'a str> + AsRef<str>> Spelled<E> {
     /// The word from its text.
     pub fn new(text: &str) -> Self {
         let value = E::from(text);
-        let text = (value.to_string() != text).then(|| text.into());
+        let text = (value.as_ref() != text).then(|| text.into());
         Self { value, text }
     }
 }
@@ -243,7 +249,7 @@ impl<E: Serialize> Serialize for Spelled<E> {
     }
 }
 
-impl<'de, E: for<'a> From<&'a str> + fmt::Display> Deserialize<'de> for Spelled<E> {
+impl<'de, E: for<'a> From<&'a str> + AsRef<str>> Deserialize<'de> for Spelled<E> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         Ok(Self::new(&text))

@@ -76,6 +76,12 @@ impl From<&str> for Severity {
     }
 }
 
+impl AsRef<str> for Severity {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl Ord for Severity {
     fn cmp(&self, other: &Self) -> Ordering {
         self.rank().cmp(&other.rank()).then_with(|| self.as_str().cmp(other.as_str()))

@@ -171,7 +171,7 @@ impl HttpOptions {
     /// How many streamed bodies are open at once; others wait. Default: 4.
     ///
     /// Apart from single calls, so that whoever calls the client while reading a stream does not wait for itself. A
-    /// task that opens more streams than this at the same time does.
+    /// task that opens more streams than this at the same time does, and gets a `Deadline` error after the call timeout.
     pub fn with_max_streams(mut self, streams: usize) -> Self {
         self.max_streams = streams;
         self

@@ -161,7 +161,7 @@ impl Stack {
 
     /// One attempt at a stream.
     async fn begin(&self, request: &Request, tries: &mut Tries) -> Result<Body, Failure> {
-        let place = self.place(&self.streams, None).await?;
+        let place = self.place_for_stream().await?;
         let incoming = self.send(request, None, tries).await?;
         if !is_success(incoming.status) {
             // What says why the stream did not begin is a single answer, with a total.
@@ -207,6 +207,22 @@ impl Stack {
             "request"
         );
         result
+    }
+
+    /// A place among the streams. Bounded, since the places may be those of streams that the same consumer has stopped reading,
+    /// and then nobody else would ever end the wait.
+    async fn place_for_stream(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let limit = Instant::now().checked_add(self.options.call_timeout);
+        self.place(&self.streams, limit).await.map_err(|failure| {
+            if failure.error.kind() != ErrorKind::Deadline {
+                return failure;
+            }
+            let message = format!(
+                "no place for another stream within {:?}: {} are open, and one that is not read keeps its place",
+                self.options.call_timeout, self.options.max_streams
+            );
+            Failure::last(Error::new(ErrorKind::Deadline, message))
+        })
     }
 
     /// A place among those under way.

@@ -252,10 +252,21 @@ async fn calls_and_streams_are_limited_apart() {
     assert_eq!(script.most_under_way(), 3);
     let second = client.clone();
     let second = tokio::spawn(async move { second.open(&get()).await.map(drop) });
-    tokio::time::sleep(secs(600)).await;
+    tokio::time::sleep(secs(100)).await;
     assert!(!second.is_finished(), "there is one place for streams, and it is taken");
     drop(body);
     second.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_nobody_reads_does_not_let_another_wait_for_ever() {
+    let script = Script::new(|_| reply(200, "1"));
+    let client = script.client(HttpOptions::new().with_max_streams(1));
+    let _unread = client.open(&get()).await.unwrap();
+    let error = client.open(&get()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Deadline);
+    assert!(error.message().contains("no place for another stream within 120s: 1 are open"), "{error}");
+    assert_eq!(script.count(), 1, "the second was never sent");
 }
 
 #[tokio::test(start_paused = true)]
