@@ -2,15 +2,20 @@
 //!
 //! Building a request is a function of its own in each file, free of IO.
 
+mod applications;
+mod attachments;
 mod configs;
 mod download;
 mod exports;
+mod filters;
+mod folders;
 mod pages;
 mod plugins;
 mod reports;
 mod scans;
 mod templates;
 mod tenant;
+mod user_templates;
 mod vulnerabilities;
 
 use std::fmt;

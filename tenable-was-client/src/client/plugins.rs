@@ -1,21 +1,50 @@
 //! Plugins.
 
 use appsec_http::{Path, Request, Result};
+use futures_core::stream::BoxStream;
 
-use super::TenableWasClient;
-use crate::model::{Plugin, PluginId};
+use super::{Order, PageQuery, TenableWasClient, pages};
+use crate::model::{Page, Plugin, PluginId, PluginSummary};
 
-fn get(id: PluginId) -> Result<Request> {
-    Ok(Request::get("tenable: get plugin", Path::new("/was/v2/plugins").join(&id.to_string())?))
+const PLUGINS: &str = "/was/v2/plugins";
+
+pub(super) fn list(page: &PageQuery) -> Request {
+    page.on(Request::get("tenable: list plugins", PLUGINS))
+}
+
+pub(super) fn get(id: PluginId) -> Result<Request> {
+    Ok(Request::get("tenable: get plugin", Path::new(PLUGINS).join(&id.to_string())?))
 }
 
 impl TenableWasClient {
+    /// Lists plugins: number, name and family. Needs the role Basic.
+    ///
+    /// # Errors
+    /// Those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn list_plugins(&self, page: &PageQuery) -> Result<Page<PluginSummary>> {
+        self.http().json(&list(page)).await
+    }
+
     /// A plugin in full. Needs the role Basic.
     ///
     /// # Errors
     /// `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn get_plugin(&self, id: PluginId) -> Result<Plugin> {
         self.http().json(&get(id)?).await
+    }
+
+    /// Streams all plugins, page by page, each once, by their numbers.
+    pub fn plugins(&self) -> BoxStream<'static, Result<Vec<PluginSummary>>> {
+        let client = self.clone();
+        let first = PageQuery::new().with_sort(Order::asc("plugin_id"));
+        pages::pages(
+            first,
+            |plugin: &PluginSummary| plugin.plugin_id,
+            move |page| {
+                let client = client.clone();
+                async move { client.list_plugins(&page).await }
+            },
+        )
     }
 }
 
@@ -24,7 +53,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_request_is_that_of_the_document() {
+    fn requests_are_those_of_the_document() {
         assert_eq!(get(PluginId(98074)).unwrap().path().as_str(), "/was/v2/plugins/98074");
+        let request = list(&PageQuery::new().with_sort(Order::asc("family").then_desc("name")));
+        assert_eq!(request.path().as_str(), "/was/v2/plugins");
+        let query = [("limit", "200"), ("offset", "0"), ("sort", "family:asc,name:desc")];
+        assert_eq!(request.query(), query.map(|(name, value)| (name, value.to_owned())));
     }
 }

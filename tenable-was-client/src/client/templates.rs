@@ -1,12 +1,19 @@
 //! The vendor's scan templates.
 
-use appsec_http::{Request, Result};
+use appsec_http::{Path, Request, Result};
+use futures_core::stream::BoxStream;
 
-use super::{PageQuery, TenableWasClient};
-use crate::model::{Page, Template};
+use super::{Order, PageQuery, TenableWasClient, pages};
+use crate::model::{Page, Template, TemplateId};
 
-fn list(page: &PageQuery) -> Request {
-    page.on(Request::get("tenable: list templates", "/was/v2/templates"))
+const TEMPLATES: &str = "/was/v2/templates";
+
+pub(super) fn list(page: &PageQuery) -> Request {
+    page.on(Request::get("tenable: list templates", TEMPLATES))
+}
+
+pub(super) fn get(id: TemplateId) -> Result<Request> {
+    Ok(Request::get("tenable: get template", Path::new(TEMPLATES).join(&id.to_string())?))
 }
 
 impl TenableWasClient {
@@ -17,6 +24,28 @@ impl TenableWasClient {
     pub async fn list_templates(&self, page: &PageQuery) -> Result<Page<Template>> {
         self.http().json(&list(page)).await
     }
+
+    /// One of the vendor's scan templates. Needs the role Standard.
+    ///
+    /// # Errors
+    /// `NotFound`; `PermissionDenied` below that role; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn get_template(&self, id: TemplateId) -> Result<Template> {
+        self.http().json(&get(id)?).await
+    }
+
+    /// Streams the vendor's scan templates, page by page, each once, by their names.
+    pub fn templates(&self) -> BoxStream<'static, Result<Vec<Template>>> {
+        let client = self.clone();
+        let first = PageQuery::new().with_sort(Order::asc("name"));
+        pages::pages(
+            first,
+            |template: &Template| template.template_id,
+            move |page| {
+                let client = client.clone();
+                async move { client.list_templates(&page).await }
+            },
+        )
+    }
 }
 
 #[cfg(test)]
@@ -24,9 +53,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_request_is_that_of_the_document() {
+    fn requests_are_those_of_the_document() {
         let request = list(&PageQuery::new().with_limit(1));
         assert_eq!(request.path().as_str(), "/was/v2/templates");
         assert_eq!(request.query(), [("limit", "1".to_owned()), ("offset", "0".to_owned())]);
+        let id = "b223f18e-5a94-4e02-b560-77a4a8246cd3";
+        assert_eq!(get(id.parse().unwrap()).unwrap().path().as_str(), format!("/was/v2/templates/{id}"));
     }
 }

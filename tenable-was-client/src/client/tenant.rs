@@ -1,19 +1,35 @@
-//! The tenant: its server and licence, and the user whose keys are used.
+//! The tenant: its server, licence and scanners, and the user whose keys are used.
 
 use appsec_http::{Request, Result};
 
 use super::TenableWasClient;
-use crate::model::{ServerProperties, Session};
+use crate::model::{ScannerList, ServerProperties, ServerStatus, Session};
 
-fn server_properties() -> Request {
+pub(super) fn server_status() -> Request {
+    Request::get("tenable: get server status", "/server/status")
+}
+
+pub(super) fn server_properties() -> Request {
     Request::get("tenable: get server properties", "/server/properties")
 }
 
-fn session() -> Request {
+pub(super) fn session() -> Request {
     Request::get("tenable: get session", "/session")
 }
 
+pub(super) fn scanners() -> Request {
+    Request::get("tenable: list scanners", "/scanners")
+}
+
 impl TenableWasClient {
+    /// How the server is. A gateway in front of one that is down answers in its place.
+    ///
+    /// # Errors
+    /// `Server` then; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn get_server_status(&self) -> Result<ServerStatus> {
+        self.http().json(&server_status()).await
+    }
+
     /// What the server says of itself, and the licence.
     ///
     /// # Errors
@@ -29,6 +45,15 @@ impl TenableWasClient {
     pub async fn get_session(&self) -> Result<Session> {
         self.http().json(&session()).await
     }
+
+    /// Lists the scanners, and groups of them, of the whole platform; [`ScannerList::for_web_applications`] picks those that a configuration can
+    /// name. Their linking keys are not kept.
+    ///
+    /// # Errors
+    /// `PermissionDenied`; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn list_scanners(&self) -> Result<ScannerList> {
+        self.http().json(&scanners()).await
+    }
 }
 
 #[cfg(test)]
@@ -38,6 +63,8 @@ mod tests {
     #[test]
     fn the_paths_are_those_of_the_platform() {
         assert_eq!(server_properties().path().as_str(), "/server/properties");
+        assert_eq!(server_status().path().as_str(), "/server/status");
         assert_eq!(session().path().as_str(), "/session");
+        assert_eq!(scanners().path().as_str(), "/scanners");
     }
 }

@@ -105,7 +105,7 @@ pub(crate) fn of_vulnerability(
     finding.push_evidence(EvidenceKind::Request, request.and_then(|request| request.headers.as_deref()));
     let response = details.and_then(|details| details.response.as_ref());
     finding.push_evidence(EvidenceKind::Response, response.and_then(|response| response.headers.as_deref()));
-    for id in record.attachments.iter().filter_map(|attachment| attachment.attachment_id.as_deref()) {
+    for id in record.attachments.iter().filter_map(|attachment| attachment.attachment_id) {
         let link = format!("{base_url}was/v2/attachments/{id}");
         finding.push_evidence(EvidenceKind::Attachment, Some(&link));
     }

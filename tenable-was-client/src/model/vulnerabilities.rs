@@ -1,6 +1,6 @@
 //! Single detections, as the search of a scan lists them.
 
-use super::ids::{PluginId, TenableScanId, VulnId};
+use super::ids::{AttachmentId, PluginId, TenableScanId, VulnId};
 use super::{Moment, wire};
 
 wire! {
@@ -69,7 +69,7 @@ wire! {
     /// A file attached to a detection.
     pub struct Attachment {
         /// Its id.
-        pub attachment_id: Option<String>,
+        pub attachment_id: Option<AttachmentId>,
         /// When it was made.
         pub created_at: Option<Moment>,
         /// Its name.
@@ -80,5 +80,21 @@ wire! {
         pub file_type: Option<String>,
         /// Its size in bytes; may be 0.
         pub size: Option<u64>,
+    }
+}
+
+impl AttachmentId {
+    /// The id at the end of an attachment's link, as reports hold them. Nothing else of the link is used: to whom requests go, and with them the
+    /// keys, is not for an answer to say.
+    ///
+    /// ```
+    /// use tenable_was_client::model::AttachmentId;
+    ///
+    /// let link = "https://cloud.tenable.com/was/v2/attachments/0d0d0d0d-1e1e-4f2f-8a3a-4b4b5c5c6d6d";
+    /// assert_eq!(AttachmentId::in_link(link), "0d0d0d0d-1e1e-4f2f-8a3a-4b4b5c5c6d6d".parse().ok());
+    /// assert_eq!(AttachmentId::in_link("https://cloud.tenable.com/was/v2/attachments/"), None);
+    /// ```
+    pub fn in_link(link: &str) -> Option<Self> {
+        link.rsplit('/').next()?.parse().ok()
     }
 }

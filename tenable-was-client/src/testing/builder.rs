@@ -33,6 +33,7 @@ impl FakeBuilder {
             assets_per_chunk: None,
             max_active_scans: 25,
             report_polls: 0,
+            wrapped_user_templates: false,
             latency: Duration::ZERO,
         };
         Self { settings, tenant: Tenant::new(), now: None }
@@ -107,6 +108,12 @@ impl FakeBuilder {
     /// Sets how often a report is asked for in vain after its scan has ended.
     pub fn with_report_polls(mut self, polls: u32) -> Self {
         self.settings.report_polls = polls;
+        self
+    }
+
+    /// Sends users' templates in a `data` of their own, as the vendor's schema has it, and not flat, as its examples have it.
+    pub fn with_wrapped_user_templates(mut self, yes: bool) -> Self {
+        self.settings.wrapped_user_templates = yes;
         self
     }
 

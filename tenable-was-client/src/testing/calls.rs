@@ -19,6 +19,26 @@ pub enum Route {
     GetSession,
     /// `GET /scanners`
     ListScanners,
+    /// `POST /api/v2/was/applications`
+    AddApplications,
+    /// `GET /was/v2/folders`
+    ListFolders,
+    /// `POST /was/v2/folders`
+    CreateFolder,
+    /// `PUT /was/v2/folders/{id}`
+    RenameFolder,
+    /// `DELETE /was/v2/folders/{id}`
+    DeleteFolder,
+    /// `GET /was/v2/configs/filters`
+    ListConfigFilters,
+    /// `GET /was/v2/configs/{id}/scans/filters`
+    ListScanFilters,
+    /// `GET /was/v2/user-templates/filters`
+    ListUserTemplateFilters,
+    /// `GET /was/v2/vulnerabilities/filters`
+    ListVulnerabilityFilters,
+    /// `GET /was/v2/scans/{id}/vulnerabilities/filters`
+    ListScanVulnerabilityFilters,
     /// `POST /was/v2/configs/search`
     SearchConfigs,
     /// `GET /was/v2/configs/{id}`
@@ -27,6 +47,14 @@ pub enum Route {
     ListTemplates,
     /// `GET /was/v2/templates/{id}`
     GetTemplate,
+    /// `POST /was/v2/user-templates/search`
+    SearchUserTemplates,
+    /// `GET /was/v2/user-templates/{id}`
+    GetUserTemplate,
+    /// `PUT /was/v2/user-templates/{id}`
+    UpdateUserTemplate,
+    /// `DELETE /was/v2/user-templates/{id}`
+    DeleteUserTemplate,
     /// `POST /was/v2/configs/{id}/scans`
     LaunchScan,
     /// `POST /was/v2/configs/{id}/scans/search`
@@ -41,6 +69,10 @@ pub enum Route {
     SearchByTargets,
     /// `POST /was/v2/scans/{id}/vulnerabilities/search`
     SearchVulnerabilities,
+    /// `POST /was/v2/vulnerabilities/search`
+    SearchAllVulnerabilities,
+    /// `GET /was/v2/vulnerabilities/{id}`
+    GetVulnerability,
     /// `PUT /was/v2/scans/{id}/report`
     RequestReport,
     /// `GET /was/v2/scans/{id}/report`

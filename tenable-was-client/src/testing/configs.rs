@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::calls::{Call, Route};
-use super::filter::{Field, Filter, TEXT};
+use super::filter::{self, Field, Filter, TEMPLATES};
+use super::folders::FakeFolder;
 use super::paging::page;
 use super::reply::Reply;
 use super::scans::scan;
@@ -13,24 +14,32 @@ use super::tenant::{CONTAINER, USER};
 use super::world::FakeConfig;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::new(Route::ListConfigFilters, "GET", "/was/v2/configs/filters", 16, |_, _| {
+        filter::list(FIELDS)
+    }),
     Endpoint::new(Route::SearchConfigs, "POST", "/was/v2/configs/search", 16, search),
     Endpoint::new(Route::GetConfig, "GET", "/was/v2/configs/{id}", 24, get),
 ];
 
 const FIELDS: &[Field] = &[
     // The service's own list names `eq` only; `contains` was recorded and works.
-    Field::new("scans_status", &["eq", "contains"]),
+    Field::words(
+        "scans_status",
+        &["eq"],
+        &["Never Run", "pending", "running", "stopping", "aborted", "canceled", "completed"],
+    )
+    .with_unlisted("contains"),
     Field::date("scans_started_at"),
     Field::date("scans_finalized_at"),
     Field::date("configs.created_at"),
     Field::date("configs.updated_at"),
-    Field::new("configs.name", TEXT),
-    Field::new("configs.description", TEXT),
-    Field::new("target", TEXT),
-    Field::new("folder_name", TEXT),
-    Field::new("user_template.name", TEXT),
-    Field::new("templates.name", &["eq", "neq"]),
-    Field::new("configs.schedule", &["eq"]),
+    Field::text("configs.name"),
+    Field::text("configs.description"),
+    Field::text("target"),
+    Field::text("folder_name"),
+    Field::text("user_template.name"),
+    Field::words("templates.name", &["eq", "neq"], TEMPLATES),
+    Field::words("configs.schedule", &["eq"], &["Enabled", "On Demand"]),
 ];
 
 fn search(state: &mut State, call: &Call) -> Reply {
@@ -57,6 +66,7 @@ fn values(state: &State, config: &FakeConfig, field: &str) -> Vec<String> {
         "configs.name" => vec![config.name.clone()],
         "configs.description" => of(config.description.clone()),
         "target" => config.targets.iter().map(|target| target.url.clone()).collect(),
+        "folder_name" => of(config.folder.clone()),
         "user_template.name" => of(config.user_template.as_ref().map(|(_, name)| name.clone())),
         "templates.name" => vec![config.template.clone()],
         "configs.schedule" => {
@@ -129,7 +139,7 @@ fn details(state: &State, config: &FakeConfig) -> Value {
         "settings": settings(),
         "scanner_id": config.scanner_id,
         "schedule": config.schedule,
-        "folder": {"folder_id": "71bd4347-db84-41e5-9e2f-9600f8f846f2", "name": "Shop"},
+        "folder": folder(state, config),
         "in_trash": config.in_trash,
         "default_permissions": "no_access",
         "results_visibility": "dashboard",
@@ -138,6 +148,11 @@ fn details(state: &State, config: &FakeConfig) -> Value {
         "pause_window": null,
         "additional_properties": null,
     })
+}
+
+fn folder(state: &State, config: &FakeConfig) -> Value {
+    let folder = state.tenant.folders.iter().find(|folder| Some(&folder.name) == config.folder.as_ref());
+    folder.map_or(Value::Null, FakeFolder::json)
 }
 
 /// As returned by the service: `chrome`, where the documentation says `chrome_script`.

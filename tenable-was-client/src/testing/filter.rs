@@ -1,31 +1,88 @@
 //! The filter language of every search: one condition, or groups of them under `AND` and `OR`.
 
 use appsec_core::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::reply::Reply;
 
-/// A field that can be searched for, and the operators it takes.
+/// A field that can be searched for, and what it takes.
 #[derive(Debug)]
 pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) operators: &'static [&'static str],
-    pub(super) is_date: bool,
+    name: &'static str,
+    operators: &'static [&'static str],
+    /// An operator that works and is not listed.
+    unlisted: Option<&'static str>,
+    control: Control,
 }
 
-/// The operators of dates.
-pub(super) const RANGE: &[&str] = &["lt", "lte", "gt", "gte"];
-/// The operators of texts.
-pub(super) const TEXT: &[&str] = &["match", "eq"];
+/// What a field's value looks like, as the list of fields says it.
+#[derive(Debug, Clone, Copy)]
+enum Control {
+    Unsaid,
+    Entry,
+    Number,
+    Date,
+    Words(&'static [&'static str]),
+}
 
 impl Field {
-    pub(super) const fn new(name: &'static str, operators: &'static [&'static str]) -> Self {
-        Self { name, operators, is_date: false }
+    const fn new(name: &'static str, operators: &'static [&'static str], control: Control) -> Self {
+        Self { name, operators, unlisted: None, control }
+    }
+
+    pub(super) const fn id(name: &'static str) -> Self {
+        Self::new(name, &["eq"], Control::Unsaid)
+    }
+
+    pub(super) const fn text(name: &'static str) -> Self {
+        Self::new(name, &["match", "eq"], Control::Entry)
+    }
+
+    pub(super) const fn number(name: &'static str) -> Self {
+        Self::new(name, &["eq"], Control::Number)
     }
 
     pub(super) const fn date(name: &'static str) -> Self {
-        Self { name, operators: RANGE, is_date: true }
+        Self::new(name, &["lt", "lte", "gt", "gte"], Control::Date)
     }
+
+    pub(super) const fn words(
+        name: &'static str,
+        operators: &'static [&'static str],
+        words: &'static [&'static str],
+    ) -> Self {
+        Self::new(name, operators, Control::Words(words))
+    }
+
+    pub(super) const fn with_unlisted(mut self, operator: &'static str) -> Self {
+        self.unlisted = Some(operator);
+        self
+    }
+
+    fn takes(&self, operator: &str) -> bool {
+        self.operators.contains(&operator) || self.unlisted == Some(operator)
+    }
+
+    fn listed(&self) -> Value {
+        let control = match self.control {
+            Control::Unsaid => Value::Null,
+            Control::Entry => json!({"type": "entry", "regex": null, "readable_regex": null}),
+            Control::Number => json!({"type": "entry", "regex": "^[1-9]\\d*$", "readable_regex": "NUMBER"}),
+            Control::Date => {
+                json!({"type": "datefield", "regex": "^[0-9]{4}/[0-9]{2}/[0-9]{2}$", "readable_regex": "YYYY/MM/DD"})
+            }
+            Control::Words(words) => json!({"type": "dropdown", "list": words}),
+        };
+        json!({"name": self.name, "readable_name": self.name, "operators": self.operators, "control": control})
+    }
+}
+
+/// The names of the vendor's templates that can be searched for.
+pub(super) const TEMPLATES: &[&str] = &["scan", "overview", "ssl_tls", "config_audit", "pci", "api"];
+
+/// The list of the fields of a search.
+pub(super) fn list(fields: &[Field]) -> Reply {
+    Reply::ok(&json!({"filters": fields.iter().map(Field::listed).collect::<Vec<_>>()}))
 }
 
 /// A filter that was understood. Both groups must hold where both are given; how the service joins them is assumed.
@@ -90,7 +147,7 @@ impl Condition {
             return Err(Reply::invalid_body(&format!("Unknown filter field '{}'", text("field"))));
         };
         let operator = text("operator");
-        if !field.operators.contains(&operator) {
+        if !field.takes(operator) {
             let reason = format!("Unsupported operator '{operator}' for field '{}'", field.name);
             return Err(Reply::invalid_body(&reason));
         }
@@ -102,7 +159,7 @@ impl Condition {
             }
             _ => return Err(undecodable(&condition.to_string())),
         };
-        let date = if field.is_date { Some(date(&values)?) } else { None };
+        let date = if matches!(field.control, Control::Date) { Some(date(&values)?) } else { None };
         Ok(Self { field: field.name, operator: operator.to_owned(), values, date })
     }
 

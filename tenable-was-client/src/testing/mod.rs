@@ -7,6 +7,7 @@
 //!
 //! What the fake does where the service is not documented is assumed; the places say so.
 
+mod applications;
 mod builder;
 mod calls;
 mod configs;
@@ -18,6 +19,7 @@ mod faults;
 mod filter;
 mod finding;
 mod fixture;
+mod folders;
 mod ids;
 mod lifecycle;
 mod paging;
@@ -29,6 +31,7 @@ mod server;
 mod state;
 mod templates;
 mod tenant;
+mod user_templates;
 mod vulnerabilities;
 mod world;
 
@@ -39,9 +42,11 @@ pub use exports::{ExportEnd, ExportScript};
 pub use faults::{Answer, When};
 pub use finding::FakeFinding;
 pub use fixture::TenableWasFixture;
+pub use folders::FakeFolder;
 pub use lifecycle::{Pace, ScanScript};
 pub use plugins::FakePlugin;
 pub use server::FakeTenableWas;
 pub use state::Licence;
 pub use templates::FakeTemplate;
+pub use user_templates::FakeUserTemplate;
 pub use world::{DEFAULT_NOW, FakeConfig, FakeNote, FakeScan, FakeTarget, Tenant, days_ago, hours_ago};

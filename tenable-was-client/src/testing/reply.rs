@@ -54,6 +54,13 @@ impl Reply {
         Self::reason(400, "INVALID_JSON_BODY", reason)
     }
 
+    /// A member of the body that must be there and is not, by its path.
+    pub(super) fn unspecified(field: &str) -> Self {
+        let value = json!({"message": "the value must be specified"});
+        let field = json!({"field": field, "message_type": "VALUE_MUST_BE_SPECIFIED", "value": value});
+        Self::json(400, &json!({"code": "INPUT_FORM_VIOLATION", "fields": [field]}))
+    }
+
     pub(super) fn not_allowed(reason: &str) -> Self {
         Self::reason(409, "NOT_ALLOWED", reason)
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::calls::{Call, Route};
-use super::filter::{Field, Filter};
+use super::filter::{self, Field, Filter};
 use super::ids::uuid_of;
 use super::lifecycle::{Run, is_ended};
 use super::paging::page;
@@ -13,6 +13,7 @@ use super::state::{Licence, State};
 use super::tenant::USER;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::new(Route::ListScanFilters, "GET", "/was/v2/configs/{id}/scans/filters", 16, filters),
     Endpoint::new(Route::SearchScans, "POST", "/was/v2/configs/{id}/scans/search", 16, search),
     Endpoint::new(Route::LaunchScan, "POST", "/was/v2/configs/{id}/scans", 24, launch),
     Endpoint::new(Route::GetScan, "GET", "/was/v2/scans/{id}", 16, get),
@@ -21,7 +22,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 ];
 
 const FIELDS: &[Field] = &[
-    Field::new("status", &["eq", "neq", "match", "nmatch", "contains", "ncontains"]),
+    Field::words(
+        "status",
+        &["eq", "neq", "match", "nmatch", "contains", "ncontains"],
+        &["pending", "running", "stopping", "aborted", "canceled", "completed"],
+    ),
     Field::date("started_at"),
     Field::date("finalized_at"),
 ];
@@ -48,6 +53,11 @@ fn launch(state: &mut State, call: &Call) -> Reply {
     }
     let id = state.launch(&config);
     Reply::json(202, &json!({"scan_id": id}))
+}
+
+/// Of any configuration: whether it exists is not said to matter (assumed).
+fn filters(_: &mut State, _: &Call) -> Reply {
+    filter::list(FIELDS)
 }
 
 fn search(state: &mut State, call: &Call) -> Reply {

@@ -24,7 +24,10 @@ use super::state::State;
 use super::world::Tenant;
 use crate::{ExportOptions, TenableWasClient, TenableWasClientBuilder};
 
-use super::{configs, exports, plugins, reports, scans, templates, tenant, vulnerabilities};
+use super::{
+    applications, configs, exports, folders, plugins, reports, scans, templates, tenant, user_templates,
+    vulnerabilities,
+};
 
 /// No request of a client is longer; uploaded specifications are limited to 1 MB.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -102,11 +105,14 @@ impl Endpoint {
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     [
         tenant::ENDPOINTS,
+        applications::ENDPOINTS,
+        folders::ENDPOINTS,
         configs::ENDPOINTS,
         scans::ENDPOINTS,
         reports::ENDPOINTS,
         vulnerabilities::ENDPOINTS,
         templates::ENDPOINTS,
+        user_templates::ENDPOINTS,
         plugins::ENDPOINTS,
         exports::ENDPOINTS,
     ]

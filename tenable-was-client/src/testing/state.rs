@@ -40,6 +40,7 @@ pub(super) struct Settings {
     pub(super) assets_per_chunk: Option<usize>,
     pub(super) max_active_scans: usize,
     pub(super) report_polls: u32,
+    pub(super) wrapped_user_templates: bool,
     pub(super) latency: Duration,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::calls::{Call, Route};
-use super::filter::{Field, Filter, TEXT};
+use super::filter::{self, Field, Filter};
 use super::finding::FakeFinding;
 use super::ids::{hash, uuid_of};
 use super::lifecycle::Run;
@@ -22,25 +22,55 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         by_targets,
     ),
     Endpoint::new(
+        Route::ListScanVulnerabilityFilters,
+        "GET",
+        "/was/v2/scans/{id}/vulnerabilities/filters",
+        16,
+        |_, _| filter::list(OF_SCAN),
+    ),
+    Endpoint::new(
         Route::SearchVulnerabilities,
         "POST",
         "/was/v2/scans/{id}/vulnerabilities/search",
         16,
         search,
     ),
+    Endpoint::new(Route::ListVulnerabilityFilters, "GET", "/was/v2/vulnerabilities/filters", 16, |_, _| {
+        filter::list(OF_ALL)
+    }),
+    Endpoint::new(Route::SearchAllVulnerabilities, "POST", "/was/v2/vulnerabilities/search", 16, search_all),
+    Endpoint::new(Route::GetVulnerability, "GET", "/was/v2/vulnerabilities/{id}", 16, get),
     Endpoint::new(Route::GetAttachment, "GET", "/was/v2/attachments/{id}", 16, attachment),
 ];
 
-const FIELDS: &[Field] = &[
-    Field::new("uri", TEXT),
-    Field::new("input_type", TEXT),
-    Field::new("input_name", TEXT),
-    Field::new("output", TEXT),
-    Field::new("plugin_id", &["eq"]),
+const OF_SCAN: &[Field] = &[
+    Field::text("uri"),
+    Field::text("input_type"),
+    Field::text("input_name"),
+    Field::number("plugin_id"),
+    Field::text("output"),
+    Field::date("vulns.created_at"),
+];
+
+const OF_ALL: &[Field] = &[
+    Field::id("asset_id"),
+    Field::text("uri"),
+    Field::text("input_type"),
+    Field::text("input_name"),
+    Field::number("plugin_id"),
+    Field::text("output"),
     Field::date("vulns.created_at"),
 ];
 
 impl State {
+    /// The scans of configurations that the caller may see.
+    fn visible_runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| {
+            let config = self.tenant.config(&run.config_id);
+            config.is_some_and(|config| config.user_permissions != "no_access")
+        })
+    }
+
     /// How many records that nobody can decode stand among a scan's findings.
     pub(super) fn broken_records(&self, run: &Run) -> usize {
         let config = self.tenant.config(&run.config_id);
@@ -94,7 +124,7 @@ fn row(run: &Run) -> Value {
 
 fn search(state: &mut State, call: &Call) -> Reply {
     state.catch_up();
-    let filter = match Filter::parse(&call.body, FIELDS) {
+    let filter = match Filter::parse(&call.body, OF_SCAN) {
         Ok(filter) => filter,
         Err(reply) => return reply,
     };
@@ -102,10 +132,49 @@ fn search(state: &mut State, call: &Call) -> Reply {
     let admitted = run.findings.iter().filter(|finding| filter.admits(|field| values(run, finding, field)));
     let mut items: Vec<_> = admitted.map(|finding| vulnerability(run, finding)).collect();
     for _ in 0..state.broken_records(run) {
-        let broken = json!({"vuln_id": ["not", "an", "id"], "plugin_id": {"not": "a number"}, "uri": {}, "details": 7});
-        items.insert(items.len().min(1), broken);
+        items.insert(items.len().min(1), broken());
     }
     page(call, items, "created_at:desc")
+}
+
+/// The detections of all scans whose configuration may be seen.
+fn search_all(state: &mut State, call: &Call) -> Reply {
+    state.catch_up();
+    let filter = match Filter::parse(&call.body, OF_ALL) {
+        Ok(filter) => filter,
+        Err(reply) => return reply,
+    };
+    let mut items = Vec::new();
+    for run in state.visible_runs() {
+        let admitted =
+            run.findings.iter().filter(|finding| filter.admits(|field| values(run, finding, field)));
+        items.extend(admitted.map(|finding| vulnerability(run, finding)));
+        items.extend((0..state.broken_records(run)).map(|_| broken()));
+    }
+    page(call, items, "created_at:desc")
+}
+
+/// One detection in full: with the exchange that the lists leave out.
+fn get(state: &mut State, call: &Call) -> Reply {
+    state.catch_up();
+    let id = call.param(0);
+    let all = state.visible_runs().flat_map(|run| run.findings.iter().map(move |finding| (run, finding)));
+    let found = all.into_iter().find(|(run, finding)| vuln_id(run, finding) == id);
+    let Some((run, finding)) = found else { return Reply::not_found(id) };
+    let mut details = vulnerability(run, finding);
+    let head = |head: &Option<String>| head.clone().unwrap_or_default();
+    details["details"]["request"] = json!({"headers": head(&finding.request_headers), "body": ""});
+    details["details"]["response"] =
+        json!({"headers": head(&finding.response_headers), "body": finding.proof, "time": 0.330_748});
+    Reply::ok(&details)
+}
+
+fn broken() -> Value {
+    json!({"vuln_id": ["not", "an", "id"], "plugin_id": {"not": "a number"}, "uri": {}, "details": 7})
+}
+
+fn vuln_id(run: &Run, finding: &FakeFinding) -> String {
+    uuid_of(&["vuln", &run.id, &finding.finding_id(asset_of(run)), &finding.uri])
 }
 
 fn detected(run: &Run) -> String {
@@ -117,6 +186,7 @@ fn detected(run: &Run) -> String {
 fn values(run: &Run, finding: &FakeFinding, field: &str) -> Vec<String> {
     let of = |text: &Option<String>| text.clone().into_iter().collect();
     match field {
+        "asset_id" => vec![asset_of(run).to_owned()],
         "uri" => vec![finding.uri.clone()],
         "input_type" => of(&finding.input_type),
         "input_name" => of(&finding.input_name),
@@ -149,7 +219,7 @@ fn vulnerability(run: &Run, finding: &FakeFinding) -> Value {
         })
         .collect();
     json!({
-        "vuln_id": uuid_of(&["vuln", &run.id, &finding.finding_id(asset_id), &finding.uri]),
+        "vuln_id": vuln_id(run, finding),
         "scan_id": run.id,
         "plugin_id": finding.plugin.id,
         "created_at": detected(run),

@@ -10,10 +10,12 @@ use appsec_core::Timestamp;
 use serde_json::{Value, json};
 
 use super::finding::FakeFinding;
+use super::folders::FakeFolder;
 use super::ids::{hash, uuid_of};
 use super::lifecycle::ScanScript;
 use super::plugins::FakePlugin;
 use super::templates::FakeTemplate;
+use super::user_templates::FakeUserTemplate;
 
 /// The moment at which a fake's clock starts unless told otherwise: 15 October 2026, 12:00 UTC, in Unix seconds.
 pub const DEFAULT_NOW: i64 = 1_792_065_600;
@@ -38,6 +40,12 @@ pub struct Tenant {
     pub plugins: Vec<Arc<FakePlugin>>,
     /// The scan templates; the five documented ones and the two observed ones unless told otherwise.
     pub templates: Vec<FakeTemplate>,
+    /// The templates that users made.
+    pub user_templates: Vec<FakeUserTemplate>,
+    /// The folders that the caller sees.
+    pub folders: Vec<FakeFolder>,
+    /// Applications that were added: name, URL and asset. Those that configurations scan need not be listed.
+    pub applications: Vec<(String, String, String)>,
 }
 
 impl Tenant {
@@ -49,6 +57,18 @@ impl Tenant {
     /// Adds a configuration.
     pub fn with_config(mut self, config: FakeConfig) -> Self {
         self.configs.push(config);
+        self
+    }
+
+    /// Adds a template that a user made.
+    pub fn with_user_template(mut self, template: FakeUserTemplate) -> Self {
+        self.user_templates.push(template);
+        self
+    }
+
+    /// Adds a folder.
+    pub fn with_folder(mut self, folder: FakeFolder) -> Self {
+        self.folders.push(folder);
         self
     }
 
@@ -88,6 +108,10 @@ impl Tenant {
             by(&mut finding.last_found);
             finding.last_fixed.as_mut().map(by);
         }
+        for template in &mut self.user_templates {
+            by(&mut template.created_at);
+            by(&mut template.updated_at);
+        }
         for config in &mut self.configs {
             by(&mut config.created_at);
             by(&mut config.updated_at);
@@ -112,6 +136,8 @@ pub struct FakeConfig {
     pub template: String,
     /// Id and name of the user template it was made from.
     pub user_template: Option<(String, String)>,
+    /// The name of the folder it lies in.
+    pub folder: Option<String>,
     /// Its schedule; `null` for on demand.
     pub schedule: Value,
     /// As the service sends it: a number, a numeric string, or `null`.
@@ -143,6 +169,7 @@ impl FakeConfig {
             targets: Vec::new(),
             template: "scan".to_owned(),
             user_template: None,
+            folder: None,
             schedule: Value::Null,
             scanner_id: Value::Null,
             user_permissions: "configure".to_owned(),
@@ -183,6 +210,12 @@ impl FakeConfig {
     pub fn with_user_template(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.user_template = Some((uuid_of(&["user template", &name]), name));
+        self
+    }
+
+    /// Files it in a folder, by the folder's name.
+    pub fn in_folder(mut self, name: impl Into<String>) -> Self {
+        self.folder = Some(name.into());
         self
     }
 

@@ -1,0 +1,138 @@
+//! Templates that users made. The API has no operation to make one.
+
+use appsec_http::{Path, Request, Result};
+use futures_core::stream::BoxStream;
+use serde_json::Value;
+
+use super::{Order, PageQuery, TenableWasClient, pages};
+use crate::filter::{Filter, UserTemplateField};
+use crate::model::{Page, Unwrapped, UserTemplate, UserTemplateId, UserTemplateUpdate};
+
+const USER_TEMPLATES: &str = "/was/v2/user-templates";
+
+fn one(id: UserTemplateId) -> Result<Path> {
+    Path::new(USER_TEMPLATES).join(&id.to_string())
+}
+
+pub(super) fn search(filter: &Filter<UserTemplateField>, page: &PageQuery) -> Result<Request> {
+    let path = Path::new(USER_TEMPLATES).join("search")?;
+    pages::search("tenable: search user templates", path, filter, page)
+}
+
+pub(super) fn get(id: UserTemplateId) -> Result<Request> {
+    Ok(Request::get("tenable: get user template", one(id)?))
+}
+
+pub(super) fn update(id: UserTemplateId, update: &UserTemplateUpdate) -> Result<Request> {
+    Request::put("tenable: update user template", one(id)?).with_json(update)
+}
+
+pub(super) fn delete(id: UserTemplateId) -> Result<Request> {
+    Ok(Request::delete("tenable: delete user template", one(id)?))
+}
+
+impl TenableWasClient {
+    /// Searches the templates that users made. Needs the role Scan Operator. Their settings are not in the answer.
+    ///
+    /// # Errors
+    /// `PermissionDenied` below that role; those of [`search_configs`](Self::search_configs).
+    pub async fn search_user_templates(
+        &self,
+        filter: &Filter<UserTemplateField>,
+        page: &PageQuery,
+    ) -> Result<Page<UserTemplate>> {
+        let page: Page<Unwrapped<UserTemplate>> = self.http().json(&search(filter, page)?).await?;
+        Ok(page.map(|template| template.0))
+    }
+
+    /// A template that a user made, with its settings. Needs the role Scan Operator.
+    ///
+    /// # Errors
+    /// `NotFound`; `PermissionDenied` below that role; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn get_user_template(&self, id: UserTemplateId) -> Result<UserTemplate> {
+        self.http().json::<Unwrapped<_>>(&get(id)?).await.map(|template| template.0)
+    }
+
+    /// Replaces a template that a user made by another, all of it; [`UserTemplateUpdate::of`] begins with what it is. Needs the role Scan
+    /// Manager.
+    ///
+    /// The service only queues it, so that the old one may show for a while. Where the answer holds the template, it is given; the vendor shows
+    /// no example of it.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for what the service does not take; `PermissionDenied` below that role; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
+    pub async fn update_user_template(
+        &self,
+        id: UserTemplateId,
+        template: &UserTemplateUpdate,
+    ) -> Result<Option<UserTemplate>> {
+        let answer: Value = self.http().json(&update(id, template)?).await?;
+        // It was accepted: an answer that is no template is no failure.
+        Ok(serde_json::from_value::<Unwrapped<_>>(answer).ok().map(|template| template.0))
+    }
+
+    /// Deletes a template that a user made. Needs the role Scan Manager. The service only queues it.
+    ///
+    /// # Errors
+    /// `Conflict` while a configuration follows it, whose id is in the message; `NotFound`; `PermissionDenied` below that role; those of every
+    /// call, as for [`search_configs`](Self::search_configs).
+    pub async fn delete_user_template(&self, id: UserTemplateId) -> Result<()> {
+        self.http().send(&delete(id)?).await.map(|_| ())
+    }
+
+    /// Streams the templates of users that a filter lets through, page by page, each once, oldest first.
+    pub fn user_templates(
+        &self,
+        filter: impl Into<Filter<UserTemplateField>>,
+    ) -> BoxStream<'static, Result<Vec<UserTemplate>>> {
+        let (client, filter) = (self.clone(), filter.into());
+        let first = PageQuery::new().with_sort(Order::asc("created_at"));
+        pages::pages(
+            first,
+            |template: &UserTemplate| template.user_template_id,
+            move |page| {
+                let (client, filter) = (client.clone(), filter.clone());
+                async move { client.search_user_templates(&filter, &page).await }
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use appsec_http::Repeat;
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "aaaabbbb-cccc-4ddd-8eee-ffff00001111";
+
+    #[test]
+    fn requests_are_those_of_the_document() {
+        let id: UserTemplateId = ID.parse().unwrap();
+        let template = UserTemplateUpdate::new("a", ID, ID.parse().unwrap(), json!({"timeout": "08:00:00"}));
+        let body = format!(
+            r#"{{"name":"a","owner_id":"{ID}","default_permissions":"no_access","results_visibility":"dashboard","permissions":[],"template_id":"{ID}","settings":{{"timeout":"08:00:00"}}}}"#
+        );
+        let one = format!("{USER_TEMPLATES}/{ID}");
+        let everything = Filter::everything();
+        for (request, method, path, body, repeat) in [
+            (
+                search(&everything, &PageQuery::new()),
+                "POST",
+                "/was/v2/user-templates/search",
+                Some("{}"),
+                Repeat::Always,
+            ),
+            (get(id), "GET", &*one, None, Repeat::Always),
+            (update(id, &template), "PUT", &one, Some(&*body), Repeat::IfUnsent),
+            (delete(id), "DELETE", &one, None, Repeat::IfUnsent),
+        ] {
+            let request = request.unwrap();
+            assert_eq!((request.method().as_str(), request.path().as_str()), (method, path));
+            assert_eq!(request.body().map(AsRef::as_ref), body.map(str::as_bytes), "{method}");
+            assert_eq!(request.repeat(), repeat, "{method}");
+        }
+    }
+}
