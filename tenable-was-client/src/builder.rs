@@ -11,6 +11,7 @@ use crate::TenableWasClient;
 use crate::client::Inner;
 use crate::error::to_error;
 use crate::export::ExportOptions;
+use crate::wait::WaitOptions;
 
 /// The vendor's cloud, where all but a few tenants are.
 pub const DEFAULT_BASE_URL: &str = "https://cloud.tenable.com";
@@ -31,6 +32,7 @@ pub struct TenableWasClientBuilder {
     base_url: String,
     http: HttpOptions,
     export: ExportOptions,
+    waits: WaitOptions,
     vendor: String,
     product: String,
     version: String,
@@ -44,6 +46,7 @@ impl TenableWasClientBuilder {
             base_url: DEFAULT_BASE_URL.to_owned(),
             http: HttpOptions::new(),
             export: ExportOptions::new(),
+            waits: WaitOptions::new(),
             vendor: "appsec-sdk".to_owned(),
             product: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -91,6 +94,12 @@ impl TenableWasClientBuilder {
         self
     }
 
+    /// Sets how the client waits for what the service does in the background, exports apart.
+    pub fn with_waits(mut self, options: WaitOptions) -> Self {
+        self.waits = options;
+        self
+    }
+
     /// Names the integration in the user agent, in the form that the vendor asks for: `Integration/1.0 (<vendor>; <product>; Build/<version>)`.
     /// Default: this crate. A user agent set in the HTTP options wins.
     pub fn with_integration(
@@ -109,12 +118,18 @@ impl TenableWasClientBuilder {
     /// `Config` for keys, a base URL or an option that cannot work. No error echoes a key.
     pub fn build(self) -> Result<TenableWasClient> {
         self.export.check()?;
+        self.waits.check()?;
         let auth = AuthHeader::new("X-ApiKeys", self.keys()?)?;
         let service =
             Service::new("tenable", self.user_agent()?, to_error).with_request_id_header("x-request-uuid");
         let http = HttpClient::new(service, &self.base_url, auth, self.http)?;
         Ok(TenableWasClient {
-            inner: Arc::new(Inner { http, export: self.export, known_plugins: Arc::default() }),
+            inner: Arc::new(Inner {
+                http,
+                export: self.export,
+                waits: self.waits,
+                known_plugins: Arc::default(),
+            }),
         })
     }
 
@@ -156,6 +171,7 @@ impl fmt::Debug for TenableWasClientBuilder {
             .field("base_url", &self.base_url)
             .field("http", &self.http)
             .field("export", &self.export)
+            .field("waits", &self.waits)
             .field("vendor", &self.vendor)
             .field("product", &self.product)
             .field("version", &self.version)

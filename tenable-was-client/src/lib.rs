@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod apply;
 mod builder;
 mod client;
 mod connect;
@@ -8,6 +9,7 @@ mod error;
 mod export;
 pub mod filter;
 mod findings;
+mod launch;
 mod map;
 pub mod model;
 mod scanner;
@@ -18,8 +20,9 @@ mod wait;
 pub use builder::{
     DEFAULT_BASE_URL, TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY, TenableWasClientBuilder,
 };
-pub use client::{Order, PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
+pub use client::{MAX_IMPORT_BYTES, Order, PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
 pub use export::{ExportEnding, ExportJob, ExportOptions, ExportRecords, LostChunk};
+pub use launch::{Launch, OnRunning};
 pub use wait::WaitOptions;
 
 pub use appsec_core::{Error, ErrorKind, Result};

@@ -2,17 +2,16 @@
 
 use appsec_core::{
     BindTarget, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, DastApiScanner,
-    Error, ErrorKind, FindingEvent, FindingQuery, Result, ScanId, ScanMode, ScanProblem, ScanRequest,
-    ScanStatus, ScannerInfo, StartedScan, Timestamp, async_trait, once_err,
+    ErrorKind, FindingEvent, FindingQuery, Result, ScanId, ScanMode, ScanProblem, ScanRequest, ScanStatus,
+    ScannerInfo, StartedScan, Timestamp, async_trait, once_err,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::TenableWasClient;
-use crate::error::id_in;
 use crate::filter::Filter;
 use crate::findings::{Child, children, findings};
 use crate::map::{KEY, config_of, problem_of_note, scan_id_of, scan_of, with_child_progress};
-use crate::model::{ConfigId, ConfigSummary, Moment, PermissionLevel, RequestedAction, Scan, TenableScanId};
+use crate::model::{ConfigSummary, Moment, PermissionLevel, RequestedAction, Scan, TenableScanId};
 
 static INFO: ScannerInfo = ScannerInfo::new(
     KEY,
@@ -59,7 +58,8 @@ impl DastApiScanner for TenableWasClient {
         match self.launch_scan(config).await {
             Ok(id) => Ok(StartedScan::Started(self.launched(id, &request.target).await)),
             Err(error) if error.kind() == ErrorKind::Conflict => {
-                self.running(config, &request.target, error).await.map(StartedScan::AlreadyRunning)
+                let Some(running) = self.running_scan(config, &error).await? else { return Err(error) };
+                Ok(StartedScan::AlreadyRunning(self.launched(running, &request.target).await))
             }
             Err(error) => Err(error),
         }
@@ -115,25 +115,6 @@ impl TenableWasClient {
                 appsec_core::Scan::new(id.to_string(), ScanStatus::Queued).with_target(target.clone())
             }
         }
-    }
-
-    /// The scan that stands in the way of a launch: the one that the refusal names, else the newest that has not ended.
-    async fn running(
-        &self,
-        config: ConfigId,
-        target: &BindTargetId,
-        refusal: Error,
-    ) -> Result<appsec_core::Scan> {
-        if let Some(id) = id_in(refusal.message()).map(TenableScanId) {
-            return Ok(self.launched(id, target).await);
-        }
-        let mut pages = self.scans_of_config(config, Filter::everything());
-        while let Some(page) = pages.try_next().await? {
-            if let Some(scan) = page.iter().find(|scan| scan.parent_id.is_none() && !scan.has_ended()) {
-                return Ok(of_target(scan, target));
-            }
-        }
-        Err(refusal)
     }
 
     /// The troubles that a scan's notes tell of; none where the notes are refused.

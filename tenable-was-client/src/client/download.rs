@@ -14,8 +14,19 @@ impl TenableWasClient {
     where
         W: AsyncWrite + Unpin + Send + ?Sized,
     {
-        copy(self.http().open(request).await?, request.operation(), writer).await
+        let body = self.http().open(request).await?;
+        refuse_page(&body, request.operation())?;
+        copy(body, request.operation(), writer).await
     }
+}
+
+/// Refuses a web page where a file is expected, as a login portal answers with.
+pub(super) fn refuse_page(body: &Body, operation: &'static str) -> Result<()> {
+    if body.header("content-type").is_some_and(|text| text.trim_start().starts_with("text/html")) {
+        let error = Error::new(ErrorKind::Decode, "an HTML page came instead of a file");
+        return Err(error.with_operation(operation).with_status(body.status()));
+    }
+    Ok(())
 }
 
 /// Writes a body out as it comes, and gives its length in bytes.

@@ -9,6 +9,7 @@ mod download;
 mod exports;
 mod filters;
 mod folders;
+mod imports;
 mod pages;
 mod plugins;
 mod reports;
@@ -24,7 +25,9 @@ use std::sync::Arc;
 use appsec_http::HttpClient;
 
 use crate::export::{ExportOptions, KnownPlugins};
+use crate::wait::{Wait, WaitOptions};
 
+pub use imports::MAX_IMPORT_BYTES;
 pub use pages::{Order, PageQuery};
 pub use reports::ReportFindings;
 pub use vulnerabilities::VulnerabilityPage;
@@ -43,12 +46,18 @@ pub struct TenableWasClient {
 pub(crate) struct Inner {
     pub(crate) http: HttpClient,
     pub(crate) export: ExportOptions,
+    pub(crate) waits: WaitOptions,
     pub(crate) known_plugins: Arc<KnownPlugins>,
 }
 
 impl TenableWasClient {
     pub(crate) fn http(&self) -> &HttpClient {
         &self.inner.http
+    }
+
+    /// A wait that begins now.
+    pub(crate) fn wait(&self) -> Wait {
+        Wait::new(self.inner.waits)
     }
 
     /// The base URL, without credentials.
@@ -62,6 +71,7 @@ impl fmt::Debug for TenableWasClient {
         f.debug_struct("TenableWasClient")
             .field("http", &self.inner.http)
             .field("export", &self.inner.export)
+            .field("waits", &self.inner.waits)
             .finish_non_exhaustive()
     }
 }

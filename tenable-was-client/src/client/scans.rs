@@ -17,16 +17,16 @@ fn scans_of(config: ConfigId) -> Result<Path> {
     Path::new("/was/v2/configs").join(&config.to_string())?.join("scans")
 }
 
-fn launch(config: ConfigId) -> Result<Request> {
+pub(super) fn launch(config: ConfigId) -> Result<Request> {
     // Repeated only where it was never sent: it starts a scan.
     Ok(Request::post("tenable: launch scan", scans_of(config)?))
 }
 
-fn get(id: TenableScanId) -> Result<Request> {
+pub(super) fn get(id: TenableScanId) -> Result<Request> {
     Ok(Request::get("tenable: get scan", scan_path(id)?))
 }
 
-fn update(id: TenableScanId, action: &RequestedAction) -> Result<Request> {
+pub(super) fn update(id: TenableScanId, action: &RequestedAction) -> Result<Request> {
     #[derive(Serialize)]
     struct Update<'a> {
         requested_action: &'a RequestedAction,
@@ -34,15 +34,19 @@ fn update(id: TenableScanId, action: &RequestedAction) -> Result<Request> {
     Request::patch("tenable: update scan", scan_path(id)?).with_json(&Update { requested_action: action })
 }
 
-fn search(config: ConfigId, filter: &Filter<ScanField>, page: &PageQuery) -> Result<Request> {
+pub(super) fn delete(id: TenableScanId) -> Result<Request> {
+    Ok(Request::delete("tenable: delete scan", scan_path(id)?))
+}
+
+pub(super) fn search(config: ConfigId, filter: &Filter<ScanField>, page: &PageQuery) -> Result<Request> {
     pages::search("tenable: search scans", scans_of(config)?.join("search")?, filter, page)
 }
 
-fn notes(id: TenableScanId, page: &PageQuery) -> Result<Request> {
+pub(super) fn notes(id: TenableScanId, page: &PageQuery) -> Result<Request> {
     Ok(page.on(Request::get("tenable: list scan notes", scan_path(id)?.join("notes")?)))
 }
 
-fn by_targets(id: TenableScanId, page: &PageQuery) -> Result<Request> {
+pub(super) fn by_targets(id: TenableScanId, page: &PageQuery) -> Result<Request> {
     let path = scan_path(id)?.join("vulnerabilities")?.join("by-targets")?.join("search")?;
     let request = Request::post("tenable: search targets of scan", path).with_repeat(Repeat::Always);
     page.on(request).with_json(&json!({}))
@@ -50,6 +54,7 @@ fn by_targets(id: TenableScanId, page: &PageQuery) -> Result<Request> {
 
 impl TenableWasClient {
     /// Launches a scan of a configuration. Needs the role Scan Operator. The scan may take some seconds until it can be looked at.
+    /// [`launch_or`](Self::launch_or) copes with one that is running already.
     ///
     /// # Errors
     /// `Conflict` when one is running already, whose id is in the message; `NotFound`; those of every call, as for
@@ -76,6 +81,31 @@ impl TenableWasClient {
     /// `Conflict` where the scan's state does not allow it; `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn update_scan(&self, id: TenableScanId, action: &RequestedAction) -> Result<()> {
         self.http().send(&update(id, action)?).await.map(|_| ())
+    }
+
+    /// Asks a scan that runs to pause: [`update_scan`](Self::update_scan) with that action. To stop one, whatever its state, there is
+    /// [`stop_scan`](appsec_core::DastApiScanner::stop_scan).
+    ///
+    /// # Errors
+    /// Those of [`update_scan`](Self::update_scan).
+    pub async fn pause_scan(&self, id: TenableScanId) -> Result<()> {
+        self.update_scan(id, &RequestedAction::Pause).await
+    }
+
+    /// Asks a scan that is paused to go on: [`update_scan`](Self::update_scan) with that action.
+    ///
+    /// # Errors
+    /// Those of [`update_scan`](Self::update_scan).
+    pub async fn resume_scan(&self, id: TenableScanId) -> Result<()> {
+        self.update_scan(id, &RequestedAction::Resume).await
+    }
+
+    /// Deletes a scan and what it found. Needs the role Scan Operator. The service does so in the background.
+    ///
+    /// # Errors
+    /// `Conflict` while it has not ended; `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
+    pub async fn delete_scan(&self, id: TenableScanId) -> Result<()> {
+        self.http().send(&delete(id)?).await.map(|_| ())
     }
 
     /// Searches the scans of a configuration. Needs the role Basic.
@@ -182,6 +212,7 @@ mod tests {
                 Some("{}"),
                 Repeat::Always,
             ),
+            (delete(scan), "DELETE", format!("/was/v2/scans/{ID}"), None, Repeat::IfUnsent),
             (notes(scan, &page), "GET", format!("/was/v2/scans/{ID}/notes"), None, Repeat::Always),
             (
                 by_targets(scan, &page),

@@ -169,6 +169,20 @@ macro_rules! note_text {
 
 note_text!(ScanNote, ReportNote);
 
+/// The trouble that a remark tells of.
+impl From<&ScanNote> for ScanProblem {
+    fn from(note: &ScanNote) -> Self {
+        problem_of_note(note)
+    }
+}
+
+/// The trouble that a remark tells of.
+impl From<&ReportNote> for ScanProblem {
+    fn from(note: &ReportNote) -> Self {
+        problem_of_note(note)
+    }
+}
+
 /// The trouble that a remark tells of. Titles are those known from the vendor's pages and recordings; others are kept as they are.
 pub(crate) fn problem_of_note(note: &impl NoteText) -> ScanProblem {
     let (title, message) = (note.title().unwrap_or_default(), note.message().unwrap_or_default());

@@ -179,7 +179,7 @@ impl Kind {
     fn look_into(self, name: &str, text: &str) -> std::result::Result<(), &'static str> {
         match self {
             _ if text.is_empty() => Err("it is empty"),
-            Self::OpenApi if name.ends_with(".json") => {
+            Self::OpenApi if name.rsplit('.').next() == Some("json") => {
                 let document =
                     serde_json::from_str::<serde_json::Value>(text).map_err(|_| "it is no JSON")?;
                 let versioned = ["openapi", "swagger"].iter().any(|member| document.get(member).is_some());

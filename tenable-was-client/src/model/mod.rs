@@ -55,7 +55,8 @@ pub use permissions::{Permission, PermissionEntity, PermissionLevel, ResultsVisi
 pub use plugins::{OwaspPlace, Plugin, PluginSummary};
 pub use remediation::RemediationConfig;
 pub use reports::{
-    ReportConfig, ReportFinding, ReportHead, ReportNote, ReportScan, ReportXref, ScanReport, TemplateRef,
+    ReportConfig, ReportFinding, ReportFormat, ReportHead, ReportNote, ReportScan, ReportXref, ScanReport,
+    TemplateRef,
 };
 pub use scan_config::{ScanConfig, TemplateChoice};
 pub use scans::{

@@ -7,7 +7,51 @@ use super::configs::UserTemplateRef;
 use super::ids::{AssetId, ConfigId, PluginId, TemplateId, TenableScanId};
 use super::plugins::OwaspPlace;
 use super::scans::ScanState;
+use super::settings::ConfigSettings;
 use super::{Moment, wire};
+
+/// The forms in which the service writes a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ReportFormat {
+    /// JSON, which [`ScanReport`] reads.
+    Json,
+    /// PDF.
+    Pdf,
+    /// A table, a line for each finding.
+    Csv,
+    /// A web page.
+    Html,
+    /// The vendor's own XML, `NessusClientData_v2`.
+    Xml,
+}
+
+impl ReportFormat {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Json, Self::Pdf, Self::Csv, Self::Html, Self::Xml];
+
+    /// The content type that a request for it has.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Pdf => "application/pdf",
+            Self::Csv => "text/csv",
+            Self::Html => "text/html",
+            Self::Xml => "text/xml",
+        }
+    }
+
+    /// The usual end of a file's name, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Pdf => "pdf",
+            Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Xml => "xml",
+        }
+    }
+}
 
 wire! {
     /// What stands in a report beside its findings.
@@ -164,5 +208,12 @@ wire! {
         pub xref_name: Option<String>,
         /// The place in it.
         pub xref_value: Option<String>,
+    }
+}
+
+impl ReportConfig {
+    /// How it scanned, by name; `None` where a report says it in another form than configurations do, which is no reason to refuse a report.
+    pub fn typed_settings(&self) -> Option<ConfigSettings> {
+        serde_json::from_value(self.settings.clone()?).ok()
     }
 }

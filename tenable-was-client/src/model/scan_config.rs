@@ -370,6 +370,21 @@ impl ScanConfig {
         self.check_settings()
     }
 
+    /// [`check`](Self::check), and that nothing is left open.
+    pub(crate) fn check_complete(&self) -> Result<()> {
+        self.check()?;
+        if self.owner_id.as_ref().is_none_or(|owner| owner.trim().is_empty()) {
+            return Err(refused("owner_id", "the owner is left open, which `complete_config` fills in"));
+        }
+        if !matches!(self.template, TemplateChoice::Id(_)) {
+            return Err(refused(
+                "template_id",
+                "the template's id is left open, which `complete_config` fills in",
+            ));
+        }
+        Ok(())
+    }
+
     fn check_settings(&self) -> Result<()> {
         let settings = &self.settings;
         for (path, time) in

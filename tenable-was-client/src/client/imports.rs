@@ -1,0 +1,113 @@
+//! Reports of scans that were made elsewhere.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
+use appsec_core::{Error, ErrorKind};
+use appsec_http::{Request, Result};
+use memchr::memmem;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::TenableWasClient;
+
+const OPERATION: &str = "tenable: import report";
+
+/// The most bytes that a report to import may have. Ours, not the service's: the report is held, and once more in the request.
+pub const MAX_IMPORT_BYTES: usize = 256 << 20;
+
+pub(super) fn import(report: &[u8]) -> Result<Request> {
+    check(report)?;
+    let boundary = boundary(report);
+    let head = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"Filedata\"; filename=\"report.json\"\r\n\
+         Content-Type: application/json\r\n\r\n"
+    );
+    let tail = format!("\r\n--{boundary}--\r\n");
+    let body = [head.as_bytes(), report, tail.as_bytes()].concat();
+    // Repeated only where it was never sent: it makes something new.
+    Ok(Request::post(OPERATION, "/api/v3/was/import")
+        .with_body(format!("multipart/form-data; boundary={boundary}"), body))
+}
+
+/// What ends a part, and so must not occur in it.
+fn boundary(report: &[u8]) -> String {
+    loop {
+        // Drawn at random, so that no report can be made to hold it.
+        let boundary = format!("appsec-sdk-{:016x}", RandomState::new().build_hasher().finish());
+        if memmem::find(report, boundary.as_bytes()).is_none() {
+            return boundary;
+        }
+    }
+}
+
+fn check(report: &[u8]) -> Result<()> {
+    /// What every report has.
+    #[derive(Deserialize)]
+    struct Report {
+        #[serde(rename = "config")]
+        _config: IgnoredAny,
+        #[serde(rename = "scan")]
+        _scan: IgnoredAny,
+        #[serde(rename = "findings")]
+        _findings: Vec<IgnoredAny>,
+    }
+    let refused = |message: String| Error::new(ErrorKind::InvalidRequest, message).with_operation(OPERATION);
+    if report.len() > MAX_IMPORT_BYTES {
+        return Err(refused(format!("the report has more than {MAX_IMPORT_BYTES} bytes")));
+    }
+    // The decoder's words are not kept as a source: they quote values.
+    serde_json::from_slice::<Report>(report)
+        .map(|_| ())
+        .map_err(|cause| refused(format!("this is no JSON report of a scan: {cause}")))
+}
+
+impl TenableWasClient {
+    /// Imports the JSON report of a scan that was made elsewhere, as [`save_report`](Self::save_report) writes it. Needs the role Basic, or the
+    /// privilege `WAS.SCAN_WAS.IMPORT`.
+    ///
+    /// The service makes a configuration of it in the background and does not say which: it is among [`configs`](Self::configs) then, with
+    /// `imported` set. Attachments are not imported. The report is sent whole, within the time of a single call.
+    ///
+    /// # Errors
+    /// `InvalidRequest`, before anything is sent, for what is no such report or has more than [`MAX_IMPORT_BYTES`](crate::MAX_IMPORT_BYTES), and
+    /// for ids in it that are none; `PermissionDenied`; those of every call, as for [`search_configs`](Self::search_configs). An error with
+    /// [`outcome_unknown`](appsec_core::Error::outcome_unknown) may have imported it.
+    pub async fn import_report(&self, report: &[u8]) -> Result<()> {
+        self.http().send(&import(report)?).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use appsec_http::Repeat;
+
+    use super::*;
+
+    const REPORT: &str = r#"{"config": {}, "scan": {}, "findings": [{"plugin_id": 1}], "notes": []}"#;
+
+    #[test]
+    fn the_request_is_a_form_with_one_file() {
+        let request = import(REPORT.as_bytes()).unwrap();
+        assert_eq!((request.method().as_str(), request.path().as_str()), ("POST", "/api/v3/was/import"));
+        assert_eq!(request.repeat(), Repeat::IfUnsent);
+        let [(name, kind)] = request.headers() else { panic!("{:?}", request.headers()) };
+        assert_eq!(*name, "content-type");
+        let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
+        let body = String::from_utf8(request.body().unwrap().to_vec()).unwrap();
+        let expected = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"Filedata\"; filename=\"report.json\"\r\n\
+             Content-Type: application/json\r\n\r\n{REPORT}\r\n--{boundary}--\r\n"
+        );
+        assert_eq!(body, expected);
+        assert!(!REPORT.contains(boundary));
+        assert_ne!(request.headers(), import(REPORT.as_bytes()).unwrap().headers(), "nobody can foresee it");
+    }
+
+    #[test]
+    fn what_is_no_report_is_not_sent() {
+        for report in ["", "[]", "{}", r#"{"config": {}, "scan": {}}"#, &REPORT[..REPORT.len() - 1]] {
+            assert_eq!(import(report.as_bytes()).unwrap_err().kind(), ErrorKind::InvalidRequest, "{report}");
+        }
+    }
+}
