@@ -22,6 +22,7 @@ pub use builder::{
 };
 pub use client::{MAX_IMPORT_BYTES, Order, PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
 pub use export::{ExportEnding, ExportJob, ExportOptions, ExportRecords, LostChunk};
+pub use findings::{SavedFindings, SavedReport};
 pub use launch::{Launch, OnRunning};
 pub use wait::WaitOptions;
 

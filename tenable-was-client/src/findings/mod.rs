@@ -5,6 +5,8 @@ mod children;
 mod emit;
 mod export;
 mod output;
+mod rules;
+mod saved;
 mod scan;
 
 use appsec_core::{BindTargetId, BoxStream, FindingEvent, FindingQuery, FindingScope, Result, once_err};
@@ -13,6 +15,7 @@ use crate::TenableWasClient;
 use crate::map::{scan_id_of, target_of};
 
 pub(crate) use children::{Child, children};
+pub use saved::{SavedFindings, SavedReport};
 
 /// The findings that a query asks for. What is wrong with the query is said before anything is sent.
 pub(crate) fn findings(

@@ -1,11 +1,10 @@
 //! Findings of one scan: by its report, or by its detections where the report is refused.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
 
 use appsec_core::{
     Batcher, CoverageGap, Error, ErrorKind, Finding, FindingEvent, FindingQuery, GapKind, PartitionKey,
-    Result, ResumePoint, Rule, ScanId, ScanProblem, ScanStatus, Severity, mask,
+    Result, ResumePoint, ScanId, ScanProblem, ScanStatus, Severity, mask,
 };
 use appsec_http::Element;
 use futures_util::TryStreamExt;
@@ -14,15 +13,13 @@ use serde::{Deserialize, Serialize};
 use super::children::{Child, children};
 use super::emit::Emit;
 use super::output::{Output, Wanted, bad_record, collect, count_unknown};
+use super::rules::Rules;
 use super::target_id;
 use crate::TenableWasClient;
 use crate::client::{REPORT_OPERATION, VULNERABILITIES_OPERATION};
 use crate::filter::{ConfigField, Filter};
-use crate::map::{
-    Common, KEY, bare_rule, no_severity, of_plugin, of_report, of_report_finding, of_vulnerability,
-    partition_of_scan, problem_of_note,
-};
-use crate::model::{ConfigId, PluginId, ReportFinding, Scan, ScanReport, TenableScanId, Vulnerability};
+use crate::map::{Common, KEY, of_vulnerability, partition_of_scan, problem_of_note};
+use crate::model::{ConfigId, ReportFinding, Scan, ScanReport, TenableScanId, Vulnerability};
 
 /// Where the findings of a scan can be taken up: at the run over the first target that was not read to its end.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,7 +93,7 @@ async fn notes(
 }
 
 /// True for an answer that concerns this resource alone, after which another way may be tried.
-fn is_refusal(error: &Error) -> bool {
+pub(crate) fn is_refusal(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidRequest | ErrorKind::Conflict
@@ -305,8 +302,7 @@ impl Walk {
                 return None;
             }
         };
-        let rule = self.rules.shared(of_report_finding(&record));
-        let finding = of_report(common.clone(), &record, rule);
+        let finding = self.rules.finding(common.clone(), &record);
         count_unknown(&mut self.output.unknown, &finding, "finding", &record.extra);
         self.wanted.finish(finding, &element.bytes)
     }
@@ -394,40 +390,4 @@ impl Walk {
 
 fn word(run: &Child) -> &str {
     if run.word.is_empty() { "in an unknown state" } else { &run.word }
-}
-
-/// The rules met so far in a walk, so that findings of one plugin share it.
-#[derive(Debug, Default)]
-struct Rules {
-    rules: HashMap<String, Arc<Rule>>,
-    plugins: HashMap<PluginId, (Arc<Rule>, Severity)>,
-}
-
-impl Rules {
-    /// The rule, shared with the findings before where it is the same.
-    fn shared(&mut self, rule: Rule) -> Arc<Rule> {
-        if let Some(known) = self.rules.get(&rule.id)
-            && **known == rule
-        {
-            return Arc::clone(known);
-        }
-        let rule = Arc::new(rule);
-        self.rules.insert(rule.id.clone(), Arc::clone(&rule));
-        rule
-    }
-
-    /// The rule and the severity of a plugin, which is fetched once.
-    async fn of_plugin(&mut self, client: &TenableWasClient, id: PluginId) -> Result<(Arc<Rule>, Severity)> {
-        if let Some(known) = self.plugins.get(&id) {
-            return Ok(known.clone());
-        }
-        let known = match client.get_plugin(id).await {
-            Ok(plugin) => (Arc::new(of_plugin(&plugin)), plugin.risk_factor.unwrap_or_else(no_severity)),
-            // A plugin may be withdrawn while its detections stay.
-            Err(error) if is_refusal(&error) => (Arc::new(bare_rule(id)), no_severity()),
-            Err(error) => return Err(error),
-        };
-        self.plugins.insert(id, known.clone());
-        Ok(known)
-    }
 }
