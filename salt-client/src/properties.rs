@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::cursor::{Cursor, Mark};
 use crate::map::{Identity, Mapper};
-use crate::model::{Endpoint, GapSeverity, GapStatus, Host, Page, PostureGap};
+use crate::model::{CloudAsset, Endpoint, GapSeverity, GapStatus, Host, Page, PostureGap, present, scalar};
+use crate::webhook::Webhook;
 
 /// The names that records have, and some that they do not.
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 40] = [
     "response",
     "records",
     "data",
@@ -42,6 +43,14 @@ const KEYS: [&str; 32] = [
     "postureGapLink",
     "cweId",
     "riskScore",
+    "endpoints",
+    "accountId",
+    "additionalData",
+    "tags",
+    "value",
+    "reference",
+    "event",
+    "token",
     "somethingNew",
 ];
 
@@ -111,6 +120,11 @@ proptest! {
         let is_object = value.is_object();
         prop_assert_eq!(serde_json::from_value::<PostureGap>(value.clone()).is_ok(), is_object);
         prop_assert_eq!(serde_json::from_value::<Endpoint>(value.clone()).is_ok(), is_object);
+        let asset = serde_json::from_value::<CloudAsset>(value.clone());
+        prop_assert_eq!(asset.is_ok(), is_object);
+        if let Ok(asset) = asset {
+            let _ = (asset.account(), asset.endpoint_count(), asset.first_discovered_at(), asset.additional(), asset.tag_pairs());
+        }
         let host = serde_json::from_value::<Host>(value.clone());
         prop_assert_eq!(host.is_ok(), is_object);
         if let Ok(host) = host {
@@ -124,6 +138,37 @@ proptest! {
         let gap = PostureGap::from(record);
         let written = serde_json::to_value(&gap).unwrap();
         prop_assert_eq!(serde_json::from_value::<PostureGap>(written).unwrap(), gap);
+    }
+
+    #[test]
+    fn no_field_that_was_sent_is_lost(record in any_object()) {
+        let written = [
+            serde_json::to_value(PostureGap::from(record.clone())).unwrap(),
+            serde_json::to_value(CloudAsset::from(record.clone())).unwrap(),
+            serde_json::to_value(Host::from(record.clone())).unwrap(),
+        ];
+        for written in written {
+            for (key, sent) in record.iter().filter(|(key, sent)| !is_nothing(key, sent)) {
+                prop_assert!(keeps(&written[key.as_str()], sent), "{}: {} became {}", key, sent, written[key.as_str()]);
+            }
+        }
+    }
+
+    #[test]
+    fn any_call_of_a_webhook_is_an_event_or_a_refusal_and_never_shows_the_secret(
+        record in any_object(), body in "\\PC{0,60}", right in any::<bool>(),
+    ) {
+        let webhook = Webhook::new("canary-7f3a");
+        let headers = [(Webhook::HEADER, if right { "canary-7f3a" } else { "wrong" })];
+        let object = Value::Object(record).to_string();
+        for body in [body, object.replace("N/A", "canary-7f3a"), object] {
+            let result = webhook.verify(headers, body.as_bytes());
+            prop_assert!(right || result.is_err());
+            if let Ok(event) = &result {
+                let _ = (event.host(), event.event(), event.target());
+            }
+            prop_assert!(!format!("{result:?}").contains("7f3a"), "{:?}", result);
+        }
     }
 
     #[test]
@@ -181,6 +226,31 @@ proptest! {
             prop_assert_eq!(severity.to_string(), word.trim());
         }
     }
+}
+
+/// What says nothing: null, and fillers where a word of a known list belongs.
+fn is_nothing(key: &str, sent: &Value) -> bool {
+    sent.is_null()
+        || ["severity", "status"].contains(&key)
+            && scalar(sent).is_some_and(|word| present(Some(&word)).is_none())
+}
+
+/// What was sent is there, as it was, as text, without the nulls of a list, or as a list of one.
+fn keeps(written: &Value, sent: &Value) -> bool {
+    let without_nulls =
+        |items: &[Value]| -> Vec<Value> { items.iter().filter(|item| !item.is_null()).cloned().collect() };
+    let as_text = |value: &Value| scalar(value).map(|text| Value::String(text.trim().to_owned()));
+    written == sent
+        || as_text(sent).is_some_and(|text| as_text(written) == Some(text))
+        || *written == json!([sent])
+        || match sent {
+            Value::Array(items) if items.iter().all(|item| item.is_null() || scalar(item).is_some()) => {
+                let words: Vec<_> = items.iter().filter_map(scalar).collect();
+                *written == json!(words.join(", ")) || *written == Value::Array(without_nulls(items))
+            }
+            Value::Array(items) => *written == Value::Array(without_nulls(items)),
+            _ => false,
+        }
 }
 
 #[test]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use appsec_core::{DastApiScanner, ErrorKind, FindingQuery};
 use futures_util::{StreamExt, TryStreamExt};
 use salt_client::{
-    GapSeverity, GapStatus, GapsQuery, HttpOptions, ListQuery, RetryPolicy, SaltClient, SaltClientBuilder,
+    GapChange, GapSeverity, GapStatus, GapsQuery, HttpOptions, ListQuery, RetryPolicy, SaltClient,
+    SaltClientBuilder, SpeculativeBody,
 };
 use serde_json::{Value, json};
-use wiremock::matchers::{header, method, path, query_param, query_param_is_missing};
+use wiremock::matchers::{body_json, header, method, path, query_param, query_param_is_missing};
 use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
 
 const GAPS: &str = "/v1/apigovern/posture/gaps";
@@ -114,6 +115,86 @@ async fn the_inventory_is_listed_by_limit_and_offset() {
     let endpoints = client.list_endpoints(&query).await.unwrap();
     let endpoint = &endpoints.records[0];
     assert_eq!((endpoint.method().as_deref(), endpoint.path().as_deref()), (Some("POST"), Some("/x")));
+}
+
+#[tokio::test]
+async fn cloud_assets_are_listed_and_looked_at() {
+    let server = MockServer::start().await;
+    get("/v1/cloud-connect/cloud-assets")
+        .and(query_param("limit", "1000"))
+        .and(query_param("offset", "3"))
+        .respond_with(ok(&json!({"records": [{"id": "68c1", "endpoints": "12"}], "has_more": true})))
+        .named("the list")
+        .expect(1)
+        .mount(&server)
+        .await;
+    get("/v1/cloud-connect/cloud-assets/asset/68c1")
+        .respond_with(ok(&json!({"id": "68c1", "tags": {"team": "orion"}})))
+        .named("the asset")
+        .expect(1)
+        .mount(&server)
+        .await;
+    let client = client(&server);
+    let page = client.list_cloud_assets(&ListQuery::new().with_limit(1000).with_offset(3)).await.unwrap();
+    assert_eq!(page.records[0].endpoint_count(), Some(12));
+    assert_eq!((page.end_offset, page.extra["has_more"].as_bool()), (None, Some(true)));
+    let asset = client.get_cloud_asset("68c1").await.unwrap();
+    assert_eq!(asset.tag_pairs(), [("team".to_owned(), "orion".to_owned())]);
+
+    for limit in [0, 1001] {
+        let query = ListQuery::new().with_limit(limit);
+        assert_eq!(client.list_cloud_assets(&query).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+        let first = client.cloud_assets(query).next().await.unwrap();
+        assert_eq!(first.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    }
+    assert_eq!(client.get_cloud_asset("../gaps").await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_document_and_a_path_of_ones_own_are_read_as_they_are() {
+    let server = MockServer::start().await;
+    get("/v1/unified-inventory/oas-swagger")
+        .and(query_param("hostname", "billing.example.test"))
+        .respond_with(ok(&json!({"openapi": "3.0.1", "paths": {}})))
+        .named("the document")
+        .expect(1)
+        .mount(&server)
+        .await;
+    get("/v1/attackers")
+        .and(query_param("from", "a&b"))
+        .respond_with(ok(&json!({"anything": [1, null]})))
+        .named("the path")
+        .expect(1)
+        .mount(&server)
+        .await;
+    get("/v1/empty").respond_with(ResponseTemplate::new(204)).named("nothing").expect(1).mount(&server).await;
+    let client = client(&server);
+    assert_eq!(client.get_openapi("billing.example.test").await.unwrap()["openapi"], "3.0.1");
+    let answer = client.get_json("/v1/attackers", &[("from", "a&b")]).await.unwrap();
+    assert_eq!(answer, json!({"anything": [1, null]}));
+    assert_eq!(client.get_json("/v1/empty", &[]).await.unwrap(), Value::Null);
+    for path in ["https://evil.example/v1", "/../x", "/v1/x?y=z"] {
+        let error = client.get_json(path, &[]).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::InvalidRequest, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_is_written_by_one_post() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path(GAPS))
+        .and(header("authorization", "Bearer canary-token"))
+        .and(header("content-type", "application/json"))
+        .and(body_json(json!({"postureGapId": "6810", "status": "InProcess"})))
+        .respond_with(ResponseTemplate::new(204))
+        .named("the change")
+        .expect(1)
+        .mount(&server)
+        .await;
+    let change = GapChange::new("6810", GapStatus::InProcess);
+    let answered = client(&server).write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
+    assert_eq!((answered.status(), answered.body()), (204, &b""[..]));
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use appsec_core::ErrorKind;
 use salt_client::testing::{
-    Access, Answer, EndOffset, FakeBuilder, FakeSalt, Route, Tenant, When, endpoint, gap, host,
+    Access, Answer, EndOffset, FakeBuilder, FakeSalt, Hook, Oddity, Route, Tenant, When, WriteAnswer,
+    WriteBody, asset, endpoint, gap, host, openapi,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,11 +15,12 @@ use tokio::net::TcpStream;
 
 const GAPS: &str = "/v1/apigovern/posture/gaps";
 
-/// Status and body of a GET, without any client of ours.
-async fn get(fake: &FakeSalt, path: &str, token: &str) -> (u16, Value) {
+/// Status and body of a request, without any client of ours.
+async fn ask(fake: &FakeSalt, request: &str, token: &str, body: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(fake.address()).await.unwrap();
     let head = format!(
-        "GET {path} HTTP/1.1\r\nHost: salt\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        "{request} HTTP/1.1\r\nHost: salt\r\nAuthorization: Bearer {token}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -26,6 +28,10 @@ async fn get(fake: &FakeSalt, path: &str, token: &str) -> (u16, Value) {
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
     let body = answer.split_once("\r\n\r\n").unwrap().1;
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+async fn get(fake: &FakeSalt, path: &str, token: &str) -> (u16, Value) {
+    ask(fake, &format!("GET {path}"), token, "").await
 }
 
 async fn started(builder: FakeBuilder) -> FakeSalt {
@@ -162,6 +168,100 @@ async fn scripts_strike_when_they_should() {
     assert_eq!(ids(&fake, "").await.0.len(), 3);
     assert_eq!(ids(&fake, "").await.0.len(), 1);
     assert_eq!(fake.calls_to(Route::ListHosts).len(), 3);
+}
+
+#[tokio::test]
+async fn a_change_needs_the_scope_the_body_the_gap_and_a_status() {
+    let change = |id: &str, status: &str| json!({"postureGapId": id, "status": status}).to_string();
+    let fake = started(FakeSalt::builder()).await;
+    for (body, status) in [
+        (change("1", "Resolved"), 200),
+        (change("9", "Resolved"), 404),
+        (change("1", "Snoozed"), 400),
+        (format!("[{}]", change("1", "Open")), 400),
+        (String::new(), 400),
+    ] {
+        assert_eq!(ask(&fake, &format!("POST {GAPS}"), &fake.token(), &body).await.0, status, "{body}");
+    }
+    assert_eq!(fake.edit(|tenant| tenant.gaps[0]["status"].clone()), "Resolved");
+    assert_eq!(ask(&fake, &format!("POST {GAPS}"), "wrong", &change("3", "Ignored")).await.0, 401);
+    assert_eq!(fake.edit(|tenant| tenant.gaps[2]["status"].clone()), "Open");
+    assert_eq!(fake.calls_to(Route::WriteStatus)[0].json()["postureGapId"], "1");
+
+    for (builder, body, status) in [
+        (FakeSalt::builder().with_executor(false), change("1", "Resolved"), 403),
+        (FakeSalt::builder().with_write_body(WriteBody::List), format!("[{}]", change("1", "Resolved")), 200),
+        (
+            FakeSalt::builder().with_write_body(WriteBody::Ids).with_write_answer(WriteAnswer::NoContent),
+            json!({"postureGapIds": ["1", "3"], "status": "in process"}).to_string(),
+            204,
+        ),
+    ] {
+        let fake = started(builder).await;
+        assert_eq!(ask(&fake, &format!("POST {GAPS}"), &fake.token(), &body).await.0, status, "{body}");
+    }
+    let ignoring = started(FakeSalt::builder().with_writes_ignored(true)).await;
+    assert_eq!(
+        ask(&ignoring, &format!("POST {GAPS}"), &ignoring.token(), &change("1", "Ignored")).await.0,
+        200
+    );
+    assert_eq!(ignoring.edit(|tenant| tenant.gaps[0]["status"].clone()), "Open");
+}
+
+#[tokio::test]
+async fn assets_and_documents_are_served() {
+    let fake = started(FakeSalt::builder()).await;
+    fake.edit(|tenant| {
+        tenant.assets = vec![asset("a1", "orders"), asset("a2", "refunds")];
+        tenant.openapi.insert("a.example".to_owned(), openapi("a.example"));
+        tenant.documents.insert("/v1/attackers".to_owned(), json!([]));
+    });
+    let token = fake.token();
+    let (_, list) = get(&fake, "/v1/cloud-connect/cloud-assets?limit=1&offset=1", &token).await;
+    assert_eq!(list["records"][0]["id"], "a2");
+    assert!(list.get("endOffset").is_none() && list["records"][0].get("tags").is_none());
+    let (_, one) = get(&fake, "/v1/cloud-connect/cloud-assets/asset/a1", &token).await;
+    assert_eq!((&one["accountId"], one.get("cloudAccountId")), (&json!("111122223333"), None));
+    let (_, document) = get(&fake, "/v1/unified-inventory/oas-swagger?hostname=a.example", &token).await;
+    assert_eq!(document["info"]["title"], "a.example");
+    assert_eq!(get(&fake, "/v1/attackers", &token).await, (200, json!([])));
+    for path in [
+        "/v1/cloud-connect/cloud-assets/asset/a9",
+        "/v1/cloud-connect/cloud-assets/asset/",
+        "/v1/unified-inventory/oas-swagger?hostname=b.example",
+        "/v1/unified-inventory/oas-swagger",
+    ] {
+        assert_eq!(get(&fake, path, &token).await.0, 404, "{path}");
+    }
+    assert_eq!(ask(&fake, "DELETE /v1/attackers", &token, "").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_fake_becomes_another_at_the_same_address() {
+    let fake = started(FakeSalt::builder()).await;
+    let address = fake.address();
+    fake.script(Route::Any, When::Always, Answer::Unavailable);
+    assert_eq!(get(&fake, GAPS, &fake.token()).await.0, 503);
+    let other = FakeSalt::builder().with_token("other").with_oddity(Oddity::ListName("data"));
+    fake.reset(other.with_tenant(Tenant::new().with_gap(gap("7", "a.example"))));
+    let (_, body) = get(&fake, GAPS, "other").await;
+    assert_eq!((body["data"][0]["postureGapId"].as_str(), fake.requests()), (Some("7"), 1));
+    assert_eq!(fake.address(), address);
+}
+
+#[tokio::test]
+async fn a_hook_is_the_filled_template_with_the_headers() {
+    let hook = Hook::new("a.example", "PostureGap").with_header("x-webhook-token", "s");
+    let hook =
+        hook.with_template(r#"{"reference": "{{host}}", "event": "{{eventType}}", "other": "{{time}}"}"#);
+    // Any server will do; this one has the whole call to look at.
+    let fake = FakeSalt::builder().start().await.unwrap();
+    assert_eq!(hook.send(&format!("{}/hooks/salt", fake.base_url())).await.unwrap(), 401);
+    let call = fake.calls().pop().unwrap();
+    assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/hooks/salt"));
+    assert_eq!(call.header("x-webhook-token"), Some("s"));
+    assert_eq!(call.json(), json!({"reference": "a.example", "event": "PostureGap", "other": "{{time}}"}));
+    assert!(hook.send("not a url").await.is_err());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use appsec_core::FindingQuery;
 use salt_client::testing::{Answer, FakeSalt, Route, Tenant, When, host};
-use salt_client::{GapsQuery, ListQuery};
+use salt_client::{GapsQuery, ListQuery, Webhook};
 use serde_json::{Value, json};
 use support::{import, serve};
 
@@ -59,6 +59,31 @@ async fn every_file_is_read() {
                 }
                 page.len()
             }),
+            "assets" => client.list_cloud_assets(&ListQuery::new()).await.map(|page| {
+                assert!(page.records.iter().all(|asset| asset.account().is_some()), "{name}");
+                assert!(page.records.iter().all(|asset| asset.extra.is_empty()), "{name}");
+                page.len()
+            }),
+            "asset" => {
+                let asset = client.get_cloud_asset("any").await.unwrap();
+                assert_eq!(asset.account(), Some("111122223333"), "{name}");
+                assert_eq!(asset.first_discovered_at().unwrap().as_second(), 1_757_519_896, "{name}");
+                assert_eq!(asset.additional(), [("stage".to_owned(), "prod".to_owned())], "{name}");
+                assert!(asset.tag_pairs().contains(&("team".to_owned(), "orion".to_owned())), "{name}");
+                continue;
+            }
+            "openapi" => {
+                assert_eq!(client.get_openapi("any").await.unwrap(), body, "{name}");
+                continue;
+            }
+            "webhook" => {
+                let webhook = Webhook::new("the secret").with_field("webhook_token");
+                let headers = [(Webhook::HEADER, "the secret")];
+                let event = webhook.verify(headers, body.to_string().as_bytes()).unwrap();
+                assert_eq!(event.host().as_deref(), Some("billing.example.test"), "{name}");
+                assert_eq!(event.event().as_deref(), Some("PostureGap"), "{name}");
+                continue;
+            }
             "error" => {
                 let error = client.list_gaps(&GapsQuery::new()).await.unwrap_err();
                 assert_eq!(error.status(), Some(status), "{name}");

@@ -34,6 +34,7 @@ async fn the_service_is_as_assumed() {
     }
     let page = client.list_hosts(&ListQuery::new().with_limit(5)).await.unwrap();
     println!("hosts: end offset {:?}, beside the list {:?}", page.end_offset, page.extra.keys());
+    let hosts: Vec<_> = page.records.iter().filter_map(salt_client::Host::host).collect();
     for host in &page.records {
         println!("  fields {:?}; named: {}", host.fields().keys(), host.host().is_some());
     }
@@ -42,5 +43,26 @@ async fn the_service_is_as_assumed() {
     for endpoint in &page.records {
         let read = (endpoint.host().is_some(), endpoint.method().is_some(), endpoint.path().is_some());
         println!("  fields {:?}; host, method, path: {read:?}", endpoint.fields().keys());
+    }
+    let page = client.list_cloud_assets(&ListQuery::new().with_limit(5)).await.unwrap();
+    println!("cloud assets: end offset {:?}, beside the list {:?}", page.end_offset, page.extra.keys());
+    for asset in page.records.iter().take(1) {
+        println!("  fields without a name: {:?}", asset.extra.keys());
+        let asset = client.get_cloud_asset(asset.id.as_deref().unwrap()).await.unwrap();
+        println!(
+            "  of a single one: {:?}; date read: {}",
+            asset.extra.keys(),
+            asset.first_discovered_at().is_some()
+        );
+    }
+    if let Some(host) = hosts.first() {
+        // How the service answers for a host without a document is unknown, so nothing is asserted.
+        match client.get_openapi(host).await {
+            Ok(document) => println!(
+                "OpenAPI document: {:?}",
+                document.as_object().map(|map| map.keys().collect::<Vec<_>>())
+            ),
+            Err(error) => println!("OpenAPI document: {error}"),
+        }
     }
 }

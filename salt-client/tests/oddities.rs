@@ -1,0 +1,221 @@
+//! However the service sends what it has, the same is read: each way in which it may differ from what is assumed, and many at once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use appsec_core::{BindTargetQuery, DastApiScannerExt, ErrorKind, Finding, FindingQuery};
+use futures_util::TryStreamExt;
+use salt_client::testing::{
+    Answer, EndOffset, FakeBuilder, FakeSalt, Oddity, Route, Tenant, When, asset, demo_tenant, endpoint,
+    openapi,
+};
+use salt_client::{CloudAsset, Endpoint, GapsQuery, Host, ListQuery, Page, SaltClient};
+use serde_json::{Value, json};
+use support::import;
+
+/// Ways that change nothing of what is told.
+const HARMLESS: [Oddity; 16] = [
+    Oddity::ListName("response"),
+    Oddity::ListName("records"),
+    Oddity::ListName("data"),
+    Oddity::OtherNames,
+    Oddity::Absent,
+    Oddity::Fillers,
+    Oddity::NumbersAsText,
+    Oddity::TextAsNumbers,
+    Oddity::LabelsAsObjects,
+    Oddity::TagsAsList,
+    Oddity::CapitalWords,
+    Oddity::SpacedWords,
+    Oddity::DatesWithoutZone,
+    Oddity::DatesInSeconds,
+    Oddity::DatesInMilliseconds,
+    Oddity::ExtraFields,
+];
+
+/// The demo tenant without its own oddities, with assets.
+fn tenant() -> Tenant {
+    let mut tenant = demo_tenant();
+    let odd = [3, 17, 29, 41, 53, 67, 97, 113];
+    let mut number = 0;
+    tenant.gaps.retain(|_| {
+        number += 1;
+        !odd.contains(&(number - 1))
+    });
+    tenant.gaps.truncate(120);
+    for record in &mut tenant.hosts {
+        record["id"] = json!(format!("id of {}", record["host"]));
+    }
+    tenant.with_asset(asset("1", "orders")).with_asset(asset("2", "refunds"))
+}
+
+async fn serve(builder: FakeBuilder) -> (FakeSalt, SaltClient) {
+    support::serve(builder, tenant(), 30).await
+}
+
+/// All that is told, in a form to compare.
+#[derive(Debug, PartialEq)]
+struct Told {
+    findings: Vec<Finding>,
+    partitions: Vec<String>,
+    hosts: Vec<Value>,
+    endpoints: Vec<Value>,
+    assets: Vec<Value>,
+    targets: Value,
+}
+
+fn records<T>(pages: Vec<Page<T>>, told: impl Fn(&T) -> Value) -> Vec<Value> {
+    pages.iter().flat_map(|page| &page.records).map(told).collect()
+}
+
+fn host(host: &Host) -> Value {
+    json!([
+        host.id(),
+        host.host(),
+        host.labels(),
+        host.last_activity_at(),
+        host.discovered_at(),
+        host.risk_score(),
+        host.endpoint_count(),
+    ])
+}
+
+fn endpoint_as_told(endpoint: &Endpoint) -> Value {
+    json!([
+        endpoint.host(),
+        endpoint.method(),
+        endpoint.path(),
+        endpoint.labels(),
+        endpoint.last_activity_at()
+    ])
+}
+
+fn asset_as_told(asset: &CloudAsset) -> Value {
+    json!([
+        asset.id,
+        asset.account(),
+        asset.endpoint_count(),
+        asset.provider,
+        asset.resource_name,
+        asset.first_discovered_at(),
+        asset.additional(),
+        asset.tag_pairs(),
+    ])
+}
+
+async fn told(client: &SaltClient) -> Told {
+    let import = import(client, FindingQuery::all()).await.unwrap();
+    let list = ListQuery::new().with_limit(7);
+    let hosts: Vec<_> = client.hosts(list.clone()).try_collect().await.unwrap();
+    let endpoints: Vec<_> = client.endpoints(list.clone()).try_collect().await.unwrap();
+    let pages: Vec<_> = client.cloud_assets(list).try_collect().await.unwrap();
+    let mut assets = records(pages, asset_as_told);
+    assets.push(asset_as_told(&client.get_cloud_asset("2").await.unwrap()));
+    let partitions = import.coverage.partitions();
+    Told {
+        partitions: partitions.map(|(key, state)| format!("{key:?} {state:?}")).collect(),
+        findings: import.findings().cloned().collect(),
+        hosts: records(hosts, host),
+        endpoints: records(endpoints, endpoint_as_told),
+        assets,
+        targets: serde_json::to_value(client.list_bind_targets(BindTargetQuery::new()).await.unwrap())
+            .unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn each_way_of_sending_reads_the_same() {
+    let (fake, client) = serve(FakeSalt::builder()).await;
+    let usual = told(&client).await;
+    assert_eq!((usual.findings.len(), usual.hosts.len(), usual.assets.len()), (120, 9, 3));
+    for oddity in HARMLESS {
+        fake.reset(FakeSalt::builder().with_tenant(tenant()).with_oddity(oddity));
+        assert_eq!(told(&client).await, usual, "{oddity:?}");
+    }
+    for end in [EndOffset::Text, EndOffset::Missing, EndOffset::Stuck, EndOffset::Smaller] {
+        fake.reset(FakeSalt::builder().with_tenant(tenant()).with_end_offset(end).with_short_pages(11));
+        assert_eq!(told(&client).await, usual, "{end:?}");
+    }
+    let all = HARMLESS.into_iter().fold(FakeSalt::builder(), FakeBuilder::with_oddity);
+    fake.reset(all.with_tenant(tenant()).with_end_offset(EndOffset::Stuck).with_short_pages(4));
+    assert_eq!(told(&client).await, usual, "all at once");
+}
+
+#[tokio::test]
+async fn weaknesses_are_read_in_each_form() {
+    let (fake, client) = serve(FakeSalt::builder()).await;
+    let usual = import(&client, FindingQuery::all()).await.unwrap();
+    for oddity in [Oddity::WeaknessNumbers, Oddity::WeaknessLists] {
+        fake.reset(FakeSalt::builder().with_tenant(tenant()).with_oddity(oddity));
+        let import = import(&client, FindingQuery::all()).await.unwrap();
+        assert!(import.findings().eq(usual.findings()), "{oddity:?}");
+    }
+    assert!(usual.findings().any(|finding| finding.rule.cwe == [359, 200]), "a list is among them");
+}
+
+#[tokio::test]
+async fn nulls_everywhere_lose_no_gap_no_host_and_no_asset() {
+    let (fake, client) = serve(FakeSalt::builder()).await;
+    let usual = import(&client, FindingQuery::all()).await.unwrap();
+    fake.reset(FakeSalt::builder().with_tenant(tenant()).with_oddity(Oddity::Nulls));
+    let told = told(&client).await;
+    // They come in the walk for statuses that are not known, in the same order.
+    assert!(told.findings.iter().map(|finding| finding.aliases[0].as_str()).eq(usual.ids()));
+    assert_eq!((told.hosts.len(), told.endpoints.is_empty(), told.assets.len()), (9, false, 3));
+}
+
+#[tokio::test]
+async fn pages_that_overlap_lose_nothing_and_prove_nothing() {
+    let (_fake, client) = serve(FakeSalt::builder().with_oddity(Oddity::Overlap)).await;
+    let import = import(&client, FindingQuery::all()).await.unwrap();
+    assert_eq!(import.ids().len(), 120);
+    assert!(import.silence("api.shop.example").unwrap().contains("moved"));
+}
+
+#[tokio::test]
+async fn a_refusal_is_understood_under_each_name() {
+    for name in ["message", "error", "detail", "title", "errors"] {
+        let (fake, client) = serve(FakeSalt::builder().with_oddity(Oddity::ErrorsUnder(name))).await;
+        fake.script(Route::ListGaps, When::Always, Answer::Expired);
+        let error = client.list_gaps(&GapsQuery::new()).await.unwrap_err();
+        assert!(error.message().contains("Token has expired"), "{name}: {error}");
+        let error = client.get_cloud_asset("9").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.message().contains("Not Found"), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_has_named_is_kept_in_every_record() {
+    let (_fake, client) = serve(FakeSalt::builder().with_oddity(Oddity::ExtraFields)).await;
+    let kept = |fields: &serde_json::Map<String, Value>| {
+        fields["somethingNew"] == json!({"x": [1, null], "y": "N/A"})
+    };
+    let gaps = client.list_gaps(&GapsQuery::new()).await.unwrap();
+    assert!(kept(&gaps.extra) && kept(&gaps.records[0].extra));
+    let list = ListQuery::new();
+    assert!(kept(client.list_hosts(&list).await.unwrap().records[0].fields()));
+    assert!(kept(client.list_endpoints(&list).await.unwrap().records[0].fields()));
+    assert!(kept(&client.list_cloud_assets(&list).await.unwrap().records[0].extra));
+    assert!(kept(&client.get_cloud_asset("1").await.unwrap().extra));
+}
+
+#[tokio::test]
+async fn documents_come_as_they_are() {
+    let wrapped = json!({"swagger": "2.0", "wrapped": [null, {"paths": {}}]});
+    let tenant = Tenant::new()
+        .with_openapi("a.example", openapi("a.example"))
+        .with_openapi("b.example", wrapped.clone())
+        .with_endpoint(endpoint("a.example", "GET", "/x"))
+        .with_document("/v1/attackers", json!([{"id": "10.0.0.1"}]));
+    let (fake, client) = support::serve(FakeSalt::builder(), tenant, 100).await;
+    assert_eq!(client.get_openapi("a.example").await.unwrap(), openapi("a.example"));
+    assert_eq!(client.get_openapi("b.example").await.unwrap(), wrapped);
+    assert_eq!(client.get_openapi("c.example").await.unwrap_err().kind(), ErrorKind::NotFound);
+    let attackers = client.get_json("/v1/attackers", &[("severity", "High")]).await.unwrap();
+    assert_eq!(attackers, json!([{"id": "10.0.0.1"}]));
+    let call = fake.calls_to(Route::Unknown).pop().unwrap();
+    assert_eq!((call.query("severity"), call.authorized), (Some("High"), true));
+    assert_eq!(client.get_json("/v1/incidents", &[]).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
