@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use proptest::prelude::*;
@@ -9,8 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tenable_was_client::model::{
-    ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportStatus, Page, Plugin, ReportFinding, Scan,
-    ScanNote, ScanReport, ServerProperties, Session, Template, Vulnerability,
+    AddedApplication, ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportStatus, FilterList,
+    Folder, Page, Plugin, PluginSummary, ReportFinding, Scan, ScanNote, ScanReport, ScannerList,
+    ServerProperties, Session, Template, UserTemplate, Vulnerability,
 };
 
 /// A composed answer, and what reads it.
@@ -28,6 +30,12 @@ const ANSWERS: &[Answer] = &[
     ("vulnerability", read::<Vulnerability>),
     ("plugin", read::<Plugin>),
     ("templates", read::<Page<Template>>),
+    ("plugins", read::<Page<PluginSummary>>),
+    ("user_template_search", read::<Page<UserTemplate>>),
+    ("folders", read::<Vec<Folder>>),
+    ("applications", read::<BTreeMap<String, AddedApplication>>),
+    ("filters_configs", read::<FilterList>),
+    ("scanners", read::<ScannerList>),
     ("server_properties", read::<ServerProperties>),
     ("session", read::<Session>),
     ("export_status_partial", read::<ExportStatus>),

@@ -2,16 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tenable_was_client::model::{
-    ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportState, ExportStatus, FilterList,
-    FindingState, Page, Plugin, Scan, ScanNote, ScanReport, ScanState, ScannerId, ServerProperties, Session,
-    SeverityChange, Template, Vulnerability,
+    AddedApplication, ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportState, ExportStatus,
+    FilterList, FindingState, Folder, Page, Plugin, PluginSummary, Scan, ScanNote, ScanReport, ScanState,
+    ScannerId, ScannerList, ServerProperties, ServerStatus, Session, SeverityChange, Template, UserTemplate,
+    Vulnerability,
 };
 
 fn folder() -> PathBuf {
@@ -55,6 +56,19 @@ fn keeps_everything<T: DeserializeOwned + Serialize>(name: &str) {
     assert_eq!(settled(&written), settled(&original), "{name}");
 }
 
+fn scanners_keep_all_but_their_keys(name: &str) {
+    let mut original: Value = serde_json::from_str(&read(name)).unwrap();
+    for scanner in original["scanners"].as_array_mut().unwrap() {
+        scanner.as_object_mut().unwrap().remove("key");
+    }
+    let list: ScannerList = decode(name);
+    assert_eq!(settled(&serde_json::to_value(&list).unwrap()), settled(&original));
+    assert!(!format!("{list:?}").contains("marker"), "a linking key is a secret");
+    let usable: Vec<_> = list.for_web_applications().map(|scanner| scanner.id).collect();
+    assert_eq!(usable, [Some(ScannerId(36_960_339))]);
+    assert_eq!(list.scanners[1].id, Some(ScannerId(36_000_001)));
+}
+
 /// Decodes a file by what its name says it is, and checks that nothing is lost.
 fn check(name: &str) {
     match name {
@@ -68,6 +82,14 @@ fn check(name: &str) {
         "vulnerability_search.json" => keeps_everything::<Page<Vulnerability>>(name),
         "vulnerability.json" => keeps_everything::<Vulnerability>(name),
         "templates.json" => keeps_everything::<Page<Template>>(name),
+        "plugins.json" => keeps_everything::<Page<PluginSummary>>(name),
+        "folders.json" => keeps_everything::<Vec<Folder>>(name),
+        "applications.json" => keeps_everything::<BTreeMap<String, AddedApplication>>(name),
+        "user_template_search.json" => keeps_everything::<Page<UserTemplate>>(name),
+        // Read by the client, which takes either form.
+        "user_template_wrapped.json" => assert!(read(name).contains("\"data\"")),
+        "server_status.json" => keeps_everything::<ServerStatus>(name),
+        "scanners.json" => scanners_keep_all_but_their_keys(name),
         "plugin.json" => keeps_everything::<Plugin>(name),
         "server_properties.json" => keeps_everything::<ServerProperties>(name),
         "session.json" => keeps_everything::<Session>(name),

@@ -35,6 +35,7 @@ mod user_templates;
 mod vulnerabilities;
 mod world;
 
+pub use applications::FakeApplication;
 pub use builder::FakeBuilder;
 pub use calls::{Call, Route};
 pub use demo::demo_tenant;

@@ -93,6 +93,14 @@ impl FakeUserTemplate {
         self
     }
 
+    /// Lets a group of users do so much with it: `view`, `control` or `configure`.
+    pub fn shared_with_group(mut self, group_id: &str, level: &str) -> Self {
+        if let Some(all) = self.permissions.as_array_mut() {
+            all.push(json!({"entity": "group", "entity_id": group_id, "level": level}));
+        }
+        self
+    }
+
     /// Sets when it was made.
     pub fn with_created_at(mut self, at: Timestamp) -> Self {
         self.created_at = at;
@@ -126,7 +134,7 @@ impl FakeUserTemplate {
             "created_at": self.created_at.to_string(),
             "updated_at": self.updated_at.to_string(),
             "user_permissions": "configure",
-            "is_shared": false,
+            "is_shared": self.permissions.as_array().is_some_and(|all| !all.is_empty()),
         });
         data.as_object_mut().into_iter().for_each(|data| data.extend(super::plugins::object(others.clone())));
         data

@@ -9,6 +9,7 @@ use std::time::Duration;
 use appsec_core::Timestamp;
 use serde_json::{Value, json};
 
+use super::applications::FakeApplication;
 use super::finding::FakeFinding;
 use super::folders::FakeFolder;
 use super::ids::{hash, uuid_of};
@@ -44,8 +45,8 @@ pub struct Tenant {
     pub user_templates: Vec<FakeUserTemplate>,
     /// The folders that the caller sees.
     pub folders: Vec<FakeFolder>,
-    /// Applications that were added: name, URL and asset. Those that configurations scan need not be listed.
-    pub applications: Vec<(String, String, String)>,
+    /// The applications that were added. What configurations scan need not be among them.
+    pub applications: Vec<FakeApplication>,
 }
 
 impl Tenant {

@@ -54,6 +54,12 @@ async fn each_operation_asks_for_its_role() {
         (24, "GET", "/was/v2/templates", 32),
         (32, "GET", "/was/v2/templates", 32),
         (16, "POST", "/was/v1/export/vulns", 16),
+        (16, "GET", "/was/v2/folders", 16),
+        (16, "POST", "/was/v2/vulnerabilities/search", 16),
+        (16, "POST", "/was/v2/user-templates/search", 24),
+        (24, "POST", "/was/v2/user-templates/search", 24),
+        (24, "PUT", "/was/v2/user-templates/00000000-0000-4000-8000-000000000000", 40),
+        (40, "PUT", "/was/v2/user-templates/00000000-0000-4000-8000-000000000000", 40),
     ] {
         let fake =
             FakeTenableWas::builder().with_role(role).with_config(config.clone()).start().await.unwrap();

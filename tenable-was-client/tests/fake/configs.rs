@@ -113,7 +113,7 @@ async fn ids_are_checked_before_they_are_looked_for() {
     assert_eq!((status, &*code), (400, "INVALID_ID_FORMAT"));
     assert_eq!(reason, "The provided ID of '10-ABC' must be UUID type");
     let unknown = "00000000-0000-4000-8000-000000000000";
-    for path in ["configs", "scans", "templates", "attachments"] {
+    for path in ["configs", "scans", "templates", "user-templates", "vulnerabilities", "attachments"] {
         let (status, code, reason) = get(&fake, &format!("/was/v2/{path}/{unknown}")).await.reason();
         assert_eq!((status, &*code), (404, "NOT_FOUND"), "{path}");
         assert_eq!(reason, format!("Resource with ID '{unknown}' not found"));

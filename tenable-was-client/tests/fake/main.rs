@@ -3,6 +3,7 @@
 
 mod access;
 mod calls;
+mod catalogue;
 mod configs;
 mod demo;
 mod exports;

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tenable_was_client::testing::{ExportScript, FakeTenableWas, Route, demo_tenant};
+use tenable_was_client::testing::{
+    ExportScript, FakeFolder, FakeTenableWas, FakeUserTemplate, Route, demo_tenant,
+};
 
 use crate::http::{export_status, get, launch, post, request_export, scan};
+
+const GROUP: &str = "12121212-3434-4565-8787-909090909090";
 
 /// The JSON types seen at each place; list members share one place.
 type Places = BTreeMap<String, BTreeSet<&'static str>>;
@@ -159,6 +163,34 @@ async fn findings_of_a_scan() {
     let rows = format!("/was/v2/scans/{}/vulnerabilities/by-targets/search?limit=200", last_scan(&fake, 1));
     assert_same_shape("by_targets", &[post(&fake, &rows, &json!({})).await.json()]);
     assert_same_shape("plugin", &[get(&fake, "/was/v2/plugins/98115").await.json()]);
+}
+
+#[tokio::test]
+async fn the_catalogue() {
+    let tenant = demo_tenant()
+        .with_folder(FakeFolder::new("Team shop"))
+        .with_user_template(FakeUserTemplate::new("house rules").shared_with_group(GROUP, "view"))
+        .with_user_template(FakeUserTemplate::new("plain").with_description("for all"));
+    let fake = FakeTenableWas::builder().with_tenant(tenant).start().await.unwrap();
+    assert_same_shape("folders", &[get(&fake, "/was/v2/folders").await.json()]);
+    let application = json!([{"user_defined_name": "shop", "url": "https://shop.example.com"}]);
+    assert_same_shape("applications", &[post(&fake, "/api/v2/was/applications", &application).await.json()]);
+    let templates = post(&fake, "/was/v2/user-templates/search", &json!({})).await.json();
+    assert_same_shape("user_template_search", &[templates]);
+    assert_same_shape("plugin_list", &[get(&fake, "/was/v2/plugins").await.json()]);
+    let mut lists = Vec::new();
+    for path in ["configs", "user-templates", "vulnerabilities"] {
+        lists.push(get(&fake, &format!("/was/v2/{path}/filters")).await.json());
+    }
+    assert_same_shape("filters", &lists);
+    let search = "/was/v2/vulnerabilities/search?limit=200&sort=plugin_id:desc";
+    let found = post(&fake, search, &json!({})).await;
+    let mut full = Vec::new();
+    for item in found.items().iter().take(60) {
+        let id = item["vuln_id"].as_str().unwrap();
+        full.push(get(&fake, &format!("/was/v2/vulnerabilities/{id}")).await.json());
+    }
+    assert_same_shape("vulnerability", &full);
 }
 
 #[tokio::test]

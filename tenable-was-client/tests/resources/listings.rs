@@ -1,0 +1,158 @@
+//! Streams over listings: page by page, each item once, also when the listing moves under them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use appsec_core::{ErrorKind, Severity};
+use appsec_http::HttpOptions;
+use futures_util::{StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+use tenable_was_client::filter::Filter;
+use tenable_was_client::testing::{
+    Answer, FakePlugin, FakeTemplate, FakeTenableWas, FakeUserTemplate, Route, When,
+};
+use tenable_was_client::{PageQuery, TenableWasClient};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use crate::{client, client_of};
+
+#[tokio::test]
+async fn plugins_and_templates_are_streamed_to_their_totals() {
+    let fake = FakeTenableWas::builder().start().await.unwrap();
+    fake.edit(|tenant| {
+        let plugin = |id: u32| FakePlugin::new(id, format!("plugin {id}"), Severity::Low).shared();
+        tenant.plugins = (98_000..98_410).rev().map(plugin).collect();
+        tenant.templates.extend((0..250).map(|n| FakeTemplate::new(format!("house {n:03}"), "")));
+        tenant.user_templates = (0..401).map(|n| FakeUserTemplate::new(format!("rules {n}"))).collect();
+    });
+    let client = client(&fake);
+    let plugins: Vec<_> = client.plugins().try_concat().await.unwrap();
+    let numbers: Vec<_> = plugins.iter().map(|plugin| plugin.plugin_id.0).collect();
+    assert_eq!(numbers, (98_000..98_410).collect::<Vec<_>>());
+    assert_eq!(
+        (plugins[0].name.as_deref(), plugins[0].family.as_deref()),
+        (Some("plugin 98000"), Some("Web Applications"))
+    );
+    let pages: Vec<_> = client.templates().try_collect::<Vec<_>>().await.unwrap();
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [200, 57]);
+    let rules: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap();
+    assert_eq!(rules.len(), 401);
+    for (route, calls) in
+        [(Route::ListPlugins, 3), (Route::ListTemplates, 2), (Route::SearchUserTemplates, 3)]
+    {
+        assert_eq!(fake.calls_to(route).len(), calls, "{route:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_template_is_read_by_its_id() {
+    let fake = FakeTenableWas::builder().start().await.unwrap();
+    let client = client(&fake);
+    let page = client.list_templates(&PageQuery::new().with_limit(1)).await.unwrap();
+    let template = client.get_template(page.items[0].template_id).await.unwrap();
+    assert_eq!(template, page.items[0]);
+    assert_eq!((template.name.as_deref(), template.plugins[0].plugin_id.0), (Some("api"), 98_000));
+    let unknown = "0d0d0d0d-1e1e-4f2f-8a3a-4b4b5c5c6d6d".parse().unwrap();
+    assert_eq!(client.get_template(unknown).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let fake = FakeTenableWas::builder().with_role(24).start().await.unwrap();
+    let error = self::client(&fake).get_template(unknown).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+}
+
+/// A listing that gains an item at its beginning after each page, so that the last item of a page is the first of the next.
+struct Moving {
+    id: fn(u64) -> Value,
+    asked: AtomicU64,
+}
+
+impl Respond for Moving {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let moved = self.asked.fetch_add(1, Ordering::Relaxed);
+        let offset: u64 =
+            request.url.query_pairs().find(|(name, _)| name == "offset").unwrap().1.parse().unwrap();
+        let total = 7 + moved;
+        // Numbers grow with age; each page asked for has one younger item before it.
+        let items: Vec<_> =
+            (offset..total.min(offset + 3)).map(|place| (self.id)(100 + place - moved)).collect();
+        ResponseTemplate::new(200).set_body_json(json!({"pagination": {"total": total}, "items": items}))
+    }
+}
+
+async fn moving(verb: &str, place: &str, id: fn(u64) -> Value) -> (MockServer, TenableWasClient) {
+    let server = MockServer::start().await;
+    Mock::given(method(verb))
+        .and(path(place))
+        .respond_with(Moving { id, asked: AtomicU64::new(0) })
+        .named("the listing")
+        .expect(3..)
+        .mount(&server)
+        .await;
+    let client = client_of(server.uri(), HttpOptions::new());
+    (server, client)
+}
+
+fn uuid(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+const SCAN: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
+/// What a walk over the moving listing sees: nothing twice, and all that was there at its beginning.
+const SEEN: std::ops::Range<u64> = 100..107;
+
+#[tokio::test]
+async fn no_stream_gives_an_item_twice_when_its_listing_moves() {
+    let texts = || SEEN.map(uuid).collect::<Vec<_>>();
+
+    let (_server, client) = moving("POST", "/was/v2/configs/search", |n| json!({"config_id": uuid(n)})).await;
+    let items: Vec<_> = client.configs(Filter::everything()).try_concat().await.unwrap();
+    assert_eq!(items.iter().map(|item| item.config_id.to_string()).collect::<Vec<_>>(), texts());
+
+    let place = format!("/was/v2/configs/{SCAN}/scans/search");
+    let (_server, client) = moving("POST", &place, |n| json!({"scan_id": uuid(n)})).await;
+    let all = client.scans_of_config(SCAN.parse().unwrap(), Filter::everything());
+    let items: Vec<_> = all.try_concat().await.unwrap();
+    assert_eq!(items.iter().map(|item| item.scan_id.to_string()).collect::<Vec<_>>(), texts());
+
+    let place = format!("/was/v2/scans/{SCAN}/notes");
+    let (_server, client) = moving("GET", &place, |n| json!({"scan_note_id": uuid(n)})).await;
+    let items: Vec<_> = client.scan_notes(SCAN.parse().unwrap()).try_concat().await.unwrap();
+    assert_eq!(items.iter().map(|item| item.scan_note_id.clone().unwrap()).collect::<Vec<_>>(), texts());
+
+    let (_server, client) =
+        moving("POST", "/was/v2/user-templates/search", |n| json!({"user_template_id": uuid(n)})).await;
+    let items: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap();
+    assert_eq!(items.iter().map(|item| item.user_template_id.to_string()).collect::<Vec<_>>(), texts());
+
+    let (_server, client) = moving("GET", "/was/v2/templates", |n| json!({"template_id": uuid(n)})).await;
+    let items: Vec<_> = client.templates().try_concat().await.unwrap();
+    assert_eq!(items.iter().map(|item| item.template_id.to_string()).collect::<Vec<_>>(), texts());
+
+    let (_server, client) = moving("GET", "/was/v2/plugins", |n| json!({"plugin_id": n})).await;
+    let items: Vec<_> = client.plugins().try_concat().await.unwrap();
+    assert_eq!(items.iter().map(|item| item.plugin_id.0).collect::<Vec<_>>(), SEEN.collect::<Vec<_>>());
+
+    let detection = |n| json!({"vuln_id": uuid(n), "plugin_id": 1});
+    let (_server, client) = moving("POST", "/was/v2/vulnerabilities/search", detection).await;
+    let items: Vec<_> = client.vulnerabilities(Filter::everything()).try_collect().await.unwrap();
+    assert_eq!(items.iter().map(|item| item.vuln_id.to_string()).collect::<Vec<_>>(), texts());
+
+    let place = format!("/was/v2/scans/{SCAN}/vulnerabilities/search");
+    let (_server, client) = moving("POST", &place, detection).await;
+    let all = client.vulnerabilities_of_scan(SCAN.parse().unwrap(), Filter::everything());
+    let items: Vec<_> = all.try_collect().await.unwrap();
+    assert_eq!(items.iter().map(|item| item.vuln_id.to_string()).collect::<Vec<_>>(), texts());
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_had_is_the_last_item_of_its_stream() {
+    let fake = FakeTenableWas::builder().start().await.unwrap();
+    fake.edit(|tenant| {
+        let plugin = |id: u32| FakePlugin::new(id, "x", Severity::Low).shared();
+        tenant.plugins = (1..=600).map(plugin).collect();
+    });
+    fake.script(Route::ListPlugins, When::AlwaysAfter(2), Answer::Forbidden);
+    let pages: Vec<_> = client(&fake).plugins().collect().await;
+    assert_eq!(pages.len(), 3);
+    assert!(pages[..2].iter().all(Result::is_ok));
+    assert_eq!(pages[2].as_ref().unwrap_err().kind(), ErrorKind::PermissionDenied);
+}
