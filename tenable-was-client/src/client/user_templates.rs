@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn requests_are_those_of_the_document() {
         let id: UserTemplateId = ID.parse().unwrap();
-        let template = UserTemplateUpdate::new("a", ID, ID.parse().unwrap(), json!({"timeout": "08:00:00"}));
+        let settings = serde_json::from_value(json!({"timeout": "08:00:00"})).unwrap();
+        let template = UserTemplateUpdate::new("a", ID, ID.parse().unwrap(), settings);
         let body = format!(
             r#"{{"name":"a","owner_id":"{ID}","default_permissions":"no_access","results_visibility":"dashboard","permissions":[],"template_id":"{ID}","settings":{{"timeout":"08:00:00"}}}}"#
         );

@@ -23,11 +23,25 @@
 //! # }
 //! ```
 //!
-//! A field of another search, an operator that the field lacks, a value of another kind: none of these compiles.
+//! A field of another search does not compile,
 //!
-//! ```compile_fail
-//! # use tenable_was_client::filter::{ConfigField, Filter, ScanField};
-//! let mixed = Filter::all([ConfigField::NAME.is("a"), ScanField::STARTED_AT.is("a")]);
+//! ```compile_fail,E0308
+//! # use tenable_was_client::filter::{ConfigField, Filter, UserTemplateField};
+//! let mixed = Filter::all([ConfigField::NAME.is("a"), UserTemplateField::NAME.is("a")]);
+//! ```
+//!
+//! nor does an operator that the field does not take,
+//!
+//! ```compile_fail,E0599
+//! # use tenable_was_client::filter::{ScheduleWord, ConfigField};
+//! let backwards = ConfigField::SCHEDULE.is_not(ScheduleWord::Enabled);
+//! ```
+//!
+//! nor a word that it does not know.
+//!
+//! ```compile_fail,E0308
+//! # use tenable_was_client::filter::{ConfigField, ScanField, ScanWord};
+//! let unknown = ConfigField::SCANS_STATUS.is(ScanWord::Running);
 //! ```
 
 mod day;
