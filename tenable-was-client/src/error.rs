@@ -32,7 +32,13 @@ pub(crate) fn to_error(answer: &Answer) -> Error {
         None if (300..400).contains(&status) => {
             format!("{status}: the service redirects, which is not followed")
         }
-        None if answer.is_html() => format!("{status}: an HTML page came instead of JSON"),
+        None if answer.is_html() => match title(answer) {
+            Some(title) => {
+                let title = shortened(&answer.redacted(&title));
+                format!("{status}: an HTML page came instead of JSON, titled {title:?}")
+            }
+            None => format!("{status}: an HTML page came instead of JSON"),
+        },
         None => format!("{status} without an explanation"),
     };
     let mut error = Error::new(kind, message).with_status(status);
@@ -125,6 +131,15 @@ fn by_message(body: &Value) -> Option<Said> {
     let message = text(body, "message").or_else(|| text(body, "error")).or_else(|| text(body, "status"));
     let code = text(body, "code");
     (message.is_some() || code.is_some()).then(|| Said { message: message.or_else(|| code.clone()), code })
+}
+
+/// The title of an HTML page, in one line.
+fn title(answer: &Answer) -> Option<String> {
+    let page = String::from_utf8_lossy(answer.body());
+    let (_, rest) = page.split_once("<title>")?;
+    let (title, _) = rest.split_once("</title>")?;
+    let words: Vec<&str> = title.split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 fn text(value: &Value, name: &str) -> Option<String> {
@@ -258,7 +273,7 @@ mod tests {
             "<html><head><title>429 Too Many Requests</title></head></html>",
             RateLimited,
             None,
-            "HTML page",
+            "HTML page came instead of JSON, titled \"429 Too Many Requests\"",
         ),
         (
             500,

@@ -45,8 +45,7 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(60);
 pub struct ExportJob {
     client: TenableWasClient,
     id: ExportId,
-    adopted: bool,
-    resumed: bool,
+    origin: Origin,
     created: Option<Timestamp>,
     ledger: Ledger,
     pacer: Pacer,
@@ -58,6 +57,17 @@ pub struct ExportJob {
     /// The word of an unknown state, while the job stands in one.
     unknown: Option<String>,
     ending: Option<ExportEnding>,
+}
+
+/// How a job came to be watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It was asked for.
+    Asked,
+    /// An equal one was running.
+    Adopted,
+    /// It was asked for before.
+    Resumed,
 }
 
 /// Where a job can be taken up. A walk of the scanner has more to say, so that its points are none of these.
@@ -77,8 +87,7 @@ impl ExportJob {
             pacer: Pacer::new(&client.inner.export, now),
             client,
             id,
-            adopted: false,
-            resumed: false,
+            origin: Origin::Asked,
             created: None,
             ledger,
             next_look: now,
@@ -111,7 +120,7 @@ impl ExportJob {
                 Ok(status) if is_ours(request, &status) => {
                     tracing::info!(export = %active, "an equal export is running and is taken up");
                     let mut job = Self::new(client, active, Ledger::default());
-                    job.adopted = true;
+                    job.origin = Origin::Adopted;
                     return Ok(job);
                 }
                 // Just ended, and gone: ask again.
@@ -155,7 +164,7 @@ impl ExportJob {
         delivered: impl IntoIterator<Item = ChunkId>,
     ) -> Self {
         let mut job = Self::new(client, id, Ledger::with_delivered(delivered));
-        job.resumed = true;
+        job.origin = Origin::Resumed;
         job
     }
 
@@ -166,7 +175,7 @@ impl ExportJob {
 
     /// True when someone else had asked for it.
     pub fn is_adopted(&self) -> bool {
-        self.adopted
+        self.origin == Origin::Adopted
     }
 
     /// When it was asked for, once the service has said so.
@@ -251,7 +260,7 @@ impl ExportJob {
 
     /// What it means that the service does not know the job.
     fn missing(&mut self, error: Error) -> Result<()> {
-        if self.resumed {
+        if self.is_resumed() {
             return Err(Error::new(ErrorKind::ResumeExpired, "the export exists no more; start over")
                 .with_source(error));
         }
@@ -321,7 +330,7 @@ impl ExportJob {
     }
 
     pub(crate) fn is_resumed(&self) -> bool {
-        self.resumed
+        self.origin == Origin::Resumed
     }
 }
 

@@ -1,9 +1,8 @@
 //! The vendor's scan templates.
 
-use serde_json::Value;
-
 use super::ids::TemplateId;
 use super::plugins::PluginSummary;
+use super::settings::ConfigSettings;
 use super::wire;
 
 wire! {
@@ -19,10 +18,10 @@ wire! {
         pub plugin_state: Option<String>,
         /// The kinds of scanner it runs on: a list (observed; the vendor's document says text).
         pub scanner_types: Vec<String>,
-        /// Settings that are fixed.
-        pub settings: Option<Value>,
+        /// Settings that are fixed; those that are absent are not.
+        pub settings: Option<ConfigSettings>,
         /// Settings to begin with.
-        pub defaults: Option<Value>,
+        pub defaults: Option<ConfigSettings>,
         /// Its plugins.
         pub plugins: Vec<PluginSummary>,
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::ids::{TemplateId, UserTemplateId};
 use super::permissions::{Permission, PermissionLevel, ResultsVisibility};
+use super::settings::ConfigSettings;
 use super::{Moment, wire};
 
 wire! {
@@ -39,7 +40,7 @@ wire! {
         /// True when others may see it.
         pub is_shared: Option<bool>,
         /// How configurations that follow it scan; not in listings.
-        pub settings: Option<Value>,
+        pub settings: Option<ConfigSettings>,
     }
 }
 
@@ -63,7 +64,7 @@ pub struct UserTemplateUpdate {
     /// The vendor's template that it builds on.
     pub template_id: TemplateId,
     /// How configurations that follow it scan.
-    pub settings: Value,
+    pub settings: ConfigSettings,
 }
 
 impl UserTemplateUpdate {
@@ -72,7 +73,7 @@ impl UserTemplateUpdate {
         name: impl Into<String>,
         owner_id: impl Into<String>,
         template_id: TemplateId,
-        settings: Value,
+        settings: ConfigSettings,
     ) -> Self {
         Self {
             name: name.into(),
@@ -146,7 +147,7 @@ impl UserTemplateUpdate {
     }
 
     /// Sets how configurations that follow it scan.
-    pub fn with_settings(mut self, settings: Value) -> Self {
+    pub fn with_settings(mut self, settings: ConfigSettings) -> Self {
         self.settings = settings;
         self
     }
@@ -193,7 +194,7 @@ mod tests {
         let wrapped = json!({"user_template_id": ID, "container_id": "c", "data": data});
         let template = read(wrapped).unwrap();
         assert_eq!(template, read(flat).unwrap());
-        assert_eq!(template.settings, Some(json!({"timeout": "08:00:00"})));
+        assert_eq!(template.settings.as_ref().unwrap().timeout.as_deref(), Some("08:00:00"));
         assert_eq!(template.extra.get("later"), Some(&json!(1)));
     }
 

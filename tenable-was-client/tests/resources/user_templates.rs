@@ -43,10 +43,10 @@ async fn flat_or_wrapped_a_template_is_read_changed_and_put_back() {
         assert!(page.items.iter().all(|template| template.settings.is_none()), "not in listings");
         let template = client.get_user_template(id_of(&client, "house rules").await).await.unwrap();
         assert_eq!(template.description.as_deref(), Some("for all"));
-        assert_eq!(template.settings.as_ref().unwrap()["timeout"], "08:00:00");
+        assert_eq!(template.settings.as_ref().unwrap().timeout.as_deref(), Some("08:00:00"));
         let id = template.user_template_id;
         let mut settings = template.settings.clone().unwrap();
-        settings["timeout"] = json!("01:00:00");
+        settings.timeout = Some("01:00:00".to_owned());
         let update = UserTemplateUpdate::of(template)
             .unwrap()
             .with_name("new rules")
@@ -65,7 +65,7 @@ async fn flat_or_wrapped_a_template_is_read_changed_and_put_back() {
         assert_eq!(*read.results_visibility.as_ref().unwrap(), ResultsVisibility::Private);
         assert_eq!(*read.permissions[0].level.as_ref().unwrap(), PermissionLevel::Control);
         let settings = read.settings.unwrap();
-        assert_eq!((&settings["timeout"], &settings["debug_mode"]), (&json!("01:00:00"), &json!(false)));
+        assert_eq!((settings.timeout.as_deref(), settings.debug_mode), (Some("01:00:00"), Some(false)));
     }
 }
 

@@ -1,0 +1,171 @@
+//! The vendor's document, as far as this test reads it.
+
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value};
+
+/// Names the file that holds the document.
+pub(crate) const VARIABLE: &str = "TENABLE_WAS_OPENAPI";
+
+/// The document.
+pub(crate) struct Document(Value);
+
+/// One operation of the document.
+pub(crate) struct Operation<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) verb: String,
+    pub(crate) path: &'a str,
+    pub(crate) parameters: Vec<Parameter<'a>>,
+    /// The media type and the schema of the request's body, where it has one.
+    pub(crate) body: Option<(&'a str, &'a Value)>,
+    pub(crate) examples: Vec<Example<'a>>,
+    /// The schema of the first answer that is a success.
+    pub(crate) success: &'a Value,
+}
+
+/// What a path, a query or a header holds.
+pub(crate) struct Parameter<'a> {
+    pub(crate) name: &'a str,
+    /// `path`, `query` or `header`.
+    pub(crate) place: &'a str,
+    pub(crate) required: bool,
+    pub(crate) schema: &'a Value,
+}
+
+/// An answer that the document gives as an example.
+pub(crate) struct Example<'a> {
+    pub(crate) status: u16,
+    pub(crate) media: &'a str,
+    /// The schema that the document declares for it; an empty object where it declares none.
+    pub(crate) schema: &'a Value,
+    pub(crate) value: &'a Value,
+    /// Headers that the document declares for it.
+    pub(crate) headers: Vec<&'a str>,
+}
+
+impl<'a> Example<'a> {
+    /// An answer where the document shows none.
+    pub(crate) fn composed(operation: &Operation<'a>, value: &'a Value) -> Self {
+        Self { status: 200, media: "application/json", schema: operation.success, value, headers: Vec::new() }
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// True for what is JSON: objects and lists in JSON's media type, and the chunk of an export, which is JSON in another one.
+    pub(crate) fn is_json(&self) -> bool {
+        self.media == "application/json" || self.value.is_array()
+    }
+
+    /// The bytes that the service would send.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match self.value {
+            Value::String(text) if !self.is_json() => text.clone().into_bytes(),
+            json => json.to_string().into_bytes(),
+        }
+    }
+}
+
+impl Document {
+    /// The document; `None` where no file is named.
+    pub(crate) fn get() -> Option<&'static Self> {
+        static DOCUMENT: OnceLock<Option<Document>> = OnceLock::new();
+        DOCUMENT.get_or_init(Self::read).as_ref()
+    }
+
+    fn read() -> Option<Self> {
+        let path = std::env::var_os(VARIABLE)?;
+        let text =
+            std::fs::read(&path).unwrap_or_else(|cause| panic!("{VARIABLE}={}: {cause}", path.display()));
+        Some(Self(serde_json::from_slice(&text).unwrap()))
+    }
+
+    /// The first example of an operation that is a success.
+    pub(crate) fn success(&self, operation: &str) -> &Value {
+        let operations = self.operations();
+        let operation = operations.iter().find(|known| known.id == operation).unwrap();
+        operation.examples.iter().find(|example| example.is_success()).unwrap().value
+    }
+
+    pub(crate) fn components(&self) -> &Value {
+        &self.0["components"]
+    }
+
+    pub(crate) fn operations(&self) -> Vec<Operation<'_>> {
+        let paths = self.0["paths"].as_object().unwrap();
+        paths
+            .iter()
+            .flat_map(|(path, item)| {
+                let verbs = ["get", "post", "put", "patch", "delete"];
+                verbs
+                    .into_iter()
+                    .filter_map(move |verb| Some(self.operation(verb, path, item, item.get(verb)?)))
+            })
+            .collect()
+    }
+
+    fn operation<'a>(&'a self, verb: &str, path: &'a str, item: &'a Value, node: &'a Value) -> Operation<'a> {
+        let parameters =
+            [item, node].into_iter().filter_map(|node| node.get("parameters")?.as_array()).flatten();
+        let content = node.pointer("/requestBody/content").and_then(Value::as_object);
+        Operation {
+            id: node["operationId"].as_str().unwrap(),
+            verb: verb.to_uppercase(),
+            path,
+            parameters: parameters.map(|parameter| Parameter::of(self.resolved(parameter))).collect(),
+            body: content.and_then(|content| {
+                let (media, content) = content.iter().next()?;
+                Some((media.as_str(), &content["schema"]))
+            }),
+            examples: node["responses"].as_object().into_iter().flatten().flat_map(examples).collect(),
+            success: success(node),
+        }
+    }
+
+    /// What a reference leads to; anything else is itself.
+    fn resolved<'a>(&'a self, node: &'a Value) -> &'a Value {
+        match node.get("$ref").and_then(Value::as_str) {
+            Some(reference) => self.0.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => node,
+        }
+    }
+}
+
+impl<'a> Parameter<'a> {
+    fn of(node: &'a Value) -> Self {
+        Self {
+            name: node["name"].as_str().unwrap(),
+            place: node["in"].as_str().unwrap(),
+            required: node["required"] == true,
+            schema: &node["schema"],
+        }
+    }
+}
+
+fn success(node: &Value) -> &Value {
+    let responses = node["responses"].as_object().into_iter().flatten();
+    let success =
+        responses.into_iter().find(|(status, _)| status.starts_with('2')).map(|(_, response)| response);
+    let content = success.and_then(|response| response["content"].as_object()?.values().next());
+    content.map_or(&Value::Null, |content| &content["schema"])
+}
+
+fn examples<'a>((status, response): (&'a String, &'a Value)) -> Vec<Example<'a>> {
+    fn members(node: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+        node.and_then(Value::as_object).into_iter().flat_map(Map::iter)
+    }
+    let headers: Vec<_> = members(response.get("headers")).map(|(name, _)| name.as_str()).collect();
+    members(response.get("content"))
+        .flat_map(|(media, content)| {
+            let headers = headers.clone();
+            members(content.get("examples")).map(move |(_, example)| Example {
+                status: status.parse().unwrap(),
+                media,
+                schema: &content["schema"],
+                value: &example["value"],
+                headers: headers.clone(),
+            })
+        })
+        .collect()
+}
