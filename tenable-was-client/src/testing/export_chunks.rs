@@ -36,7 +36,7 @@ pub(super) fn cut(
                 let plugin = plugins.entry(finding.plugin.id).or_insert_with(|| finding.plugin.in_export());
                 let run = seen.get(&id).copied();
                 // As text at once: a tree of values takes several times the room.
-                records.push(record(target, finding, &id, plugin, run).to_string());
+                records.push(filter.cut(record(target, finding, &id, plugin, run)).to_string());
             }
         }
         for _ in 0..target.broken_records {

@@ -21,13 +21,51 @@ const LISTS: [&str; 10] = [
     "owasp_2021",
     "owasp_api_2019",
 ];
-const SCORES: [&str; 4] = ["cvss4_base_score", "vpr_score", "vpr_v2_score", "epss_score"];
+/// Scores with the least and the most that they can be.
+const SCORES: [(&str, f64, f64); 4] = [
+    ("cvss4_base_score", 0.0, 10.0),
+    ("vpr_score", 0.1, 10.0),
+    ("vpr_v2_score", 0.1, 10.0),
+    ("epss_score", 0.0, 100.0),
+];
+/// The words that lists hold, in any case of letters.
+const WORDS: [(&str, &[&str]); 2] =
+    [("state", &["OPEN", "REOPENED", "FIXED"]), ("severity", &["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"])];
+/// The members of a record that can be asked for alone (assumed: no list of them is known).
+const PROPERTIES: [&str; 24] = [
+    "finding_id",
+    "url",
+    "input_type",
+    "input_name",
+    "output",
+    "proof",
+    "payload",
+    "state",
+    "severity",
+    "severity_id",
+    "severity_default_id",
+    "severity_modification_type",
+    "recast_reason",
+    "recast_rule_uuid",
+    "first_found",
+    "last_found",
+    "last_fixed",
+    "indexed_at",
+    "plugin",
+    "asset",
+    "scan",
+    "http_method",
+    "last_observed",
+    "risk_context",
+];
 
 /// A filter that was understood.
 #[derive(Debug)]
 pub(super) struct ExportFilter {
     filters: Map<String, Value>,
     include_unlicensed: bool,
+    /// The only members of the records; none means all.
+    properties: Vec<String>,
     now: i64,
 }
 
@@ -40,6 +78,7 @@ impl ExportFilter {
                 "num_assets" => value.is_i64() || value.is_u64(),
                 "include_unlicensed" => value.is_boolean(),
                 "filters" => value.is_object() || value.is_null(),
+                "properties" => value.as_array().is_some_and(|names| names.iter().all(is_property)),
                 _ => false,
             };
             if !fits {
@@ -54,10 +93,9 @@ impl ExportFilter {
                 "plugin_ids" => value.as_array().is_some_and(|ids| ids.iter().all(Value::is_u64)),
                 _ if TIMES.contains(&key) => value.is_i64() || value.is_u64(),
                 _ if LISTS.contains(&key) => {
-                    value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
+                    value.as_array().is_some_and(|all| all.iter().all(|word| is_word(key, word)))
                 }
-                _ if SCORES.contains(&key) => value.as_object().is_some_and(is_score),
-                _ => false,
+                _ => is_score(key, value),
             };
             if !fits {
                 return Err(format!("Invalid filter '{key}'"));
@@ -66,6 +104,7 @@ impl ExportFilter {
         let filter = Self {
             filters,
             include_unlicensed: body.get("include_unlicensed") == Some(&json!(true)),
+            properties: texts(body.get("properties")),
             now: now.as_second(),
         };
         let precise =
@@ -86,6 +125,24 @@ impl ExportFilter {
             echo.entry(time).or_insert(json!(0));
         }
         Value::Object(echo)
+    }
+
+    /// What of a record was asked for. Names of the request that differ from those of the answer are turned (observed of one).
+    pub(super) fn cut(&self, record: Value) -> Value {
+        if self.properties.is_empty() {
+            return record;
+        }
+        let mut cut = json!({});
+        for name in &self.properties {
+            let name = if name == "asset.name" { "asset.fqdn" } else { name };
+            let pointer = format!("/{}", name.replace('.', "/"));
+            let Some(value) = record.pointer(&pointer) else { continue };
+            match name.split_once('.') {
+                Some((outer, inner)) => cut[outer][inner] = value.clone(),
+                None => cut[name] = value.clone(),
+            }
+        }
+        cut
     }
 
     pub(super) fn admits_target(&self, target: &FakeTarget) -> bool {
@@ -176,11 +233,39 @@ fn is_among(list: &[&str], word: &str) -> bool {
     list.is_empty() || list.iter().any(|one| one.eq_ignore_ascii_case(word))
 }
 
-fn is_score(bounds: &Map<String, Value>) -> bool {
+fn texts(list: Option<&Value>) -> Vec<String> {
+    list.and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_property(name: &Value) -> bool {
+    let outer = name.as_str().and_then(|name| name.split('.').next());
+    outer.is_some_and(|outer| PROPERTIES.contains(&outer))
+}
+
+/// True for what a list can hold. The places of OWASP's lists have no leading zero.
+fn is_word(list: &str, word: &Value) -> bool {
+    let Some(word) = word.as_str() else { return false };
+    let is_place = |letters: &str| (1..=10).any(|place| word == format!("{letters}{place}"));
+    match WORDS.iter().find(|(name, _)| *name == list) {
+        Some((_, words)) => is_among(words, word),
+        None if list == "owasp_api_2019" => is_place("API"),
+        None => !list.starts_with("owasp") || is_place("A"),
+    }
+}
+
+fn is_score(name: &str, value: &Value) -> bool {
+    let Some((_, least, most)) = SCORES.iter().find(|(score, ..)| *score == name) else { return false };
+    let Some(bounds) = value.as_object() else { return false };
     let ranges = ["gt", "gte", "lt", "lte"];
+    let is_within = |value: &Value| value.as_f64().is_some_and(|score| (*least..=*most).contains(&score));
     let fits = bounds.iter().all(|(key, value)| match key.as_str() {
-        "eq" | "neq" => value.as_array().is_some_and(|all| all.iter().all(Value::is_number)),
-        key => ranges.contains(&key) && value.is_number(),
+        "eq" | "neq" => value.as_array().is_some_and(|all| all.iter().all(is_within)),
+        key => ranges.contains(&key) && is_within(value),
     });
     fits && !(bounds.contains_key("eq") && ranges.iter().any(|range| bounds.contains_key(*range)))
 }

@@ -263,12 +263,30 @@ async fn requests_that_contradict_themselves_are_refused() {
         json!({"filters": {"color": ["red"]}}),
         json!({"filters": {"since": "yesterday"}}),
         json!({"filters": {"vpr_score": {"eq": [1], "gt": 2}}}),
+        json!({"filters": {"vpr_score": {"gte": 0}}}),
+        json!({"filters": {"epss_score": {"neq": [101]}}}),
+        json!({"filters": {"owasp_2021": ["A03"]}}),
+        json!({"filters": {"owasp_api_2019": ["A3"]}}),
+        json!({"filters": {"state": ["ACTIVE"]}}),
+        json!({"properties": ["asset.name", "colour"]}),
         json!({"filters": {"state": "OPEN"}}),
         json!({"num_assets": "many"}),
         json!([]),
     ] {
         assert_eq!(post(&fake, "/was/v1/export/vulns", &body).await.status, 400, "{body}");
     }
+}
+
+#[tokio::test]
+async fn only_the_members_that_are_asked_for_come() {
+    let fake = FakeTenableWas::builder().with_config(varied()).start().await.unwrap();
+    let body =
+        json!({"properties": ["finding_id", "asset.name", "plugin.id"], "filters": {"plugin_ids": [1]}});
+    let (_, records) = export(&fake, &body).await;
+    let [record] = records.as_slice() else { panic!("{records:?}") };
+    let expected =
+        json!({"finding_id": record["finding_id"], "asset": {"fqdn": "a.example.com"}, "plugin": {"id": 1}});
+    assert_eq!(*record, expected);
 }
 
 #[tokio::test]
