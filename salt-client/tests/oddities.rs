@@ -65,7 +65,7 @@ struct Told {
     targets: Value,
 }
 
-fn records<T>(pages: Vec<Page<T>>, told: impl Fn(&T) -> Value) -> Vec<Value> {
+fn records<T>(pages: &[Page<T>], told: impl Fn(&T) -> Value) -> Vec<Value> {
     pages.iter().flat_map(|page| &page.records).map(told).collect()
 }
 
@@ -110,14 +110,14 @@ async fn told(client: &SaltClient) -> Told {
     let hosts: Vec<_> = client.hosts(list.clone()).try_collect().await.unwrap();
     let endpoints: Vec<_> = client.endpoints(list.clone()).try_collect().await.unwrap();
     let pages: Vec<_> = client.cloud_assets(list).try_collect().await.unwrap();
-    let mut assets = records(pages, asset_as_told);
+    let mut assets = records(&pages, asset_as_told);
     assets.push(asset_as_told(&client.get_cloud_asset("2").await.unwrap()));
     let partitions = import.coverage.partitions();
     Told {
         partitions: partitions.map(|(key, state)| format!("{key:?} {state:?}")).collect(),
         findings: import.findings().cloned().collect(),
-        hosts: records(hosts, host),
-        endpoints: records(endpoints, endpoint_as_told),
+        hosts: records(&hosts, host),
+        endpoints: records(&endpoints, endpoint_as_told),
         assets,
         targets: serde_json::to_value(client.list_bind_targets(BindTargetQuery::new()).await.unwrap())
             .unwrap(),

@@ -1,0 +1,74 @@
+//! A webhook's whole way: Salt posts the filled template, a server verifies it, and the named host is read again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use appsec_core::{ErrorKind, FindingQuery};
+use appsec_http::testing::fake::Server;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use salt_client::testing::{FakeSalt, Hook, Tenant, gap, host};
+use salt_client::{Webhook, WebhookEvent};
+use support::{import, serve};
+
+const SECRET: &str = "canary-7f3a-canary";
+
+/// A server of any kind: its headers and its body go to `verify`, its status comes from the kind of the error.
+async fn receiver() -> (Server, Arc<Mutex<Vec<WebhookEvent>>>) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let received = Arc::clone(&events);
+    let webhook = Webhook::new(SECRET);
+    let server = Server::start(move |request: Request<Bytes>| {
+        let status = match webhook.verify(request.headers(), request.body()) {
+            Ok(event) => {
+                received.lock().unwrap().push(event);
+                StatusCode::NO_CONTENT
+            }
+            Err(error) if error.kind() == ErrorKind::Auth => StatusCode::UNAUTHORIZED,
+            Err(error) if error.kind() == ErrorKind::InvalidRequest => StatusCode::PAYLOAD_TOO_LARGE,
+            Err(_) => StatusCode::BAD_REQUEST,
+        };
+        async move { status }
+    });
+    (server.await.unwrap(), events)
+}
+
+#[tokio::test]
+async fn a_hook_leads_to_the_host_that_it_names() {
+    let (server, events) = receiver().await;
+    let hook = Hook::new("B.example", "PostureGap").with_header(Webhook::HEADER, SECRET);
+    assert_eq!(hook.send(&server.base_url()).await.unwrap(), 204);
+    let event = events.lock().unwrap().pop().unwrap();
+    assert_eq!(event.event().as_deref(), Some("PostureGap"));
+
+    let tenant = Tenant::new().with_host(host("a.example")).with_host(host("b.example")).with_gaps([
+        gap("a1", "a.example"),
+        gap("b1", "b.example"),
+        gap("b2", "b.example"),
+    ]);
+    let (_fake, client) = serve(FakeSalt::builder(), tenant, 10).await;
+    let read = import(&client, FindingQuery::target(event.target().unwrap())).await.unwrap();
+    assert_eq!(read.ids(), ["b1", "b2"]);
+    assert_eq!((read.silence("b.example"), read.silence("a.example")), (None, Some("it was not looked at")));
+}
+
+#[tokio::test]
+async fn each_kind_of_refusal_has_its_status() {
+    let (server, events) = receiver().await;
+    let with = |header: &str| Hook::new("a.example", "x").with_header(Webhook::HEADER, header);
+    let huge = format!(r#"{{"text": "{}"}}"#, "x".repeat(Webhook::MAX_BODY_BYTES));
+    for (hook, status) in [
+        (with("wrong"), 401),
+        (Hook::new("a.example", "x"), 401),
+        (with(SECRET).with_template("host={{host}}"), 400),
+        (with(SECRET).with_template(huge), 413),
+        (Hook::new("a.example", "x").with_template(format!(r#"{{"token": "{SECRET}"}}"#)), 204),
+    ] {
+        assert_eq!(hook.send(&server.base_url()).await.unwrap(), status, "{hook:.80?}");
+    }
+    let events = events.lock().unwrap();
+    assert_eq!((events.len(), events[0].target()), (1, None));
+}
