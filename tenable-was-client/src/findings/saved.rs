@@ -250,12 +250,12 @@ mod tests {
     const ID: &str = "5b1f2a34-0c1d-4e5f-8a9b-101112131415";
 
     fn finding(number: u64) -> Value {
-        json!({"plugin_id": 98_000 + number % 3, "name": "XSS", "risk_factor": if number % 2 == 0 { "high" } else { "low" },
+        json!({"plugin_id": 98_000 + number % 3, "name": "XSS", "risk_factor": if number.is_multiple_of(2) { "high" } else { "low" },
             "uri": format!("https://shop.example.com/{number}"), "output": "x".repeat(1000)})
     }
 
-    fn report(findings: Vec<Value>) -> Value {
-        json!({"findings": findings, "config": {"config_id": ID}, "scan": {"scan_id": ID, "asset_id": ID,
+    fn report(findings: impl Into<Value>) -> Value {
+        json!({"findings": findings.into(), "config": {"config_id": ID}, "scan": {"scan_id": ID, "asset_id": ID,
             "finalized_at": "2026-10-01T01:10:00.4+00:00"}, "template": {"name": "scan"},
             "notes": [{"severity": "info", "title": "Scan Time Limit Reached", "message": "x"}]})
     }
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn findings_come_one_by_one_and_again_from_the_beginning() {
-        let mut saved = read(&report((0..200).map(finding).collect())).unwrap();
+        let mut saved = read(&report((0..200).map(finding).collect::<Vec<_>>())).unwrap();
         for _ in 0..2 {
             let found: Vec<Finding> = saved.findings().map(Result::unwrap).collect();
             assert_eq!(found.len(), 200, "over several pieces of the file");
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_query_filters_and_forms() {
-        let mut saved = read(&report((0..4).map(finding).collect())).unwrap();
+        let mut saved = read(&report((0..4).map(finding).collect::<Vec<_>>())).unwrap();
         let query = FindingQuery::all().with_severities([Severity::High]).with_raw();
         let found: Vec<Finding> = saved.findings_as(&query).map(Result::unwrap).collect();
         assert_eq!(found.len(), 2);
@@ -310,7 +310,7 @@ mod tests {
             let error = ScanReport::read(Cursor::new(&whole[..cut])).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode, "{cut}");
         }
-        let mut unnamed = report(Vec::new());
+        let mut unnamed = report(Vec::<Value>::new());
         unnamed["config"] = json!({});
         let error = read(&unnamed).unwrap_err();
         assert_eq!(error.path(), Some("config.config_id"));
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_file_that_changes_between_its_readings_ends_in_an_error() {
-        let mut saved = read(&report((0..200).map(finding).collect())).unwrap();
+        let mut saved = read(&report((0..200).map(finding).collect::<Vec<_>>())).unwrap();
         saved.reader.get_mut().truncate(100_000);
         let last = saved.findings().last().unwrap();
         assert_eq!(last.unwrap_err().kind(), ErrorKind::Decode);

@@ -547,7 +547,7 @@ mod tests {
         let scope = |change: fn(&mut crate::model::ScopeSettings)| {
             shop().with_settings(|settings| change(settings.scope.get_or_insert_default()))
         };
-        for (config, path) in [
+        for (config, path) in vec![
             (shop().with_name(" "), "name"),
             (ScanConfig::new("x"), "targets"),
             (shop().with_target("shop.example.com"), "targets"),

@@ -33,6 +33,7 @@ impl FakeBuilder {
             assets_per_chunk: None,
             max_active_scans: 25,
             report_polls: 0,
+            write_looks: 1,
             wrapped_user_templates: false,
             latency: Duration::ZERO,
         };
@@ -114,6 +115,13 @@ impl FakeBuilder {
     /// Sends users' templates in a `data` of their own, as the vendor's schema has it, and not flat, as its examples have it.
     pub fn with_wrapped_user_templates(mut self, yes: bool) -> Self {
         self.settings.wrapped_user_templates = yes;
+        self
+    }
+
+    /// Sets how often a change to a configuration is looked for in vain, by its tracking status or by reading configurations. 1 unless told
+    /// otherwise.
+    pub fn with_write_looks(mut self, looks: u32) -> Self {
+        self.settings.write_looks = looks;
         self
     }
 

@@ -43,6 +43,20 @@ pub enum Route {
     SearchConfigs,
     /// `GET /was/v2/configs/{id}`
     GetConfig,
+    /// `POST /was/v2/configs`
+    CreateConfig,
+    /// `PUT /was/v2/configs/{id}`
+    UpsertConfig,
+    /// `PATCH /was/v2/configs/{id}`
+    MoveConfig,
+    /// `DELETE /was/v2/configs/{id}`
+    DeleteConfig,
+    /// `GET /was/v2/configs/{id}/status/{id}`
+    GetConfigStatus,
+    /// `GET /api/v3/export/configs/remediation/{id}`
+    GetRemediationConfig,
+    /// `GET /api/v3/export/configs/{id}`
+    GetCicdConfig,
     /// `GET /was/v2/templates`
     ListTemplates,
     /// `GET /was/v2/templates/{id}`
@@ -63,6 +77,12 @@ pub enum Route {
     GetScan,
     /// `PATCH /was/v2/scans/{id}`
     UpdateScan,
+    /// `DELETE /was/v2/scans/{id}`
+    DeleteScan,
+    /// `POST /api/v3/was/import`
+    ImportReport,
+    /// `GET /api/v3/export/{id}`
+    GetDebugZip,
     /// `GET /was/v2/scans/{id}/notes`
     ListNotes,
     /// `POST /was/v2/scans/{id}/vulnerabilities/by-targets/search`

@@ -1,8 +1,9 @@
-//! Configurations: search and details.
+//! Configurations: search and details. They are written by the operations of their own file.
 
 use serde_json::{Value, json};
 
 use super::calls::{Call, Route};
+use super::config_writes::overlay;
 use super::filter::{self, Field, Filter, TEMPLATES};
 use super::folders::FakeFolder;
 use super::paging::page;
@@ -44,6 +45,7 @@ const FIELDS: &[Field] = &[
 
 fn search(state: &mut State, call: &Call) -> Reply {
     state.catch_up();
+    state.looked_for(None);
     let filter = match Filter::parse(&call.body, FIELDS) {
         Ok(filter) => filter,
         Err(reply) => return reply,
@@ -112,6 +114,7 @@ fn summary(state: &State, config: &FakeConfig) -> Value {
 
 fn get(state: &mut State, call: &Call) -> Reply {
     let id = call.param(0);
+    state.looked_for(Some(id));
     let Some(config) = state.tenant.config(id) else { return Reply::not_found(id) };
     match config.user_permissions.as_str() {
         "no_access" => Reply::not_found(id),
@@ -121,9 +124,9 @@ fn get(state: &mut State, call: &Call) -> Reply {
     }
 }
 
-fn details(state: &State, config: &FakeConfig) -> Value {
+pub(super) fn details(state: &State, config: &FakeConfig) -> Value {
     let targets: Vec<_> = config.targets.iter().map(|target| &target.url).collect();
-    json!({
+    let mut details = json!({
         "config_id": config.id,
         "container_id": CONTAINER,
         "owner_id": USER,
@@ -136,7 +139,7 @@ fn details(state: &State, config: &FakeConfig) -> Value {
         "description": config.description,
         "created_at": config.created_at.to_string(),
         "updated_at": config.updated_at.to_string(),
-        "settings": settings(),
+        "settings": config.settings,
         "scanner_id": config.scanner_id,
         "schedule": config.schedule,
         "folder": folder(state, config),
@@ -147,7 +150,9 @@ fn details(state: &State, config: &FakeConfig) -> Value {
         "notifications": {"emails": []},
         "pause_window": null,
         "additional_properties": null,
-    })
+    });
+    overlay(&mut details, &Value::Object(config.members.clone()));
+    details
 }
 
 fn folder(state: &State, config: &FakeConfig) -> Value {

@@ -1,6 +1,6 @@
 //! How scans go: step by step, by polls or by time, parents with their children.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use appsec_core::Timestamp;
@@ -105,6 +105,8 @@ pub(super) struct Run {
     pub(super) has_metadata: bool,
     pub(super) hidden_polls: u32,
     pub(super) report_polls: u32,
+    /// The forms in which its report was asked for.
+    pub(super) asked: BTreeSet<&'static str>,
     script: ScanScript,
     remaining: VecDeque<String>,
     /// What remains after a pause.
@@ -135,6 +137,7 @@ impl Run {
             has_metadata: true,
             hidden_polls: 0,
             report_polls: 0,
+            asked: BTreeSet::new(),
             script: ScanScript::default(),
             remaining: VecDeque::new(),
             held: VecDeque::new(),

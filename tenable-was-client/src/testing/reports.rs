@@ -1,4 +1,4 @@
-//! A scan's report, in the format that the request's content type names.
+//! A scan's report, in the format that the request's content type names, and the log that it kept.
 
 use appsec_core::Timestamp;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::finding::FakeFinding;
 use super::lifecycle::{Run, is_ended};
 use super::plugins::object;
 use super::reply::Reply;
+use super::report_forms::render;
 use super::server::Endpoint;
 use super::state::State;
 use super::tenant::USER;
@@ -17,17 +18,19 @@ use super::vulnerabilities::attachment_id;
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(Route::RequestReport, "PUT", "/was/v2/scans/{id}/report", 16, request),
     Endpoint::new(Route::GetReport, "GET", "/was/v2/scans/{id}/report", 16, get),
+    Endpoint::new(Route::GetDebugZip, "GET", "/api/v3/export/{id}", 16, debug_zip),
 ];
 
-/// True for a format that the service makes; of these the fake makes JSON.
-fn is_format(content_type: &str) -> bool {
-    matches!(content_type, "application/json" | "application/pdf" | "text/csv" | "text/html" | "text/xml")
-}
+const JSON: &str = "application/json";
+const FORMATS: [&str; 5] = [JSON, "application/pdf", "text/csv", "text/html", "text/xml"];
 
-fn format(call: &Call) -> Option<&str> {
+/// The smallest ZIP file, which holds nothing.
+const EMPTY_ZIP: &[u8] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+fn format(call: &Call) -> Option<&'static str> {
     let content_type = call.header("content-type")?;
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    is_format(essence).then_some(essence)
+    FORMATS.into_iter().find(|format| *format == essence)
 }
 
 fn unsupported() -> Reply {
@@ -36,18 +39,18 @@ fn unsupported() -> Reply {
 
 fn request(state: &mut State, call: &Call) -> Reply {
     state.catch_up();
-    if format(call).is_none() {
-        return unsupported();
+    let Some(format) = format(call) else { return unsupported() };
+    let Some(run) = state.runs.iter_mut().find(|run| run.id == call.param(0)) else {
+        return Reply::not_found(call.param(0));
+    };
+    if !is_ended(&run.status) {
+        // Seen by a third party, without a code.
+        return Reply::json(400, &json!({"reasons": [{"reason": "scan not finalized"}]}));
     }
-    match state.run(call.param(0)) {
-        None => Reply::not_found(call.param(0)),
-        Some(run) if !is_ended(&run.status) => {
-            // Seen by a third party, without a code.
-            Reply::json(400, &json!({"reasons": [{"reason": "scan not finalized"}]}))
-        }
-        Some(run) if run.report_polls > 0 => Reply::accepted(),
-        Some(_) => Reply::ok(&json!({})),
-    }
+    run.asked.insert(format);
+    // Observed of these two: it is said for ever that they are being made.
+    let never_said = matches!(format, "application/pdf" | "text/html");
+    if never_said || run.report_polls > 0 { Reply::accepted() } else { Reply::ok(&json!({})) }
 }
 
 fn get(state: &mut State, call: &Call) -> Reply {
@@ -57,8 +60,9 @@ fn get(state: &mut State, call: &Call) -> Reply {
         return Reply::not_found(call.param(0));
     };
     let not_ready = Reply::json(404, &json!({}));
-    if !is_ended(&run.status) || format != "application/json" || run.target.is_none() {
-        // A parent has no report of its own: its children have theirs.
+    // Observed: JSON need not be asked for. A parent has no report of its own: its children have theirs.
+    let asked = format == JSON || run.asked.contains(format);
+    if !is_ended(&run.status) || run.target.is_none() || !asked {
         return not_ready;
     }
     if run.report_polls > 0 {
@@ -66,7 +70,19 @@ fn get(state: &mut State, call: &Call) -> Reply {
         return not_ready;
     }
     let run = run.clone();
-    Reply::ok(&report(state, &run))
+    Reply::raw(200, format, render(format, &report(state, &run)))
+}
+
+fn debug_zip(state: &mut State, call: &Call) -> Reply {
+    state.catch_up();
+    // No 404 is documented for either; what is answered is assumed.
+    let Some(run) = state.run(call.param(0)) else { return Reply::not_found(call.param(0)) };
+    let config = state.tenant.config(&run.config_id);
+    if config.is_some_and(|config| config.settings["debug_mode"] == json!(true)) {
+        Reply::raw(200, "application/octet-stream", EMPTY_ZIP)
+    } else {
+        Reply::json(403, &json!({}))
+    }
 }
 
 /// Report dates have an offset where all others have `Z`.
@@ -79,7 +95,7 @@ fn report(state: &State, run: &Run) -> Value {
     let (url, asset_id) = run.target.clone().unwrap_or_default();
     let template = config
         .and_then(|config| state.tenant.templates.iter().find(|template| template.name == config.template));
-    let mut settings = settings();
+    let mut settings = config.map_or_else(settings, |config| config.settings.clone());
     settings["target"] = json!(url);
     // Observed: a report holds both forms.
     settings["chrome_script"] = json!({"finish_wait": 5000, "page_load_wait": 10_000, "command_wait": 500});

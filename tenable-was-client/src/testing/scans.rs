@@ -18,6 +18,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(Route::LaunchScan, "POST", "/was/v2/configs/{id}/scans", 24, launch),
     Endpoint::new(Route::GetScan, "GET", "/was/v2/scans/{id}", 16, get),
     Endpoint::new(Route::UpdateScan, "PATCH", "/was/v2/scans/{id}", 24, update),
+    Endpoint::new(Route::DeleteScan, "DELETE", "/was/v2/scans/{id}", 24, delete),
     Endpoint::new(Route::ListNotes, "GET", "/was/v2/scans/{id}/notes", 16, notes),
 ];
 
@@ -122,6 +123,23 @@ fn update(state: &mut State, call: &Call) -> Reply {
     }
 }
 
+fn delete(state: &mut State, call: &Call) -> Reply {
+    state.catch_up();
+    let id = call.param(0);
+    let Some(run) = state.run(id) else { return Reply::not_found(id) };
+    let permissions = state.tenant.config(&run.config_id).map(|config| config.user_permissions.as_str());
+    if permissions != Some("configure") {
+        return Reply::operation_forbidden("The user may not edit this scan");
+    }
+    if !is_ended(&run.status) {
+        let status = capitalised(&run.status);
+        return Reply::not_allowed(&format!("Can't delete scan '{id}' with status '{status}'"));
+    }
+    state.pruned.insert(run.config_id.clone());
+    state.runs.retain(|run| run.id != id && run.parent.as_deref() != Some(id));
+    Reply::accepted()
+}
+
 fn notes(state: &mut State, call: &Call) -> Reply {
     state.catch_up();
     let id = call.param(0);
@@ -219,7 +237,7 @@ fn config_metadata(state: &State, run: &Run) -> Value {
 }
 
 /// Errors use a third vocabulary for statuses.
-fn capitalised(status: &str) -> String {
+pub(super) fn capitalised(status: &str) -> String {
     if status == "canceled" {
         return "Stopped".to_owned();
     }

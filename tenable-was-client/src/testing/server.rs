@@ -22,11 +22,11 @@ use super::ids::uuid_of;
 use super::reply::Reply;
 use super::state::State;
 use super::world::Tenant;
-use crate::{ExportOptions, TenableWasClient, TenableWasClientBuilder};
+use crate::{ExportOptions, TenableWasClient, TenableWasClientBuilder, WaitOptions};
 
 use super::{
-    applications, configs, exports, folders, plugins, reports, scans, templates, tenant, user_templates,
-    vulnerabilities,
+    applications, config_exports, config_writes, configs, exports, folders, imports, plugins, reports, scans,
+    templates, tenant, user_templates, vulnerabilities,
 };
 
 /// No request of a client is longer; uploaded specifications are limited to 1 MB.
@@ -108,6 +108,9 @@ fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
         applications::ENDPOINTS,
         folders::ENDPOINTS,
         configs::ENDPOINTS,
+        config_writes::ENDPOINTS,
+        config_exports::ENDPOINTS,
+        imports::ENDPOINTS,
         scans::ENDPOINTS,
         reports::ENDPOINTS,
         vulnerabilities::ENDPOINTS,
@@ -174,6 +177,7 @@ impl FakeTenableWas {
             .with_base_url(self.base_url())
             .with_http(HttpOptions::new().with_retry(retry))
             .with_export(ExportOptions::new().with_pauses(short, long).with_patience(Duration::from_secs(5)))
+            .with_waits(WaitOptions::new().with_pauses(short, long).with_patience(Duration::from_secs(5)))
     }
 
     /// The client of [`client_builder`](Self::client_builder).

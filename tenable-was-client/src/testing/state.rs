@@ -1,12 +1,13 @@
 //! What a fake knows while it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appsec_core::Timestamp;
 
 use super::calls::Call;
+use super::config_writes::Write;
 use super::exports::{ExportScript, Job};
 use super::faults::Faults;
 use super::ids::uuid_of;
@@ -40,6 +41,7 @@ pub(super) struct Settings {
     pub(super) assets_per_chunk: Option<usize>,
     pub(super) max_active_scans: usize,
     pub(super) report_polls: u32,
+    pub(super) write_looks: u32,
     pub(super) wrapped_user_templates: bool,
     pub(super) latency: Duration,
 }
@@ -50,6 +52,9 @@ pub(super) struct State {
     pub(super) tenant: Tenant,
     pub(super) runs: Vec<Run>,
     pub(super) jobs: Vec<Job>,
+    pub(super) writes: Vec<Write>,
+    /// The configurations of which a scan was deleted, which does not come back.
+    pub(super) pruned: BTreeSet<String>,
     /// Scripts of the exports to come, before the usual one.
     pub(super) next_exports: Vec<ExportScript>,
     pub(super) faults: Faults,
@@ -75,6 +80,8 @@ impl State {
             tenant: Tenant::default(),
             runs: Vec::new(),
             jobs: Vec::new(),
+            writes: Vec::new(),
+            pruned: BTreeSet::new(),
             next_exports: Vec::new(),
             faults: Faults::default(),
             calls: Vec::new(),
@@ -91,13 +98,16 @@ impl State {
         self.tenant = tenant;
         self.runs.clear();
         self.jobs.clear();
+        self.writes.clear();
+        self.pruned.clear();
         self.seed_runs();
     }
 
     /// Gives every configuration that has none yet the scans it is said to have run.
     pub(super) fn seed_runs(&mut self) {
         for config in &self.tenant.configs {
-            if self.runs.iter().all(|run| run.config_id != config.id) {
+            let has_none = self.runs.iter().all(|run| run.config_id != config.id);
+            if has_none && !self.pruned.contains(&config.id) {
                 self.runs.extend(Run::past(config));
             }
         }

@@ -154,13 +154,17 @@ fn search_all(state: &mut State, call: &Call) -> Reply {
     page(call, items, "created_at:desc")
 }
 
+/// The detection with that id, and the scan that made it.
+pub(super) fn detection<'a>(state: &'a State, id: &str) -> Option<(&'a Run, &'a FakeFinding)> {
+    let mut all = state.visible_runs().flat_map(|run| run.findings.iter().map(move |finding| (run, finding)));
+    all.find(|(run, finding)| vuln_id(run, finding) == id)
+}
+
 /// One detection in full: with the exchange that the lists leave out.
 fn get(state: &mut State, call: &Call) -> Reply {
     state.catch_up();
     let id = call.param(0);
-    let all = state.visible_runs().flat_map(|run| run.findings.iter().map(move |finding| (run, finding)));
-    let found = all.into_iter().find(|(run, finding)| vuln_id(run, finding) == id);
-    let Some((run, finding)) = found else { return Reply::not_found(id) };
+    let Some((run, finding)) = detection(state, id) else { return Reply::not_found(id) };
     let mut details = vulnerability(run, finding);
     let head = |head: &Option<String>| head.clone().unwrap_or_default();
     details["details"]["request"] = json!({"headers": head(&finding.request_headers), "body": ""});

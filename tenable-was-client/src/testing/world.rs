@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::applications::FakeApplication;
+use super::configs::settings;
 use super::finding::FakeFinding;
 use super::folders::FakeFolder;
 use super::ids::{hash, uuid_of};
@@ -153,6 +154,10 @@ pub struct FakeConfig {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// How it scans.
+    pub settings: Value,
+    /// What else was said when it was made, as permissions, notifications and windows; shown with its details.
+    pub members: Map<String, Value>,
     /// The scans it has run already, oldest first.
     pub scans: Vec<FakeScan>,
     /// How its coming scans go; the fake's usual way unless told otherwise.
@@ -178,6 +183,8 @@ impl FakeConfig {
             imported: false,
             created_at: days_ago(200),
             updated_at: days_ago(10),
+            settings: settings(),
+            members: Map::new(),
             scans: vec![FakeScan::completed(days_ago(1))],
             script: None,
         }
@@ -224,6 +231,12 @@ impl FakeConfig {
     pub fn with_nightly_schedule(mut self) -> Self {
         self.schedule = json!({"rrule": "FREQ=DAILY;INTERVAL=1", "starttime": "20260301T020000",
             "timezone": "Europe/Paris", "enabled": true});
+        self
+    }
+
+    /// Lets its scans keep a log, to be fetched afterwards.
+    pub fn with_debug_mode(mut self) -> Self {
+        self.settings["debug_mode"] = json!(true);
         self
     }
 

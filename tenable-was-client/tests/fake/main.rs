@@ -13,3 +13,4 @@ mod fixture;
 mod http;
 mod scans;
 mod shapes;
+mod writes;

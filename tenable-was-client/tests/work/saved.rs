@@ -1,0 +1,81 @@
+//! A saved report gives the findings that the scan's own would be.
+
+use std::io::Cursor;
+
+use appsec_core::{DastApiScanner, Finding, FindingEvent, FindingQuery, ScanId, Severity};
+use futures_util::TryStreamExt;
+use tenable_was_client::TenableWasClient;
+use tenable_was_client::model::{ReportFormat, ScanReport, TenableScanId};
+use tenable_was_client::testing::{FakeTenableWas, demo_tenant};
+
+use crate::{start, with_shop};
+
+async fn by_the_api(client: &TenableWasClient, query: &FindingQuery) -> Vec<Finding> {
+    let events: Vec<_> = client.findings(query.clone()).try_collect().await.unwrap();
+    let batches = events.into_iter().filter_map(|event| match event {
+        FindingEvent::Batch(batch) => Some(batch.findings),
+        _ => None,
+    });
+    batches.flatten().collect()
+}
+
+async fn saved(client: &TenableWasClient, scan: TenableScanId) -> Cursor<Vec<u8>> {
+    let mut file = Vec::new();
+    client.save_report(scan, ReportFormat::Json, &mut file).await.unwrap();
+    Cursor::new(file)
+}
+
+#[tokio::test]
+async fn they_are_the_same_to_the_last_member() {
+    let (_fake, client, _, scan) = with_shop().await;
+    let mut report = ScanReport::read(saved(&client, scan).await).unwrap();
+    let scope = FindingQuery::scan(ScanId::new(scan.to_string()));
+    for query in [
+        scope.clone(),
+        scope.clone().with_raw(),
+        scope.clone().with_unmasked_evidence(),
+        scope.with_severities([Severity::High]),
+    ] {
+        let expected = by_the_api(&client, &query).await;
+        assert!(!expected.is_empty());
+        let found: Vec<Finding> = report.findings_as(&query).collect::<Result<_, _>>().unwrap();
+        assert_eq!(found, expected);
+    }
+    assert_eq!(report.report().scan.as_ref().unwrap().scan_id, Some(scan));
+}
+
+#[tokio::test]
+async fn evidence_is_masked_unless_it_is_asked_for_as_it_is() {
+    let (_fake, client, _, scan) = with_shop().await;
+    let mut report = ScanReport::read(saved(&client, scan).await).unwrap();
+    let shown = format!("{:?}", report.findings().collect::<Vec<_>>());
+    assert!(!shown.contains("session=abc"), "{shown}");
+    let query = FindingQuery::all().with_unmasked_evidence();
+    let shown = format!("{:?}", report.findings_as(&query).collect::<Vec<_>>());
+    assert!(shown.contains("session=abc"));
+}
+
+#[tokio::test]
+async fn every_report_of_the_demonstration_tenant_reads_as_its_scan_does() {
+    let (fake, client) = start(FakeTenableWas::builder().with_tenant(demo_tenant())).await;
+    let configs: Vec<String> =
+        fake.edit(|tenant| tenant.configs.iter().map(|config| config.id.clone()).collect());
+    let mut compared = 0;
+    for scan in configs.iter().flat_map(|config| fake.scans_of(config)) {
+        let id: TenableScanId = scan.parse().unwrap();
+        let mut file = Vec::new();
+        // A parent has no report, and neither has a scan that has not ended.
+        if client.download_report(id, ReportFormat::Json, &mut file).await.is_err() {
+            continue;
+        }
+        let query = FindingQuery::scan(ScanId::new(scan.as_str()));
+        let expected = by_the_api(&client, &query).await;
+        let found: Vec<_> = ScanReport::read(Cursor::new(file)).unwrap().findings().collect();
+        let (good, bad): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
+        let good: Vec<Finding> = good.into_iter().map(Result::unwrap).collect();
+        assert_eq!(good, expected, "{scan}");
+        assert!(bad.iter().all(|error| error.as_ref().unwrap_err().path().is_some()));
+        compared += good.len();
+    }
+    assert!(compared > 20, "{compared}");
+}
