@@ -1,7 +1,6 @@
 //! What a fake was asked, for a test to look at.
 
-use bytes::Bytes;
-use serde_json::Value;
+use appsec_http::testing::fake::{self, FakeRoute};
 
 /// An operation of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,51 +114,9 @@ pub enum Route {
     CancelExport,
 }
 
+impl FakeRoute for Route {
+    const ANY: Self = Self::Any;
+}
+
 /// One request that a fake received. The credentials are not kept, only whether they were right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Call {
-    /// The operation.
-    pub route: Route,
-    /// The method, as in `GET`.
-    pub method: String,
-    /// The path, still percent-encoded.
-    pub path: String,
-    /// The query, pair by pair, decoded.
-    pub query: Vec<(String, String)>,
-    /// The headers, names in lower case, without those that hold credentials.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Bytes,
-    /// True when the credentials were right.
-    pub authorized: bool,
-    /// The status that was answered; `None` while it was not.
-    pub status: Option<u16>,
-    pub(super) params: Vec<String>,
-}
-
-impl Call {
-    /// The value of a query parameter.
-    pub fn query(&self, name: &str) -> Option<&str> {
-        find(&self.query, name)
-    }
-
-    /// The value of a header, by its name in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        find(&self.headers, name)
-    }
-
-    /// The body as JSON; `null` where it is none.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
-    }
-
-    /// What stands in the path where the pattern has its n-th placeholder.
-    pub(super) fn param(&self, index: usize) -> &str {
-        self.params.get(index).map_or("", String::as_str)
-    }
-}
-
-fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-}
+pub type Call = fake::Call<Route>;

@@ -3,24 +3,13 @@
 use std::time::Duration;
 
 use appsec_core::Timestamp;
+use appsec_http::testing::fake::Scripts;
 use serde_json::{Value, json};
 
 use super::calls::Route;
 use super::reply::Reply;
 
-/// When a scripted answer is given, counted in calls to its route since the script was set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum When {
-    /// Once, after so many calls that are answered as usual.
-    After(u64),
-    /// To the next so many calls.
-    Next(u64),
-    /// To every call.
-    Always,
-    /// To every call after so many that are answered as usual.
-    AlwaysAfter(u64),
-}
+pub use appsec_http::testing::fake::When;
 
 /// What is answered instead of, or on top of, the usual answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,55 +76,4 @@ impl Answer {
 }
 
 /// What is scripted so far.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    scripts: Vec<Script>,
-    /// How many more requests are answered before the service is down; `None` while it stays up.
-    pub(super) up_for: Option<u64>,
-}
-
-#[derive(Debug)]
-struct Script {
-    route: Route,
-    when: When,
-    answer: Answer,
-    seen: u64,
-}
-
-impl Faults {
-    pub(super) fn script(&mut self, route: Route, when: When, answer: Answer) {
-        self.scripts.push(Script { route, when, answer, seen: 0 });
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// What to answer to this call; the script set first wins, and all of them count the call.
-    pub(super) fn pick(&mut self, route: Route) -> Option<Answer> {
-        if let Some(left) = &mut self.up_for {
-            match left.checked_sub(1) {
-                Some(fewer) => *left = fewer,
-                None => return Some(Answer::Unavailable),
-            }
-        }
-        let mut picked = None;
-        for script in &mut self.scripts {
-            if script.route != route && script.route != Route::Any {
-                continue;
-            }
-            let before = script.seen;
-            script.seen += 1;
-            let fires = match script.when {
-                When::After(calls) => before == calls,
-                When::Next(calls) => before < calls,
-                When::Always => true,
-                When::AlwaysAfter(calls) => before >= calls,
-            };
-            if fires && picked.is_none() {
-                picked = Some(script.answer.clone());
-            }
-        }
-        picked
-    }
-}
+pub(super) type Faults = Scripts<Route, Answer>;

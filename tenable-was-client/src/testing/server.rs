@@ -1,18 +1,15 @@
 //! The server itself: it listens, records, goes wrong as scripted, checks keys and role, and hands on.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use appsec_http::testing::fake::{Server, lock, path_params};
 use appsec_http::{HttpOptions, RetryPolicy};
-use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Request, Response};
 use bytes::Bytes;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use super::builder::FakeBuilder;
 use super::calls::{Call, Route};
@@ -28,9 +25,6 @@ use super::{
     applications, config_exports, config_writes, configs, exports, folders, imports, plugins, reports, scans,
     templates, tenant, user_templates, vulnerabilities,
 };
-
-/// No request of a client is longer; uploaded specifications are limited to 1 MB.
-const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// A Tenable Web App Scanning on loopback, with a tenant of its own. It stops when dropped.
 ///
@@ -48,9 +42,7 @@ const MAX_BODY: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct FakeTenableWas {
     state: Shared,
-    address: SocketAddr,
-    /// Dropped with the fake, which tells the server to stop.
-    _stop: oneshot::Sender<()>,
+    server: Server,
 }
 
 type Shared = Arc<Mutex<State>>;
@@ -75,22 +67,6 @@ impl Endpoint {
         handle: fn(&mut State, &Call) -> Reply,
     ) -> Self {
         Self { route, method, pattern, role, handle }
-    }
-
-    /// What the path has at the pattern's placeholders; `None` when it is another path.
-    fn params(&self, path: &str) -> Option<Vec<String>> {
-        let (mut pattern, mut path) = (self.pattern.split('/'), path.split('/'));
-        let mut params = Vec::new();
-        loop {
-            match (pattern.next(), path.next()) {
-                (None, None) => return Some(params),
-                (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => {
-                    params.push(decode(given));
-                }
-                (Some(wanted), Some(given)) if wanted == given => {}
-                _ => return None,
-            }
-        }
     }
 
     /// The first placeholder that should be a UUID and is none.
@@ -129,33 +105,22 @@ impl FakeTenableWas {
         FakeBuilder::new()
     }
 
-    pub(super) async fn serve(mut state: State) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        state.base_url = format!("http://{address}");
+    pub(super) async fn serve(state: State) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(state));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let app = Router::new().fallback(handle).with_state(Arc::clone(&state));
-        tokio::spawn(async move {
-            let ended = async {
-                // An error says that the sender is gone, which is the sign to stop.
-                let _ = stopped.await;
-            };
-            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(ended).await {
-                tracing::warn!(%error, "the fake Tenable WAS ended");
-            }
-        });
-        Ok(Self { state, address, _stop: stop })
+        let shared = Arc::clone(&state);
+        let server = Server::start(move |request| handle(Arc::clone(&shared), request)).await?;
+        lock(&state).base_url = server.base_url();
+        Ok(Self { state, server })
     }
 
     /// Where it listens: the base URL for a client.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.base_url()
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// The access key that it takes.
@@ -220,7 +185,7 @@ impl FakeTenableWas {
 
     /// Answers so many requests more, and then 503 to each.
     pub fn down_after(&self, requests: u64) {
-        self.state().faults.up_for = Some(requests);
+        self.state().faults.down_after(requests, Answer::Unavailable);
     }
 
     /// Takes other keys from now on, so that clients that hold the old ones are refused.
@@ -270,23 +235,11 @@ impl FakeTenableWas {
     }
 }
 
-fn lock(state: &Shared) -> MutexGuard<'_, State> {
-    // A test that panicked while it held the lock has failed already; the others may go on.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn handle(
-    axum::extract::State(shared): axum::extract::State<Shared>,
-    request: Request,
-) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return Reply::gateway(413, "Payload Too Large", "The body is too large.").into_response("");
-    };
-    let (endpoint, mut call) = record(&parts.method, &parts.uri, &parts.headers, body);
+async fn handle(shared: Shared, request: Request<Bytes>) -> Response<Body> {
+    let (endpoint, mut call) = record(&request);
     let (number, answer, latency) = {
         let mut state = lock(&shared);
-        call.authorized = is_authorized(&parts.headers, &state);
+        call.authorized = is_authorized(request.headers(), &state);
         let answer = state.faults.pick(call.route);
         state.calls.push(call.clone());
         (state.calls.len(), answer, state.settings.latency)
@@ -324,32 +277,14 @@ fn answer_usually(state: &mut State, endpoint: Option<&Endpoint>, call: &Call) -
     (endpoint.handle)(state, call)
 }
 
-fn record(
-    method: &axum::http::Method,
-    uri: &axum::http::Uri,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> (Option<&'static Endpoint>, Call) {
+fn record(request: &Request<Bytes>) -> (Option<&'static Endpoint>, Call) {
+    let (method, path) = (request.method().as_str(), request.uri().path());
     let found = endpoints()
-        .filter(|endpoint| endpoint.method == method.as_str())
-        .find_map(|endpoint| Some((endpoint, endpoint.params(uri.path())?)));
-    let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned();
-    let headers = headers
-        .iter()
-        .filter(|(name, _)| !["x-apikeys", "authorization", "cookie"].contains(&name.as_str()))
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-    let call = Call {
-        route: found.as_ref().map_or(Route::Unknown, |(endpoint, _)| endpoint.route),
-        method: method.to_string(),
-        path: uri.path().to_owned(),
-        query: query.collect(),
-        headers: headers.collect(),
-        body,
-        authorized: false,
-        status: None,
-        params: found.as_ref().map(|(_, params)| params.clone()).unwrap_or_default(),
-    };
-    (found.map(|(endpoint, _)| endpoint), call)
+        .filter(|endpoint| endpoint.method == method)
+        .find_map(|endpoint| Some((endpoint, path_params(endpoint.pattern, path)?)));
+    let (endpoint, params) = found.unzip();
+    let route = endpoint.map_or(Route::Unknown, |endpoint| endpoint.route);
+    (endpoint, Call::record(route, params.unwrap_or_default(), request, &["x-apikeys"]))
 }
 
 /// Blanks around the parts and a semicolon at the end are taken, as by the service.
@@ -364,11 +299,4 @@ fn is_authorized(headers: &HeaderMap, state: &State) -> bool {
     };
     let settings = &state.settings;
     part("accessKey") == Some(&settings.access_key) && part("secretKey") == Some(&settings.secret_key)
-}
-
-fn decode(segment: &str) -> String {
-    // A plus sign is itself in a path.
-    let pair = format!("{}=", segment.replace('+', "%2B"));
-    let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
-    decoded.map(|(segment, _)| segment.into_owned()).unwrap_or_default()
 }
