@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the table is for whoever reads the run")]
 
+mod breaches;
 mod errors;
 mod examples;
 mod exceptions;

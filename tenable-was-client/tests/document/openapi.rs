@@ -88,6 +88,34 @@ impl Document {
         operation.examples.iter().find(|example| example.is_success()).unwrap().value
     }
 
+    /// The document with another value at a place in an operation.
+    pub(crate) fn changed(&self, operation: &str, place: &str, value: Value) -> Self {
+        let mut changed = self.0.clone();
+        let (path, verb) = self.place_of(operation);
+        let (parent, name) = place.rsplit_once('/').unwrap();
+        let node = changed["paths"][&path][&verb].pointer_mut(parent).unwrap();
+        match name.parse::<usize>() {
+            Ok(number) if node.is_array() => node[number] = value,
+            _ => node[name] = value,
+        }
+        Self(changed)
+    }
+
+    /// The document with an operation at another place.
+    pub(crate) fn moved(&self, operation: &str, verb: &str, path: &str) -> Self {
+        let mut moved = self.0.clone();
+        let (old_path, old_verb) = self.place_of(operation);
+        let node = moved["paths"][&old_path].as_object_mut().unwrap().remove(&old_verb).unwrap();
+        moved["paths"][path][verb] = node;
+        Self(moved)
+    }
+
+    fn place_of(&self, operation: &str) -> (String, String) {
+        let operations = self.operations();
+        let operation = operations.iter().find(|known| known.id == operation).unwrap();
+        (operation.path.to_owned(), operation.verb.to_lowercase())
+    }
+
     pub(crate) fn components(&self) -> &Value {
         &self.0["components"]
     }

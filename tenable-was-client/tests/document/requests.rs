@@ -30,7 +30,7 @@ pub(crate) fn faults(
 fn path(operation: &Operation<'_>, schemas: &Schemas, path: &str) -> Vec<String> {
     let (template, path): (Vec<_>, Vec<_>) = (operation.path.split('/').collect(), path.split('/').collect());
     if template.len() != path.len() {
-        return vec![format!("the path /{} is not {}", path.join("/"), operation.path)];
+        return vec![format!("the path {} is not {}", path.join("/"), operation.path)];
     }
     let mut faults = Vec::new();
     for (template, segment) in template.iter().zip(&path) {

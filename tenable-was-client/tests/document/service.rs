@@ -11,10 +11,11 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 use crate::openapi::Example;
 use crate::operations::{Call, Seen};
 
+#[derive(Clone)]
 pub(crate) struct Service {
     script: Arc<Mutex<Script>>,
     client: TenableWasClient,
-    _server: MockServer,
+    _server: Arc<MockServer>,
 }
 
 struct Script {
@@ -44,7 +45,7 @@ impl Service {
             .with_export(ExportOptions::new().with_pauses(short, short))
             .build()
             .unwrap();
-        Self { script, client, _server: server }
+        Self { script, client, _server: Arc::new(server) }
     }
 
     /// What a method makes of an answer, and what it asked.

@@ -22,7 +22,7 @@ pub(crate) struct Trial {
     contradicted: Exceptions,
     retold: Exceptions,
     untyped: Exceptions,
-    problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 impl Trial {
