@@ -1,8 +1,9 @@
 //! Configurations as people make them: filled in, sent, and waited for.
 
 use appsec_core::{Error, ErrorKind, Result, same_word};
+use futures_util::TryStreamExt;
 
-use crate::client::{PageQuery, TenableWasClient};
+use crate::TenableWasClient;
 use crate::model::{
     AcceptedConfig, ConfigId, ConfigTracking, ScanConfig, TemplateChoice, TemplateId, TrackingStatus,
 };
@@ -32,23 +33,18 @@ impl TenableWasClient {
 
     /// The template of that name; case, `_`, `-` and blanks are of no matter.
     async fn template_by_name(&self, name: &str) -> Result<TemplateId> {
-        let (mut page, mut names) = (PageQuery::new(), Vec::new());
-        loop {
-            let found = self.list_templates(&page).await?;
-            let of_name = |template: &&crate::model::Template| {
-                template.name.as_ref().is_some_and(|known| same_word(known, name))
-            };
-            if let Some(template) = found.items.iter().find(of_name) {
-                return Ok(template.template_id);
-            }
-            page.offset += found.items.len() as u64;
-            let is_last = found.items.is_empty() || found.total().is_none_or(|total| page.offset >= total);
-            names.extend(found.items.into_iter().filter_map(|template| template.name));
-            if is_last {
-                let message = format!("no template is called {name:?}; there are: {}", names.join(", "));
-                return Err(Error::new(ErrorKind::NotFound, message).with_path("template_id"));
+        let mut names = Vec::new();
+        let mut pages = self.templates();
+        while let Some(page) = pages.try_next().await? {
+            for template in page {
+                match template.name {
+                    Some(known) if same_word(&known, name) => return Ok(template.template_id),
+                    known => names.extend(known),
+                }
             }
         }
+        let message = format!("no template is called {name:?}; there are: {}", names.join(", "));
+        Err(Error::new(ErrorKind::NotFound, message).with_path("template_id"))
     }
 
     /// Makes a configuration, with what it leaves open filled in, and waits until the service has written it. Needs the role Scan Manager.

@@ -156,7 +156,7 @@ fn of_target(scan: &Scan, target: &BindTargetId) -> appsec_core::Scan {
 }
 
 fn bind_target(config: &ConfigSummary) -> BindTarget {
-    let id = BindTargetId::of("config", &config.config_id.to_string());
+    let id = BindTargetId::from(config.config_id);
     let name = config.name.clone().unwrap_or_else(|| config.config_id.to_string());
     let permission = config.user_permissions.as_ref().map(appsec_core::Spelled::value);
     // An imported configuration has nothing to scan with. Where the permission is not said, the launch will tell.

@@ -6,7 +6,6 @@ use appsec_core::{BindTargetId, CoverageGap, GapKind, Result};
 use futures_util::TryStreamExt;
 
 use super::children::children;
-use super::target_id;
 use crate::TenableWasClient;
 use crate::filter::Filter;
 use crate::map::Target;
@@ -58,14 +57,14 @@ impl Assets {
                     GapKind::TargetMissing,
                     format!("configuration {config} does not exist or is not visible"),
                 )
-                .with_partition(target_id(config).as_str()),
+                .with_partition(BindTargetId::from(config).as_str()),
             );
         }
         Ok(assets)
     }
 
     async fn add(&mut self, client: &TenableWasClient, config: &ConfigSummary, named: bool) -> Result<()> {
-        let id = target_id(config.config_id);
+        let id = BindTargetId::from(config.config_id);
         let Some(last) = &config.last_scan else {
             self.never_scanned(config, named, "was never scanned");
             return Ok(());
@@ -96,7 +95,7 @@ impl Assets {
                     GapKind::NeverScanned,
                     format!("configuration {name:?} {why}, so nothing is known of it"),
                 )
-                .with_partition(target_id(config.config_id).as_str()),
+                .with_partition(BindTargetId::from(config.config_id).as_str()),
             );
         }
     }

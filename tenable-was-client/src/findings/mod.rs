@@ -9,7 +9,7 @@ mod rules;
 mod saved;
 mod scan;
 
-use appsec_core::{BindTargetId, BoxStream, FindingEvent, FindingQuery, FindingScope, Result, once_err};
+use appsec_core::{BoxStream, FindingEvent, FindingQuery, FindingScope, Result, once_err};
 
 use crate::TenableWasClient;
 use crate::map::{scan_id_of, target_of};
@@ -52,8 +52,4 @@ fn export_route(
     let resume =
         query.resume.as_ref().map(|point| export::Resume::read(point, targets.as_deref())).transpose()?;
     Ok(emit::stream(move |emit| export::run(client, query, targets, resume, emit)))
-}
-
-fn target_id(config: crate::model::ConfigId) -> BindTargetId {
-    BindTargetId::of("config", &config.to_string())
 }

@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 
 use super::output::Wanted;
 use super::rules::Rules;
-use super::target_id;
 use crate::map::{Common, KEY, partition_of_scan, problem_of_note};
 use crate::model::{Moment, ReportFinding, ScanReport};
 
@@ -221,7 +220,7 @@ fn common(report: &ScanReport) -> Result<Common> {
     Ok(Common {
         scanner: KEY.into(),
         partition: partition_of_scan(config, scan.and_then(|scan| scan.asset_id), template),
-        targets: vec![target_id(config)],
+        targets: vec![config.into()],
         scan: scan.and_then(|scan| scan.scan_id).map(|id| ScanId::new(id.to_string())),
         seen_at: ended.or_else(|| at(scan.and_then(|scan| scan.started_at.as_ref()))),
     })
@@ -275,6 +274,15 @@ mod tests {
             assert!(std::sync::Arc::ptr_eq(&found[0].rule, &found[3].rule), "findings of a plugin share it");
         }
         assert!(saved.problems()[0].kind.limits_results());
+    }
+
+    #[test]
+    fn a_finding_is_there_before_the_next_piece_of_the_file_is_read() {
+        let json = report((0..1000).map(finding).collect::<Vec<_>>()).to_string();
+        let mut saved = ScanReport::read(Cursor::new(json)).unwrap();
+        assert!(saved.reader.position() > 1_000_000, "once to its end");
+        saved.findings().next().unwrap().unwrap();
+        assert_eq!(saved.reader.position(), PIECE as u64);
     }
 
     #[test]

@@ -14,7 +14,6 @@ use super::children::{Child, children};
 use super::emit::Emit;
 use super::output::{Output, Wanted, bad_record, collect, count_unknown};
 use super::rules::Rules;
-use super::target_id;
 use crate::TenableWasClient;
 use crate::client::{REPORT_OPERATION, VULNERABILITIES_OPERATION};
 use crate::filter::{ConfigField, Filter};
@@ -163,7 +162,7 @@ impl Walk {
         let common = Common {
             scanner: KEY.into(),
             partition: partition.clone(),
-            targets: vec![target_id(config)],
+            targets: vec![config.into()],
             scan: Some(ScanId::new(id.to_string())),
             seen_at: run.ended_at.or(run.started_at),
         };

@@ -70,7 +70,7 @@ pub(crate) fn scan_of(scan: &Scan, notes: &[ScanProblem], now: Timestamp) -> app
     let status = status_of(scan.status.as_ref(), scan.finalized_at.is_some());
     let mut mapped = appsec_core::Scan::new(scan.scan_id.to_string(), status);
     mapped.provider_status = scan.status.as_ref().map(Spelled::to_string).unwrap_or_default();
-    mapped.target = scan.config_id.map(|config| BindTargetId::of("config", &config.to_string()));
+    mapped.target = scan.config_id.map(BindTargetId::from);
     mapped.percent = percent(scan, &mapped.status);
     mapped.created_at = at(scan.created_at.as_ref());
     mapped.started_at = at(scan.started_at.as_ref());
@@ -142,6 +142,20 @@ pub(crate) fn with_child_progress(
     }
     parent.children = children;
     parent
+}
+
+/// The scan by the id that every scanner's scans have, as for a watch.
+impl From<TenableScanId> for ScanId {
+    fn from(id: TenableScanId) -> Self {
+        Self::new(id.to_string())
+    }
+}
+
+/// The configuration as what a project is bound to.
+impl From<ConfigId> for BindTargetId {
+    fn from(id: ConfigId) -> Self {
+        Self::of("config", &id.to_string())
+    }
 }
 
 /// A remark, wherever it stands.

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-use super::settings::ScopeSettings;
+use super::settings::{ScopeSettings, Unshown};
 
 /// The description of an API, by which a scan finds what no link leads to: a file, or where one is.
 ///
@@ -38,7 +38,7 @@ enum Kind {
 enum Source {
     File {
         name: String,
-        base64: String,
+        base64: Unshown<String>,
     },
     Url(String),
     /// The API itself.
@@ -117,7 +117,7 @@ impl ApiSpec {
         if let Err(problem) = kind.look_into(&name, text.trim_start_matches('\u{feff}').trim()) {
             return refused(problem);
         }
-        let base64 = STANDARD.encode(content);
+        let base64 = Unshown(STANDARD.encode(content));
         Ok(Self { kind, source: Source::File { name, base64 } })
     }
 
@@ -136,7 +136,7 @@ impl ApiSpec {
     pub fn put_into(self, scope: &mut ScopeSettings) {
         let (mut file, mut filename, mut url, mut introspection) = (None, None, None, None);
         match self.source {
-            Source::File { name, base64 } => (file, filename) = (Some(base64), Some(name)),
+            Source::File { name, base64 } => (file, filename) = (Some(base64.0), Some(name)),
             Source::Url(text) => url = Some(text),
             Source::Introspection => introspection = Some(true),
         }

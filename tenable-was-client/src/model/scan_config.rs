@@ -91,7 +91,7 @@ pub struct ScanConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TemplateChoice {
-    /// `api` for one with the description of an API, else `scan`.
+    /// `api` for one with the description of an API, which is that template's work (assumed), else `scan`.
     Usual,
     /// By its name, as in `scan`, `overview`, `api`, `quick`, `pci`, `ssl_tls` or `config_audit`.
     Name(String),

@@ -354,8 +354,8 @@ impl ElementExclusion {
     }
 }
 
-/// A value that may be a secret: it is read and written like any other, and `Debug` leaves it out.
-#[derive(Clone, PartialEq, Default, Serialize)]
+/// A value that may be a secret, or is too long for a log: it is read and written like any other, and `Debug` leaves it out.
+#[derive(Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Unshown<T>(pub T);
 

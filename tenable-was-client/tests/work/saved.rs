@@ -29,7 +29,7 @@ async fn saved(client: &TenableWasClient, scan: TenableScanId) -> Cursor<Vec<u8>
 async fn they_are_the_same_to_the_last_member() {
     let (_fake, client, _, scan) = with_shop().await;
     let mut report = ScanReport::read(saved(&client, scan).await).unwrap();
-    let scope = FindingQuery::scan(ScanId::new(scan.to_string()));
+    let scope = FindingQuery::scan(scan);
     for query in [
         scope.clone(),
         scope.clone().with_raw(),

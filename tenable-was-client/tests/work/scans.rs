@@ -26,7 +26,7 @@ async fn a_scan_is_paused_resumed_and_stopped_in_turn() {
     assert_eq!(status(), "paused");
     client.resume_scan(scan).await.unwrap();
     assert_eq!(status(), "running");
-    let scan_id = ScanId::new(scan.to_string());
+    let scan_id = ScanId::from(scan);
     client.stop_scan(&scan_id).await.unwrap();
     let error = client.watch(&scan_id).every(Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ScanFailed);
