@@ -513,7 +513,7 @@ mod tests {
         let now = at("2026-10-01T00:00:00Z");
         let score = |score: ScoreFilter| ExportFilters::default().with_vpr_score(score);
         let none = ScoreFilter::default;
-        for (filters, rule) in [
+        for (filters, rule) in vec![
             (with_state().with_since(now).with_first_found(now), "since does not go with"),
             (with_state().with_since(now).with_last_found(now), "since does not go with"),
             (with_state().with_since(now).with_last_fixed(now), "since does not go with"),
