@@ -4,10 +4,16 @@
 mod fold;
 mod judge;
 mod line;
+mod outbox;
 mod reconcile;
 mod summary;
 
 pub use judge::{Change, Decision, State};
 pub use line::{Environment, ScanConfiguration};
+pub use outbox::{
+    ConnectionFailed, Event, EventBatcher, EventData, EventKind, FindingNote, FindingsChanged, LineNote,
+    MAX_FINDINGS_PER_EVENT, MemoryOutbox, Message, MessageId, MessageState, Outbox, RunEnded, RunNote,
+    Subscription, messages_of,
+};
 pub use reconcile::{KnownFinding, Outcome, Reconciliation, reconcile};
 pub use summary::{KeptOpen, Summary};
