@@ -7,6 +7,9 @@ mod line;
 mod outbox;
 mod reconcile;
 mod summary;
+#[cfg(feature = "webhook")]
+mod webhook;
+mod write_back;
 
 pub use judge::{Change, Decision, State};
 pub use line::{Environment, ScanConfiguration};
@@ -17,3 +20,6 @@ pub use outbox::{
 };
 pub use reconcile::{KnownFinding, Outcome, Reconciliation, reconcile};
 pub use summary::{KeptOpen, Summary};
+#[cfg(feature = "webhook")]
+pub use webhook::{Delivered, Delivery, Dispatcher, Endpoint, RetrySchedule};
+pub use write_back::{Decided, StateChange, StatusMapping, WrittenBack, write_back};

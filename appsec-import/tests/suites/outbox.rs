@@ -7,7 +7,7 @@ use appsec_import::{
     ConnectionFailed, Event, EventData, LineNote, Message, MessageId, MessageState, Outbox, ScanConfiguration,
 };
 
-const HOLD: Duration = Duration::from_secs(60);
+const HOLD: Duration = Duration::from_mins(1);
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
@@ -20,9 +20,9 @@ pub(crate) fn message(endpoint: &str, second: i64) -> Message {
     Message::new(endpoint, &Event::new(at(second), EventData::ConnectionFailed(failed)))
 }
 
-async fn ids(outbox: &dyn Outbox, endpoint: &str, now: i64, limit: usize) -> Vec<MessageId> {
+async fn ids(outbox: &dyn Outbox, endpoint: &str, now: i64, limit: usize) -> Vec<String> {
     let claimed = outbox.claim(endpoint, at(now), HOLD, limit).await.unwrap();
-    claimed.into_iter().map(|message| message.id).collect()
+    claimed.into_iter().map(|message| message.id.to_string()).collect()
 }
 
 async fn claim_one(outbox: &dyn Outbox, endpoint: &str, now: i64) -> Message {
@@ -48,16 +48,16 @@ async fn claims(outbox: &dyn Outbox) {
     assert_eq!(outbox.message(&MessageId::new("msg_none")).await.unwrap(), None);
 
     assert!(ids(outbox, "a", 0, 10).await.is_empty(), "nothing is due yet");
-    assert_eq!(ids(outbox, "a", 10, 1).await, [first.id.clone()], "the one due longest comes first");
-    assert_eq!(ids(outbox, "a", 10, 10).await, [second.id.clone()], "what is claimed is not claimed again");
-    assert_eq!(ids(outbox, "b", 10, 10).await, [other.id.clone()], "endpoints are apart");
+    assert_eq!(ids(outbox, "a", 10, 1).await, [first.id.as_str()], "the one due longest comes first");
+    assert_eq!(ids(outbox, "a", 10, 10).await, [second.id.as_str()], "what is claimed is not claimed again");
+    assert_eq!(ids(outbox, "b", 10, 10).await, [other.id.as_str()], "endpoints are apart");
     assert!(ids(outbox, "c", 10, 10).await.is_empty());
 
     let held = outbox.message(&first.id).await.unwrap().unwrap();
     assert_eq!((held.attempts, held.due_at, held.state), (1, at(70), MessageState::Pending));
-    assert_eq!(ids(outbox, "a", 69, 10).await, [third.id.clone()], "the claims still hold");
+    assert_eq!(ids(outbox, "a", 69, 10).await, [third.id.as_str()], "the claims still hold");
     let again = ids(outbox, "a", 70, 10).await;
-    assert_eq!(again, [first.id.clone(), second.id.clone()], "a claim that ran out is due again");
+    assert_eq!(again, [first.id.as_str(), second.id.as_str()], "a claim that ran out is due again");
 
     for message in [&first, &second, &third, &other] {
         let claimed = outbox.message(&message.id).await.unwrap().unwrap();
