@@ -80,3 +80,43 @@ impl ScanConfiguration {
         self
     }
 }
+
+/// What is imported for whom. Two lines with the same identity are one: project, scanner, bind target, branch, meta data and
+/// environment. The scan tag labels a run and is no part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ImportLine {
+    /// The project, in the words of whoever keeps it.
+    pub project: String,
+    /// The scanner's key, as in `saltsecurity`.
+    pub scanner: String,
+    /// What a person set for it.
+    #[serde(flatten)]
+    pub configuration: ScanConfiguration,
+}
+
+impl ImportLine {
+    /// A line of the project, from the scanner with that key.
+    pub fn new(
+        project: impl Into<String>,
+        scanner: impl Into<String>,
+        configuration: ScanConfiguration,
+    ) -> Self {
+        Self { project: project.into(), scanner: scanner.into(), configuration }
+    }
+
+    /// The identity as a text, the same for equal lines whatever the scan tag.
+    pub fn key(&self) -> String {
+        let set = &self.configuration;
+        let parts = [
+            Some(self.project.as_str()),
+            Some(self.scanner.as_str()),
+            Some(set.bind_target.as_str()),
+            set.branch.as_deref(),
+            set.meta_data.as_deref(),
+            set.environment.as_ref().map(Environment::as_str),
+        ];
+        // A JSON list tells an absent part from an empty one, and no separator can be mistaken for a part's own text.
+        serde_json::Value::from(parts.map(serde_json::Value::from).to_vec()).to_string()
+    }
+}

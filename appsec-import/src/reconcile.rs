@@ -94,7 +94,10 @@ pub fn reconcile<'a>(
         .into_iter()
         .zip(sightings)
         .map(|(known, sighting)| match sighting {
-            Some(sighting) => seen_again(known, sighting, now, &index),
+            Some(sighting) => {
+                let taken = index.by_fingerprint.contains_key(&sighting.fingerprint);
+                seen_again(known, sighting, now, taken)
+            }
             None => not_seen(known, coverage, now),
         })
         .collect();
@@ -128,7 +131,7 @@ impl Index {
     }
 }
 
-fn seen_first(sighting: Sighting, now: Timestamp) -> Outcome {
+pub(crate) fn seen_first(sighting: Sighting, now: Timestamp) -> Outcome {
     let judgement = judge::seen(None, &sighting);
     let closed_at = judge::closed_at(None, &judgement, sighting.fixed_at, now);
     let last_seen = sighting.seen_at.unwrap_or(now);
@@ -149,12 +152,13 @@ fn seen_first(sighting: Sighting, now: Timestamp) -> Outcome {
     outcome(finding, judgement)
 }
 
-fn seen_again(known: KnownFinding, sighting: Sighting, now: Timestamp, index: &Index) -> Outcome {
+/// `taken` is true when the sighting's fingerprint is that of a known finding, this one or another.
+pub(crate) fn seen_again(known: KnownFinding, sighting: Sighting, now: Timestamp, taken: bool) -> Outcome {
     let judgement = judge::seen(Some(&known), &sighting);
     let closed_at = judge::closed_at(Some(&known), &judgement, sighting.fixed_at, now);
     let mut finding = known;
     // A rule that was renamed gives a new fingerprint, unless that is another finding's.
-    if !index.by_fingerprint.contains_key(&sighting.fingerprint) {
+    if !taken {
         finding.fingerprint = sighting.fingerprint;
     }
     for alias in sighting.aliases {
@@ -173,7 +177,7 @@ fn seen_again(known: KnownFinding, sighting: Sighting, now: Timestamp, index: &I
     outcome(finding, judgement)
 }
 
-fn not_seen(known: KnownFinding, coverage: &Coverage, now: Timestamp) -> Outcome {
+pub(crate) fn not_seen(known: KnownFinding, coverage: &Coverage, now: Timestamp) -> Outcome {
     let judgement = judge::unseen(&known, coverage);
     let closed_at = judge::closed_at(Some(&known), &judgement, None, now);
     outcome(KnownFinding { state: judgement.state, closed_at, ..known }, judgement)

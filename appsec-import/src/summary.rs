@@ -39,35 +39,57 @@ pub struct Summary {
 
 impl Summary {
     pub(crate) fn of(outcomes: &[Outcome]) -> Self {
-        let mut summary = Self::default();
-        let mut kept: BTreeMap<(&PartitionKey, &str), u64> = BTreeMap::new();
+        let mut tally = Tally::default();
         for outcome in outcomes {
-            match outcome.change {
-                Change::New => summary.new += 1,
-                Change::Recurrent => summary.recurrent += 1,
-                Change::Reopened => summary.reopened += 1,
-                Change::Closed => summary.closed += 1,
-                Change::KeptOpen => {
-                    let reason = outcome.reason.as_deref().unwrap_or_default();
-                    *kept.entry((&outcome.finding.partition, reason)).or_default() += 1;
-                }
-                Change::Unchanged => {}
-            }
+            tally.add(outcome);
         }
-        summary.kept_open = kept
-            .into_iter()
-            .map(|((partition, reason), count)| KeptOpen {
-                partition: partition.clone(),
-                reason: reason.to_owned(),
-                count,
-            })
-            .collect();
-        summary
+        tally.summary()
     }
 
     /// How many findings stay open although they were not seen.
     pub fn kept_open_count(&self) -> u64 {
         self.kept_open.iter().map(|kept| kept.count).sum()
+    }
+}
+
+/// A summary under way.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    summary: Summary,
+    kept: BTreeMap<PartitionKey, BTreeMap<String, u64>>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        let summary = &mut self.summary;
+        match outcome.change {
+            Change::New => summary.new += 1,
+            Change::Recurrent => summary.recurrent += 1,
+            Change::Reopened => summary.reopened += 1,
+            Change::Closed => summary.closed += 1,
+            Change::KeptOpen => {
+                let reason = outcome.reason.as_deref().unwrap_or_default();
+                // Looked up before it is cloned: these are few, the findings may be many.
+                let partition = &outcome.finding.partition;
+                if let Some(count) = self.kept.get_mut(partition).and_then(|kept| kept.get_mut(reason)) {
+                    *count += 1;
+                } else {
+                    self.kept.entry(partition.clone()).or_default().insert(reason.to_owned(), 1);
+                }
+            }
+            Change::Unchanged => {}
+        }
+    }
+
+    pub(crate) fn summary(self) -> Summary {
+        let kept = self.kept.into_iter().flat_map(|(partition, kept)| {
+            kept.into_iter().map(move |(reason, count)| KeptOpen {
+                partition: partition.clone(),
+                reason,
+                count,
+            })
+        });
+        Summary { kept_open: kept.collect(), ..self.summary }
     }
 }
 
