@@ -9,9 +9,27 @@ use url::{Host, Url};
 ///
 /// Errors do not echo it: what is refused may hold a password.
 pub(crate) fn parse(text: &str, allow_plain_http: bool) -> Result<Url> {
-    let mut url = Url::parse(text).map_err(|error| refused(&format!("is not a URL: {error}")))?;
+    let mut url = checked(text, allow_plain_http).map_err(|reason| refused("base URL", &reason))?;
+    if url.query().is_some() {
+        return Err(refused("base URL", "must not have a query"));
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+/// A URL to which something is sent as it is, path and query unchanged: https, or loopback.
+pub(crate) fn parse_whole(text: &str) -> Result<Url> {
+    checked(text, false).map_err(|reason| refused("URL", &reason))
+}
+
+/// The URL, or why it is none to send secrets to.
+fn checked(text: &str, allow_plain_http: bool) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     let address = match url.host() {
-        None => return Err(refused("has no host")),
+        None => return Err("has no host".to_owned()),
         Some(Host::Domain(_)) => None,
         Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => Some(address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)),
@@ -23,22 +41,18 @@ pub(crate) fn parse(text: &str, allow_plain_http: bool) -> Result<Url> {
     match url.scheme() {
         "https" => {}
         "http" if local || allow_plain_http => {}
-        "http" => return Err(refused("must begin with https:// unless plain http is allowed")),
-        _ => return Err(refused("must begin with https://")),
+        "http" => return Err("must begin with https:// unless plain http is allowed".to_owned()),
+        _ => return Err("must begin with https://".to_owned()),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(refused("must not hold a user or a password"));
+        return Err("must not hold a user or a password".to_owned());
     }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refused("must not have a query or a fragment"));
+    if url.fragment().is_some() {
+        return Err("must not have a fragment".to_owned());
     }
     // No scanner is there, but a cloud's metadata service may be, and it answers with credentials.
     if address.is_some_and(is_link_local) {
-        return Err(refused("is a link-local address"));
-    }
-    if !url.path().ends_with('/') {
-        let path = format!("{}/", url.path());
-        url.set_path(&path);
+        return Err("is a link-local address".to_owned());
     }
     Ok(url)
 }
@@ -50,8 +64,8 @@ fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-fn refused(reason: &str) -> Error {
-    Error::new(ErrorKind::Config, format!("the base URL {reason}"))
+fn refused(what: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("the {what} {reason}"))
 }
 
 #[cfg(test)]
@@ -96,6 +110,16 @@ mod tests {
             let error = parse(text, false).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{text}");
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+            // A query is a part of a whole URL; the rest cannot be meant there either.
+            assert!(text.contains('?') || parse_whole(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_url_keeps_path_and_query() {
+        for text in ["https://hooks.example/a?sig=x%2Fy", "https://hooks.example/a/", "http://127.0.0.1:1/a"]
+        {
+            assert_eq!(parse_whole(text).unwrap().as_str(), text);
         }
     }
 }

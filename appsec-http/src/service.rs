@@ -61,7 +61,7 @@ impl AuthHeader {
     /// # Errors
     /// `Config` when the value is empty or holds anything but visible ASCII and inner spaces, as when a line break was
     /// copied along with a key. The error does not echo it.
-    pub fn new(name: &'static str, value: SecretString) -> Result<Self> {
+    pub fn new(name: &str, value: SecretString) -> Result<Self> {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::new(ErrorKind::Config, format!("{name:?} is not a header name")))?;
         let bytes = value.expose_secret().as_bytes();

@@ -1,0 +1,151 @@
+//! Occurrences of one finding folded into one sighting.
+
+use std::collections::HashMap;
+
+use appsec_core::{Finding, FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A finding as one run saw it, its occurrences together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sighting {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) aliases: Vec<String>,
+    /// The gravest of the occurrences.
+    pub(crate) severity: Severity,
+    /// The most open of the occurrences; `None` where the route has none.
+    pub(crate) status: Option<FindingStatus>,
+    pub(crate) partition: PartitionKey,
+    pub(crate) title: String,
+    pub(crate) place: String,
+    pub(crate) first_seen: Option<Timestamp>,
+    pub(crate) seen_at: Option<Timestamp>,
+    pub(crate) fixed_at: Option<Timestamp>,
+}
+
+impl Sighting {
+    pub(crate) fn of(finding: &Finding) -> Self {
+        Self {
+            fingerprint: finding.fingerprint,
+            aliases: finding.aliases.clone(),
+            severity: finding.severity.clone(),
+            status: finding.status.clone(),
+            partition: finding.partition.clone(),
+            title: finding.rule.name.clone(),
+            place: finding.location.to_string(),
+            first_seen: finding.first_seen,
+            seen_at: finding.last_seen,
+            fixed_at: finding.fixed_at,
+        }
+    }
+
+    /// The sighting as a store can keep it: PostgreSQL's texts hold no NUL.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn stored(mut self) -> Self {
+        let clean = |text: &mut String| {
+            if text.contains('\0') {
+                *text = text.replace('\0', "\u{fffd}");
+            }
+        };
+        self.aliases.iter_mut().for_each(clean);
+        clean(&mut self.title);
+        clean(&mut self.place);
+        if self.partition.as_str().contains('\0') {
+            self.partition = PartitionKey::new(self.partition.as_str().replace('\0', "\u{fffd}"));
+        }
+        if let Severity::Unknown(word) = &self.severity {
+            self.severity = Severity::Unknown(word.replace('\0', "\u{fffd}").into());
+        }
+        if let Some(FindingStatus::Unknown(word)) = &mut self.status {
+            clean(word);
+        }
+        self
+    }
+
+    /// Takes in another occurrence: the highest severity and the most open status win, whatever the order.
+    fn join(&mut self, other: Self) {
+        if other.severity > self.severity {
+            self.severity = other.severity;
+        }
+        let openness = |status: &Option<FindingStatus>| status.as_ref().map(FindingStatus::openness);
+        if openness(&other.status) > openness(&self.status) {
+            self.status = other.status;
+        }
+        for alias in other.aliases {
+            if !self.aliases.contains(&alias) {
+                self.aliases.push(alias);
+            }
+        }
+        self.first_seen = earliest(self.first_seen, other.first_seen);
+        // The last sighting's partition is the one whose silence will count.
+        if other.seen_at > self.seen_at {
+            (self.seen_at, self.partition, self.place) = (other.seen_at, other.partition, other.place);
+        }
+        self.fixed_at = self.fixed_at.max(other.fixed_at);
+    }
+}
+
+pub(crate) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Folds occurrences, which share an id or a fingerprint, into sightings in the order of first occurrence.
+///
+/// It can start from sightings that were folded before, so that a run need not be held in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Folder {
+    sightings: Vec<Sighting>,
+    by_fingerprint: HashMap<Fingerprint, usize>,
+    by_alias: HashMap<String, usize>,
+}
+
+impl Folder {
+    pub(crate) fn add(&mut self, sighting: Sighting) {
+        let known = sighting.aliases.iter().find_map(|alias| self.by_alias.get(alias)).copied();
+        let place = known.or_else(|| self.by_fingerprint.get(&sighting.fingerprint).copied());
+        let place = place.unwrap_or(self.sightings.len());
+        self.by_fingerprint.entry(sighting.fingerprint).or_insert(place);
+        for alias in &sighting.aliases {
+            self.by_alias.entry(alias.clone()).or_insert(place);
+        }
+        match self.sightings.get_mut(place) {
+            Some(first) => first.join(sighting),
+            None => self.sightings.push(sighting),
+        }
+    }
+
+    pub(crate) fn into_sightings(self) -> Vec<Sighting> {
+        self.sightings
+    }
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+impl Folder {
+    /// Takes in a sighting that was folded before. What it is found by is told apart, by the two methods below.
+    pub(crate) fn restore(&mut self, sighting: Sighting) -> usize {
+        self.sightings.push(sighting);
+        self.sightings.len() - 1
+    }
+
+    pub(crate) fn restore_fingerprint(&mut self, fingerprint: Fingerprint, place: usize) {
+        self.by_fingerprint.insert(fingerprint, place);
+    }
+
+    pub(crate) fn restore_alias(&mut self, alias: String, place: usize) {
+        self.by_alias.insert(alias, place);
+    }
+
+    /// What sightings are found by, and their places.
+    pub(crate) fn keys(&self) -> (&HashMap<Fingerprint, usize>, &HashMap<String, usize>) {
+        (&self.by_fingerprint, &self.by_alias)
+    }
+}
+
+/// The sightings in the order of first occurrence.
+pub(crate) fn fold<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Sighting> {
+    let mut folder = Folder::default();
+    findings.into_iter().for_each(|finding| folder.add(Sighting::of(finding)));
+    folder.into_sightings()
+}

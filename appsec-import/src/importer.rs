@@ -1,0 +1,375 @@
+//! One run: resolve the target, scan where asked, stage what comes, and give the verdict.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::{
+    Coverage, CoverageGap, DastApiScanner, DastApiScannerExt, Error, ErrorKind, FindingEvent, FindingQuery,
+    FindingScope, GapKind, Result, ScanId, ScanRequest, Severity, Timestamp,
+};
+use futures_util::TryStreamExt;
+use serde::{Deserialize, Serialize};
+
+use crate::empty::EmptyReason;
+use crate::line::ImportLine;
+use crate::outbox::Subscription;
+use crate::store::{Claim, Run, Store};
+use crate::summary::Summary;
+
+/// How often a list that changes under way is read from its beginning before the run gives up.
+const MAX_RESTARTS: u32 = 3;
+
+/// How one run is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportOptions {
+    /// Starts a scan first, where the scanner can, and waits for it. A dry run starts none.
+    pub scan: bool,
+    /// The pause between two looks at the scan; default 30 s.
+    pub poll_every: Duration,
+    /// How long to wait for the scan; default 24 h. A later run goes on waiting for the same scan.
+    pub scan_deadline: Duration,
+    /// Only these severities; empty means all. With a filter nothing closes by absence.
+    pub severities: Vec<Severity>,
+    /// Computes the summary and leaves nothing behind.
+    pub dry_run: bool,
+    /// Takes over a run of this line whose process is known to be dead, without waiting for its lease to end.
+    pub take_over: bool,
+    /// How long the claim on the line holds without a sign of life; default two minutes, at least a second.
+    pub lease: Duration,
+    /// The time at which the run counts as made; default: when it begins.
+    pub at: Option<Timestamp>,
+    /// Who is told what the run meant.
+    pub subscriptions: Vec<Subscription>,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self {
+            scan: false,
+            poll_every: Duration::from_secs(30),
+            scan_deadline: Duration::from_hours(24),
+            severities: Vec::new(),
+            dry_run: false,
+            take_over: false,
+            lease: Duration::from_mins(2),
+            at: None,
+            subscriptions: Vec::new(),
+        }
+    }
+}
+
+impl ImportOptions {
+    /// Reads what there is: no scan, no filter.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts a scan first and waits for it.
+    pub fn with_scan(mut self) -> Self {
+        self.scan = true;
+        self
+    }
+
+    /// Sets the pause between two looks at the scan, and how long to wait for it.
+    pub fn with_scan_wait(mut self, poll_every: Duration, deadline: Duration) -> Self {
+        (self.poll_every, self.scan_deadline) = (poll_every, deadline);
+        self
+    }
+
+    /// Imports only these severities.
+    pub fn with_severities(mut self, severities: impl IntoIterator<Item = Severity>) -> Self {
+        self.severities = severities.into_iter().collect();
+        self
+    }
+
+    /// Computes the summary and leaves nothing behind.
+    pub fn with_dry_run(mut self) -> Self {
+        self.dry_run = true;
+        self
+    }
+
+    /// Takes over a run of this line whose process is known to be dead.
+    pub fn with_take_over(mut self) -> Self {
+        self.take_over = true;
+        self
+    }
+
+    /// Sets how long the claim on the line holds without a sign of life.
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(Duration::from_secs(1));
+        self
+    }
+
+    /// Sets the time at which the run counts as made.
+    pub fn with_time(mut self, at: Timestamp) -> Self {
+        self.at = Some(at);
+        self
+    }
+
+    /// Sets who is told what the run meant.
+    pub fn with_subscriptions(mut self, to: impl IntoIterator<Item = Subscription>) -> Self {
+        self.subscriptions = to.into_iter().collect();
+        self
+    }
+}
+
+/// What a run did. Prints as its summary; that of a dry run says what would happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Import {
+    /// The run's number among those of its line.
+    pub run: i64,
+    /// The counts, and what stays open unseen.
+    pub summary: Summary,
+    /// What is missing from what was seen.
+    pub gaps: Vec<CoverageGap>,
+    /// How many findings this process received; more than the summary counts where occurrences were folded.
+    pub received: u64,
+    /// Why nothing came.
+    pub empty: Option<EmptyReason>,
+    /// The scan that was started or joined.
+    pub scan: Option<ScanId>,
+    /// True when the run went on where a dead process had left off.
+    pub resumed: bool,
+    /// True when nothing was written.
+    pub dry_run: bool,
+}
+
+impl fmt::Display for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dry_run {
+            let Summary { new, closed, reopened, recurrent, .. } = &self.summary;
+            write!(f, "would open {new}, close {closed}, reopen {reopened}, see {recurrent} again")?;
+            for kept in &self.summary.kept_open {
+                write!(f, "\nwould not close {} of {}: {}", kept.count, kept.partition, kept.reason)?;
+            }
+        } else {
+            write!(f, "{}", self.summary)?;
+        }
+        match &self.empty {
+            Some(reason) => write!(f, "\nnothing came: {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Imports the findings of a scanner, whatever its kind, into a store.
+///
+/// A run that ends in an error has closed nothing, opened nothing and told nobody. What it staged stays, and the next run of
+/// the line goes on from there; the end is the same as if nothing had happened. A process that was taken for dead and wakes up
+/// finds its run taken, and writes nothing.
+#[derive(Debug, Clone)]
+pub struct Importer {
+    scanner: Arc<dyn DastApiScanner>,
+    store: Arc<dyn Store>,
+}
+
+impl Importer {
+    /// An importer from the scanner into the store.
+    pub fn new(scanner: Arc<dyn DastApiScanner>, store: Arc<dyn Store>) -> Self {
+        Self { scanner, store }
+    }
+
+    /// Makes one run of the line.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when the line is of another scanner; `Conflict` while another process imports the line, or when one took
+    /// this run over; `Unsupported` when the scanner cannot read findings of such a target; `Deadline` when the scan has not ended
+    /// in time; those of the scanner and of the store. `Unexpected` when the scanner stops without proving its end.
+    pub async fn run(&self, line: &ImportLine, options: &ImportOptions) -> Result<Import> {
+        let key = self.scanner.info().key;
+        if line.scanner != key {
+            let message = format!("the line is of the scanner {}, this is {key}", line.scanner);
+            return Err(Error::new(ErrorKind::InvalidRequest, message).with_operation("import"));
+        }
+        let claim = Claim {
+            at: options.at.unwrap_or_else(Timestamp::now),
+            lease: options.lease,
+            take_over: options.take_over,
+            dry_run: options.dry_run,
+        };
+        let run = self.store.begin(line, &claim).await?;
+        let result = Running { importer: self, line, options, run: run.clone(), received: 0 }.import().await;
+        if result.is_err() || options.dry_run {
+            // The error of the run counts; a lease that cannot be given back ends by itself.
+            if let Err(error) = self.store.release(&run).await {
+                tracing::warn!(%error, "the line stays claimed until its lease ends");
+            }
+        }
+        result
+    }
+}
+
+struct Running<'a> {
+    importer: &'a Importer,
+    line: &'a ImportLine,
+    options: &'a ImportOptions,
+    run: Run,
+    received: u64,
+}
+
+/// A walk that proved its end.
+struct Walk {
+    coverage: Coverage,
+    resumed: bool,
+}
+
+impl Running<'_> {
+    async fn import(mut self) -> Result<Import> {
+        let (query, gaps) = self.prepare().await?;
+        let mut resumed = self.run.resume.is_some() && self.run.query.as_ref() == Some(&query);
+        if !resumed {
+            self.start_over(&query).await?;
+        }
+        let mut walk = self.walk(&query).await?;
+        resumed &= walk.resumed;
+        self.note_gaps(&mut walk.coverage, &gaps);
+        if walk.resumed {
+            let preview = self.importer.store.preview(&self.run, &walk.coverage).await?;
+            // A walk in two halves proves nothing by absence. Where that matters, one in a whole tells what an undisturbed
+            // run would have told.
+            if preview.kept_open_count() > 0 {
+                resumed = false;
+                self.start_over(&query).await?;
+                walk = self.walk(&query).await?;
+                self.note_gaps(&mut walk.coverage, &gaps);
+            }
+        }
+        let (store, coverage) = (&self.importer.store, &walk.coverage);
+        let summary = if self.options.dry_run {
+            store.preview(&self.run, coverage).await?
+        } else {
+            store.conclude(&self.run, coverage, &self.options.subscriptions).await?
+        };
+        let nothing = self.received == 0 && !resumed;
+        Ok(Import {
+            run: self.run.number,
+            summary,
+            gaps: walk.coverage.gaps().to_vec(),
+            received: self.received,
+            empty: nothing.then(|| EmptyReason::of(&query, &walk.coverage)),
+            scan: self.run.scan.clone(),
+            resumed,
+            dry_run: self.options.dry_run,
+        })
+    }
+
+    /// What to ask the scanner for, after a scan where one is wanted; and what is known to be missing from the answer.
+    async fn prepare(&mut self) -> Result<(FindingQuery, Vec<CoverageGap>)> {
+        let (scanner, mut gaps) = (&self.importer.scanner, Vec::new());
+        let can = scanner.info().capabilities;
+        let mut target = self.line.configuration.bind_target.clone();
+        let everything = target == appsec_core::BindTargetId::all();
+        if !everything {
+            match self.alive(scanner.find_target(target.as_str())).await {
+                Ok(found) => target = found.id,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let message = format!("the scanner does not list {target}, or not to these credentials");
+                    gaps.push(CoverageGap::new(GapKind::TargetMissing, message));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let wanted = self.options.scan || self.run.scan.is_some();
+        if wanted && can.start_scan && !self.options.dry_run {
+            gaps.extend(self.scan(&ScanRequest::new(target.clone())).await?);
+        }
+        let scope = match &self.run.scan {
+            Some(scan) if can.findings_by_scan => FindingScope::Scan(scan.clone()),
+            _ if everything && can.findings_all => FindingScope::All,
+            _ if can.findings_by_target => FindingScope::Targets(vec![target]),
+            _ => return Err(Error::unsupported("findings by target")),
+        };
+        let severities = self.options.severities.iter().cloned();
+        Ok((FindingQuery::new(scope).with_severities(severities), gaps))
+    }
+
+    /// Starts a scan, or goes on with that of a process that died, and waits for its end. A scan that failed is a gap: what it
+    /// found counts, its silence does not.
+    async fn scan(&mut self, request: &ScanRequest) -> Result<Option<CoverageGap>> {
+        let (scanner, store) = (&self.importer.scanner, &self.importer.store);
+        if self.run.scan.is_none() {
+            let scan = self.alive(scanner.start_scan(request)).await?.into_scan();
+            store.keep_scan(&self.run, &scan.id).await?;
+            self.run.scan = Some(scan.id);
+        }
+        let Some(id) = &self.run.scan else { return Ok(None) };
+        let watch = scanner.watch(id).every(self.options.poll_every).deadline(self.options.scan_deadline);
+        match self.alive(watch.into_future()).await {
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::ScanFailed => {
+                Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds what was missing under way, in this process or the one before, and what was found missing before the walk.
+    fn note_gaps(&self, coverage: &mut Coverage, gaps: &[CoverageGap]) {
+        for gap in self.run.gaps.iter().chain(gaps) {
+            coverage.add_gap(gap.clone());
+        }
+    }
+
+    async fn start_over(&mut self, query: &FindingQuery) -> Result<()> {
+        self.importer.store.start_over(&self.run, query).await?;
+        (self.run.resume, self.run.gaps, self.received) = (None, Vec::new(), 0);
+        self.run.query = Some(query.clone());
+        Ok(())
+    }
+
+    /// Stages all that comes, from where the run stands to the proof that it ended.
+    async fn walk(&mut self, query: &FindingQuery) -> Result<Walk> {
+        let mut restarts = 0;
+        loop {
+            let resumed = self.run.resume.is_some();
+            let asked = match self.run.resume.take() {
+                Some(point) => query.clone().with_resume(point),
+                None => query.clone(),
+            };
+            match self.stage_all(asked).await {
+                Ok(coverage) => return Ok(Walk { coverage, resumed }),
+                Err(error) if error.kind() == ErrorKind::ResumeExpired && restarts < MAX_RESTARTS => {
+                    tracing::info!(%error, "the walk starts over");
+                    restarts += 1;
+                    self.start_over(query).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn stage_all(&mut self, query: FindingQuery) -> Result<Coverage> {
+        let (scanner, store) = (&self.importer.scanner, &self.importer.store);
+        let mut events = scanner.findings(query);
+        while let Some(event) = self.alive(events.try_next()).await? {
+            match event {
+                FindingEvent::Batch(batch) => {
+                    self.received += batch.findings.len() as u64;
+                    store.stage(&self.run, &batch).await?;
+                    self.run.gaps = batch.gaps;
+                }
+                FindingEvent::End(coverage) => return Ok(coverage),
+                other => tracing::warn!(?other, "an event that this version does not know"),
+            }
+        }
+        let message = "the stream of findings stopped without proving its end";
+        Err(Error::new(ErrorKind::Unexpected, message).with_operation("import"))
+    }
+
+    /// Waits, and gives signs of life meanwhile. Not for work that holds a transaction: a store with one writer would wait for itself.
+    async fn alive<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(self.options.lease / 3) => {
+                    self.importer.store.renew(&self.run).await?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The verdict on one finding: what was known, what was seen, and what silence means.
+
+use appsec_core::{Coverage, FindingStatus, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::fold::Sighting;
+use crate::reconcile::KnownFinding;
+
+/// Where a finding stands in our book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum State {
+    /// There is something to do.
+    Open,
+    /// Gone, or fixed.
+    Closed,
+    /// The risk is accepted.
+    RiskAccepted,
+    /// Not a weakness.
+    FalsePositive,
+    /// Set aside.
+    Ignored,
+}
+
+/// A state that a person chose downstream. It stands whatever the scanner says, except that it says the finding is fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Decision {
+    /// The risk is accepted.
+    RiskAccepted,
+    /// Not a weakness.
+    FalsePositive,
+    /// Set aside.
+    Ignored,
+}
+
+impl Decision {
+    fn state(self) -> State {
+        match self {
+            Self::RiskAccepted => State::RiskAccepted,
+            Self::FalsePositive => State::FalsePositive,
+            Self::Ignored => State::Ignored,
+        }
+    }
+}
+
+/// What a run means for a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Change {
+    /// Not known before.
+    New,
+    /// Known, and still there.
+    Recurrent,
+    /// Closed before, and back.
+    Reopened,
+    /// Closed by this run.
+    Closed,
+    /// Open, not seen, and not closed: silence proves nothing here.
+    KeptOpen,
+    /// Nothing changes: closed before or set aside, and not seen; or never open.
+    Unchanged,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    pub(crate) state: State,
+    pub(crate) change: Change,
+    /// Why, in words a person can act on, for what closes and what stays open unseen.
+    pub(crate) reason: Option<String>,
+}
+
+impl Judgement {
+    fn new(state: State, change: Change) -> Self {
+        Self { state, change, reason: None }
+    }
+
+    fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
+
+/// The verdict on a finding that was seen.
+pub(crate) fn seen(known: Option<&KnownFinding>, sighting: &Sighting) -> Judgement {
+    let was = known.map(|known| known.state);
+    if sighting.status == Some(FindingStatus::Fixed) {
+        // Whatever the coverage: the scanner itself says so.
+        return match was {
+            Some(State::Closed) => Judgement::new(State::Closed, Change::Unchanged),
+            None => Judgement::new(State::Closed, Change::Unchanged)
+                .because("it was fixed before it was first imported"),
+            Some(_) => {
+                Judgement::new(State::Closed, Change::Closed).because("the scanner says that it is fixed")
+            }
+        };
+    }
+    if let (Some(known), Some(State::Closed)) = (known, was)
+        && is_older_than_the_closing(known, sighting)
+    {
+        return Judgement::new(State::Closed, Change::Unchanged)
+            .because("what was seen is older than the closing");
+    }
+    let state = match known.and_then(|known| known.decision) {
+        Some(decision) => decision.state(),
+        None => state_at_the_scanner(sighting.status.as_ref(), was),
+    };
+    let change = match was {
+        None => Change::New,
+        Some(State::Closed) => Change::Reopened,
+        Some(_) => Change::Recurrent,
+    };
+    Judgement::new(state, change)
+}
+
+/// The state by the scanner's word. A route that has no word for it does not overwrite what is known.
+fn state_at_the_scanner(status: Option<&FindingStatus>, was: Option<State>) -> State {
+    match status {
+        Some(FindingStatus::RiskAccepted) => State::RiskAccepted,
+        Some(FindingStatus::FalsePositive) => State::FalsePositive,
+        Some(FindingStatus::Ignored) => State::Ignored,
+        None => was.filter(|was| *was != State::Closed).unwrap_or(State::Open),
+        Some(_) => State::Open,
+    }
+}
+
+/// True when a sighting without a status is of a time before the finding was closed: old news reopen nothing.
+fn is_older_than_the_closing(known: &KnownFinding, sighting: &Sighting) -> bool {
+    sighting.status.is_none()
+        && matches!((sighting.seen_at, known.closed_at), (Some(seen), Some(closed)) if seen < closed)
+}
+
+/// The verdict on a finding that was known and not seen.
+pub(crate) fn unseen(known: &KnownFinding, coverage: &Coverage) -> Judgement {
+    if known.state != State::Open {
+        // Set aside or accepted is a state of its own, never closed by silence.
+        return Judgement::new(known.state, Change::Unchanged);
+    }
+    match coverage.silence_of(&known.partition) {
+        None => Judgement::new(State::Closed, Change::Closed)
+            .because("the scanner examined the place completely and did not report it"),
+        Some(reason) => Judgement::new(State::Open, Change::KeptOpen).because(reason),
+    }
+}
+
+/// When a finding was closed, after a verdict at the given time.
+pub(crate) fn closed_at(
+    known: Option<&KnownFinding>,
+    judgement: &Judgement,
+    fixed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    match (judgement.state, judgement.change) {
+        (State::Closed, Change::Unchanged) => {
+            known.and_then(|known| known.closed_at).or(fixed_at).or(Some(now))
+        }
+        (State::Closed, _) => fixed_at.or(Some(now)),
+        _ => None,
+    }
+}

@@ -1,0 +1,110 @@
+//! An outbox without a database.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use appsec_core::{Error, ErrorKind, Result, Timestamp, async_trait};
+
+use super::{Message, MessageId, MessageState, Outbox};
+
+/// An outbox that ends with the process, for tests.
+#[derive(Debug, Default)]
+pub struct MemoryOutbox {
+    messages: Mutex<BTreeMap<MessageId, Message>>,
+}
+
+impl MemoryOutbox {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every message, by id.
+    pub fn messages(&self) -> Vec<Message> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<MessageId, Message>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryOutbox {
+    async fn enqueue(&self, messages: &[Message]) -> Result<()> {
+        let mut kept = self.lock();
+        for message in messages {
+            kept.entry(message.id.clone()).or_insert_with(|| message.clone());
+        }
+        Ok(())
+    }
+
+    async fn claim(
+        &self,
+        endpoint: &str,
+        now: Timestamp,
+        hold: Duration,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        let mut kept = self.lock();
+        let is_due = |message: &&mut Message| {
+            message.endpoint == endpoint && message.state == MessageState::Pending && message.due_at <= now
+        };
+        let mut due: Vec<&mut Message> = kept.values_mut().filter(is_due).collect();
+        due.sort_by_key(|message| message.due_at);
+        due.truncate(limit);
+        let until = now.saturating_add(hold).unwrap_or(Timestamp::MAX);
+        Ok(due
+            .into_iter()
+            .map(|message| {
+                (message.attempts, message.due_at) = (message.attempts.saturating_add(1), until);
+                message.clone()
+            })
+            .collect())
+    }
+
+    async fn delivered(&self, claimed: &Message) -> Result<()> {
+        if let Some(message) = self.lock().get_mut(&claimed.id) {
+            (message.state, message.last_error) = (MessageState::Delivered, None);
+        }
+        Ok(())
+    }
+
+    async fn failed(&self, claimed: &Message, error: &str, retry_at: Option<Timestamp>) -> Result<()> {
+        if let Some(message) = self.lock().get_mut(&claimed.id)
+            && message.state == MessageState::Pending
+            && message.attempts == claimed.attempts
+        {
+            message.last_error = Some(error.to_owned());
+            match retry_at {
+                Some(at) => message.due_at = at,
+                None => message.state = MessageState::Dead,
+            }
+        }
+        Ok(())
+    }
+
+    async fn dead_letters(&self, after: Option<&MessageId>, limit: usize) -> Result<Vec<Message>> {
+        let kept = self.lock();
+        let dead = kept.values().filter(|message| message.state == MessageState::Dead);
+        Ok(dead
+            .filter(|message| after.is_none_or(|after| message.id > *after))
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    async fn message(&self, id: &MessageId) -> Result<Option<Message>> {
+        Ok(self.lock().get(id).cloned())
+    }
+
+    async fn redeliver(&self, id: &MessageId, now: Timestamp) -> Result<()> {
+        let mut kept = self.lock();
+        let message = kept
+            .get_mut(id)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no message has the id {id}")))?;
+        (message.state, message.attempts, message.due_at) = (MessageState::Pending, 0, now);
+        Ok(())
+    }
+}

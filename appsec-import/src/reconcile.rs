@@ -1,0 +1,188 @@
+//! What one run means for everything that was known: new, recurrent, reopened, closed, or kept open because silence proves nothing.
+
+use std::collections::HashMap;
+
+use appsec_core::{Coverage, Finding, FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::fold::{Sighting, earliest, fold};
+use crate::judge::{self, Change, Decision, Judgement, State};
+use crate::summary::Summary;
+
+/// What is known of a finding of one import line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KnownFinding {
+    /// Its identity.
+    pub fingerprint: Fingerprint,
+    /// The scanner's own ids of it, matched before the fingerprint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// Where it stands.
+    pub state: State,
+    /// What a person decided downstream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// How grave it was when last seen.
+    pub severity: Severity,
+    /// Where it stood at the scanner, as far as a route ever said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<FindingStatus>,
+    /// The partition of its last sighting: the one whose silence counts.
+    pub partition: PartitionKey,
+    /// The broken rule's name.
+    pub title: String,
+    /// Where it is.
+    pub place: String,
+    /// When it was first seen, by the scanner's clock where it has one.
+    pub first_seen: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
+    /// When it was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+}
+
+/// A finding after a run, and what the run meant for it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What is known now.
+    pub finding: KnownFinding,
+    /// What the run meant.
+    pub change: Change,
+    /// Why, in words a person can act on, for what closes and for what stays open unseen.
+    pub reason: Option<String>,
+}
+
+/// What a run meant.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Reconciliation {
+    /// Every finding, those known before first and in their order.
+    pub outcomes: Vec<Outcome>,
+    /// The counts, and what stays open unseen, by reason.
+    pub summary: Summary,
+}
+
+/// Reconciles what a run saw with what was known of its import line.
+///
+/// A finding closes when the scanner says that it is fixed, whatever the coverage; or by absence, when its last sighting lies in
+/// a partition without gaps whose absence means gone. Anything else stays open, and the outcome says why. Risk accepted,
+/// ignored and false positive are states of their own and never close by absence; a person's decision stands against the scanner's word
+/// except when that is "fixed". Findings are matched by the scanner's own ids first, then by fingerprint, so that a renamed rule is
+/// no wave of closed and new ones. Equal ones in a run are occurrences: the highest severity and the most open status count.
+///
+/// Pure: nothing is stored, and the clock is an argument.
+pub fn reconcile<'a>(
+    known: Vec<KnownFinding>,
+    seen: impl IntoIterator<Item = &'a Finding>,
+    coverage: &Coverage,
+    now: Timestamp,
+) -> Reconciliation {
+    let index = Index::of(&known);
+    let mut sightings: Vec<Option<Sighting>> = vec![None; known.len()];
+    let mut new = Vec::new();
+    for sighting in fold(seen) {
+        match index.find(&sighting).and_then(|place| sightings.get_mut(place)) {
+            Some(place @ None) => *place = Some(sighting),
+            // Two sightings of one known finding that share neither id nor fingerprint: the second is a finding of its own.
+            Some(Some(_)) | None => new.push(sighting),
+        }
+    }
+    let mut outcomes: Vec<_> = known
+        .into_iter()
+        .zip(sightings)
+        .map(|(known, sighting)| match sighting {
+            Some(sighting) => {
+                let taken = index.by_fingerprint.contains_key(&sighting.fingerprint);
+                seen_again(known, sighting, now, taken)
+            }
+            None => not_seen(known, coverage, now),
+        })
+        .collect();
+    outcomes.extend(new.into_iter().map(|sighting| seen_first(sighting, now)));
+    let summary = Summary::of(&outcomes);
+    Reconciliation { outcomes, summary }
+}
+
+/// Where a known finding is found, by id and by fingerprint.
+struct Index {
+    by_alias: HashMap<String, usize>,
+    by_fingerprint: HashMap<Fingerprint, usize>,
+}
+
+impl Index {
+    fn of(known: &[KnownFinding]) -> Self {
+        let mut by_alias = HashMap::new();
+        let mut by_fingerprint = HashMap::new();
+        for (place, finding) in known.iter().enumerate() {
+            by_fingerprint.entry(finding.fingerprint).or_insert(place);
+            for alias in &finding.aliases {
+                by_alias.entry(alias.clone()).or_insert(place);
+            }
+        }
+        Self { by_alias, by_fingerprint }
+    }
+
+    fn find(&self, sighting: &Sighting) -> Option<usize> {
+        let by_alias = sighting.aliases.iter().find_map(|alias| self.by_alias.get(alias));
+        by_alias.or_else(|| self.by_fingerprint.get(&sighting.fingerprint)).copied()
+    }
+}
+
+pub(crate) fn seen_first(sighting: Sighting, now: Timestamp) -> Outcome {
+    let judgement = judge::seen(None, &sighting);
+    let closed_at = judge::closed_at(None, &judgement, sighting.fixed_at, now);
+    let last_seen = sighting.seen_at.unwrap_or(now);
+    let finding = KnownFinding {
+        fingerprint: sighting.fingerprint,
+        aliases: sighting.aliases,
+        state: judgement.state,
+        decision: None,
+        severity: sighting.severity,
+        status: sighting.status,
+        partition: sighting.partition,
+        title: sighting.title,
+        place: sighting.place,
+        first_seen: sighting.first_seen.unwrap_or(last_seen),
+        last_seen,
+        closed_at,
+    };
+    outcome(finding, judgement)
+}
+
+/// `taken` is true when the sighting's fingerprint is that of a known finding, this one or another.
+pub(crate) fn seen_again(known: KnownFinding, sighting: Sighting, now: Timestamp, taken: bool) -> Outcome {
+    let judgement = judge::seen(Some(&known), &sighting);
+    let closed_at = judge::closed_at(Some(&known), &judgement, sighting.fixed_at, now);
+    let mut finding = known;
+    // A rule that was renamed gives a new fingerprint, unless that is another finding's.
+    if !taken {
+        finding.fingerprint = sighting.fingerprint;
+    }
+    for alias in sighting.aliases {
+        if !finding.aliases.contains(&alias) {
+            finding.aliases.push(alias);
+        }
+    }
+    finding.state = judgement.state;
+    finding.severity = sighting.severity;
+    finding.status = sighting.status.or(finding.status);
+    finding.partition = sighting.partition;
+    (finding.title, finding.place) = (sighting.title, sighting.place);
+    finding.first_seen = earliest(sighting.first_seen, Some(finding.first_seen)).unwrap_or(now);
+    finding.last_seen = finding.last_seen.max(sighting.seen_at.unwrap_or(now));
+    finding.closed_at = closed_at;
+    outcome(finding, judgement)
+}
+
+pub(crate) fn not_seen(known: KnownFinding, coverage: &Coverage, now: Timestamp) -> Outcome {
+    let judgement = judge::unseen(&known, coverage);
+    let closed_at = judge::closed_at(Some(&known), &judgement, None, now);
+    outcome(KnownFinding { state: judgement.state, closed_at, ..known }, judgement)
+}
+
+fn outcome(finding: KnownFinding, judgement: Judgement) -> Outcome {
+    Outcome { finding, change: judgement.change, reason: judgement.reason }
+}

@@ -1,0 +1,76 @@
+//! Reading: the findings of a line, and why one is in its state.
+
+use appsec_core::{Fingerprint, Result};
+use sqlx::any::AnyRow;
+
+use super::rows::{COLUMNS, kept, of_word, time};
+use super::runs::DONE;
+use super::{SqlStore, args, get};
+use crate::explain::{Explanation, Verdict};
+use crate::line::ImportLine;
+use crate::reconcile::KnownFinding;
+use crate::store::{FindingNumber, Page};
+
+impl SqlStore {
+    pub(super) async fn read_findings(
+        &self,
+        line: &ImportLine,
+        page: Page,
+    ) -> Result<Vec<(FindingNumber, KnownFinding)>> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM finding f WHERE f.line = (SELECT id FROM line WHERE key = $1) AND f.id > $2
+             ORDER BY f.id LIMIT $3"
+        );
+        let rows = self.rows(&text, args![line.key(), page.after, i64::from(page.limit)]).await?;
+        rows.iter().map(|row| kept(row).map(|kept| (kept.id, kept.finding))).collect()
+    }
+
+    pub(super) async fn read_explanation(
+        &self,
+        line: &ImportLine,
+        finding: &Fingerprint,
+    ) -> Result<Option<Explanation>> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM finding f
+             WHERE f.line = (SELECT id FROM line WHERE key = $1) AND f.fingerprint = $2 ORDER BY f.id LIMIT 1"
+        );
+        let Some(row) = self.rows(&text, args![line.key(), finding.to_string()]).await?.into_iter().next()
+        else {
+            return Ok(None);
+        };
+        let finding = kept(&row)?;
+        let text = "SELECT r.number, r.started_at, r.tag, h.state, h.change, h.reason
+                    FROM run r LEFT JOIN history h ON h.line = r.line AND h.run = r.number AND h.finding = $2
+                    WHERE r.line = (SELECT id FROM line WHERE key = $1) AND r.state = $3
+                        AND r.number >= (SELECT MIN(run) FROM history b WHERE b.line = r.line AND b.finding = $2)
+                    ORDER BY r.number";
+        let rows = self.rows(text, args![line.key(), finding.id, DONE]).await?;
+        let mut verdicts: Vec<Verdict> = Vec::with_capacity(rows.len());
+        for row in rows {
+            if let Some(verdict) = verdict(&row, verdicts.last())? {
+                verdicts.push(verdict);
+            }
+        }
+        Ok(Some(Explanation::new(finding.finding, verdicts)))
+    }
+}
+
+/// A run's verdict: what was kept of it, else what follows from the verdict before.
+fn verdict(row: &AnyRow, before: Option<&Verdict>) -> Result<Option<Verdict>> {
+    let (state, change, reason) = if let Some(state) = get::<Option<String>>(row, "state")? {
+        let change: String = get(row, "change")?;
+        (of_word(&state)?, of_word(&change)?, get::<Option<String>>(row, "reason")?)
+    } else {
+        let Some(before) = before else { return Ok(None) };
+        let (change, reason) = Verdict::then(before.change, before.reason.as_deref());
+        (before.state, change, reason.map(str::to_owned))
+    };
+    Ok(Some(Verdict {
+        run: get(row, "number")?,
+        at: time(&get::<String>(row, "started_at")?)?,
+        scan_tag: get(row, "tag")?,
+        state,
+        change,
+        reason,
+    }))
+}

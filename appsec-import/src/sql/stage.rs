@@ -1,0 +1,161 @@
+//! Staging: findings folded into sightings as they come, so that a run of any size needs the memory of a batch.
+
+use std::collections::HashMap;
+
+use appsec_core::{FindingBatch, Fingerprint, Result};
+use serde::Serialize;
+
+use super::{SqlStore, Tx, args, get, json, lost, parse};
+use crate::fold::{Folder, Sighting};
+use crate::store::Run;
+
+/// A sighting as it is staged.
+#[derive(Debug, Serialize)]
+struct StagedRow {
+    place: i64,
+    /// The known finding that it is, unless an earlier sighting is.
+    found: Option<i64>,
+    /// 1 when its fingerprint is that of a known finding.
+    taken: u8,
+    body: String,
+}
+
+/// What a sighting is found by. Ids and fingerprints are told apart by their first letter.
+#[derive(Debug, Serialize)]
+struct KeyRow {
+    key: String,
+    place: i64,
+}
+
+fn fingerprint_key(fingerprint: Fingerprint) -> String {
+    format!("f{fingerprint}")
+}
+
+fn alias_key(alias: &str) -> String {
+    format!("a{alias}")
+}
+
+impl SqlStore {
+    pub(super) async fn stage_batch(&self, run: &Run, batch: &FindingBatch) -> Result<()> {
+        let sightings: Vec<_> = batch.findings.iter().map(|finding| Sighting::of(finding).stored()).collect();
+        let mut tx = self.transaction().await?;
+        tx.hold(run).await?;
+        let row = tx
+            .row("SELECT places FROM run WHERE line = $1 AND number = $2", args![run.line, run.number])
+            .await?;
+        let places: i64 = get(&row.ok_or_else(lost)?, "places")?;
+        let places = tx.fold_in(run, sightings, places).await?;
+        let set = "UPDATE run SET resume = $3, gaps = $4, places = $5 WHERE line = $1 AND number = $2";
+        let (resume, gaps) = (json(&batch.resume)?, json(&batch.gaps)?);
+        tx.run(set, args![run.line, run.number, resume, gaps, places]).await?;
+        tx.commit().await
+    }
+}
+
+impl Tx {
+    /// Folds the sightings into those that are staged, and gives the next free place.
+    async fn fold_in(&mut self, run: &Run, sightings: Vec<Sighting>, next: i64) -> Result<i64> {
+        if sightings.is_empty() {
+            return Ok(next);
+        }
+        let (mut folder, mut places) = self.staged(run, &sightings).await?;
+        let known_keys = folder.keys().0.len() + folder.keys().1.len();
+        for sighting in sightings {
+            folder.add(sighting);
+        }
+        let (by_fingerprint, by_alias) = folder.keys();
+        let count = by_fingerprint.values().chain(by_alias.values()).max().map_or(0, |last| last + 1);
+        let mut next = next;
+        while places.len() < count {
+            places.push(next);
+            next += 1;
+        }
+        let keys = by_fingerprint.iter().map(|(fingerprint, at)| (fingerprint_key(*fingerprint), *at));
+        let keys = keys.chain(by_alias.iter().map(|(alias, at)| (alias_key(alias), *at)));
+        let keys: Vec<_> =
+            keys.filter_map(|(key, at)| places.get(at).map(|place| KeyRow { key, place: *place })).collect();
+        if keys.len() > known_keys {
+            let write = "INSERT INTO staged_key (line, run, key, place)
+                         SELECT $1, $2, value->>'key', CAST(value->>'place' AS BIGINT) FROM {rows:3} WHERE true
+                         ON CONFLICT (line, run, key) DO NOTHING";
+            self.run(write, args![run.line, run.number, json(&keys)?]).await?;
+        }
+        let rows = self.match_known(run, folder.into_sightings(), &places).await?;
+        let write = "INSERT INTO staged (line, run, place, found, taken, body)
+                     SELECT $1, $2, CAST(value->>'place' AS BIGINT), CAST(value->>'found' AS BIGINT),
+                         CAST(value->>'taken' AS BIGINT), value->>'body'
+                     FROM {rows:3} WHERE true
+                     ON CONFLICT (line, run, place) DO UPDATE
+                         SET found = excluded.found, taken = excluded.taken, body = excluded.body";
+        self.run(write, args![run.line, run.number, json(&rows)?]).await?;
+        Ok(next)
+    }
+
+    /// What is staged already of these sightings, and its places.
+    async fn staged(&mut self, run: &Run, sightings: &[Sighting]) -> Result<(Folder, Vec<i64>)> {
+        let mut keys: Vec<String> = Vec::new();
+        for sighting in sightings {
+            keys.push(fingerprint_key(sighting.fingerprint));
+            keys.extend(sighting.aliases.iter().map(|alias| alias_key(alias)));
+        }
+        let find = "SELECT k.key AS key, s.place AS place, s.body AS body
+                    FROM {words:3} AS wanted
+                    JOIN staged_key k ON k.line = $1 AND k.run = $2 AND k.key = wanted.value
+                    JOIN staged s ON s.line = k.line AND s.run = k.run AND s.place = k.place";
+        let rows = self.rows(find, args![run.line, run.number, json(&keys)?]).await?;
+        let (mut folder, mut places, mut at) = (Folder::default(), Vec::new(), HashMap::new());
+        for row in rows {
+            let place: i64 = get(&row, "place")?;
+            let index = if let Some(index) = at.get(&place) {
+                *index
+            } else {
+                let body: String = get(&row, "body")?;
+                let index = folder.restore(parse(&body, "a sighting")?);
+                places.push(place);
+                at.insert(place, index);
+                index
+            };
+            let key: String = get(&row, "key")?;
+            match key.split_at_checked(1) {
+                Some(("f", fingerprint)) => folder.restore_fingerprint(fingerprint.parse()?, index),
+                Some((_, alias)) => folder.restore_alias(alias.to_owned(), index),
+                None => {}
+            }
+        }
+        Ok((folder, places))
+    }
+
+    /// Which known findings the sightings are: by the first id that is known, else by fingerprint. What is known does not change
+    /// between staging and verdict, since one run at a time holds the line.
+    async fn match_known(
+        &mut self,
+        run: &Run,
+        sightings: Vec<Sighting>,
+        places: &[i64],
+    ) -> Result<Vec<StagedRow>> {
+        let aliases: Vec<_> = sightings.iter().flat_map(|sighting| &sighting.aliases).collect();
+        let by_alias = "SELECT a.alias AS key, MIN(a.finding) AS finding FROM {words:2} AS wanted
+                        JOIN finding_alias a ON a.line = $1 AND a.alias = wanted.value GROUP BY a.alias";
+        let by_alias = self.found(by_alias, run.line, json(&aliases)?).await?;
+        let fingerprints: Vec<_> = sightings.iter().map(|sighting| sighting.fingerprint).collect();
+        let by_fingerprint = "SELECT f.fingerprint AS key, MIN(f.id) AS finding FROM {words:2} AS wanted
+                              JOIN finding f ON f.line = $1 AND f.fingerprint = wanted.value GROUP BY f.fingerprint";
+        let by_fingerprint = self.found(by_fingerprint, run.line, json(&fingerprints)?).await?;
+        let rows = sightings.into_iter().zip(places).map(|(sighting, place)| {
+            let same_print = by_fingerprint.get(&sighting.fingerprint.to_string()).copied();
+            let same_id = sighting.aliases.iter().find_map(|alias| by_alias.get(alias)).copied();
+            Ok(StagedRow {
+                place: *place,
+                found: same_id.or(same_print),
+                taken: u8::from(same_print.is_some()),
+                body: json(&sighting)?,
+            })
+        });
+        rows.collect()
+    }
+
+    async fn found(&mut self, text: &str, line: i64, keys: String) -> Result<HashMap<String, i64>> {
+        let rows = self.rows(text, args![line, keys]).await?;
+        rows.iter().map(|row| Ok((get(row, "key")?, get(row, "finding")?))).collect()
+    }
+}

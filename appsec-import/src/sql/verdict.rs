@@ -1,0 +1,249 @@
+//! The verdict, page by page in one transaction. What it decides is decided by the same functions as in `reconcile`.
+
+use appsec_core::{Coverage, Result, Timestamp};
+use serde::Serialize;
+
+use super::rows::{COLUMNS, Kept, kept, word};
+use super::runs::DONE;
+use super::{SqlStore, Tx, args, get, json, lost, parse};
+use crate::explain::Verdict;
+use crate::fold::Sighting;
+use crate::outbox::{EventBatcher, Subscription, messages_of};
+use crate::reconcile::{Outcome, not_seen, seen_again, seen_first};
+use crate::store::Run;
+use crate::summary::{Summary, Tally};
+
+/// Findings in one page.
+const PAGE: i64 = 512;
+
+#[derive(Debug, Serialize)]
+struct HistoryRow {
+    finding: i64,
+    state: String,
+    change: String,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct AliasRow<'a> {
+    alias: &'a str,
+    finding: i64,
+}
+
+/// A verdict under way.
+struct Judging<'a> {
+    run: &'a Run,
+    coverage: &'a Coverage,
+    /// Who is told; `None` when nothing is written.
+    to: Option<&'a [Subscription]>,
+    events: EventBatcher,
+    tally: Tally,
+    /// How many findings were known before; the numbers of new ones follow.
+    known: i64,
+    new: i64,
+}
+
+impl SqlStore {
+    /// Gives the verdict; without subscriptions to tell, not even an empty list of them, only its summary.
+    pub(super) async fn judge_run(
+        &self,
+        run: &Run,
+        coverage: &Coverage,
+        to: Option<&[Subscription]>,
+    ) -> Result<Summary> {
+        let mut tx = self.transaction().await?;
+        tx.hold(run).await?;
+        let row = tx.row("SELECT findings FROM line WHERE id = $1", args![run.line]).await?;
+        let mut judging = Judging {
+            run,
+            coverage,
+            to,
+            events: EventBatcher::new(run.note.clone(), run.started_at),
+            tally: Tally::default(),
+            known: get(&row.ok_or_else(lost)?, "findings")?,
+            new: 0,
+        };
+        judging.seen(&mut tx).await?;
+        judging.unseen(&mut tx).await?;
+        let Judging { events, tally, known, new, .. } = judging;
+        let summary = tally.summary();
+        let Some(to) = to else {
+            tx.rollback().await?;
+            return Ok(summary);
+        };
+        tx.run("UPDATE line SET findings = $2 WHERE id = $1", args![run.line, known + new]).await?;
+        for event in events.finish(&summary, coverage) {
+            tx.write_messages(&messages_of(&event, to)).await?;
+        }
+        let end = "UPDATE run SET state = $3, ended_at = $4, summary = $5, coverage = $6, lease_until = 0
+                   WHERE line = $1 AND number = $2";
+        let (at, kept_coverage) = (Timestamp::now().to_string(), json(coverage)?);
+        tx.run(end, args![run.line, run.number, DONE, at, json(&summary)?, kept_coverage]).await?;
+        tx.commit().await?;
+        self.clear(run).await;
+        Ok(summary)
+    }
+
+    /// Removes what was staged. The verdict stands whether or not this succeeds: the next claim removes what is left.
+    async fn clear(&self, run: &Run) {
+        let cleared = async {
+            let mut tx = self.transaction().await?;
+            tx.drop_staged(run).await?;
+            tx.commit().await
+        };
+        if let Err(error) = cleared.await {
+            tracing::warn!(%error, "what was staged is left for the next run to remove");
+        }
+    }
+}
+
+impl Judging<'_> {
+    /// What was seen, in the order in which it came.
+    async fn seen(&mut self, tx: &mut Tx) -> Result<()> {
+        // Of two sightings that are one known finding the first is it; the second is a finding of its own.
+        let text = format!(
+            "SELECT s.place AS at, s.taken, s.body, {COLUMNS}
+             FROM staged s LEFT JOIN finding f ON f.line = s.line AND f.id = s.found
+                 AND NOT EXISTS (SELECT 1 FROM staged o WHERE o.line = s.line AND o.run = s.run
+                                 AND o.found = s.found AND o.place < s.place)
+             WHERE s.line = $1 AND s.run = $2 AND s.place > $3 ORDER BY s.place LIMIT $4"
+        );
+        let mut after = -1;
+        loop {
+            let rows = tx.rows(&text, args![self.run.line, self.run.number, after, PAGE]).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = get(last, "at")?;
+            let mut page = Page::default();
+            for row in &rows {
+                let body: String = get(row, "body")?;
+                let sighting: Sighting = parse(&body, "a sighting")?;
+                if get::<Option<i64>>(row, "id")?.is_some() {
+                    let was = kept(row)?;
+                    let taken = get::<i64>(row, "taken")? != 0;
+                    let now = seen_again(was.finding.clone(), sighting, self.run.started_at, taken);
+                    page.again(&was, now)?;
+                } else {
+                    self.new += 1;
+                    page.first(self.known + self.new, seen_first(sighting, self.run.started_at))?;
+                }
+            }
+            self.write(tx, page).await?;
+        }
+    }
+
+    /// What was known and not seen, as far as the run means anything for it.
+    async fn unseen(&mut self, tx: &mut Tx) -> Result<()> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM finding f
+             WHERE f.line = $1 AND f.id > $3 AND f.id <= $4 AND (f.state = 'open' OR f.change NOT IN ('closed', 'unchanged'))
+                 AND NOT EXISTS (SELECT 1 FROM staged s WHERE s.line = f.line AND s.run = $2 AND s.found = f.id)
+             ORDER BY f.id LIMIT $5"
+        );
+        let mut after = 0;
+        loop {
+            let rows = tx.rows(&text, args![self.run.line, self.run.number, after, self.known, PAGE]).await?;
+            let mut page = Page::default();
+            for row in &rows {
+                let was = kept(row)?;
+                after = was.id;
+                let now = not_seen(was.finding.clone(), self.coverage, self.run.started_at);
+                page.again(&was, now)?;
+            }
+            if page.outcomes.is_empty() {
+                return Ok(());
+            }
+            self.write(tx, page).await?;
+        }
+    }
+
+    async fn write(&mut self, tx: &mut Tx, page: Page) -> Result<()> {
+        page.outcomes.iter().for_each(|(_, outcome)| self.tally.add(outcome));
+        let Some(to) = self.to else { return Ok(()) };
+        for (_, outcome) in &page.outcomes {
+            let event = self.events.push(&outcome.finding, outcome.change, outcome.reason.as_deref());
+            if let Some(event) = event {
+                tx.write_messages(&messages_of(&event, to)).await?;
+            }
+        }
+        let changed = page.changed;
+        let written: Vec<_> = page
+            .outcomes
+            .into_iter()
+            .zip(changed)
+            .filter_map(|(outcome, changed)| changed.then_some(outcome))
+            .collect();
+        tx.write_findings(self.run.line, &written).await?;
+        tx.write_aliases(self.run.line, &page.aliases).await?;
+        tx.write_history(self.run, &page.history).await
+    }
+}
+
+/// A page of verdicts, and what of them is to be written.
+#[derive(Debug, Default)]
+struct Page {
+    outcomes: Vec<(i64, Outcome)>,
+    changed: Vec<bool>,
+    aliases: Vec<(String, i64)>,
+    history: Vec<HistoryRow>,
+}
+
+impl Page {
+    fn first(&mut self, id: i64, outcome: Outcome) -> Result<()> {
+        self.aliases.extend(outcome.finding.aliases.iter().map(|alias| (alias.clone(), id)));
+        self.remember(id, &outcome)?;
+        self.outcomes.push((id, outcome));
+        self.changed.push(true);
+        Ok(())
+    }
+
+    fn again(&mut self, was: &Kept, now: Outcome) -> Result<()> {
+        let new = now.finding.aliases.iter().filter(|alias| !was.finding.aliases.contains(alias));
+        self.aliases.extend(new.map(|alias| (alias.clone(), was.id)));
+        let expected = Verdict::then(was.change, was.reason.as_deref());
+        let surprising =
+            expected != (now.change, now.reason.as_deref()) || was.finding.state != now.finding.state;
+        if surprising {
+            self.remember(was.id, &now)?;
+        }
+        let same = was.finding == now.finding && was.change == now.change && was.reason == now.reason;
+        self.outcomes.push((was.id, now));
+        self.changed.push(!same);
+        Ok(())
+    }
+
+    fn remember(&mut self, finding: i64, outcome: &Outcome) -> Result<()> {
+        self.history.push(HistoryRow {
+            finding,
+            state: word(&outcome.finding.state)?,
+            change: word(&outcome.change)?,
+            reason: outcome.reason.clone(),
+        });
+        Ok(())
+    }
+}
+
+impl Tx {
+    async fn write_aliases(&mut self, line: i64, aliases: &[(String, i64)]) -> Result<()> {
+        if aliases.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> =
+            aliases.iter().map(|(alias, finding)| AliasRow { alias, finding: *finding }).collect();
+        let write = "INSERT INTO finding_alias (line, alias, finding)
+                     SELECT $1, value->>'alias', CAST(value->>'finding' AS BIGINT) FROM {rows:2} WHERE true
+                     ON CONFLICT (line, alias, finding) DO NOTHING";
+        self.run(write, args![line, json(&rows)?]).await?;
+        Ok(())
+    }
+
+    async fn write_history(&mut self, run: &Run, rows: &[HistoryRow]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let write = "INSERT INTO history (line, finding, run, state, change, reason)
+                     SELECT $1, CAST(value->>'finding' AS BIGINT), $2, value->>'state', value->>'change', value->>'reason'
+                     FROM {rows:3} WHERE true";
+        self.run(write, args![run.line, run.number, json(&rows)?]).await?;
+        Ok(())
+    }
+}

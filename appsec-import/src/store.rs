@@ -1,0 +1,163 @@
+//! Where import lines, their runs and their findings are kept.
+
+use std::fmt;
+use std::time::Duration;
+
+use appsec_core::{
+    Coverage, CoverageGap, FindingBatch, FindingQuery, Fingerprint, Result, ResumePoint, ScanId, Timestamp,
+};
+use async_trait::async_trait;
+
+use crate::explain::Explanation;
+use crate::line::ImportLine;
+use crate::outbox::{RunNote, Subscription};
+use crate::reconcile::KnownFinding;
+use crate::summary::Summary;
+
+/// What a run asks for when it claims its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim {
+    /// The time at which the run counts as made.
+    pub at: Timestamp,
+    /// How long the claim holds without a sign of life.
+    pub lease: Duration,
+    /// Takes over a run whose claim still holds, whose process is known to be dead.
+    pub take_over: bool,
+    /// A run that is for its summary only. It claims nothing and leaves nothing.
+    pub dry_run: bool,
+}
+
+impl Claim {
+    /// A claim for a run at the given time, with a lease of two minutes.
+    pub fn new(at: Timestamp) -> Self {
+        Self { at, lease: Duration::from_mins(2), take_over: false, dry_run: false }
+    }
+}
+
+/// A run that holds its line. What it carries beyond its names is where an earlier process left off.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Run {
+    /// The store's number of the line.
+    pub line: i64,
+    /// The run's number among those of its line, from 1.
+    pub number: i64,
+    /// How the run is named in what is told of it.
+    pub note: RunNote,
+    /// Grows with each process that holds the run; one with an older fence writes nothing.
+    pub fence: i64,
+    /// The time at which the run counts as made; kept when another process goes on with it.
+    pub started_at: Timestamp,
+    /// How long the claim holds without a sign of life.
+    pub lease: Duration,
+    /// True when nothing of it stays.
+    pub dry_run: bool,
+    /// The scan that was started for it.
+    pub scan: Option<ScanId>,
+    /// What was asked of the scanner.
+    pub query: Option<FindingQuery>,
+    /// Where to go on after what is staged.
+    pub resume: Option<ResumePoint>,
+    /// What was missing so far.
+    pub gaps: Vec<CoverageGap>,
+}
+
+impl Run {
+    /// A run that begins.
+    pub fn new(line: i64, number: i64, note: RunNote, fence: i64, claim: &Claim) -> Self {
+        Self {
+            line,
+            number,
+            note,
+            fence,
+            started_at: claim.at,
+            lease: claim.lease,
+            dry_run: claim.dry_run,
+            scan: None,
+            query: None,
+            resume: None,
+            gaps: Vec::new(),
+        }
+    }
+}
+
+/// Where import lines, their runs and their findings are kept.
+///
+/// Each method is one transaction, or as many as it likes where it says so. Every method that takes a [`Run`] writes nothing and
+/// answers `Conflict` when another process has taken the run over, or when it has ended.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Begins a run, or goes on with one that a dead process left.
+    ///
+    /// # Errors
+    /// `Conflict` while another process holds the line.
+    async fn begin(&self, line: &ImportLine, claim: &Claim) -> Result<Run>;
+
+    /// Gives a sign of life.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn renew(&self, run: &Run) -> Result<()>;
+
+    /// Keeps which scan was started.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn keep_scan(&self, run: &Run, scan: &ScanId) -> Result<()>;
+
+    /// Begins to stage the answer to a query, and drops whatever was staged.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn start_over(&self, run: &Run, query: &FindingQuery) -> Result<()>;
+
+    /// Stages a batch with its resume point and gaps. A finding that comes again changes nothing, or is an occurrence.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn stage(&self, run: &Run, batch: &FindingBatch) -> Result<()>;
+
+    /// What the verdict on what is staged would be. Writes nothing.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn preview(&self, run: &Run, coverage: &Coverage) -> Result<Summary>;
+
+    /// Gives the verdict on what is staged, as [`reconcile`](crate::reconcile) would, writes the messages that the subscriptions
+    /// ask for, and ends the run: all or nothing.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn conclude(&self, run: &Run, coverage: &Coverage, to: &[Subscription]) -> Result<Summary>;
+
+    /// Lets the run go: a dry run vanishes, another can be gone on with at once.
+    ///
+    /// # Errors
+    /// Those of the store; a run that is lost or has ended is no error here.
+    async fn release(&self, run: &Run) -> Result<()>;
+
+    /// The findings of a line in the order in which they became known, a page at a time.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn findings(&self, line: &ImportLine, page: Page) -> Result<Vec<(FindingNumber, KnownFinding)>>;
+
+    /// Why a finding is in its state, run by run; `None` where the line does not know it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn explain(&self, line: &ImportLine, finding: &Fingerprint) -> Result<Option<Explanation>>;
+}
+
+/// A finding's number among those of its line, from 1.
+pub type FindingNumber = i64;
+
+/// A page of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Those after this number; 0 for the first page.
+    pub after: FindingNumber,
+    /// At most so many.
+    pub limit: u32,
+}

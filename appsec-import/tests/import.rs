@@ -1,0 +1,399 @@
+//! The importer on each store: bad input, empty answers, filters, resuming, fences, dry runs and explanations.
+#![cfg(any(feature = "sqlite", feature = "postgres"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "suites/outbox.rs"]
+mod outbox_suite;
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::testing::MemoryScanner;
+use appsec_core::{
+    BindTarget, Capabilities, Coverage, CoverageGap, ErrorKind, FindingBatch, FindingQuery, FindingStatus,
+    GapKind, ResumePoint, Severity,
+};
+use appsec_import::{
+    Change, Claim, EmptyReason, ImportLine, ImportOptions, Importer, Outbox, ScanConfiguration, SqlStore,
+    State, Store, Subscription,
+};
+
+use support::{Script, ScriptedScanner, all, at, finding, line, stores};
+
+fn importer(scanner: &ScriptedScanner, store: &SqlStore) -> Importer {
+    Importer::new(Arc::new(scanner.clone()), Arc::new(store.clone()))
+}
+
+fn options(second: i64) -> ImportOptions {
+    ImportOptions::new().with_time(at(second))
+}
+
+#[tokio::test]
+async fn a_page_that_comes_twice_is_one_page() {
+    for test in stores().await {
+        let page = vec![finding("p", "/a", Some("1")), finding("p", "/b", Some("2"))];
+        let scanner =
+            ScriptedScanner::new([Script::vouching(vec![page.clone(), page.clone(), page], &["p"])]);
+        let import = importer(&scanner, &test.store).run(&line("x"), &options(0)).await.unwrap();
+        assert_eq!((import.summary.new, import.received), (2, 6), "{}", test.name);
+        let import = importer(&scanner, &test.store).run(&line("x"), &options(60)).await.unwrap();
+        assert_eq!((import.summary.new, import.summary.recurrent), (0, 2), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn the_same_finding_in_two_states_stands_in_the_more_open_one() {
+    for test in stores().await {
+        let open = finding("p", "/a", Some("1"));
+        let mut fixed = open.clone();
+        fixed.status = Some(FindingStatus::Fixed);
+        for (name, pair) in [("open first", [open.clone(), fixed.clone()]), ("fixed first", [fixed, open])] {
+            // In two batches, so that the second meets the first in the store.
+            let batches = pair.into_iter().map(|finding| vec![finding]).collect();
+            let scanner = ScriptedScanner::new([Script::vouching(batches, &["p"])]);
+            importer(&scanner, &test.store).run(&line(name), &options(0)).await.unwrap();
+            let known = all(&test.store, &line(name)).await;
+            assert_eq!(known.len(), 1, "{} {name}", test.name);
+            assert_eq!(known[0].state, State::Open, "{} {name}", test.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_total_that_changes_under_way_changes_no_verdict() {
+    for test in stores().await {
+        let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
+        let mut script = Script::vouching(batches, &["p"]);
+        script.totals = vec![40, 1];
+        let scanner = ScriptedScanner::new([script, Script::vouching(vec![vec![]], &["p"])]);
+        let import = importer(&scanner, &test.store).run(&line("x"), &options(0)).await.unwrap();
+        assert_eq!(import.summary.new, 2, "{}: the end counts, not the total", test.name);
+        let import = importer(&scanner, &test.store).run(&line("x"), &options(60)).await.unwrap();
+        assert_eq!(import.summary.closed, 2, "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_dies_before_its_end_decides_nothing_and_is_gone_on_with() {
+    for test in stores().await {
+        let whole = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
+        let mut dies = Script::vouching(whole.clone(), &["p"]);
+        dies.end = None;
+        let mut breaks = Script::vouching(whole.clone(), &["p"]);
+        breaks.fails_after = Some(1);
+        for (name, broken, kind) in
+            [("dies", dies, ErrorKind::Unexpected), ("breaks", breaks, ErrorKind::Server)]
+        {
+            let scanner = ScriptedScanner::new([broken, Script::vouching(whole.clone(), &["p"])]);
+            let importer = importer(&scanner, &test.store);
+            let error = importer.run(&line(name), &options(0)).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{} {name}", test.name);
+            assert!(
+                all(&test.store, &line(name)).await.is_empty(),
+                "{} {name}: nothing is decided",
+                test.name
+            );
+            let import = importer.run(&line(name), &options(60)).await.unwrap();
+            assert_eq!((import.run, import.summary.new), (1, 2), "{} {name}", test.name);
+            assert!(import.resumed, "{} {name}", test.name);
+            assert!(scanner.queries.lock().unwrap()[1].resume.is_some(), "{} {name}", test.name);
+            assert_eq!(
+                all(&test.store, &line(name)).await[0].last_seen,
+                at(0),
+                "the run is of its beginning"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_resumed_run_closes_what_an_undisturbed_one_would() {
+    for test in stores().await {
+        let first = vec![vec![finding("p", "/a", None)], vec![finding("p", "/gone", None)]];
+        let then = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
+        let mut broken = Script::vouching(then.clone(), &["p"]);
+        broken.fails_after = Some(1);
+        let scripts = [Script::vouching(first, &["p"]), broken, Script::vouching(then, &["p"])];
+        let scanner = ScriptedScanner::new(scripts);
+        let importer = importer(&scanner, &test.store);
+        importer.run(&line("x"), &options(0)).await.unwrap();
+        importer.run(&line("x"), &options(60)).await.unwrap_err();
+        let import = importer.run(&line("x"), &options(120)).await.unwrap();
+        assert_eq!((import.summary.closed, import.summary.kept_open_count()), (1, 0), "{}", test.name);
+        let resumes: Vec<_> =
+            scanner.queries.lock().unwrap().iter().map(|query| query.resume.is_some()).collect();
+        assert_eq!(
+            resumes,
+            [false, false, true, false],
+            "{}: resumed, then whole for the silence",
+            test.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_expired_resume_point_starts_over() {
+    for test in stores().await {
+        let mut broken = Script::vouching(vec![vec![finding("p", "/old", None)], vec![]], &["p"]);
+        broken.fails_after = Some(1);
+        let whole = Script::vouching(vec![vec![finding("p", "/new", None)]], &["p"]);
+        let mut scanner = ScriptedScanner::new([broken, whole]);
+        scanner.resume_expires = true;
+        let importer = importer(&scanner, &test.store);
+        importer.run(&line("x"), &options(0)).await.unwrap_err();
+        let import = importer.run(&line("x"), &options(60)).await.unwrap();
+        assert_eq!((import.summary.new, import.resumed), (1, false), "{}", test.name);
+        assert!(
+            all(&test.store, &line("x")).await[0].place.contains("/new"),
+            "two snapshots are never mixed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_question_does_not_go_on_with_what_was_staged() {
+    for test in stores().await {
+        let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
+        let mut broken = Script::vouching(batches.clone(), &["p"]);
+        broken.fails_after = Some(1);
+        let scanner = ScriptedScanner::new([broken, Script::vouching(batches, &["p"])]);
+        let importer = importer(&scanner, &test.store);
+        importer.run(&line("x"), &options(0)).await.unwrap_err();
+        let filtered = options(60).with_severities([Severity::Critical]);
+        let import = importer.run(&line("x"), &filtered).await.unwrap();
+        assert_eq!((import.summary.new, import.empty), (0, Some(EmptyReason::Filtered)), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_severity_filter_closes_nothing_by_absence() {
+    for test in stores().await {
+        let scanner = ScriptedScanner::new([Script::vouching(vec![vec![finding("p", "/a", None)]], &["p"])]);
+        let importer = importer(&scanner, &test.store);
+        importer.run(&line("x"), &options(0)).await.unwrap();
+        let filtered = options(60).with_severities([Severity::Critical]);
+        let import = importer.run(&line("x"), &filtered).await.unwrap();
+        assert_eq!((import.summary.closed, import.summary.kept_open_count()), (0, 1), "{}", test.name);
+        assert_eq!(import.summary.kept_open[0].reason, "the query was filtered by severity");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_import_says_why() {
+    let gap = |kind, message: &str| {
+        let mut coverage = Coverage::new();
+        coverage.add_gap(CoverageGap::new(kind, message));
+        coverage
+    };
+    let vouching = Script::vouching(vec![], &["p"]).end.unwrap();
+    let cases = [
+        (vouching, EmptyReason::NothingFound),
+        (Coverage::new(), EmptyReason::NothingLookedAt),
+        (gap(GapKind::NeverScanned, "never"), EmptyReason::NeverScanned),
+        (gap(GapKind::NotInInventory, "not listed"), EmptyReason::NotInInventory),
+        (gap(GapKind::Chunk, "chunk 2 failed"), EmptyReason::Incomplete("chunk 2 failed".to_owned())),
+    ];
+    for test in stores().await {
+        for (coverage, reason) in &cases {
+            let scanner = ScriptedScanner::new([Script { end: Some(coverage.clone()), ..Script::default() }]);
+            let import = importer(&scanner, &test.store).run(&line("x"), &options(0)).await.unwrap();
+            assert_eq!(import.empty.as_ref(), Some(reason), "{}", test.name);
+            assert!(import.to_string().contains(&reason.to_string()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_listed_closes_nothing() {
+    for test in stores().await {
+        let scanner = ScriptedScanner::new([Script::vouching(vec![], &["p"])]);
+        let line = ImportLine::new("x", "memory", ScanConfiguration::new("app:gone"));
+        let import = importer(&scanner, &test.store).run(&line, &options(0)).await.unwrap();
+        assert_eq!(import.empty, Some(EmptyReason::TargetMissing), "{}", test.name);
+        assert_eq!(import.gaps.len(), 1, "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_of_a_partial_import_says_what_would_happen() {
+    for test in stores().await {
+        let first = (0..40).map(|number| finding("p", &format!("/{number}"), None)).collect();
+        let mut limited = Script::vouching(vec![vec![finding("q", "/new", None)]], &["p", "q"]);
+        let gap = CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit").with_partition("p");
+        limited.end.as_mut().unwrap().add_gap(gap);
+        let scanner = ScriptedScanner::new([Script::vouching(vec![first], &["p"]), limited]);
+        let importer = importer(&scanner, &test.store);
+        importer.run(&line("x"), &options(0)).await.unwrap();
+        let dry = importer.run(&line("x"), &options(60).with_dry_run()).await.unwrap();
+        let said = "would open 1, close 0, reopen 0, see 0 again\n\
+                    would not close 40 of p: the scan hit its time limit";
+        assert_eq!(dry.to_string(), said, "{}", test.name);
+        assert_eq!(all(&test.store, &line("x")).await.len(), 40, "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_finding_is_explained_run_by_run() {
+    for test in stores().await {
+        let seen = vec![vec![finding("p", "/a", None)]];
+        let silent = Script { end: Some(Coverage::new()), ..Script::default() };
+        let scanner = ScriptedScanner::new([
+            Script::vouching(seen.clone(), &["p"]),
+            Script::vouching(seen.clone(), &["p"]),
+            silent.clone(),
+            silent,
+            Script::vouching(vec![], &["p"]),
+            Script::vouching(vec![], &["p"]),
+            Script::vouching(seen, &["p"]),
+        ]);
+        for run in 0..7 {
+            importer(&scanner, &test.store).run(&line("x"), &options(run * 60)).await.unwrap();
+        }
+        let known = all(&test.store, &line("x")).await;
+        let explanation = test.store.explain(&line("x"), &known[0].fingerprint).await.unwrap().unwrap();
+        let changes: Vec<_> = explanation.verdicts.iter().map(|verdict| verdict.change).collect();
+        let expected = [
+            Change::New,
+            Change::Recurrent,
+            Change::KeptOpen,
+            Change::KeptOpen,
+            Change::Closed,
+            Change::Unchanged,
+            Change::Reopened,
+        ];
+        assert_eq!(changes, expected, "{}", test.name);
+        let text = explanation.to_string();
+        assert!(
+            text.contains("run 4 at 2026-09-21T14:16:20Z: not seen, kept open, open: it was not looked at"),
+            "{text}"
+        );
+        assert!(text.ends_with("now open"), "{text}");
+        assert!(test.store.explain(&line("y"), &known[0].fingerprint).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_line_is_imported_by_one_process_at_a_time_and_a_stale_one_writes_nothing() {
+    for test in stores().await {
+        let store = &test.store;
+        let stale = store.begin(&line("x"), &Claim::new(at(0))).await.unwrap();
+        let error = store.begin(&line("x"), &Claim::new(at(1))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{}", test.name);
+        let mut claim = Claim::new(at(1));
+        claim.take_over = true;
+        let run = store.begin(&line("x"), &claim).await.unwrap();
+        assert_eq!((run.number, run.started_at), (stale.number, at(0)), "{}", test.name);
+
+        let batch =
+            FindingBatch::new(vec![finding("p", "/a", None)], ResumePoint::new("memory", &1).unwrap());
+        let query = FindingQuery::all();
+        for error in [
+            store.renew(&stale).await.unwrap_err(),
+            store.start_over(&stale, &query).await.unwrap_err(),
+            store.stage(&stale, &batch).await.unwrap_err(),
+            store.preview(&stale, &Coverage::new()).await.unwrap_err(),
+            store.conclude(&stale, &Coverage::new(), &[]).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{}", test.name);
+        }
+        store.start_over(&run, &query).await.unwrap();
+        store.stage(&run, &batch).await.unwrap();
+        store.release(&stale).await.unwrap();
+        store.conclude(&run, &Coverage::new(), &[]).await.unwrap();
+        assert_eq!(all(store, &line("x")).await.len(), 1, "{}", test.name);
+        let error = store.conclude(&run, &Coverage::new(), &[]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{}: it has ended", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_scanner_does_not_lose_its_lease() {
+    for test in stores().await {
+        let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
+        let mut scanner = ScriptedScanner::new([Script::vouching(batches, &["p"])]);
+        scanner.pause = Duration::from_millis(1_500);
+        let importer = importer(&scanner, &test.store);
+        let slow = options(0).with_lease(Duration::from_secs(1));
+        let (slow_line, other_line) = (line("x"), line("x"));
+        let slow_run = importer.run(&slow_line, &slow);
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(1_300)).await;
+            test.store.begin(&other_line, &Claim::new(at(1))).await
+        };
+        let (import, late) = tokio::join!(slow_run, late);
+        assert_eq!(late.unwrap_err().kind(), ErrorKind::Conflict, "{}", test.name);
+        assert_eq!(import.unwrap().summary.new, 2, "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_scan_is_started_watched_and_read() {
+    for test in stores().await {
+        let scanner = MemoryScanner::new().with_target(BindTarget::new("app:shop", "Shop")).with_finding(
+            MemoryScanner::finding("app:shop", "SQL injection", Severity::High, "https://shop.example.com/"),
+        );
+        let importer = Importer::new(Arc::new(scanner.clone()), Arc::new(test.store.clone()));
+        let scan = options(0).with_scan().with_scan_wait(Duration::from_secs(1), Duration::from_mins(1));
+        let import = importer.run(&line("x"), &scan).await.unwrap();
+        assert_eq!((import.summary.new, import.scan.is_some()), (1, true), "{}", test.name);
+
+        // By the target's name, from a scanner that cannot scan: what there is, is read.
+        let passive = scanner.with_capabilities(Capabilities::none().with_findings_by_target(true));
+        let importer = Importer::new(Arc::new(passive), Arc::new(test.store.clone()));
+        let named = ImportLine::new("x", "memory", ScanConfiguration::new("Shop"));
+        let import = importer.run(&named, &scan).await.unwrap();
+        assert_eq!((import.summary.new, import.scan), (1, None), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_means_is_told_in_the_same_transaction() {
+    for test in stores().await {
+        let findings = (0..250).map(|number| finding("p", &format!("/{number}"), None)).collect();
+        let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
+        let to = [Subscription::to_all("chat")];
+        let dry = options(0).with_subscriptions(to.clone()).with_dry_run();
+        importer(&scanner, &test.store).run(&line("x"), &dry).await.unwrap();
+        let now = at(100_000);
+        let hold = Duration::from_mins(1);
+        let waiting = Outbox::claim(&test.store, "chat", now, hold, 100).await;
+        assert!(waiting.unwrap().is_empty(), "{}: a dry run tells nobody", test.name);
+        importer(&scanner, &test.store).run(&line("x"), &options(0).with_subscriptions(to)).await.unwrap();
+        let messages = Outbox::claim(&test.store, "chat", now, hold, 100).await.unwrap();
+        let mut kinds: Vec<_> = messages.iter().map(|message| message.kind.as_str()).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["finding.new", "finding.new", "finding.new", "scan.completed"], "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_store_is_an_outbox() {
+    for test in stores().await {
+        outbox_suite::check(&test.store).await;
+    }
+}
+
+#[tokio::test]
+async fn texts_that_databases_dislike_are_kept_apart_from_them() {
+    for test in stores().await {
+        let mut odd = finding("p\0'\"\\", "/ü?'--;\u{1F980}", Some("id\0\\u0000"));
+        odd.severity = Severity::from("bad\0");
+        let scanner = ScriptedScanner::new([Script::vouching(vec![vec![odd]], &["p"])]);
+        for run in 0..2 {
+            let import = importer(&scanner, &test.store).run(&line("it's \\"), &options(run)).await.unwrap();
+            assert_eq!(import.summary.new + import.summary.recurrent, 1, "{}", test.name);
+        }
+        assert_eq!(all(&test.store, &line("it's \\")).await.len(), 1, "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_store_opens_twice_and_refuses_what_it_cannot_be() {
+    for test in stores().await {
+        let (one, two) = tokio::join!(SqlStore::connect(&test.url), SqlStore::connect(&test.url));
+        assert!(one.is_ok() && two.is_ok(), "{}", test.name);
+    }
+    let error = SqlStore::connect("mysql://root@localhost/x").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+}

@@ -1,0 +1,121 @@
+//! The stores decide as `reconcile` does, whatever comes.
+#![cfg(any(feature = "sqlite", feature = "postgres"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+
+use appsec_core::{
+    Coverage, CoverageGap, Finding, FindingStatus, GapKind, PartitionKey, Severity, Timestamp,
+};
+use appsec_import::{ImportOptions, Importer, KnownFinding, Summary, reconcile};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use support::{Script, ScriptedScanner, all, at, finding, line, stores};
+
+/// One run of a random world: batches, and what the coverage says.
+#[derive(Debug, Clone)]
+struct World {
+    batches: Vec<Vec<Finding>>,
+    vouched: Vec<bool>,
+    gap: Option<bool>,
+}
+
+impl World {
+    fn coverage(&self) -> Coverage {
+        let mut coverage = Coverage::new();
+        for (number, vouched) in self.vouched.iter().enumerate() {
+            let partition = PartitionKey::from(format!("p{number}"));
+            if *vouched {
+                coverage.means_gone(partition);
+            } else {
+                coverage.says_nothing(partition, "the scanner does not say");
+            }
+        }
+        match self.gap {
+            Some(true) => coverage.add_gap(CoverageGap::new(GapKind::Chunk, "a chunk failed")),
+            Some(false) => {
+                coverage.add_gap(CoverageGap::new(GapKind::ScanLimited, "time limit").with_partition("p0"));
+            }
+            None => {}
+        }
+        coverage
+    }
+}
+
+fn any_finding() -> impl Strategy<Value = Finding> {
+    let status = proptest::option::of(prop_oneof![
+        4 => Just(FindingStatus::Open),
+        1 => Just(FindingStatus::Reopened),
+        2 => Just(FindingStatus::Fixed),
+        1 => Just(FindingStatus::RiskAccepted),
+        1 => Just(FindingStatus::FalsePositive),
+        1 => Just(FindingStatus::Unknown("SNOOZED \"x\"".to_owned())),
+    ]);
+    let severity = prop_oneof![Just(Severity::High), Just(Severity::Low), Just(Severity::from("Blocker"))];
+    let ids = proptest::collection::vec(0..6_u8, 0..3);
+    let seen = proptest::option::of(0..300_i64);
+    (0..7_u8, 0..3_u8, ids, status, severity, seen).prop_map(|(path, host, ids, status, severity, seen)| {
+        let mut finding = finding(&format!("p{host}"), &format!("/{path}"), None);
+        finding.aliases = ids.into_iter().map(|id| format!("id-{id}")).collect();
+        finding.aliases.dedup();
+        finding.last_seen = seen.map(at);
+        finding.fixed_at = (status == Some(FindingStatus::Fixed)).then_some(seen.map(at)).flatten();
+        (finding.status, finding.severity) = (status, severity);
+        finding
+    })
+}
+
+fn any_world() -> impl Strategy<Value = World> {
+    let batches = proptest::collection::vec(proptest::collection::vec(any_finding(), 0..5), 0..4);
+    let vouched = proptest::collection::vec(proptest::bool::ANY, 3);
+    let gap = proptest::option::weighted(0.2, proptest::bool::ANY);
+    (batches, vouched, gap).prop_map(|(batches, vouched, gap)| World { batches, vouched, gap })
+}
+
+fn expected(worlds: &[World], times: &[Timestamp]) -> Vec<(Summary, Vec<KnownFinding>)> {
+    let mut known = Vec::new();
+    let mut runs = Vec::new();
+    for (world, now) in worlds.iter().zip(times) {
+        let run = reconcile(known, world.batches.iter().flatten(), &world.coverage(), *now);
+        known = run.outcomes.into_iter().map(|outcome| outcome.finding).collect();
+        runs.push((run.summary, known.clone()));
+    }
+    runs
+}
+
+/// Random worlds of several runs each: the same summaries and the same findings, in the same order, from the pure function and
+/// from each store; a dry run before each tells the same and changes nothing.
+#[tokio::test]
+async fn a_store_decides_as_the_pure_function_does() {
+    let cases: u32 = std::env::var("PARITY_CASES").map_or(150, |text| text.parse().unwrap());
+    let times = [at(0), at(60), at(120), at(180)];
+    for test in stores().await {
+        let store = Arc::new(test.store.clone());
+        let mut runner = TestRunner::deterministic();
+        for case in 0..cases {
+            let tree = proptest::collection::vec(any_world(), 1..=4).new_tree(&mut runner).unwrap();
+            let worlds = tree.current();
+            let line = line(&format!("case {case}"));
+            for ((world, now), (summary, known)) in worlds.iter().zip(times).zip(expected(&worlds, &times)) {
+                let before = all(&*store, &line).await;
+                let script = Script {
+                    batches: world.batches.clone(),
+                    end: Some(world.coverage()),
+                    ..Script::default()
+                };
+                let importer = Importer::new(Arc::new(ScriptedScanner::new([script])), store.clone());
+                let options = ImportOptions::new().with_time(now);
+                let dry = importer.run(&line, &options.clone().with_dry_run()).await.unwrap();
+                assert_eq!(dry.summary, summary, "{} case {case}, dry: {worlds:?}", test.name);
+                assert_eq!(all(&*store, &line).await, before, "a dry run changes nothing");
+                let import = importer.run(&line, &options).await.unwrap();
+                assert_eq!(import.summary, summary, "{} case {case}: {worlds:?}", test.name);
+                assert_eq!(all(&*store, &line).await, known, "{} case {case}: {worlds:?}", test.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The two closing rules, and each way in which silence would lie.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use appsec_core::{
+    Coverage, CoverageGap, Finding, FindingStatus, Fingerprint, GapKind, Location, PartitionKey, Rule,
+    Severity, Timestamp,
+};
+use appsec_import::{Change, Decision, KnownFinding, Reconciliation, State, reconcile};
+use proptest::prelude::*;
+
+const SHOP: &str = "host:shop.example.com";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn finding_in(partition: &str, path: &str, id: Option<&str>) -> Finding {
+    let place = Location::from_host_and_path("shop.example.com", path).with_method("get");
+    let fingerprint = Fingerprint::v1("memory", "r", &place, &[]);
+    let rule = Rule::new("r", "SQL injection").into();
+    let mut finding = Finding::new(
+        "memory".into(),
+        fingerprint,
+        rule,
+        Severity::High,
+        place,
+        PartitionKey::from(partition),
+    );
+    finding.aliases = id.map(str::to_owned).into_iter().collect();
+    finding
+}
+
+fn finding(path: &str) -> Finding {
+    finding_in(SHOP, path, None)
+}
+
+fn with_status(path: &str, status: FindingStatus) -> Finding {
+    let mut finding = finding(path);
+    finding.status = Some(status);
+    finding
+}
+
+/// A coverage that vouches for the partition.
+fn vouched() -> Coverage {
+    let mut coverage = Coverage::new();
+    coverage.means_gone(PartitionKey::from(SHOP));
+    coverage
+}
+
+fn known(run: Reconciliation) -> Vec<KnownFinding> {
+    run.outcomes.into_iter().map(|outcome| outcome.finding).collect()
+}
+
+/// What is known after one run that saw these.
+fn after(findings: &[Finding]) -> Vec<KnownFinding> {
+    known(reconcile(Vec::new(), findings, &vouched(), at(0)))
+}
+
+/// The one outcome of a second run.
+fn second(first: &[Finding], second: &[Finding], coverage: &Coverage) -> (Change, State, Option<String>) {
+    let run = reconcile(after(first), second, coverage, at(60));
+    assert_eq!(run.outcomes.len(), 1, "{:?}", run.outcomes);
+    let outcome = run.outcomes.into_iter().next().unwrap();
+    (outcome.change, outcome.finding.state, outcome.reason)
+}
+
+#[test]
+fn what_is_seen_again_recurs_and_keeps_its_first_sighting() {
+    let run = reconcile(after(&[finding("/a")]), &[finding("/a")], &vouched(), at(60));
+    assert_eq!(run.outcomes[0].change, Change::Recurrent);
+    assert_eq!((run.outcomes[0].finding.first_seen, run.outcomes[0].finding.last_seen), (at(0), at(60)));
+}
+
+#[test]
+fn absence_closes_only_where_it_means_gone() {
+    let (change, state, reason) = second(&[finding("/a")], &[], &vouched());
+    assert_eq!((change, state), (Change::Closed, State::Closed));
+    assert!(reason.unwrap().contains("did not report it"));
+
+    let mut gap = vouched();
+    gap.add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit").with_partition(SHOP));
+    let (change, state, reason) = second(&[finding("/a")], &[], &gap);
+    assert_eq!((change, state), (Change::KeptOpen, State::Open));
+    assert_eq!(reason.as_deref(), Some("the scan hit its time limit"));
+}
+
+#[test]
+fn each_silence_that_would_lie_closes_nothing() {
+    type Silence = (&'static str, fn(&mut Coverage));
+    let silences: [Silence; 9] = [
+        ("a recast finding under a severity filter", |coverage| {
+            coverage.silence_all("the query was filtered by severity");
+        }),
+        ("a host that lost its label", |coverage| {
+            coverage.silence_all("a label was asked for, and a gap whose label was taken off is not gone");
+        }),
+        ("a configuration that dropped a target: its partition is not looked at", |coverage| {
+            *coverage = Coverage::new();
+        }),
+        ("a narrower template: another partition", |coverage| {
+            *coverage = Coverage::new();
+            coverage.means_gone(PartitionKey::from("config:c/asset:a/template:quick"));
+        }),
+        ("an asset out of licence, a key that lost its view: the export", |coverage| {
+            coverage.says_nothing(PartitionKey::from(SHOP), "the export does not say what is gone");
+        }),
+        ("a missing perm-viewer: an empty inventory", |coverage| {
+            coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, "the inventory is empty"));
+        }),
+        ("a shifted walk", |coverage| coverage.add_gap(CoverageGap::new(GapKind::Shifted, "the list moved"))),
+        ("a record that could not be read", |coverage| {
+            coverage.add_gap(CoverageGap::new(GapKind::Record, "unreadable").with_path("response[3]"));
+        }),
+        ("a lost chunk", |coverage| coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed"))),
+    ];
+    for (name, silence) in silences {
+        let mut coverage = vouched();
+        silence(&mut coverage);
+        let (change, state, reason) = second(&[finding("/a")], &[], &coverage);
+        assert_eq!((change, state), (Change::KeptOpen, State::Open), "{name}");
+        assert!(reason.is_some_and(|reason| !reason.is_empty()), "{name}: it says why");
+    }
+}
+
+#[test]
+fn two_configurations_that_share_an_asset_do_not_close_each_others_findings() {
+    let (one, two) = ("config:1/asset:a/template:scan", "config:2/asset:a/template:scan");
+    let known = after(&[finding_in(one, "/a", None), finding_in(two, "/b", None)]);
+    let mut coverage = Coverage::new();
+    coverage.means_gone(PartitionKey::from(one));
+    let run = reconcile(known, &[finding_in(one, "/a", None)], &coverage, at(60));
+    let changes: Vec<_> = run.outcomes.iter().map(|outcome| outcome.change).collect();
+    assert_eq!(changes, [Change::Recurrent, Change::KeptOpen]);
+}
+
+#[test]
+fn the_partition_that_counts_is_that_of_the_last_sighting() {
+    let (one, two) = ("config:1/asset:a", "config:2/asset:a");
+    let known_once = after(&[finding_in(one, "/a", None)]);
+    let seen_by_two = known(reconcile(known_once, &[finding_in(two, "/a", None)], &Coverage::new(), at(60)));
+    let mut coverage = Coverage::new();
+    coverage.means_gone(PartitionKey::from(one));
+    let run = reconcile(seen_by_two, &[], &coverage, at(120));
+    assert_eq!(run.outcomes[0].change, Change::KeptOpen, "the other configuration saw it last");
+}
+
+#[test]
+fn the_scanners_fixed_closes_whatever_the_coverage() {
+    let fixed = with_status("/a", FindingStatus::Fixed);
+    let (change, state, _) = second(&[finding("/a")], &[fixed], &Coverage::new());
+    assert_eq!((change, state), (Change::Closed, State::Closed));
+    let run = reconcile(Vec::new(), &[with_status("/a", FindingStatus::Fixed)], &Coverage::new(), at(0));
+    assert_eq!(run.outcomes[0].change, Change::Unchanged, "what was fixed before we came is not new");
+    assert_eq!(run.summary.new, 0);
+}
+
+#[test]
+fn what_was_closed_and_is_seen_again_is_reopened() {
+    let closed = known(reconcile(after(&[finding("/a")]), &[], &vouched(), at(60)));
+    assert_eq!(closed[0].closed_at, Some(at(60)));
+    let run = reconcile(closed.clone(), &[finding("/a")], &vouched(), at(120));
+    assert_eq!((run.outcomes[0].change, run.outcomes[0].finding.closed_at), (Change::Reopened, None));
+
+    let mut old = finding("/a");
+    old.last_seen = Some(at(30));
+    let run = reconcile(closed.clone(), &[old.clone()], &vouched(), at(120));
+    assert_eq!(run.outcomes[0].finding.state, State::Closed, "old news without a status reopen nothing");
+    old.status = Some(FindingStatus::Reopened);
+    let run = reconcile(closed, &[old], &vouched(), at(120));
+    assert_eq!(run.outcomes[0].change, Change::Reopened, "the scanner says so");
+}
+
+#[test]
+fn accepted_ignored_and_false_positive_are_states_of_their_own() {
+    for (status, state) in [
+        (FindingStatus::RiskAccepted, State::RiskAccepted),
+        (FindingStatus::Ignored, State::Ignored),
+        (FindingStatus::FalsePositive, State::FalsePositive),
+    ] {
+        let first = [with_status("/a", status.clone())];
+        assert_eq!(after(&first)[0].state, state);
+        assert_eq!(second(&first, &[], &vouched()).1, state, "absence closes only what is open");
+        let (_, after_route_without_status, _) = second(&first, &[finding("/a")], &vouched());
+        assert_eq!(after_route_without_status, state, "a route that does not know does not overwrite");
+        let (_, reopened, _) = second(&first, &[with_status("/a", FindingStatus::Open)], &vouched());
+        assert_eq!(reopened, State::Open);
+    }
+}
+
+#[test]
+fn a_decision_downstream_stands_until_the_scanner_says_fixed() {
+    let mut decided = after(&[finding("/a")]);
+    decided[0].decision = Some(Decision::FalsePositive);
+    decided[0].state = State::FalsePositive;
+    let run = reconcile(decided.clone(), &[with_status("/a", FindingStatus::Open)], &vouched(), at(60));
+    assert_eq!(run.outcomes[0].finding.state, State::FalsePositive);
+    let run = reconcile(decided, &[with_status("/a", FindingStatus::Fixed)], &vouched(), at(60));
+    assert_eq!(run.outcomes[0].finding.state, State::Closed);
+}
+
+#[test]
+fn a_renamed_rule_is_the_same_finding_by_its_id() {
+    let old = finding_in(SHOP, "/a", Some("gap-1"));
+    let mut renamed = finding_in(SHOP, "/a", Some("gap-1"));
+    renamed.fingerprint = Fingerprint::v1("memory", "renamed", &renamed.location, &[]);
+    let run = reconcile(after(std::slice::from_ref(&old)), &[renamed.clone()], &vouched(), at(60));
+    assert_eq!(run.outcomes.len(), 1);
+    assert_eq!(run.outcomes[0].change, Change::Recurrent);
+    assert_eq!(run.outcomes[0].finding.fingerprint, renamed.fingerprint, "the new name is its name now");
+}
+
+#[test]
+fn occurrences_are_one_finding_of_the_highest_severity_and_the_most_open_status() {
+    let mut low = with_status("/a", FindingStatus::Fixed);
+    low.severity = Severity::Low;
+    let high = with_status("/a", FindingStatus::Open);
+    for order in [[low.clone(), high.clone()], [high, low]] {
+        let run = reconcile(Vec::new(), &order, &vouched(), at(0));
+        assert_eq!(run.outcomes.len(), 1);
+        let finding = &run.outcomes[0].finding;
+        assert_eq!((&finding.severity, finding.state), (&Severity::High, State::Open));
+    }
+}
+
+#[test]
+fn the_summary_says_what_stays_open_and_why() {
+    let first: Vec<_> = (0..40).map(|number| finding(&format!("/{number}"))).collect();
+    let mut limited = vouched();
+    limited
+        .add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit").with_partition(SHOP));
+    let run = reconcile(after(&first), &[finding("/new")], &limited, at(60));
+    assert_eq!(
+        run.summary.to_string(),
+        "1 new, 0 recurrent, 0 reopened, 0 closed, 40 kept open unseen\n\
+         40 findings of host:shop.example.com stay open: the scan hit its time limit"
+    );
+}
+
+fn any_finding() -> impl Strategy<Value = Finding> {
+    let status = proptest::option::of(prop_oneof![
+        Just(FindingStatus::Open),
+        Just(FindingStatus::Reopened),
+        Just(FindingStatus::Fixed),
+        Just(FindingStatus::RiskAccepted),
+        Just(FindingStatus::Unknown("SNOOZED".to_owned())),
+    ]);
+    (0..6_u8, 0..2_u8, proptest::option::of(0..6_u8), status).prop_map(|(path, host, id, status)| {
+        let id = id.map(|id| format!("id-{id}"));
+        let mut finding = finding_in(&format!("p{host}"), &format!("/{path}"), id.as_deref());
+        finding.status = status;
+        finding
+    })
+}
+
+proptest! {
+    /// Whatever came before: without a coverage that vouches, nothing that the scanner does not call fixed is closed.
+    #[test]
+    fn nothing_closes_by_a_silence_that_proves_nothing(
+        first in proptest::collection::vec(any_finding(), 0..12),
+        then in proptest::collection::vec(any_finding(), 0..12),
+    ) {
+        let before = after(&first);
+        let run = reconcile(before.clone(), &then, &Coverage::new(), at(60));
+        prop_assert!(run.outcomes.len() >= before.len(), "no finding is ever lost");
+        for (was, now) in before.iter().zip(&run.outcomes) {
+            if now.finding.state == State::Closed && was.state != State::Closed {
+                prop_assert_eq!(now.finding.status.as_ref(), Some(&FindingStatus::Fixed));
+            }
+        }
+    }
+
+    /// The same run twice changes nothing the second time.
+    #[test]
+    fn a_run_is_idempotent(findings in proptest::collection::vec(any_finding(), 0..12)) {
+        let once = after(&findings);
+        let run = reconcile(once.clone(), &findings, &vouched(), at(0));
+        prop_assert_eq!(run.summary.new + run.summary.reopened + run.summary.closed, 0, "{:?}", run);
+        prop_assert_eq!(known(run), once);
+    }
+
+    /// The order in which findings come does not matter to where they stand.
+    #[test]
+    fn order_does_not_matter(findings in proptest::collection::vec(any_finding(), 0..8)) {
+        let states = |findings: &[Finding]| {
+            let mut states: Vec<_> = after(findings).into_iter().map(|known| (known.fingerprint, known.state)).collect();
+            states.sort_by_key(|(fingerprint, state)| (fingerprint.to_string(), *state));
+            states
+        };
+        let no_ids: Vec<_> = findings.into_iter().map(|mut finding| { finding.aliases.clear(); finding }).collect();
+        let mut reversed = no_ids.clone();
+        reversed.reverse();
+        prop_assert_eq!(states(&no_ids), states(&reversed));
+    }
+}

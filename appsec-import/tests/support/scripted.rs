@@ -1,0 +1,119 @@
+//! A scanner that yields what a test says.
+
+use std::sync::{Arc, Mutex};
+
+use appsec_core::{
+    BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage, CoverageGap,
+    DastApiScanner, Error, ErrorKind, Finding, FindingBatch, FindingEvent, FindingQuery, PartitionKey,
+    Progress, Result, ResumePoint, ScanMode, ScannerInfo, async_trait,
+};
+use futures_util::{StreamExt, stream};
+
+/// What one walk yields.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Script {
+    /// Batch by batch.
+    pub(crate) batches: Vec<Vec<Finding>>,
+    /// The total that each batch claims.
+    pub(crate) totals: Vec<u64>,
+    /// The gaps that each batch tells of.
+    pub(crate) gaps: Vec<CoverageGap>,
+    /// The end; `None` stops without one.
+    pub(crate) end: Option<Coverage>,
+    /// Fails after so many batches.
+    pub(crate) fails_after: Option<usize>,
+}
+
+impl Script {
+    /// A walk that ends well and vouches for the partitions.
+    pub(crate) fn vouching(batches: Vec<Vec<Finding>>, partitions: &[&str]) -> Self {
+        let mut end = Coverage::new();
+        for partition in partitions {
+            end.means_gone(PartitionKey::from(*partition));
+        }
+        Self { batches, end: Some(end), ..Self::default() }
+    }
+}
+
+/// Yields the scripts one after the other, a walk each; the last one for ever. Resumes where it is asked to.
+#[derive(Debug, Clone)]
+pub(crate) struct ScriptedScanner {
+    info: ScannerInfo,
+    scripts: Arc<Mutex<Vec<Script>>>,
+    /// The queries that came.
+    pub(crate) queries: Arc<Mutex<Vec<FindingQuery>>>,
+    pub(crate) resume_expires: bool,
+    /// A pause before each batch.
+    pub(crate) pause: std::time::Duration,
+}
+
+impl ScriptedScanner {
+    pub(crate) fn new(scripts: impl IntoIterator<Item = Script>) -> Self {
+        let can = Capabilities::none().with_findings_by_target(true).with_findings_all(true);
+        let mut scripts: Vec<_> = scripts.into_iter().collect();
+        scripts.reverse();
+        Self {
+            info: ScannerInfo::new("memory", "Scripted", ScanMode::Passive, can),
+            scripts: Arc::new(Mutex::new(scripts)),
+            queries: Arc::default(),
+            resume_expires: false,
+            pause: std::time::Duration::ZERO,
+        }
+    }
+}
+
+#[async_trait]
+impl DastApiScanner for ScriptedScanner {
+    fn info(&self) -> &ScannerInfo {
+        &self.info
+    }
+
+    async fn test_connection(&self) -> ConnectionReport {
+        ConnectionReport::new("memory", "memory:")
+    }
+
+    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+        stream::once(async { Ok(vec![BindTarget::new("app:shop", "Shop")]) }).boxed()
+    }
+
+    fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
+        self.queries.lock().unwrap().push(query.clone());
+        if self.resume_expires && query.resume.is_some() {
+            return appsec_core::once_err(Error::new(ErrorKind::ResumeExpired, "the export is gone"));
+        }
+        let mut scripts = self.scripts.lock().unwrap();
+        let script = if scripts.len() > 1 { scripts.pop().unwrap() } else { scripts[0].clone() };
+        let skip = query.resume.as_ref().map_or(0, |point| point.state::<usize>("memory").unwrap());
+        let mut events: Vec<Result<FindingEvent>> = Vec::new();
+        for (number, batch) in script.batches.iter().enumerate() {
+            if script.fails_after == Some(number) {
+                events.push(Err(Error::new(ErrorKind::Server, "503 Service Unavailable")));
+                break;
+            }
+            if number < skip {
+                continue;
+            }
+            let findings = batch.iter().filter(|finding| query.admits(finding)).cloned().collect();
+            let mut batch = FindingBatch::new(findings, ResumePoint::new("memory", &(number + 1)).unwrap());
+            batch.progress = Some(Progress::new(number as u64, script.totals.get(number).copied()));
+            events.push(Ok(FindingEvent::Batch(batch.with_gaps(script.gaps.clone()))));
+        }
+        if script.fails_after.is_none() {
+            events.extend(script.end.clone().map(|mut coverage| {
+                if let Some(reason) = query.silence() {
+                    coverage.silence_all(reason);
+                }
+                Ok(FindingEvent::End(coverage))
+            }));
+        }
+        let pause = self.pause;
+        stream::iter(events)
+            .then(move |event| async move {
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+                event
+            })
+            .boxed()
+    }
+}
