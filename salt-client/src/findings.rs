@@ -3,7 +3,8 @@
 //! What is sent: every page of the gaps with `details=true` and all four statuses by name. By name, since what the service
 //! leaves out when it is asked for none is unknown, and a resolved gap that is left out would look like one that is gone. At the
 //! end one request without statuses looks for a gap beyond the number read: where there is one, it has a status that nobody
-//! knows yet, and the list is walked once more without the names.
+//! knows yet, and the list is walked once more without the names. Where there is none, the last gap is read once more: had the
+//! list become shorter before that request, a gap would have hidden behind the number.
 //!
 //! No severity is sent, and a narrower query sends nothing else: its filters are applied here, so that words nobody knows pass
 //! them and every walk counts the same offsets.
@@ -188,20 +189,9 @@ impl Walk {
         let again = |mark: &&Mark| self.seen.get(*mark).is_some_and(|seen| of_this_walk.contains(&seen.page));
         let known = marks.iter().filter(again).count();
         let twice = marks.iter().filter(again).any(Mark::is_id);
-        if step.moved || twice {
-            if self.restarted {
-                self.note_shift();
-            } else {
-                // Nothing of this page is delivered: its resume points would pass over what has moved.
-                tracing::warn!(
-                    page = self.page,
-                    "the list of posture gaps moved while it was read; reading it once more"
-                );
-                self.restarted = true;
-                self.gaps.clear();
-                self.start_over();
-                return Ok(());
-            }
+        // Nothing of a page that moved is delivered: its resume points would pass over what has moved.
+        if (step.moved || twice) && self.begins_again() {
+            return Ok(());
         }
         self.idle_pages = if known == marks.len() && known > 0 { self.idle_pages + 1 } else { 0 };
         if self.idle_pages >= MAX_IDLE_PAGES {
@@ -209,19 +199,25 @@ impl Walk {
         }
         let end = step.end;
         self.take(step, marks, list)?;
-        if end {
-            if self.pass == Pass::Named && self.has_unknown_statuses().await? {
+        if !end {
+            return Ok(());
+        }
+        if self.pass == Pass::Named {
+            if self.has_unknown_statuses().await? {
                 tracing::warn!(
                     "some posture gaps have a status that is not known; reading the list without statuses"
                 );
                 self.pass = Pass::Any;
                 self.start_over();
-            } else {
-                let end = self.coverage();
-                self.ready.push_back(FindingEvent::End(end));
-                self.ended = true;
+                return Ok(());
+            }
+            if self.has_moved().await? && self.begins_again() {
+                return Ok(());
             }
         }
+        let end = self.coverage();
+        self.ready.push_back(FindingEvent::End(end));
+        self.ended = true;
         Ok(())
     }
 
@@ -229,6 +225,30 @@ impl Walk {
     async fn has_unknown_statuses(&self) -> Result<bool> {
         let request = self.request(1, self.cursor.place().offset, Pass::Any);
         Ok(!self.client.page(&request).await?.is_empty())
+    }
+
+    /// True where the last record does not stand where it stood.
+    async fn has_moved(&self) -> Result<bool> {
+        let Place { offset, last } = self.cursor.place();
+        let (Some(before), Some(last)) = (offset.checked_sub(1), last) else { return Ok(false) };
+        let page = self.client.page(&self.request(1, before, self.pass)).await?;
+        Ok(page.records.first().map(Mark::of).as_ref() != Some(last))
+    }
+
+    /// What a list that moved leads to: a second walk, and true; where this is the second one, a gap.
+    fn begins_again(&mut self) -> bool {
+        if self.restarted {
+            self.note_shift();
+            return false;
+        }
+        tracing::warn!(
+            page = self.page,
+            "the list of posture gaps moved while it was read; reading it once more"
+        );
+        self.restarted = true;
+        self.gaps.clear();
+        self.start_over();
+        true
     }
 
     /// Goes back to the start of the list. What was delivered stays so.
