@@ -1,6 +1,6 @@
 //! Webhooks as Salt sends them.
 
-use std::io;
+use std::{fmt, io};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +19,7 @@ use crate::Webhook;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Hook {
     host: String,
     event: String,
@@ -84,5 +84,12 @@ impl Hook {
         let answer = String::from_utf8_lossy(&answer);
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no answer in HTTP"))
+    }
+}
+
+/// Shows neither headers nor template: one of them holds a secret.
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hook").field("host", &self.host).field("event", &self.event).finish_non_exhaustive()
     }
 }
