@@ -117,15 +117,14 @@ impl SqlStore {
         // Findings of a batch share their rules, so most of them are seen by address alone.
         let (mut ids, mut new) = (HashMap::new(), HashMap::new());
         for (finding, sighting) in batch.findings.iter().zip(sightings) {
-            let rule = match ids.get(&Arc::as_ptr(&finding.rule)) {
-                Some(id) => String::clone(id),
-                None => {
-                    let body = json(&finding.rule)?;
-                    let id = digest(&body);
-                    ids.insert(Arc::as_ptr(&finding.rule), id.clone());
-                    new.insert(id.clone(), body);
-                    id
-                }
+            let rule = if let Some(id) = ids.get(&Arc::as_ptr(&finding.rule)) {
+                String::clone(id)
+            } else {
+                let body = json(&finding.rule)?;
+                let id = digest(&body);
+                ids.insert(Arc::as_ptr(&finding.rule), id.clone());
+                new.insert(id.clone(), body);
+                id
             };
             sighting.detail = Some(Detail { rule, body: body_of(finding)? });
         }
