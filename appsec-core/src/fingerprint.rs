@@ -54,7 +54,9 @@ impl Fingerprint {
             // A part of 4 GiB cannot come out of a response that is capped far below.
             let length = pieces.iter().map(|piece| piece.len()).sum::<usize>();
             hash.update(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-            pieces.iter().for_each(|piece| hash.update(piece));
+            for piece in pieces {
+                hash.update(piece);
+            }
         };
         part(&[scanner.as_bytes()]);
         part(&[rule.as_bytes()]);
@@ -63,10 +65,12 @@ impl Fingerprint {
             None => part(&[host]),
             // Nearly all; the text of another port is an allocation.
             Some(443) => part(&[host, b":443"]),
-            Some(port) => part(&[host, b":", port.to_string().as_bytes()]),
+            Some(number) => part(&[host, b":", number.to_string().as_bytes()]),
         }
         part(&[location.path.as_bytes()]);
-        vendor.iter().for_each(|word| part(&[word.as_bytes()]));
+        for word in vendor {
+            part(&[word.as_bytes()]);
+        }
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
         Self(bytes)

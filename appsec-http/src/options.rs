@@ -77,7 +77,7 @@ impl HttpOptions {
             requests_per_second: None,
             max_body_bytes: 64 << 20,
             max_stream_bytes: 4 << 30,
-            max_element_bytes: 16 << 20,
+            max_element_bytes: 8 << 20,
             user_agent: None,
             resolver: Arc::new(SystemResolver::new()),
         }
@@ -200,7 +200,7 @@ impl HttpOptions {
         self
     }
 
-    /// The biggest element of a streamed array, in decoded bytes. Default: 16 MiB.
+    /// The biggest element of a streamed array, in decoded bytes. Default: 8 MiB.
     pub fn with_max_element_bytes(mut self, bytes: usize) -> Self {
         self.max_element_bytes = bytes;
         self

@@ -61,8 +61,8 @@ impl<R: Reader> Fetcher<R> {
         make: impl Fn() -> R + Send + Sync + 'static,
     ) -> Self {
         let max = client.inner.export.chunks_in_flight;
-        // Two for each task: one on its way, one being made.
-        let (sender, receiver) = mpsc::channel(2 * max);
+        // One for each task: another one is being made, and a batch may have a mebibyte.
+        let (sender, receiver) = mpsc::channel(max);
         Self {
             client,
             export,
