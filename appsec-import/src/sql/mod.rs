@@ -104,12 +104,19 @@ impl Dialect {
 enum Arg {
     Int(i64),
     Text(String),
+    OptInt(Option<i64>),
     OptText(Option<String>),
 }
 
 impl From<i64> for Arg {
     fn from(number: i64) -> Self {
         Self::Int(number)
+    }
+}
+
+impl From<Option<i64>> for Arg {
+    fn from(number: Option<i64>) -> Self {
+        Self::OptInt(number)
     }
 }
 
@@ -143,6 +150,7 @@ fn query(dialect: Dialect, text: &str, args: Vec<Arg>) -> Query {
     for arg in args {
         query = match arg {
             Arg::Int(number) => query.bind(number),
+            Arg::OptInt(number) => query.bind(number),
             Arg::Text(text) => query.bind(text),
             Arg::OptText(text) => query.bind(text),
         };
@@ -165,6 +173,34 @@ impl Tx {
 
     async fn rows(&mut self, text: &str, args: Vec<Arg>) -> Result<Vec<AnyRow>> {
         query(self.dialect, text, args).fetch_all(&mut *self.inner).await.map_err(db)
+    }
+
+    /// Inserts rows, many by one statement: `into` names the table and its columns, `conflict` is what follows the values.
+    ///
+    /// Values as parameters and not as one JSON text: SQLite would read that anew for each column.
+    async fn insert(&mut self, into: &str, mut rows: Vec<Vec<Arg>>, conflict: &str) -> Result<()> {
+        while let Some(width) = rows.first().map(Vec::len) {
+            // Few different lengths, so that a connection prepares each statement once.
+            let count = [64, 16, 4, 1].into_iter().find(|count| *count <= rows.len()).unwrap_or(1);
+            let mut text = format!("INSERT INTO {into} VALUES ");
+            for place in 0..count * width {
+                text.push_str(match place {
+                    0 => "(",
+                    _ if place % width == 0 => "), (",
+                    _ => ", ",
+                });
+                match self.dialect {
+                    // Without numbers: a driver looks each numbered one up among all of them.
+                    Dialect::Sqlite => text.push('?'),
+                    Dialect::Postgres => text.push_str(&format!("${}", place + 1)),
+                }
+            }
+            text.push_str(") ");
+            text.push_str(conflict);
+            let args = rows.drain(..count).flatten().collect();
+            self.run(&text, args).await?;
+        }
+        Ok(())
     }
 
     async fn row(&mut self, text: &str, args: Vec<Arg>) -> Result<Option<AnyRow>> {
@@ -201,7 +237,12 @@ impl SqlStore {
         ]);
         let options = AnyPoolOptions::new().max_connections(8).after_connect(move |connection, _| {
             Box::pin(async move {
-                if dialect == Dialect::Sqlite {
+                if dialect == Dialect::Postgres {
+                    // All statements are pages and look-ups by an index. Without statistics, as after a first batch, the planner
+                    // would rather read tables whole for each page.
+                    let set = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+                    sqlx::raw_sql(set).execute(connection).await?;
+                } else {
                     // With WAL, `NORMAL` loses no transaction when the process dies, and none half when the machine does.
                     let set = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=60000; \
                                PRAGMA cache_size=-16384; PRAGMA journal_size_limit=67108864";

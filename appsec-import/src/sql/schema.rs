@@ -5,7 +5,7 @@ use appsec_core::{Error, ErrorKind, Result};
 use super::{Dialect, SqlStore, Tx, args, get};
 
 /// One list of statements for each version of the store, in order. What has been released is never edited: a change is a new list.
-const MIGRATIONS: [&[&str]; 2] = [
+const MIGRATIONS: [&[&str]; 3] = [
     &[
         "CREATE TABLE line (
         id {serial},
@@ -119,6 +119,8 @@ const MIGRATIONS: [&[&str]; 2] = [
         PRIMARY KEY (line, run, place)
     )",
     ],
+    // Delivered messages are cleared by age, whatever their endpoint.
+    &["CREATE INDEX outbox_delivered ON outbox (due_at) WHERE state = 'delivered'"],
 ];
 
 /// Any number: it keeps two processes from migrating one PostgreSQL database at a time.
