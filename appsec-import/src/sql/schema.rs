@@ -5,7 +5,7 @@ use appsec_core::{Error, ErrorKind, Result};
 use super::{Dialect, SqlStore, Tx, args, get};
 
 /// One list of statements for each version of the store, in order. What has been released is never edited: a change is a new list.
-const MIGRATIONS: [&[&str]; 2] = [
+const MIGRATIONS: [&[&str]; 3] = [
     &[
         "CREATE TABLE line (
         id {serial},
@@ -119,6 +119,8 @@ const MIGRATIONS: [&[&str]; 2] = [
         PRIMARY KEY (line, run, place)
     )",
     ],
+    // Delivered messages are cleared by age, whatever their endpoint.
+    &["CREATE INDEX outbox_delivered ON outbox (due_at) WHERE state = 'delivered'"],
 ];
 
 /// Any number: it keeps two processes from migrating one PostgreSQL database at a time.
@@ -139,11 +141,11 @@ impl SqlStore {
         };
         let done = usize::try_from(version).unwrap_or(usize::MAX);
         if done > MIGRATIONS.len() {
-            return Err(Error::new(
-                ErrorKind::Unexpected,
-                format!("the store is of version {version}, this program knows {}", MIGRATIONS.len()),
-            )
-            .with_operation("import store"));
+            let known = MIGRATIONS.len();
+            let message = format!(
+                "the store is of version {version}, and this program knows those up to {known}: use a later program"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message).with_operation("import store"));
         }
         for statements in MIGRATIONS.iter().skip(done) {
             self.apply(&mut tx, statements).await?;
