@@ -9,6 +9,8 @@ mod judge;
 mod line;
 mod outbox;
 mod reconcile;
+#[cfg(feature = "schedule")]
+mod schedule;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 mod store;
@@ -28,6 +30,8 @@ pub use outbox::{
     Subscription, messages_of,
 };
 pub use reconcile::{KnownFinding, Outcome, Reconciliation, reconcile};
+#[cfg(feature = "schedule")]
+pub use schedule::{RunKind, Schedule, ScheduledLine};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlStore;
 pub use store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
