@@ -223,6 +223,9 @@ impl SqlStore {
                     let set = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=60000; \
                                PRAGMA cache_size=-16384; PRAGMA journal_size_limit=67108864";
                     sqlx::raw_sql(set).execute(connection).await?;
+                } else {
+                    // A process that stalls inside a transaction would hold its rows from whoever takes over.
+                    sqlx::raw_sql("SET idle_in_transaction_session_timeout = 10000").execute(connection).await?;
                 }
                 Ok(())
             })
