@@ -5,8 +5,12 @@ mod outbox;
 mod read;
 mod rows;
 mod runs;
+#[cfg(feature = "schedule")]
+mod schedule;
 mod schema;
 mod stage;
+#[cfg(feature = "worker")]
+mod turns;
 mod verdict;
 
 use std::collections::HashSet;
@@ -29,6 +33,8 @@ use crate::store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFindi
 use crate::summary::Summary;
 
 pub(crate) use detail::Detail;
+#[cfg(feature = "worker")]
+pub(crate) use turns::{ConnectionLimit, DueLine, Start, StartedTurn};
 
 /// A store in SQLite (feature `sqlite`) or PostgreSQL (feature `postgres`), told apart by the URL.
 ///
@@ -50,6 +56,9 @@ pub(crate) use detail::Detail;
 pub struct SqlStore {
     pool: AnyPool,
     dialect: Dialect,
+    /// As it was given; may hold a password.
+    #[cfg(feature = "worker")]
+    url: Arc<str>,
     /// Digests of rules that the store is known to have.
     rules: Arc<Mutex<HashSet<String>>>,
 }
@@ -100,11 +109,11 @@ impl Dialect {
 }
 
 /// A parameter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Arg {
     Int(i64),
-    Text(String),
     OptInt(Option<i64>),
+    Text(String),
     OptText(Option<String>),
 }
 
@@ -240,7 +249,9 @@ impl SqlStore {
                 if dialect == Dialect::Postgres {
                     // All statements are pages and look-ups by an index. Without statistics, as after a first batch, the planner
                     // would rather read tables whole for each page.
-                    let set = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+                    // A process that stalls inside a transaction would hold its rows from whoever takes over.
+                    let set = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+                               SET idle_in_transaction_session_timeout = 10000";
                     sqlx::raw_sql(set).execute(connection).await?;
                 } else {
                     // With WAL, `NORMAL` loses no transaction when the process dies, and none half when the machine does.
@@ -252,9 +263,20 @@ impl SqlStore {
             })
         });
         let pool = options.connect(&url).await.map_err(db)?;
-        let store = Self { pool, dialect, rules: Arc::default() };
+        let store = Self {
+            pool,
+            dialect,
+            #[cfg(feature = "worker")]
+            url: url.into(),
+            rules: Arc::default(),
+        };
         store.migrate().await?;
         Ok(store)
+    }
+
+    #[cfg(feature = "worker")]
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Closes all connections, and waits for it.
