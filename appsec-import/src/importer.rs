@@ -12,6 +12,7 @@ use appsec_core::{
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
+use crate::completeness::Completeness;
 use crate::empty::EmptyReason;
 use crate::line::ImportLine;
 use crate::outbox::Subscription;
@@ -126,6 +127,9 @@ pub struct Import {
     pub summary: Summary,
     /// What is missing from what was seen.
     pub gaps: Vec<CoverageGap>,
+    /// Whether what the run did not report is gone. Asked before anything is closed elsewhere.
+    #[serde(default)]
+    pub completeness: Completeness,
     /// How many findings this process received; more than the summary counts where occurrences were folded.
     pub received: u64,
     /// Why nothing came.
@@ -247,6 +251,7 @@ impl Running<'_> {
         let nothing = self.received == 0 && !resumed;
         Ok(Import {
             run: self.run.number,
+            completeness: Completeness::of_import(coverage, &summary),
             summary,
             gaps: walk.coverage.gaps().to_vec(),
             received: self.received,

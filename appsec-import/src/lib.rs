@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod completeness;
 mod empty;
 mod explain;
 mod fold;
@@ -17,6 +18,7 @@ mod summary;
 mod webhook;
 mod write_back;
 
+pub use completeness::Completeness;
 pub use empty::EmptyReason;
 pub use explain::{Explanation, Verdict};
 pub use importer::{Import, ImportOptions, Importer};
