@@ -5,6 +5,7 @@ use std::fmt;
 use appsec_core::{Absence, Coverage};
 use serde::{Deserialize, Serialize};
 
+use crate::store::EndedRun;
 use crate::summary::Summary;
 
 /// Whether what a run did not report is gone, everywhere it looked.
@@ -88,6 +89,13 @@ impl Completeness {
     }
 }
 
+impl EndedRun {
+    /// Whether what the run did not report is gone. Asked before anything is closed elsewhere.
+    pub fn completeness(&self) -> Completeness {
+        Completeness::of_import(&self.coverage, &self.summary)
+    }
+}
+
 /// Nothing is proven.
 impl Default for Completeness {
     fn default() -> Self {
@@ -140,6 +148,15 @@ mod tests {
             Completeness::of_import(&complete(), &summary).to_string(),
             "not complete: 3 findings stay open unseen; c: it was not looked at"
         );
+    }
+
+    #[test]
+    fn a_run_that_ended_says_the_same_later() {
+        let time = appsec_core::Timestamp::UNIX_EPOCH;
+        let run = EndedRun::new(1, (time, time), Summary::default(), complete());
+        assert!(run.completeness().is_complete());
+        let run = EndedRun::new(1, (time, time), Summary::default(), Coverage::new());
+        assert_eq!(run.completeness().reason(), Some("nothing was looked at"));
     }
 
     #[test]
