@@ -43,12 +43,12 @@ pub use push::{
     PushCounts, PushOptions, Pushed, ReportFile,
 };
 pub use reconcile::{KnownFinding, Outcome, Reconciliation, reconcile};
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub use sql::SqlStore;
 #[cfg(feature = "report")]
 pub use report::{
     Format, GitLabVersion, OcsfClass, ReportFinding, ReportOptions, ReportWriter, Written, finding_schema,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sql::SqlStore;
 pub use store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
 pub use summary::{KeptOpen, Summary};
 #[cfg(feature = "webhook")]
