@@ -82,9 +82,24 @@ impl Exit {
         }
     }
 
-    /// What an error of a scanner leads to.
+    /// How a run ended that has a verdict. The gate's word counts where the data are complete only.
+    pub(crate) fn of_run(scan_failed: bool, partial: bool, gate_failed: bool) -> Self {
+        match (scan_failed, partial, gate_failed) {
+            (true, _, _) => Self::ScanFailed,
+            (_, true, _) => Self::Partial,
+            (_, _, true) => Self::GateFailed,
+            _ => Self::Passed,
+        }
+    }
+
+    /// What an error of a scanner or of an import leads to.
     fn of_error(error: &Error) -> Self {
+        if error.operation() == Some("import store") {
+            return Self::Output;
+        }
         match error.kind() {
+            // Another process holds the line in the store.
+            ErrorKind::Conflict if error.operation() == Some("import") => Self::Output,
             ErrorKind::Config | ErrorKind::Unsupported | ErrorKind::NotFound => Self::Usage,
             // Without a status it was refused on this side, before anything was sent.
             ErrorKind::InvalidRequest if error.status().is_none() => Self::Usage,

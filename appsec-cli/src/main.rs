@@ -6,8 +6,13 @@ mod commands;
 mod config;
 mod credentials;
 mod exit;
+mod find;
+mod line;
 mod log;
+mod observed;
 mod output;
+mod progress;
+mod run;
 mod scanners;
 mod signals;
 
@@ -47,6 +52,9 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> exit::Result<Exit> {
     let app = App::new(&cli.global)?;
+    if cli.command.hears_signals() {
+        return cli.command.run(&app).await;
+    }
     tokio::select! {
         ended = cli.command.run(&app) => ended,
         () = signals::interrupted() => {
@@ -58,7 +66,7 @@ async fn run(cli: Cli) -> exit::Result<Exit> {
 /// Says what went wrong: to a person, and to a program where stdout is for one.
 fn report(format: Format, failure: &Failure) -> Exit {
     let output = Output::new(format);
-    output.note(format_args!("appsec: {}", failure.message));
+    output::note(format_args!("appsec: {}", failure.message));
     if output.is_json() {
         let mut error = json!({
             "exit": failure.exit.code(Codes::Own),

@@ -50,6 +50,11 @@ impl Output {
         self.write(format_args!("{line}\n"))
     }
 
+    /// Lines that hold what a scanner sent.
+    pub(crate) fn text(&self, text: impl Display) -> Result<()> {
+        text.to_string().lines().try_for_each(|line| self.line(one_line(line)))
+    }
+
     /// A result as one line of JSON.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(value)
@@ -87,6 +92,12 @@ impl Output {
         self.line(line.trim_end())
     }
 
+    /// Bytes as they are: a report, a script for a shell.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        self.outcome(out.write_all(bytes).and_then(|()| out.flush()))
+    }
+
     fn write(&self, text: fmt::Arguments<'_>) -> Result<()> {
         if self.is_closed() {
             return Ok(());
@@ -105,13 +116,12 @@ impl Output {
             result => result.map_err(|error| Failure::output("writing the output", &error)),
         }
     }
+}
 
-    /// Something for the person at the terminal, or for the log of whoever runs this.
-    #[expect(clippy::unused_self, reason = "talk belongs to the output, as results do")]
-    pub(crate) fn note(&self, text: impl Display) {
-        // Where nobody can be told there is nobody to tell.
-        let _ = writeln!(anstream::stderr().lock(), "{text}");
-    }
+/// Something for the person at the terminal, or for the log of whoever runs this.
+pub(crate) fn note(text: impl Display) {
+    // Where nobody can be told there is nobody to tell.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// True where a person may be looking at stderr as it is written.

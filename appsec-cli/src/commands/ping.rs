@@ -67,7 +67,7 @@ async fn test<'a>(app: &App, named: &'a Named) -> (Tested<'a>, Exit) {
     let scanner = match app.open(named) {
         Ok(scanner) => scanner,
         Err(failure) => {
-            app.out.note(format_args!("{}: {}", named.name, failure.message));
+            output::note(format_args!("{}: {}", named.name, failure.message));
             tested.error = Some(failure.message);
             return (tested, failure.exit);
         }
