@@ -11,11 +11,12 @@ use appsec_core::{
 };
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 
 use crate::empty::EmptyReason;
 use crate::line::ImportLine;
 use crate::outbox::Subscription;
-use crate::store::{Claim, Run, Store};
+use crate::store::{Claim, Run, Store, Turn};
 use crate::summary::Summary;
 
 /// How often a list that changes under way is read from its beginning before the run gives up.
@@ -43,6 +44,10 @@ pub struct ImportOptions {
     pub at: Option<Timestamp>,
     /// Who is told what the run meant.
     pub subscriptions: Vec<Subscription>,
+    /// Only what was seen at or after this time. With it nothing closes by absence.
+    pub since: Option<Timestamp>,
+    /// The turn of a schedule that the run is.
+    pub turn: Option<Turn>,
 }
 
 impl Default for ImportOptions {
@@ -57,6 +62,8 @@ impl Default for ImportOptions {
             lease: Duration::from_mins(2),
             at: None,
             subscriptions: Vec::new(),
+            since: None,
+            turn: None,
         }
     }
 }
@@ -109,6 +116,18 @@ impl ImportOptions {
         self
     }
 
+    /// Imports only what was seen at or after this time.
+    pub fn with_since(mut self, since: Timestamp) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// Makes the run a turn of a schedule.
+    pub fn with_turn(mut self, turn: Turn) -> Self {
+        self.turn = Some(turn);
+        self
+    }
+
     /// Sets who is told what the run meant.
     pub fn with_subscriptions(mut self, to: impl IntoIterator<Item = Subscription>) -> Self {
         self.subscriptions = to.into_iter().collect();
@@ -122,6 +141,8 @@ impl ImportOptions {
 pub struct Import {
     /// The run's number among those of its line.
     pub run: i64,
+    /// The time at which the run counts as made; that of its first process where another went on with it.
+    pub started_at: Timestamp,
     /// The counts, and what stays open unseen.
     pub summary: Summary,
     /// What is missing from what was seen.
@@ -165,12 +186,20 @@ impl fmt::Display for Import {
 pub struct Importer {
     scanner: Arc<dyn DastApiScanner>,
     store: Arc<dyn Store>,
+    connection: Option<String>,
 }
 
 impl Importer {
     /// An importer from the scanner into the store.
     pub fn new(scanner: Arc<dyn DastApiScanner>, store: Arc<dyn Store>) -> Self {
-        Self { scanner, store }
+        Self { scanner, store, connection: None }
+    }
+
+    /// Imports lines of this connection: where there are several of one scanner, a line names one of them in place of the
+    /// scanner's key.
+    pub fn with_connection(mut self, name: impl Into<String>) -> Self {
+        self.connection = Some(name.into());
+        self
     }
 
     /// Makes one run of the line.
@@ -180,8 +209,39 @@ impl Importer {
     /// this run over; `Unsupported` when the scanner cannot read findings of such a target; `Deadline` when the scan has not ended
     /// in time; those of the scanner and of the store. `Unexpected` when the scanner stops without proving its end.
     pub async fn run(&self, line: &ImportLine, options: &ImportOptions) -> Result<Import> {
+        self.run_until(line, options, std::future::pending()).await
+    }
+
+    /// Makes one run of the line, or as much of it as there is time for: when `stop` ends first, the run is let go, and the next one
+    /// goes on from there at once.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run); `Deadline` when it was stopped.
+    pub async fn run_until(
+        &self,
+        line: &ImportLine,
+        options: &ImportOptions,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Import> {
+        let span = tracing::info_span!(
+            "import",
+            project = line.project,
+            scanner = line.scanner,
+            target = %line.configuration.bind_target,
+            run = tracing::field::Empty,
+            received = tracing::field::Empty,
+        );
+        self.run_in_span(line, options, stop).instrument(span).await
+    }
+
+    async fn run_in_span(
+        &self,
+        line: &ImportLine,
+        options: &ImportOptions,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Import> {
         let key = self.scanner.info().key;
-        if line.scanner != key {
+        if line.scanner != key && self.connection.as_deref() != Some(line.scanner.as_str()) {
             let message = format!("the line is of the scanner {}, this is {key}", line.scanner);
             return Err(Error::new(ErrorKind::InvalidRequest, message).with_operation("import"));
         }
@@ -190,9 +250,25 @@ impl Importer {
             lease: options.lease,
             take_over: options.take_over,
             dry_run: options.dry_run,
+            turn: options.turn.clone(),
         };
         let run = self.store.begin(line, &claim).await?;
-        let result = Running { importer: self, line, options, run: run.clone(), received: 0 }.import().await;
+        tracing::Span::current().record("run", run.number);
+        let running = Running { importer: self, line, options, run: run.clone(), received: 0 };
+        let result = tokio::select! {
+            result = running.import() => result,
+            () = stop => Err(Error::new(ErrorKind::Deadline, "the import was stopped").with_operation("import")),
+        };
+        match &result {
+            Ok(import) => {
+                let Summary { new, closed, reopened, recurrent, .. } = &import.summary;
+                let (received, gaps, kept_open) =
+                    (import.received, import.gaps.len(), import.summary.kept_open_count());
+                tracing::Span::current().record("received", received);
+                tracing::info!(received, new, closed, reopened, recurrent, kept_open, gaps, "imported");
+            }
+            Err(error) => tracing::info!(%error, "the import ended early"),
+        }
         if result.is_err() || options.dry_run {
             // The error of the run counts; a lease that cannot be given back ends by itself.
             if let Err(error) = self.store.release(&run).await {
@@ -247,6 +323,7 @@ impl Running<'_> {
         let nothing = self.received == 0 && !resumed;
         Ok(Import {
             run: self.run.number,
+            started_at: self.run.started_at,
             summary,
             gaps: walk.coverage.gaps().to_vec(),
             received: self.received,
@@ -283,8 +360,9 @@ impl Running<'_> {
             _ if can.findings_by_target => FindingScope::Targets(vec![target]),
             _ => return Err(Error::unsupported("findings by target")),
         };
-        let severities = self.options.severities.iter().cloned();
-        Ok((FindingQuery::new(scope).with_severities(severities), gaps))
+        let mut query = FindingQuery::new(scope).with_severities(self.options.severities.iter().cloned());
+        query.seen_since = self.options.since;
+        Ok((query, gaps))
     }
 
     /// Starts a scan, or goes on with that of a process that died, and waits for its end. A scan that failed is a gap: what it
@@ -345,11 +423,23 @@ impl Running<'_> {
     async fn stage_all(&mut self, query: FindingQuery) -> Result<Coverage> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         let mut events = scanner.findings(query);
-        while let Some(event) = self.alive(events.try_next()).await? {
+        for page in 0_u64.. {
+            let span = tracing::debug_span!(
+                "page",
+                page,
+                findings = tracing::field::Empty,
+                done = tracing::field::Empty,
+                total = tracing::field::Empty,
+            );
+            let Some(event) = self.alive(events.try_next()).instrument(span.clone()).await? else { break };
             match event {
                 FindingEvent::Batch(batch) => {
                     self.received += batch.findings.len() as u64;
-                    store.stage(&self.run, &batch).await?;
+                    span.record("findings", batch.findings.len());
+                    if let Some(progress) = batch.progress {
+                        span.record("done", progress.done).record("total", progress.total);
+                    }
+                    store.stage(&self.run, &batch).instrument(span).await?;
                     self.run.gaps = batch.gaps;
                 }
                 FindingEvent::End(coverage) => return Ok(coverage),

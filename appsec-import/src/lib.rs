@@ -9,10 +9,14 @@ mod judge;
 mod line;
 mod outbox;
 mod reconcile;
+#[cfg(feature = "schedule")]
+mod schedule;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 mod store;
 mod summary;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod telemetry;
 #[cfg(feature = "webhook")]
 mod webhook;
 mod write_back;
@@ -28,9 +32,13 @@ pub use outbox::{
     Subscription, messages_of,
 };
 pub use reconcile::{KnownFinding, Outcome, Reconciliation, reconcile};
+#[cfg(feature = "schedule")]
+pub use schedule::{RunKind, Schedule, ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledLine};
+#[cfg(feature = "worker")]
+pub use schedule::{Connections, Worker, WorkerOptions};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlStore;
-pub use store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
+pub use store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding, Turn};
 pub use summary::{KeptOpen, Summary};
 #[cfg(feature = "webhook")]
 pub use webhook::{Delivered, Delivery, Dispatcher, Endpoint, RetrySchedule};

@@ -27,12 +27,23 @@ pub struct Claim {
     pub take_over: bool,
     /// A run that is for its summary only. It claims nothing and leaves nothing.
     pub dry_run: bool,
+    /// The turn of a schedule that the run is; it must still be the line's last.
+    pub turn: Option<Turn>,
+}
+
+/// A turn of a scheduled line. Whoever has an older one is late, and begins nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// The scheduled line's name.
+    pub name: String,
+    /// Grows with each turn of the line.
+    pub fence: i64,
 }
 
 impl Claim {
     /// A claim for a run at the given time, with a lease of two minutes.
     pub fn new(at: Timestamp) -> Self {
-        Self { at, lease: Duration::from_mins(2), take_over: false, dry_run: false }
+        Self { at, lease: Duration::from_mins(2), take_over: false, dry_run: false, turn: None }
     }
 }
 
@@ -92,7 +103,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Begins a run, or goes on with one that a dead process left.
     ///
     /// # Errors
-    /// `Conflict` while another process holds the line.
+    /// `Conflict` while another process holds the line, or when the claim's turn is over.
     async fn begin(&self, line: &ImportLine, claim: &Claim) -> Result<Run>;
 
     /// Gives a sign of life.

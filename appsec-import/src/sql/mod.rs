@@ -5,8 +5,12 @@ mod outbox;
 mod read;
 mod rows;
 mod runs;
+#[cfg(feature = "schedule")]
+mod schedule;
 mod schema;
 mod stage;
+#[cfg(feature = "worker")]
+mod turns;
 mod verdict;
 
 use std::collections::HashSet;
@@ -29,6 +33,8 @@ use crate::store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFindi
 use crate::summary::Summary;
 
 pub(crate) use detail::Detail;
+#[cfg(feature = "worker")]
+pub(crate) use turns::{ConnectionLimit, DueLine, Start, StartedTurn};
 
 /// A store in SQLite (feature `sqlite`) or PostgreSQL (feature `postgres`), told apart by the URL.
 ///
@@ -50,6 +56,9 @@ pub(crate) use detail::Detail;
 pub struct SqlStore {
     pool: AnyPool,
     dialect: Dialect,
+    /// As it was given; may hold a password.
+    #[cfg(feature = "worker")]
+    url: Arc<str>,
     /// Digests of rules that the store is known to have.
     rules: Arc<Mutex<HashSet<String>>>,
 }
@@ -100,9 +109,10 @@ impl Dialect {
 }
 
 /// A parameter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Arg {
     Int(i64),
+    OptInt(Option<i64>),
     Text(String),
     OptText(Option<String>),
 }
@@ -110,6 +120,12 @@ enum Arg {
 impl From<i64> for Arg {
     fn from(number: i64) -> Self {
         Self::Int(number)
+    }
+}
+
+impl From<Option<i64>> for Arg {
+    fn from(number: Option<i64>) -> Self {
+        Self::OptInt(number)
     }
 }
 
@@ -143,6 +159,7 @@ fn query(dialect: Dialect, text: &str, args: Vec<Arg>) -> Query {
     for arg in args {
         query = match arg {
             Arg::Int(number) => query.bind(number),
+            Arg::OptInt(number) => query.bind(number),
             Arg::Text(text) => query.bind(text),
             Arg::OptText(text) => query.bind(text),
         };
@@ -211,9 +228,20 @@ impl SqlStore {
             })
         });
         let pool = options.connect(&url).await.map_err(db)?;
-        let store = Self { pool, dialect, rules: Arc::default() };
+        let store = Self {
+            pool,
+            dialect,
+            #[cfg(feature = "worker")]
+            url: url.into(),
+            rules: Arc::default(),
+        };
         store.migrate().await?;
         Ok(store)
+    }
+
+    #[cfg(feature = "worker")]
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Closes all connections, and waits for it.

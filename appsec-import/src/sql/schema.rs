@@ -5,7 +5,7 @@ use appsec_core::{Error, ErrorKind, Result};
 use super::{Dialect, SqlStore, Tx, args, get};
 
 /// One list of statements for each version of the store, in order. What has been released is never edited: a change is a new list.
-const MIGRATIONS: [&[&str]; 2] = [
+const MIGRATIONS: [&[&str]; 3] = [
     &[
         "CREATE TABLE line (
         id {serial},
@@ -118,6 +118,35 @@ const MIGRATIONS: [&[&str]; 2] = [
         body TEXT NOT NULL,
         PRIMARY KEY (line, run, place)
     )",
+    ],
+    &[
+        // Times are milliseconds. `queued_at` is set while a job of the line waits or runs.
+        "CREATE TABLE scheduled (
+        name TEXT NOT NULL PRIMARY KEY,
+        body TEXT NOT NULL,
+        line TEXT NOT NULL,
+        connection TEXT NOT NULL,
+        target TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        enabled BIGINT NOT NULL,
+        due_at BIGINT,
+        put_off_to BIGINT NOT NULL DEFAULT 0,
+        tries BIGINT NOT NULL DEFAULT 0,
+        queued_at BIGINT,
+        fence BIGINT NOT NULL DEFAULT 0,
+        hinted BIGINT NOT NULL DEFAULT 0,
+        watermark BIGINT,
+        complete_at BIGINT,
+        ended_at BIGINT,
+        last_error TEXT
+    ){clustered}",
+        "CREATE INDEX scheduled_by_due ON scheduled (due_at)",
+        "CREATE TABLE connection_state (
+        name TEXT NOT NULL PRIMARY KEY,
+        closed_to BIGINT NOT NULL,
+        failures BIGINT NOT NULL,
+        reason TEXT NOT NULL
+    ){clustered}",
     ],
 ];
 

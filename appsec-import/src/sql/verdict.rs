@@ -13,6 +13,7 @@ use crate::outbox::{EventBatcher, Subscription, messages_of};
 use crate::reconcile::{Outcome, not_seen, seen_again, seen_first};
 use crate::store::Run;
 use crate::summary::{Summary, Tally};
+use crate::telemetry::Verdicts;
 
 /// Findings in one page.
 const PAGE: i64 = 512;
@@ -39,6 +40,7 @@ struct Judging<'a> {
     to: Option<&'a [Subscription]>,
     events: EventBatcher,
     tally: Tally,
+    verdicts: Verdicts,
     /// How many findings were known before; the numbers of new ones follow.
     known: i64,
     new: i64,
@@ -61,12 +63,13 @@ impl SqlStore {
             to,
             events: EventBatcher::new(run.note.clone(), run.started_at),
             tally: Tally::default(),
+            verdicts: Verdicts::default(),
             known: get(&row.ok_or_else(lost)?, "findings")?,
             new: 0,
         };
         judging.seen(&mut tx).await?;
         judging.unseen(&mut tx).await?;
-        let Judging { events, tally, known, new, .. } = judging;
+        let Judging { events, tally, verdicts, known, new, .. } = judging;
         let summary = tally.summary();
         let Some(to) = to else {
             tx.rollback().await?;
@@ -81,6 +84,7 @@ impl SqlStore {
         let (at, kept_coverage) = (Timestamp::now().to_string(), json(coverage)?);
         tx.run(end, args![run.line, run.number, DONE, at, json(&summary)?, kept_coverage]).await?;
         tx.commit().await?;
+        verdicts.tell(&run.note.line.scanner);
         self.clear(run).await;
         Ok(summary)
     }
@@ -161,7 +165,10 @@ impl Judging<'_> {
     }
 
     async fn write(&mut self, tx: &mut Tx, page: Page) -> Result<()> {
-        page.outcomes.iter().for_each(|(_, outcome)| self.tally.add(outcome));
+        for (_, outcome) in &page.outcomes {
+            self.tally.add(outcome);
+            self.verdicts.add(outcome);
+        }
         let Some(to) = self.to else { return Ok(()) };
         for (_, outcome) in &page.outcomes {
             let event = self.events.push(&outcome.finding, outcome.change, outcome.reason.as_deref());
