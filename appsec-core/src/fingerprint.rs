@@ -49,15 +49,24 @@ pub struct Fingerprint([u8; 16]);
 impl Fingerprint {
     /// The identity by version 1 of the rules.
     pub fn v1(scanner: &str, rule: &str, location: &Location, vendor: &[&str]) -> Self {
-        let authority = location.authority();
-        let fixed = [scanner, rule, authority.as_str(), location.path.as_str()];
         let mut hash = Sha256::new();
-        for part in fixed.iter().chain(vendor) {
+        let mut part = |pieces: &[&[u8]]| {
             // A part of 4 GiB cannot come out of a response that is capped far below.
-            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            hash.update(length.to_be_bytes());
-            hash.update(part.as_bytes());
+            let length = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+            hash.update(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+            pieces.iter().for_each(|piece| hash.update(piece));
+        };
+        part(&[scanner.as_bytes()]);
+        part(&[rule.as_bytes()]);
+        let host = location.host.as_bytes();
+        match location.effective_port() {
+            None => part(&[host]),
+            // Nearly all; the text of another port is an allocation.
+            Some(443) => part(&[host, b":443"]),
+            Some(port) => part(&[host, b":", port.to_string().as_bytes()]),
         }
+        part(&[location.path.as_bytes()]);
+        vendor.iter().for_each(|word| part(&[word.as_bytes()]));
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
         Self(bytes)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Declares newtypes over `String` for ids that a scanner hands out.
+/// Declares newtypes for ids that a scanner hands out. The text is shared: findings of one place clone its ids without a copy.
 ///
 /// An id has `as_str`, `Display`, `From<&str>`, `From<String>`, and is transparent to serde. It is not `Deref`: an id is not text
 /// to be edited.
@@ -14,12 +14,12 @@ macro_rules! id_type {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(transparent)]
-        $vis struct $name(String);
+        $vis struct $name(::std::sync::Arc<str>);
 
         #[allow(unreachable_pub, dead_code, reason = "the id may be private to its module")]
         impl $name {
             /// The id from its text.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<::std::sync::Arc<str>>) -> Self {
                 Self(text.into())
             }
 
@@ -37,13 +37,13 @@ macro_rules! id_type {
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
         }
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(text.into())
             }
         }
     )+};

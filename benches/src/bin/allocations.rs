@@ -1,0 +1,35 @@
+//! Counts the allocator calls of a run. A program of its own: counting costs time, and the others are timed.
+#![allow(clippy::print_stdout, reason = "a program that prints")]
+
+use std::alloc::System;
+
+use benches::client::{Mode, run};
+use clap::{Parser, ValueEnum as _};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Prints allocations, growths and bytes for each record.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to run.
+    mode: String,
+    /// Where the server is.
+    port: u16,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let mode = Mode::from_str(&arguments.mode, true).map_err(anyhow::Error::msg)?;
+    let region = Region::new(ALLOCATOR);
+    let outcome = run(mode, arguments.port, 1).await?;
+    let change = region.change();
+    let each = |number: usize| number as f64 / outcome.count.max(1) as f64;
+    println!(
+        "{}",
+        serde_json::json!({"allocations": each(change.allocations), "growths": each(change.reallocations), "bytes": each(change.bytes_allocated)})
+    );
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! The clients, each run in a process of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use appsec_core::{DastApiScanner, FindingEvent, FindingQuery};
+use appsec_http::HttpOptions;
+use clap::ValueEnum;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use salt_client::SaltClient;
+use serde::{Deserialize, Serialize};
+use tenable_was_client::model::{ChunkId, ExportFinding, ExportId, ExportRequest};
+use tenable_was_client::{ErrorKind, ExportOptions, TenableWasClient};
+
+use crate::measure;
+
+/// What a client does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Downloads the chunks and parses nothing.
+    Raw,
+    /// Reads the records of the export.
+    Typed,
+    /// Imports findings as users do: with fingerprints, evidence masked.
+    Findings,
+    /// Imports findings with their evidence as it is.
+    Unmasked,
+    /// Reads the records and keeps them all.
+    KeepTyped,
+    /// Imports findings and keeps them all.
+    KeepFindings,
+    /// Reads a body that is made to exhaust memory.
+    Bomb,
+    /// Calls a service that is down, a hundred times at once.
+    Outage,
+    /// Downloads pages of posture gaps and parses nothing.
+    SaltRaw,
+    /// Reads posture gaps.
+    SaltTyped,
+    /// Imports posture gaps as findings.
+    SaltFindings,
+}
+
+/// What a run took.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Seconds by the clock.
+    pub wall: f64,
+    /// Seconds of processor time, of this process.
+    pub cpu: f64,
+    /// The most memory that was resident, in MiB; 0 where the system does not say.
+    pub peak: f64,
+    /// The same before the run.
+    pub idle: f64,
+    /// Records, findings, or requests.
+    pub count: u64,
+    /// What else is to be said.
+    pub note: String,
+}
+
+/// Runs a mode and says what it took.
+///
+/// # Errors
+/// Where the run ends otherwise than it must.
+pub async fn run(mode: Mode, port: u16, in_flight: usize) -> anyhow::Result<Outcome> {
+    let idle = measure::resident_mib();
+    let (start, cpu) = (Instant::now(), measure::processor_seconds());
+    let mut note = String::new();
+    let count = match mode {
+        Mode::Raw => raw(port, in_flight).await?,
+        Mode::Typed => typed(port, in_flight, |_| ()).await?.0,
+        Mode::Findings => {
+            findings(tenable(port, in_flight)?, FindingQuery::all(), &mut Vec::new(), false).await?
+        }
+        Mode::Unmasked => {
+            let query = FindingQuery::all().with_unmasked_evidence();
+            findings(tenable(port, in_flight)?, query, &mut Vec::new(), false).await?
+        }
+        Mode::KeepTyped => {
+            let (count, kept) = typed(port, in_flight, |record| record).await?;
+            ensure!(kept.len() as u64 == count, "records were lost");
+            count
+        }
+        Mode::KeepFindings => {
+            let mut kept = Vec::new();
+            findings(tenable(port, in_flight)?, FindingQuery::all(), &mut kept, true).await?
+        }
+        Mode::Bomb => {
+            note = bomb(port).await?;
+            0
+        }
+        Mode::Outage => {
+            let (requests, said) = outage(port).await?;
+            note = said;
+            requests
+        }
+        Mode::SaltRaw => salt_raw(port).await?,
+        Mode::SaltTyped => {
+            let client = salt(port)?;
+            let pages = client.gaps(salt_client::GapsQuery::new().with_details(true));
+            pages.try_fold(0, |count, page| async move { Ok(count + page.records.len() as u64) }).await?
+        }
+        Mode::SaltFindings => findings(salt(port)?, FindingQuery::all(), &mut Vec::new(), false).await?,
+    };
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), measure::processor_seconds() - cpu);
+    Ok(Outcome { wall, cpu, peak: measure::peak_mib(), idle, count, note })
+}
+
+fn base(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+fn tenable(port: u16, in_flight: usize) -> anyhow::Result<TenableWasClient> {
+    let export = ExportOptions::new().with_chunks_in_flight(in_flight);
+    let http = HttpOptions::new().with_max_streams(in_flight.max(4));
+    Ok(TenableWasClient::builder("access", "secret")
+        .with_base_url(base(port))
+        .with_export(export)
+        .with_http(http)
+        .build()?)
+}
+
+fn salt(port: u16) -> anyhow::Result<SaltClient> {
+    // The pace that the client keeps by itself would be all that is measured.
+    Ok(SaltClient::builder(base(port).as_str(), "token").with_requests_per_second(None).build()?)
+}
+
+/// What the cheapest client does with the same answers.
+async fn raw(port: u16, in_flight: usize) -> anyhow::Result<u64> {
+    #[derive(Deserialize)]
+    struct Accepted {
+        export_uuid: String,
+    }
+    #[derive(Deserialize)]
+    struct Status {
+        chunks_available: Vec<u64>,
+    }
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let exports = format!("{}/was/v1/export/vulns", base(port));
+    let accepted = client.post(&exports).body("{}").send().await?.bytes().await?;
+    let Accepted { export_uuid } = serde_json::from_slice(&accepted)?;
+    let status = client.get(format!("{exports}/{export_uuid}/status")).send().await?.bytes().await?;
+    let Status { chunks_available } = serde_json::from_slice(&status)?;
+    let bytes = Arc::new(AtomicU64::new(0));
+    let downloads = chunks_available.into_iter().map(|chunk| {
+        let request = client.get(format!("{exports}/{export_uuid}/chunks/{chunk}"));
+        let bytes = Arc::clone(&bytes);
+        tokio::spawn(async move {
+            let mut body = request.send().await?.error_for_status()?.bytes_stream();
+            while let Some(piece) = body.try_next().await? {
+                bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            }
+            anyhow::Ok(())
+        })
+    });
+    bounded(downloads, in_flight).await?;
+    Ok(bytes.load(Ordering::Relaxed))
+}
+
+/// Runs tasks that begin when they are asked for, so many at once.
+async fn bounded<T>(
+    tasks: impl Iterator<Item = tokio::task::JoinHandle<anyhow::Result<T>>>,
+    in_flight: usize,
+) -> anyhow::Result<Vec<T>> {
+    let mut done = Vec::new();
+    let mut running = futures_util::stream::iter(tasks).buffer_unordered(in_flight);
+    while let Some(ended) = running.next().await {
+        done.push(ended??);
+    }
+    Ok(done)
+}
+
+async fn typed<T: Send + 'static>(
+    port: u16,
+    in_flight: usize,
+    keep: fn(ExportFinding) -> T,
+) -> anyhow::Result<(u64, Vec<T>)> {
+    async fn chunk<T>(
+        client: TenableWasClient,
+        export: ExportId,
+        chunk: ChunkId,
+        keep: fn(ExportFinding) -> T,
+    ) -> anyhow::Result<(u64, Vec<T>)> {
+        let mut records = client.export_chunk(export, chunk)?;
+        let (mut count, mut kept) = (0, Vec::new());
+        while let Some(record) = records.next().await {
+            let record = record?;
+            ensure!(record.finding_id.is_some() && record.plugin.is_some(), "a record lacks something");
+            count += 1;
+            // Costs nothing where nothing is kept.
+            kept.push(keep(record));
+        }
+        Ok((count, kept))
+    }
+
+    let client = tenable(port, in_flight)?;
+    let mut job = client.start_export(&ExportRequest::everything()).await?;
+    let (mut count, mut kept) = (0, Vec::new());
+    while let Some(chunks) = job.next_chunks().await? {
+        let tasks = chunks.iter().map(|number| tokio::spawn(chunk(client.clone(), job.id(), *number, keep)));
+        for (records, some) in bounded(tasks, in_flight).await? {
+            count += records;
+            kept.extend(some);
+        }
+        chunks.into_iter().for_each(|chunk| job.delivered(chunk));
+    }
+    ensure!(job.gaps().is_empty(), "something is missing: {:?}", job.gaps());
+    Ok((count, kept))
+}
+
+async fn findings(
+    scanner: impl DastApiScanner,
+    query: FindingQuery,
+    kept: &mut Vec<Vec<appsec_core::Finding>>,
+    keep: bool,
+) -> anyhow::Result<u64> {
+    let mut events = scanner.findings(query);
+    let mut count = 0;
+    while let Some(event) = events.try_next().await? {
+        match event {
+            FindingEvent::Batch(batch) => {
+                count += batch.findings.len() as u64;
+                if keep {
+                    kept.push(batch.findings);
+                }
+            }
+            FindingEvent::End(coverage) => {
+                ensure!(coverage.gaps().is_empty(), "something is missing: {:?}", coverage.gaps());
+                return Ok(count);
+            }
+            _ => {}
+        }
+    }
+    bail!("the stream ended without its end")
+}
+
+/// The time to the error, and what it says.
+async fn bomb(port: u16) -> anyhow::Result<String> {
+    let client = tenable(port, 1)?;
+    let mut job = client.start_export(&ExportRequest::everything()).await?;
+    let chunks = job.next_chunks().await?.context("no chunk")?;
+    let chunk = *chunks.first().context("no chunk")?;
+    let start = Instant::now();
+    match client.export_chunk(job.id(), chunk)?.next().await {
+        Some(Err(error)) if error.kind() == ErrorKind::Decode => {
+            Ok(format!("{error} after {:.0} ms", start.elapsed().as_secs_f64() * 1e3))
+        }
+        other => bail!("the bomb was not refused: {:?}", other.map(|record| record.map(|_| ()))),
+    }
+}
+
+/// How many requests a hundred calls make, and how the calls end.
+async fn outage(port: u16) -> anyhow::Result<(u64, String)> {
+    const CALLS: usize = 100;
+    let client = tenable(port, 1)?;
+    let id: ExportId = "bf000000-53aa-4e70-9ef3-87cfca1d2be0".parse()?;
+    let calls = (0..CALLS).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { Ok(client.get_export(id).await) })
+    });
+    for ended in bounded(calls, CALLS).await? {
+        let error = ended.err().context("a call succeeded")?;
+        ensure!(error.kind() == ErrorKind::Server, "an unexpected end: {error}");
+    }
+    let count = reqwest::get(format!("{}/requests", base(port))).await?.text().await?.parse()?;
+    Ok((count, format!("{CALLS} calls")))
+}
+
+async fn salt_raw(port: u16) -> anyhow::Result<u64> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let mut offset = 0;
+    loop {
+        let url = format!("{}/v1/apigovern/posture/gaps?limit=100&offset={offset}&details=true", base(port));
+        let body = client.get(url).timeout(Duration::from_secs(30)).send().await?.bytes().await?;
+        if body.starts_with(br#"{"response":[]"#) {
+            return Ok(offset);
+        }
+        offset += 100;
+    }
+}

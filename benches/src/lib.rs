@@ -1,0 +1,16 @@
+//! Measures what the clients cost: a server on loopback with bodies made beforehand, and each client in a process of
+//! its own. Nothing is asserted; the tables are what there is. See the README.
+// The plugin in `data` is one long literal.
+#![recursion_limit = "256"]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures to be read, far below the limits"
+)]
+
+pub mod client;
+pub mod data;
+pub mod measure;
+pub mod server;
+pub mod table;

@@ -1,0 +1,329 @@
+//! Runs all clients against one server and prints what they took. Its first argument may be a part of that, as it is
+//! given to the processes it starts.
+#![allow(clippy::print_stdout, reason = "a program that prints")]
+
+mod peer;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use benches::client::{Mode, Outcome, run};
+use benches::measure;
+use benches::server::{Ports, serve};
+use benches::table::{self, Figure, Line};
+use clap::{Parser, Subcommand, ValueEnum as _};
+
+use peer::Peer;
+
+/// Measures the clients beside a raw download and, where Python is at hand, beside pyTenable.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Everything as it is quoted: 100,000 records, 5 rounds.
+    #[arg(long)]
+    full: bool,
+    /// Records of the export.
+    #[arg(long, default_value_t = 20_000)]
+    records: usize,
+    /// Rounds; the clients take turns in each.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Leaves pyTenable out.
+    #[arg(long)]
+    no_peer: bool,
+    /// Only the one table that the others are judged by.
+    #[arg(long)]
+    brief: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// The server; prints its ports.
+    Serve { records: usize },
+    /// A client; prints what it took.
+    Client { mode: String, port: u16, in_flight: usize, processor: Option<usize> },
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.part {
+        None => all(&arguments),
+        Some(Part::Serve { records }) => {
+            if processors() > 1 {
+                measure::pin(0);
+            }
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(records))
+        }
+        Some(Part::Client { mode, port, in_flight, processor }) => {
+            let mode = Mode::from_str(&mode, true).map_err(anyhow::Error::msg)?;
+            // One core: nothing is handed from thread to thread.
+            let runtime = if let Some(processor) = processor {
+                measure::pin(processor);
+                tokio::runtime::Builder::new_current_thread().enable_all().build()?
+            } else {
+                tokio::runtime::Builder::new_multi_thread().enable_all().build()?
+            };
+            println!("{}", serde_json::to_string(&runtime.block_on(run(mode, port, in_flight))?)?);
+            Ok(())
+        }
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The server's process; ends with this one.
+struct Server {
+    child: Child,
+    ports: Ports,
+}
+
+impl Server {
+    fn start(records: usize) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", &records.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
+        let ports = serde_json::from_str(&line).context("the server did not start")?;
+        Ok(Self { child, ports })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // Gone already, or it goes now.
+        let _ = self.child.wait();
+    }
+}
+
+/// A client in a process of its own, on one processor or on all.
+fn client(mode: Mode, port: u16, in_flight: usize, one_core: bool) -> anyhow::Result<Outcome> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["client", &name(mode), &port.to_string(), &in_flight.to_string()]);
+    if one_core {
+        command.arg((processors() - 1).to_string());
+    }
+    let output = command.stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "{} failed", name(mode));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn name(mode: Mode) -> String {
+    mode.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// Runs the modes in turns.
+fn turns(
+    rounds: usize,
+    port: u16,
+    in_flight: usize,
+    one_core: bool,
+    modes: &[(&str, Mode)],
+) -> anyhow::Result<Vec<Line>> {
+    let mut lines: Vec<Line> =
+        modes.iter().map(|(name, _)| Line { name: (*name).to_owned(), runs: Vec::new() }).collect();
+    for _ in 0..rounds {
+        for (line, (_, mode)) in lines.iter_mut().zip(modes) {
+            line.runs.push(client(*mode, port, in_flight, one_core)?);
+        }
+    }
+    Ok(lines)
+}
+
+const RAW: (&str, Mode) = ("raw download, nothing parsed", Mode::Raw);
+const TYPED: (&str, Mode) = ("typed records", Mode::Typed);
+const FINDINGS: (&str, Mode) = ("findings, fingerprints, masked", Mode::Findings);
+const UNMASKED: (&str, Mode) = ("findings, fingerprints, unmasked", Mode::Unmasked);
+
+fn all(arguments: &Arguments) -> anyhow::Result<()> {
+    let records = if arguments.full { 100_000 } else { arguments.records };
+    let rounds = if arguments.full { 5 } else { arguments.rounds };
+    let server = Server::start(records)?;
+    let ports = &server.ports;
+    println!(
+        "{} records in {} MB, {rounds} rounds, {} processors",
+        ports.records,
+        ports.bytes / 1_000_000,
+        processors()
+    );
+    if cfg!(debug_assertions) {
+        println!("an unoptimised build: it proves that all of this runs, and nothing more");
+    }
+
+    let mut lines = turns(rounds, ports.plain, 1, true, &[RAW, TYPED, FINDINGS, UNMASKED])?;
+    let peer = if arguments.no_peer { None } else { Peer::install() };
+    let mut peer_line = None;
+    if let Some(peer) = &peer {
+        let mut line = Line { name: "pyTenable, iterated".to_owned(), runs: Vec::new() };
+        // Between runs of ours, so that both see the same machine.
+        for _ in 0..rounds.min(3) {
+            line.runs.push(peer.run(ports.plain, processors() - 1, false)?);
+            for (line, again) in
+                lines.iter_mut().zip(turns(1, ports.plain, 1, true, &[RAW, TYPED, FINDINGS, UNMASKED])?)
+            {
+                line.runs.extend(again.runs);
+            }
+        }
+        peer_line = Some(line);
+    }
+    table::print("One core, one request in flight", &lines, peer_line.as_ref());
+    if arguments.brief {
+        return allocations(ports).map(|_| ());
+    }
+
+    let four = turns(rounds, ports.plain, 4, false, &[RAW, TYPED, FINDINGS])?;
+    table::print("All cores, four requests in flight", &four, None);
+
+    let tenfold = turns(
+        1,
+        ports.tenfold,
+        4,
+        false,
+        &[("findings, ten times as many", Mode::Findings), ("typed records, ten times as many", Mode::Typed)],
+    )?;
+    let big = turns(1, ports.big, 4, false, &[TYPED, FINDINGS])?;
+    let mut kept = turns(
+        1,
+        ports.plain,
+        1,
+        true,
+        &[("typed records, all kept", Mode::KeepTyped), ("findings, all kept", Mode::KeepFindings)],
+    )?;
+    if let Some(peer) = peer.as_ref().filter(|_| arguments.full) {
+        kept.push(Line {
+            name: "pyTenable, all kept".to_owned(),
+            runs: vec![peer.run(ports.plain, processors() - 1, true)?],
+        });
+    }
+    table::print("Memory: more records", &tenfold, None);
+    table::print("Memory: chunks of 20,000 records, 111 MB", &big, None);
+    table::print("Memory: the caller keeps everything", &kept, None);
+
+    let mut slow = Vec::new();
+    for in_flight in [1, 4] {
+        let lines = turns(1, ports.slow, in_flight, true, &[RAW, TYPED, FINDINGS])?;
+        table::print(&format!("50 ms before each answer, {in_flight} in flight"), &lines, None);
+        slow.push(lines);
+    }
+
+    let identity = turns(rounds, ports.few, 1, true, &[RAW, TYPED, FINDINGS])?;
+    table::print("The first chunks, uncompressed", &identity, None);
+    let gzip = turns(rounds, ports.gzip, 1, true, &[RAW, TYPED, FINDINGS])?;
+    table::print("The same, gzip", &gzip, None);
+
+    let salt = turns(
+        rounds,
+        ports.salt,
+        1,
+        true,
+        &[
+            ("raw pages", Mode::SaltRaw),
+            ("typed posture gaps", Mode::SaltTyped),
+            ("findings", Mode::SaltFindings),
+        ],
+    )?;
+    table::print("Salt: posture gaps, pages of 100", &salt, None);
+
+    let bomb = client(Mode::Bomb, ports.bomb, 1, true)?;
+    let outage = client(Mode::Outage, ports.outage, 1, true)?;
+    println!("\n## Faults\n\n| | |\n| --- | --- |");
+    println!(
+        "| 1 GiB of gzip bomb | {}; peak {:.1} MiB, {:.1} MiB above idle |",
+        bomb.note,
+        bomb.peak,
+        bomb.peak - bomb.idle
+    );
+    println!("| total outage | {}, {} requests |", outage.note, outage.count);
+
+    let calls = allocations(ports)?;
+    let median = |lines: &[Line], place: usize| lines.get(place).map_or(0.0, Line::wall);
+    let ratio = |lines: &[Line], place: usize| median(lines, place) / median(lines, 0);
+    let peak = |lines: &[Line]| lines.iter().map(Line::peak).fold(0.0, f64::max);
+    let most = |name, measured, goal| Figure { name, measured, goal, at_least: false };
+    let mut figures = vec![most("typed records, wall × raw", ratio(&lines, 1), 2.0)];
+    if let Some(peer) = &peer_line {
+        for (name, place, goal) in
+            [("typed records, × pyTenable", 1, 20.0), ("findings, × pyTenable", 2, 10.0)]
+        {
+            figures.push(Figure {
+                name,
+                measured: peer.wall() / median(&lines, place),
+                goal,
+                at_least: true,
+            });
+        }
+    }
+    figures.extend([
+        most("allocator calls for each typed record", calls, 10.0),
+        most("peak MiB, four in flight, typed", four.get(1).map_or(0.0, Line::peak), 24.0),
+        most("peak MiB, four in flight, findings", four.get(2).map_or(0.0, Line::peak), 24.0),
+        most("peak MiB, ten times the records", peak(&tenfold), 32.0),
+        most("peak MiB, chunks of 111 MB", peak(&big), 32.0),
+        most("peak MiB, typed records kept", kept.first().map_or(0.0, Line::peak), 230.0),
+        most("peak MiB, findings kept", kept.get(1).map_or(0.0, Line::peak), 230.0),
+        most(
+            "50 ms, one in flight: typed, wall × raw",
+            slow.first().map_or(0.0, |lines| ratio(lines, 1)),
+            1.05,
+        ),
+        most(
+            "50 ms, one in flight: findings, wall × raw",
+            slow.first().map_or(0.0, |lines| ratio(lines, 2)),
+            1.05,
+        ),
+        most(
+            "50 ms, four in flight: typed, wall × raw",
+            slow.get(1).map_or(0.0, |lines| ratio(lines, 1)),
+            1.05,
+        ),
+        most(
+            "50 ms, four in flight: findings, wall × raw",
+            slow.get(1).map_or(0.0, |lines| ratio(lines, 2)),
+            1.05,
+        ),
+        most("gzip bomb, peak MiB above idle", bomb.peak - bomb.idle, 16.0),
+        most("total outage, requests for each call", outage.count as f64 / 100.0, 1.2),
+    ]);
+    table::figures(&figures);
+    Ok(())
+}
+
+/// Counts allocator calls, in the program made for it, and gives those for each typed record.
+fn allocations(ports: &Ports) -> anyhow::Result<f64> {
+    println!("\n## Allocator calls, for each record\n");
+    let program =
+        std::env::current_exe()?.with_file_name(format!("allocations{}", std::env::consts::EXE_SUFFIX));
+    // `cargo run` builds one program.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "-p", "benches", "--bin", "allocations"]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    ensure!(build.status()?.success(), "the counting program was not built");
+    println!("| | allocations | growths | bytes |\n| --- | --- | --- | --- |");
+    let mut typed = 0.0;
+    for (label, mode) in [TYPED, FINDINGS, UNMASKED] {
+        let output = Command::new(&program).args([name(mode), ports.plain.to_string()]).output()?;
+        ensure!(output.status.success(), "counting failed: {}", String::from_utf8_lossy(&output.stderr));
+        let counts: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let figure = |name: &str| counts.get(name).and_then(serde_json::Value::as_f64).unwrap_or_default();
+        println!(
+            "| {label} | {:.2} | {:.2} | {:.0} |",
+            figure("allocations"),
+            figure("growths"),
+            figure("bytes")
+        );
+        if mode == Mode::Typed {
+            typed = figure("allocations") + figure("growths");
+        }
+    }
+    Ok(typed)
+}
