@@ -14,34 +14,36 @@ use tenable_was_client::model::{
     ServerProperties, ServerStatus, Session, Template, UserTemplate, Vulnerability,
 };
 
+/// What reads a value as a model.
+const MODELS: [fn(&Value); 23] = [
+    read::<Page<ConfigSummary>>,
+    read::<ConfigDetails>,
+    read::<Scan>,
+    read::<Page<Scan>>,
+    read::<Page<ScanNote>>,
+    read::<Page<ByTarget>>,
+    read::<ScanReport>,
+    read::<ReportFinding>,
+    read::<Vulnerability>,
+    read::<Plugin>,
+    read::<Page<PluginSummary>>,
+    read::<Page<Template>>,
+    read::<Page<UserTemplate>>,
+    read::<Vec<Folder>>,
+    read::<BTreeMap<String, AddedApplication>>,
+    read::<FilterList>,
+    read::<ScannerList>,
+    read::<ServerProperties>,
+    read::<ServerStatus>,
+    read::<Session>,
+    read::<ExportStatus>,
+    read::<ExportList>,
+    read::<ExportFinding>,
+];
+
 /// Any JSON into every model: read or refused, and what was read can be written and read again.
 pub fn tenable_models(json: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(json) else { return };
-    const MODELS: [fn(&Value); 23] = [
-        read::<Page<ConfigSummary>>,
-        read::<ConfigDetails>,
-        read::<Scan>,
-        read::<Page<Scan>>,
-        read::<Page<ScanNote>>,
-        read::<Page<ByTarget>>,
-        read::<ScanReport>,
-        read::<ReportFinding>,
-        read::<Vulnerability>,
-        read::<Plugin>,
-        read::<Page<PluginSummary>>,
-        read::<Page<Template>>,
-        read::<Page<UserTemplate>>,
-        read::<Vec<Folder>>,
-        read::<BTreeMap<String, AddedApplication>>,
-        read::<FilterList>,
-        read::<ScannerList>,
-        read::<ServerProperties>,
-        read::<ServerStatus>,
-        read::<Session>,
-        read::<ExportStatus>,
-        read::<ExportList>,
-        read::<ExportFinding>,
-    ];
     for model in MODELS {
         model(&value);
     }

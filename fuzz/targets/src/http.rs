@@ -8,8 +8,8 @@ use crate::private::certificate::Certificate;
 use crate::private::retry_after::parse;
 
 /// `Retry-After` in the first line, the answer's `Date` in the second.
-pub fn retry_after(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
+pub fn retry_after(lines: &[u8]) {
+    let text = String::from_utf8_lossy(lines);
     let (value, date) = text.split_once('\n').map_or((&*text, None), |(value, date)| (value, Some(date)));
     let (now, later) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
     let wait = parse(value, date, now);

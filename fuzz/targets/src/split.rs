@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 /// Elements and what stands beside them, or why not and where.
 type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 
-/// However the bytes are cut, the splitter with a decoder of its elements gives what serde_json gives on the whole, and
+/// However the bytes are cut, the splitter with a decoder of its elements gives what `serde_json` gives on the whole, and
 /// refuses what that refuses.
 pub fn splitter(document: &[u8]) {
     for at in [At::Root, At::Field("findings")] {

@@ -119,19 +119,19 @@ pub fn signed_webhook(data: &[u8]) {
 
     let message =
         Message::restore(text(id), "e", EventKind::FindingNew, text(payload), Timestamp::UNIX_EPOCH);
-    let received: Arc<Mutex<Option<(HeaderMap, Bytes)>>> = Arc::default();
-    let receiver = Arc::clone(&received);
+    let call: Arc<Mutex<Option<(HeaderMap, Bytes)>>> = Arc::default();
+    let seen = Arc::clone(&call);
     let answer = move |asked: &Asked| {
-        let call = (asked.headers.clone(), asked.body.clone());
-        *receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(call);
+        *seen.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((asked.headers.clone(), asked.body.clone()));
         (200, Bytes::new())
     };
     let sent = POST.with(|Post { service, outbox, dispatcher }| {
         outbox.swap(Some(message.clone()));
         service.run(answer, dispatcher.deliver_due()).expect("the outbox is sound")
     });
-    let received = received.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some((headers, body)) = received else {
+    let call = call.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some((headers, body)) = call else {
         assert_eq!(sent.delivered, 0);
         return;
     };
