@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{DastApiScanner, Scan, ScanStatus};
-use appsec_import::{Delivery, Dispatcher, Import, ImportLine, ImportOptions, Importer, SqlStore};
+use appsec_import::{
+    Delivery, Dispatcher, Import, ImportLine, ImportOptions, Importer, SqlStore, Subscription,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -75,20 +77,25 @@ pub(crate) async fn run(
     let observed = Arc::new(Observed::new(scanner, Arc::clone(&progress)));
     let mut options = options
         .with_scan_wait(Duration::from_secs(args.poll), args.timeout)
-        .with_subscriptions(dispatcher.subscriptions());
+        .with_subscriptions(subscriptions(app, &dispatcher, line));
     if args.take_over {
         options = options.with_take_over();
     }
     let mut tagged = line.clone();
     tagged.configuration.scan_tag.clone_from(&args.scan_tag);
-    let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store));
-    let import = importer.run(&tagged, &options).await;
+    let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store))
+        .with_connection(line.scanner.as_str());
+    let import = importer.run_until(&tagged, &options, app.stopped()).await;
     progress.finish();
     let scan = observed.last_scan();
     let import = match import {
         Ok(import) => import,
         Err(error) => {
-            let mut failure = Failure::from(error);
+            let mut failure = if app.is_stopping() {
+                Failure::new(Exit::Interrupted, "interrupted; the next run of the line goes on from here")
+            } else {
+                Failure::from(error)
+            };
             failure.scan = failure.scan.or_else(|| scan.map(|scan| scan.id));
             return Err(with_next_step(failure));
         }
@@ -115,6 +122,15 @@ fn with_next_step(mut failure: Failure) -> Failure {
         );
     }
     failure
+}
+
+/// Who is told of the line: those that its entry in the configuration names; where it has none, everybody.
+fn subscriptions(app: &App, dispatcher: &Dispatcher, line: &ImportLine) -> Vec<Subscription> {
+    let mut to = dispatcher.subscriptions();
+    if let Some(scheduled) = app.config.lines.iter().find(|scheduled| scheduled.line.key() == line.key()) {
+        to.retain(|subscription| scheduled.webhooks.contains(&subscription.endpoint));
+    }
+    to
 }
 
 fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {

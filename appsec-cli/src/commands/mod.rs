@@ -44,9 +44,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// True for what ends in good order by itself when a signal comes.
-    pub(crate) fn hears_signals(&self) -> bool {
-        matches!(self, Self::Mock(_))
+    /// True for what ends in good order by itself once it is told to.
+    pub(crate) fn ends_itself(&self) -> bool {
+        match self {
+            Self::Scan(args) => !args.detached,
+            Self::Import(_) | Self::Mock(_) => true,
+            _ => false,
+        }
     }
 
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
