@@ -27,7 +27,7 @@ use sqlx::{Any, AnyPool, AssertSqlSafe, Row};
 
 use crate::explain::Explanation;
 use crate::line::ImportLine;
-use crate::outbox::Subscription;
+use crate::outbox::{Message, Outbox, Subscription};
 use crate::reconcile::KnownFinding;
 use crate::store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
 use crate::summary::Summary;
@@ -206,7 +206,7 @@ impl SqlStore {
     ///
     /// # Errors
     /// `Config` for a URL of another kind, or of a database whose feature is not compiled in; `Transport` when the database cannot be
-    /// reached; `Unexpected` for a store of a later version.
+    /// reached; `Unsupported` for a store of a later version, which is left as it is.
     pub async fn connect(url: &str) -> Result<Self> {
         let (dialect, url) = dialect_of(url)?;
         // Fails when the application installed its own set: then that set decides.
@@ -361,6 +361,10 @@ impl Store for SqlStore {
 
     async fn conclude(&self, run: &Run, coverage: &Coverage, to: &[Subscription]) -> Result<Summary> {
         self.judge_run(run, coverage, Some(to)).await
+    }
+
+    async fn tell(&self, messages: &[Message]) -> Result<()> {
+        Outbox::enqueue(self, messages).await
     }
 
     async fn release(&self, run: &Run) -> Result<()> {
