@@ -158,6 +158,8 @@ pub(crate) struct Setup {
     pub(crate) log: PathBuf,
     pub(crate) pages: usize,
     pub(crate) pause: Duration,
+    /// How long imports may go on when the process is told to stop.
+    pub(crate) grace: Duration,
 }
 
 impl Setup {
@@ -169,6 +171,7 @@ impl Setup {
             .env("APPSEC_WORKER_LOG", &self.log)
             .env("APPSEC_WORKER_PAGES", self.pages.to_string())
             .env("APPSEC_WORKER_PAUSE", self.pause.as_millis().to_string())
+            .env("APPSEC_WORKER_GRACE", self.grace.as_secs().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(if std::env::var_os("RUST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() })
@@ -185,6 +188,7 @@ impl Setup {
             log: variable("APPSEC_WORKER_LOG").into(),
             pages: variable("APPSEC_WORKER_PAGES").parse().unwrap(),
             pause: Duration::from_millis(variable("APPSEC_WORKER_PAUSE").parse().unwrap()),
+            grace: Duration::from_secs(variable("APPSEC_WORKER_GRACE").parse().unwrap()),
         })
     }
 }
