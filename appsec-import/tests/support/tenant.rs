@@ -16,14 +16,14 @@ use futures_util::{StreamExt, stream};
 /// Findings of one page.
 pub(crate) const PER_PAGE: usize = 5;
 
-/// A tenant with a hundred targets, `app:0` to `app:99`. Its name says how it behaves: `busy` answers 429, `locked` 401.
+/// A tenant with targets from `app:0` to `app:399`. Its name says how it behaves: `busy` answers 429, `locked` 401.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenant {
     info: ScannerInfo,
     pub(crate) name: String,
     pub(crate) log: PathBuf,
     pub(crate) pages: usize,
-    /// A pause before each page.
+    /// A pause before each answer.
     pub(crate) pause: Duration,
 }
 
@@ -67,9 +67,13 @@ impl DastApiScanner for Tenant {
             note(&self.log, "refuse", &self.name);
             return appsec_core::once_err(error);
         }
-        let targets = (0..100).map(|number| BindTarget::new(format!("app:{number}"), format!("App {number}")));
-        let targets = targets.collect();
-        stream::once(async { Ok(targets) }).boxed()
+        let targets = (0..400).map(|number| BindTarget::new(format!("app:{number}"), format!("App {number}")));
+        let (targets, pause) = (targets.collect(), self.pause);
+        stream::once(async move {
+            tokio::time::sleep(pause).await;
+            Ok(targets)
+        })
+        .boxed()
     }
 
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
