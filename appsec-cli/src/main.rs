@@ -1,0 +1,83 @@
+//! The `appsec` command.
+
+mod app;
+mod cli;
+mod commands;
+mod config;
+mod credentials;
+mod exit;
+mod find;
+mod line;
+mod log;
+mod observed;
+mod output;
+mod progress;
+mod run;
+mod scanners;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::Cli;
+use crate::exit::{Codes, Exit, Failure};
+use crate::output::{Format, Output};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where nobody reads it, it was said all the same.
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
+            return ExitCode::from(exit.code(Codes::Own));
+        }
+    };
+    log::begin(cli.global.verbose);
+    let codes = match (cli.global.exit_code, cli.global.kdt_compat) {
+        (Some(code), _) => Codes::Always(code),
+        (None, true) => Codes::Kdt,
+        (None, false) => Codes::Own,
+    };
+    let format = cli.global.output;
+    let exit = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(Failure::output("the runtime cannot start", &error)),
+    };
+    ExitCode::from(exit.unwrap_or_else(|failure| report(format, &failure)).code(codes))
+}
+
+async fn run(cli: Cli) -> exit::Result<Exit> {
+    let app = App::new(&cli.global)?;
+    if cli.command.hears_signals() {
+        return cli.command.run(&app).await;
+    }
+    tokio::select! {
+        ended = cli.command.run(&app) => ended,
+        () = signals::interrupted() => {
+            Err(Failure::new(Exit::Interrupted, "interrupted; the store is as it was, and the next run goes on"))
+        }
+    }
+}
+
+/// Says what went wrong: to a person, and to a program where stdout is for one.
+fn report(format: Format, failure: &Failure) -> Exit {
+    let output = Output::new(format);
+    output::note(format_args!("appsec: {}", failure.message));
+    if output.is_json() {
+        let mut error = json!({
+            "exit": failure.exit.code(Codes::Own),
+            "reason": failure.exit.reason(),
+            "message": failure.message,
+        });
+        if let Some(scan) = &failure.scan {
+            error["scan"] = json!(scan);
+        }
+        // What cannot be written has been said on stderr.
+        let _ = output.json(&json!({ "error": error }));
+    }
+    failure.exit
+}
