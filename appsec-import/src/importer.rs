@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use crate::completeness::Completeness;
 use crate::empty::EmptyReason;
 use crate::line::ImportLine;
-use crate::outbox::Subscription;
+use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, Subscription, messages_of};
 use crate::store::{Claim, Run, Store, Turn};
 use crate::summary::Summary;
 
@@ -169,7 +169,7 @@ impl fmt::Display for Import {
             let Summary { new, closed, reopened, recurrent, .. } = &self.summary;
             write!(f, "would open {new}, close {closed}, reopen {reopened}, see {recurrent} again")?;
             for kept in &self.summary.kept_open {
-                write!(f, "\nwould not close {} of {}: {}", kept.count, kept.partition, kept.reason)?;
+                write!(f, "\nwould not close {} of {}: {}", kept.count, kept.place(), kept.reason)?;
             }
         } else {
             write!(f, "{}", self.summary)?;
@@ -183,8 +183,9 @@ impl fmt::Display for Import {
 
 /// Imports the findings of a scanner, whatever its kind, into a store.
 ///
-/// A run that ends in an error has closed nothing, opened nothing and told nobody. What it staged stays, and the next run of
-/// the line goes on from there; the end is the same as if nothing had happened. A process that was taken for dead and wakes up
+/// A run that ends in an error has closed nothing and opened nothing, and tells nobody but of a scanner that cannot be read
+/// (`connection.failed`). What it staged stays, and the next run of the line goes on from there; the end is the same as if nothing had
+/// happened. A process that was taken for dead and wakes up
 /// finds its run taken, and writes nothing.
 #[derive(Debug, Clone)]
 pub struct Importer {
@@ -258,11 +259,29 @@ impl Importer {
         };
         let run = self.store.begin(line, &claim).await?;
         tracing::Span::current().record("run", run.number);
-        let running = Running { importer: self, line, options, run: run.clone(), received: 0 };
+        let mut running = Running { importer: self, line, options, run: run.clone(), received: 0 };
         let result = tokio::select! {
             result = running.import() => result,
-            () = stop => Err(Error::new(ErrorKind::Deadline, "the import was stopped").with_operation("import")),
+            () = stop => {
+                let stopped = Error::new(ErrorKind::Deadline, "the import was stopped");
+                Err(Failure::Other(stopped.with_operation("import")))
+            }
         };
+        if let Err(Failure::Scanner(error)) = &result
+            && !options.dry_run
+            && cannot_be_read(error)
+            && let Err(error) = running.tell_of(error).await
+        {
+            // The error of the run counts. Whoever makes the run again, tells of it again.
+            tracing::warn!(%error, "nobody is told that the scanner cannot be read");
+        }
+        if result.is_err() || options.dry_run {
+            // The error of the run counts; a lease that cannot be given back ends by itself.
+            if let Err(error) = self.store.release(&run).await {
+                tracing::warn!(%error, "the line stays claimed until its lease ends");
+            }
+        }
+        let result = result.map_err(|(Failure::Scanner(error) | Failure::Other(error))| error);
         match &result {
             Ok(import) => {
                 let Summary { new, closed, reopened, recurrent, .. } = &import.summary;
@@ -273,14 +292,29 @@ impl Importer {
             }
             Err(error) => tracing::info!(%error, "the import ended early"),
         }
-        if result.is_err() || options.dry_run {
-            // The error of the run counts; a lease that cannot be given back ends by itself.
-            if let Err(error) = self.store.release(&run).await {
-                tracing::warn!(%error, "the line stays claimed until its lease ends");
-            }
-        }
         result
     }
+}
+
+/// What ended a run.
+#[derive(Debug)]
+enum Failure {
+    /// The scanner did not answer, or not with what was asked for.
+    Scanner(Error),
+    /// The store, or what the scanner's answer meant.
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// True for an error of the connection, and not of one question.
+fn cannot_be_read(error: &Error) -> bool {
+    use ErrorKind::{Auth, Deadline, Decode, PermissionDenied, RateLimited, Server, Transport};
+    matches!(error.kind(), Auth | PermissionDenied | Transport | Server | RateLimited | Deadline | Decode)
 }
 
 struct Running<'a> {
@@ -298,7 +332,7 @@ struct Walk {
 }
 
 impl Running<'_> {
-    async fn import(mut self) -> Result<Import> {
+    async fn import(&mut self) -> Result<Import, Failure> {
         let (query, gaps) = self.prepare().await?;
         let mut resumed = self.run.resume.is_some() && self.run.query.as_ref() == Some(&query);
         if !resumed {
@@ -340,7 +374,7 @@ impl Running<'_> {
     }
 
     /// What to ask the scanner for, after a scan where one is wanted; and what is known to be missing from the answer.
-    async fn prepare(&mut self) -> Result<(FindingQuery, Vec<CoverageGap>)> {
+    async fn prepare(&mut self) -> Result<(FindingQuery, Vec<CoverageGap>), Failure> {
         let (scanner, mut gaps) = (&self.importer.scanner, Vec::new());
         let can = scanner.info().capabilities;
         let mut target = self.line.configuration.bind_target.clone();
@@ -348,7 +382,7 @@ impl Running<'_> {
         if !everything {
             match self.alive(scanner.find_target(target.as_str())).await {
                 Ok(found) => target = found.id,
-                Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Failure::Scanner(error)) if error.kind() == ErrorKind::NotFound => {
                     let message = format!("the scanner does not list {target}, or not to these credentials");
                     gaps.push(CoverageGap::new(GapKind::TargetMissing, message));
                 }
@@ -363,7 +397,7 @@ impl Running<'_> {
             Some(scan) if can.findings_by_scan => FindingScope::Scan(scan.clone()),
             _ if everything && can.findings_all => FindingScope::All,
             _ if can.findings_by_target => FindingScope::Targets(vec![target]),
-            _ => return Err(Error::unsupported("findings by target")),
+            _ => return Err(Error::unsupported("findings by target").into()),
         };
         let mut query = FindingQuery::new(scope).with_severities(self.options.severities.iter().cloned());
         query.seen_since = self.options.since;
@@ -372,7 +406,7 @@ impl Running<'_> {
 
     /// Starts a scan, or goes on with that of a process that died, and waits for its end. A scan that failed is a gap: what it
     /// found counts, its silence does not.
-    async fn scan(&mut self, request: &ScanRequest) -> Result<Option<CoverageGap>> {
+    async fn scan(&mut self, request: &ScanRequest) -> Result<Option<CoverageGap>, Failure> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         if self.run.scan.is_none() {
             let scan = self.alive(scanner.start_scan(request)).await?.into_scan();
@@ -383,10 +417,13 @@ impl Running<'_> {
         let watch = scanner.watch(id).every(self.options.poll_every).deadline(self.options.scan_deadline);
         match self.alive(watch.into_future()).await {
             Ok(_) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::ScanFailed => {
-                Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message())))
-            }
-            Err(error) => Err(error),
+            Err(Failure::Scanner(error)) => match error.kind() {
+                ErrorKind::ScanFailed => Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message()))),
+                // It takes its time; the scanner can be read.
+                ErrorKind::Deadline => Err(Failure::Other(error)),
+                _ => Err(Failure::Scanner(error)),
+            },
+            Err(other) => Err(other),
         }
     }
 
@@ -405,7 +442,7 @@ impl Running<'_> {
     }
 
     /// Stages all that comes, from where the run stands to the proof that it ended.
-    async fn walk(&mut self, query: &FindingQuery) -> Result<Walk> {
+    async fn walk(&mut self, query: &FindingQuery) -> Result<Walk, Failure> {
         let mut restarts = 0;
         loop {
             let resumed = self.run.resume.is_some();
@@ -415,7 +452,9 @@ impl Running<'_> {
             };
             match self.stage_all(asked).await {
                 Ok(coverage) => return Ok(Walk { coverage, resumed }),
-                Err(error) if error.kind() == ErrorKind::ResumeExpired && restarts < MAX_RESTARTS => {
+                Err(Failure::Scanner(error))
+                    if error.kind() == ErrorKind::ResumeExpired && restarts < MAX_RESTARTS =>
+                {
                     tracing::info!(%error, "the walk starts over");
                     restarts += 1;
                     self.start_over(query).await?;
@@ -425,7 +464,7 @@ impl Running<'_> {
         }
     }
 
-    async fn stage_all(&mut self, query: FindingQuery) -> Result<Coverage> {
+    async fn stage_all(&mut self, query: FindingQuery) -> Result<Coverage, Failure> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         let mut events = scanner.findings(query);
         for page in 0_u64.. {
@@ -452,15 +491,39 @@ impl Running<'_> {
             }
         }
         let message = "the stream of findings stopped without proving its end";
-        Err(Error::new(ErrorKind::Unexpected, message).with_operation("import"))
+        Err(Error::new(ErrorKind::Unexpected, message).with_operation("import").into())
     }
 
-    /// Waits, and gives signs of life meanwhile. Not for work that holds a transaction: a store with one writer would wait for itself.
-    async fn alive<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    /// Tells the endpoints that want to know it that the scanner cannot be read: what a connection test says, else the error.
+    ///
+    /// The message is of the run, so that a run which is gone on with and fails in the same way tells nothing new.
+    async fn tell_of(&self, error: &Error) -> Result<()> {
+        let to: Vec<_> = (self.options.subscriptions.iter())
+            .filter(|subscription| subscription.wants(EventKind::ConnectionFailed))
+            .cloned()
+            .collect();
+        if to.is_empty() {
+            return Ok(());
+        }
+        let test = async { Ok(self.importer.scanner.test_connection().await) };
+        let report = match self.alive(test).await {
+            Ok(report) => report,
+            Err(Failure::Scanner(error) | Failure::Other(error)) => return Err(error),
+        };
+        let line = self.run.note.line.clone();
+        let failed = ConnectionFailed::of_report(line.clone(), &report)
+            .unwrap_or_else(|| ConnectionFailed::of_error(line, error));
+        let event = Event::new(self.run.started_at, EventData::ConnectionFailed(failed));
+        self.importer.store.tell(&messages_of(&event, &to)).await
+    }
+
+    /// Waits for the scanner, and gives signs of life meanwhile. Not for work that holds a transaction: a store with one writer would wait
+    /// for itself.
+    async fn alive<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T, Failure> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
-                done = &mut work => return done,
+                done = &mut work => return done.map_err(Failure::Scanner),
                 () = tokio::time::sleep(self.options.lease / 3) => {
                     self.importer.store.renew(&self.run).await?;
                 }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use crate::explain::Explanation;
 use crate::judge::Change;
 use crate::line::ImportLine;
-use crate::outbox::{RunNote, Subscription};
+use crate::outbox::{Message, RunNote, Subscription};
 use crate::reconcile::KnownFinding;
 use crate::summary::Summary;
 
@@ -143,6 +143,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Conflict` when the run is lost.
     async fn conclude(&self, run: &Run, coverage: &Coverage, to: &[Subscription]) -> Result<Summary>;
+
+    /// Writes messages that belong to no verdict, as of a scanner that cannot be read. One whose id is known already is left as it is.
+    ///
+    /// # Errors
+    /// Those of the store; then nothing was written.
+    async fn tell(&self, messages: &[Message]) -> Result<()>;
 
     /// Lets the run go: a dry run vanishes, another can be gone on with at once.
     ///

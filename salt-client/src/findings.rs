@@ -378,7 +378,7 @@ impl Walk {
 
     /// What the walk can say now that it has ended.
     fn coverage(&mut self) -> Coverage {
-        let inventory = self.inventory.take().unwrap_or_default();
+        let mut inventory = self.inventory.take().unwrap_or_default();
         let silence = self.silence();
         let mut coverage = Coverage::new();
         let asked = |(host, labels): &(&String, &Vec<String>)| self.scope.contains(host, labels);
@@ -392,6 +392,10 @@ impl Walk {
         }
         for gap in std::mem::take(&mut self.gaps) {
             coverage.add_gap(gap);
+        }
+        // Before what follows from it: the first gap is the reason that people read.
+        if let Some(problem) = inventory.problem.take() {
+            coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, problem));
         }
         for host in self.scope.hosts.iter().filter(|host| !inventory.hosts.contains_key(*host)) {
             if !self.hosts.contains(host) {
@@ -407,9 +411,6 @@ impl Walk {
                 let message = format!("neither a host nor any posture gap has the label {label}");
                 coverage.add_gap(CoverageGap::new(GapKind::TargetMissing, message));
             }
-        }
-        if let Some(problem) = inventory.problem {
-            coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, problem));
         }
         coverage.with_unknown(std::mem::take(self.mapper.unknown_mut()))
     }

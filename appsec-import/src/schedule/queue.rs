@@ -21,7 +21,7 @@ use apalis_sqlite::SqliteStorage;
 use appsec_core::{Error, ErrorKind, Result};
 use futures_util::{StreamExt as _, stream};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
@@ -71,7 +71,10 @@ impl Queue {
                 .busy_timeout(Duration::from_mins(1));
             Self::Sqlite(SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?)
         } else {
-            Self::Postgres(PgPoolOptions::new().max_connections(4).connect(url).await.map_err(failed)?)
+            // As the store does: what stalls inside a transaction holds nothing up.
+            let options = PgConnectOptions::from_str(url).map_err(failed)?;
+            let options = options.options([("idle_in_transaction_session_timeout", "10000")]);
+            Self::Postgres(PgPoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?)
         };
         queue.migrate().await?;
         Ok(queue)

@@ -27,7 +27,7 @@ use sqlx::{Any, AnyPool, AssertSqlSafe, Row};
 
 use crate::explain::Explanation;
 use crate::line::ImportLine;
-use crate::outbox::Subscription;
+use crate::outbox::{Message, Outbox, Subscription};
 use crate::reconcile::KnownFinding;
 use crate::store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
 use crate::summary::Summary;
@@ -206,7 +206,7 @@ impl SqlStore {
     ///
     /// # Errors
     /// `Config` for a URL of another kind, or of a database whose feature is not compiled in; `Transport` when the database cannot be
-    /// reached; `Unexpected` for a store of a later version.
+    /// reached; `Unsupported` for a store of a later version, which is left as it is.
     pub async fn connect(url: &str) -> Result<Self> {
         let (dialect, url) = dialect_of(url)?;
         // Fails when the application installed its own set: then that set decides.
@@ -223,6 +223,9 @@ impl SqlStore {
                     let set = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=60000; \
                                PRAGMA cache_size=-16384; PRAGMA journal_size_limit=67108864";
                     sqlx::raw_sql(set).execute(connection).await?;
+                } else {
+                    // A process that stalls inside a transaction would hold its rows from whoever takes over.
+                    sqlx::raw_sql("SET idle_in_transaction_session_timeout = 10000").execute(connection).await?;
                 }
                 Ok(())
             })
@@ -358,6 +361,10 @@ impl Store for SqlStore {
 
     async fn conclude(&self, run: &Run, coverage: &Coverage, to: &[Subscription]) -> Result<Summary> {
         self.judge_run(run, coverage, Some(to)).await
+    }
+
+    async fn tell(&self, messages: &[Message]) -> Result<()> {
+        Outbox::enqueue(self, messages).await
     }
 
     async fn release(&self, run: &Run) -> Result<()> {

@@ -168,11 +168,11 @@ impl SqlStore {
         };
         let done = usize::try_from(version).unwrap_or(usize::MAX);
         if done > MIGRATIONS.len() {
-            return Err(Error::new(
-                ErrorKind::Unexpected,
-                format!("the store is of version {version}, this program knows {}", MIGRATIONS.len()),
-            )
-            .with_operation("import store"));
+            let known = MIGRATIONS.len();
+            let message = format!(
+                "the store is of version {version}, and this program knows those up to {known}: use a later program"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message).with_operation("import store"));
         }
         for statements in MIGRATIONS.iter().skip(done) {
             self.apply(&mut tx, statements).await?;
