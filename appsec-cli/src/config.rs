@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use appsec_import::{Endpoint, EventKind, ScheduledLine};
-use secrecy::ExposeSecret as _;
+use appsec_import::{Endpoint, EventKind, Gate, ScheduledLine};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -42,6 +42,11 @@ pub(crate) struct Config {
     /// Who is told what an import meant.
     #[serde(default)]
     webhooks: BTreeMap<String, Webhook>,
+    /// What may pass.
+    pub(crate) gate: Option<Gate>,
+    /// Where reports are brought to, by names of the user's own.
+    #[serde(default)]
+    pub(crate) push: BTreeMap<String, Destination>,
     /// Where the file is.
     #[serde(skip)]
     folder: PathBuf,
@@ -66,6 +71,14 @@ impl Tool {
         match self {
             Self::Salt => "saltsecurity",
             Self::TenableWas => "tenableiowas",
+        }
+    }
+
+    /// Its name for a person.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Salt => "Salt Security",
+            Self::TenableWas => "Tenable Web App Scanning",
         }
     }
 
@@ -189,7 +202,40 @@ struct Webhook {
     headers_env: BTreeMap<String, String>,
 }
 
+/// Who keeps findings and takes reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Keeper {
+    DefectDojo,
+    Invicti,
+    GitHub,
+}
+
+/// Where reports are brought to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Destination {
+    /// Who keeps findings there.
+    pub(crate) target: Keeper,
+    /// The base URL; for GitHub that of the API, `https://api.github.com` where it is not given.
+    pub(crate) base_url: Option<String>,
+    /// The token.
+    token_env: Option<String>,
+    token_file: Option<PathBuf>,
+    /// The id of the project at Invicti.
+    pub(crate) project: Option<String>,
+    /// The repository at GitHub, `owner/name`; that of the workflow where it is not given.
+    pub(crate) repository: Option<String>,
+}
+
 impl Config {
+    /// The token for a destination.
+    pub(crate) fn token_of(&self, name: &str, destination: &Destination) -> Result<SecretString> {
+        let file = destination.token_file.as_ref().map(|file| self.path(file));
+        let reference = Reference::new(destination.token_env.as_ref(), file.as_deref());
+        credentials::required(&format!("token of {name}"), reference)
+    }
+
     /// Reads the file that was named; else `appsec.toml` of the working folder; else that of the user's configuration; else nothing
     /// is configured.
     pub(crate) fn load(named: Option<&Path>) -> Result<Self> {

@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod exit;
 mod find;
+mod gate;
 mod kdt;
 mod line;
 mod log;

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use appsec_core::{DastApiScanner, Scan, ScanStatus};
 use appsec_import::{
-    Delivery, Dispatcher, Import, ImportLine, ImportOptions, Importer, SqlStore, Subscription,
+    Delivery, Dispatcher, GateCounts, GateOutcome, GateVerdict, Import, ImportLine, ImportOptions, Importer,
+    SqlStore, Subscription,
 };
 use clap::Args;
 use serde::Serialize;
 
 use crate::app::App;
 use crate::exit::{Codes, Exit, Failure, Result};
+use crate::gate::GateArgs;
 use crate::line;
 use crate::observed::Observed;
-use crate::output::{Format, note};
+use crate::output::{self, Format, note};
 use crate::progress::Progress;
 use crate::scanners::Named;
 
@@ -33,6 +35,8 @@ pub(crate) struct RunArgs {
     /// Take over a run of this line whose process is known to be dead, without waiting for two minutes
     #[arg(long)]
     pub(crate) take_over: bool,
+    #[command(flatten)]
+    pub(crate) gate: GateArgs,
 }
 
 /// A time as a person types it: minutes, or with a unit.
@@ -59,6 +63,9 @@ struct Ran<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<Scan>,
     import: Import,
+    /// The gate's verdict, where there is a bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<GateVerdict>,
     exit: u8,
     reason: &'static str,
 }
@@ -83,7 +90,7 @@ pub(crate) async fn run(
     }
     let mut tagged = line.clone();
     tagged.configuration.scan_tag.clone_from(&args.scan_tag);
-    let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store))
+    let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store.clone()))
         .with_connection(line.scanner.as_str());
     let import = importer.run_until(&tagged, &options, app.stopped()).await;
     progress.finish();
@@ -102,9 +109,18 @@ pub(crate) async fn run(
     };
     deliver(&dispatcher, &import).await;
 
+    let gate = match args.gate.over(app.config.gate.as_ref()) {
+        // A dry run leaves nothing to judge.
+        Some(gate) if !import.dry_run => {
+            let counts = GateCounts::of_line(&store, line).await.map_err(Failure::store)?;
+            Some(gate.judge(&counts, import.missing()))
+        }
+        _ => None,
+    };
     let failed = scan.as_ref().is_some_and(|scan| scan.is_ended() && scan.status != ScanStatus::Completed);
-    let exit = Exit::of_run(failed, !import.gaps.is_empty(), false);
-    let ran = Ran { line: &tagged, scan, import, exit: exit.code(Codes::Own), reason: exit.reason() };
+    let broken = gate.as_ref().is_some_and(|gate| !gate.breaches.is_empty());
+    let exit = Exit::of_run(failed, !import.missing().is_empty(), broken);
+    let ran = Ran { line: &tagged, scan, import, gate, exit: exit.code(Codes::Own), reason: exit.reason() };
     match app.out.format {
         Format::Json => app.out.json(&ran)?,
         Format::Plain => show_plain(app, &ran)?,
@@ -165,8 +181,20 @@ fn show(app: &App, ran: &Ran<'_>) -> Result<()> {
         }
     }
     app.out.text(import)?;
-    for gap in &import.gaps {
-        app.out.text(format_args!("missing: {gap}"))?;
+    let Some(gate) = &ran.gate else {
+        return import
+            .missing()
+            .iter()
+            .try_for_each(|missing| app.out.text(format_args!("missing: {missing}")));
+    };
+    let verdict = gate.to_string();
+    for (number, line) in verdict.lines().map(output::one_line).enumerate() {
+        match (number, gate.outcome()) {
+            (0, GateOutcome::Passed) => app.out.line(output::good(line))?,
+            (0, GateOutcome::Failed) => app.out.line(output::bad(line))?,
+            (0, _) => app.out.line(output::doubtful(line))?,
+            _ => app.out.line(line)?,
+        }
     }
     Ok(())
 }

@@ -8,6 +8,8 @@ mod import;
 mod man;
 mod mock;
 mod ping;
+mod push;
+mod report;
 mod scan;
 mod set_status;
 mod targets;
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Findings(findings::Args),
     /// Tell why a finding is in its state, run by run
     Explain(explain::Args),
+    /// Write a report: SARIF, GitLab, DefectDojo, OCSF, CSV or JSON Lines
+    Report(report::Args),
+    /// Bring findings to DefectDojo, Invicti AppSec or GitHub code scanning
+    Push(push::Args),
     /// Write a decision about findings back to the scanner
     SetStatus(set_status::Args),
     /// Show it all against fakes of both services, without credentials
@@ -61,6 +67,8 @@ impl Command {
             Self::Import(args) => import::run(app, &args).await,
             Self::Findings(args) => findings::run(app, &args).await,
             Self::Explain(args) => explain::run(app, &args).await,
+            Self::Report(args) => report::run(app, &args).await,
+            Self::Push(args) => push::run(app, &args).await,
             Self::SetStatus(args) => set_status::run(app, &args).await,
             // The demo runs commands itself.
             Self::Demo => Box::pin(demo::run(app)).await,
