@@ -489,7 +489,7 @@ mod tests {
             ),
             (LINE, ": the line \"n\": there is no scanner \"was\""),
             (&LINE.replace("was", "saltsecurity"), ": the line \"n\": there is no webhook \"chat\""),
-            (&LINE.replace("name =", "nam ="), ":1:1: unknown key `nam`"),
+            (&LINE.replace("name =", "nam ="), ":2:1: unknown key `nam`"),
             (&LINE.replace("@daily", "canary"), ":"),
             (
                 "[connections.x]\nscanner = \"tenableiowas\"\nwrite_back = \"ids\"",
