@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             return ExitCode::from(exit.code(Codes::Own));
         }
     };
-    log::begin(cli.global.verbose);
+    log::begin(cli.global.verbose.saturating_add(u8::from(cli.command.is_service())));
     let codes = match (cli.global.exit_code, cli.global.kdt_compat) {
         (Some(code), _) => Codes::Always(code),
         (None, true) => Codes::Kdt,

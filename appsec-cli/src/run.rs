@@ -117,7 +117,7 @@ fn with_next_step(mut failure: Failure) -> Failure {
     failure
 }
 
-fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
+pub(crate) fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
     Ok(Dispatcher::new(Arc::new(store.clone()), app.config.endpoints()?, &Delivery::new())?)
 }
 

@@ -32,10 +32,10 @@ pub use outbox::{
     Subscription, messages_of,
 };
 pub use reconcile::{KnownFinding, Outcome, Reconciliation, reconcile};
-#[cfg(feature = "schedule")]
-pub use schedule::{RunKind, Schedule, ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledLine};
 #[cfg(feature = "worker")]
 pub use schedule::{Connections, Worker, WorkerOptions};
+#[cfg(feature = "schedule")]
+pub use schedule::{RunKind, Schedule, ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledLine};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlStore;
 pub use store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding, Turn};

@@ -9,8 +9,10 @@ mod man;
 mod mock;
 mod ping;
 mod scan;
+mod schedule;
 mod set_status;
 mod targets;
+mod worker;
 
 use clap::Subcommand;
 
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Findings(findings::Args),
     /// Tell why a finding is in its state, run by run
     Explain(explain::Args),
+    /// Say what runs when, and see where it stands
+    Schedule(schedule::Args),
+    /// Run what is due, together with any number of other workers on the same store
+    Worker(worker::Args),
     /// Write a decision about findings back to the scanner
     SetStatus(set_status::Args),
     /// Show it all against fakes of both services, without credentials
@@ -49,6 +55,11 @@ impl Command {
         matches!(self, Self::Mock(_))
     }
 
+    /// True for what runs for days, and says what it does for a log.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Worker(_))
+    }
+
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match self {
             Self::Ping(args) => ping::run(app, &args).await,
@@ -57,6 +68,8 @@ impl Command {
             Self::Import(args) => import::run(app, &args).await,
             Self::Findings(args) => findings::run(app, &args).await,
             Self::Explain(args) => explain::run(app, &args).await,
+            Self::Schedule(args) => schedule::run(app, &args).await,
+            Self::Worker(args) => worker::run(app, &args).await,
             Self::SetStatus(args) => set_status::run(app, &args).await,
             // The demo runs commands itself.
             Self::Demo => Box::pin(demo::run(app)).await,
