@@ -17,6 +17,7 @@ mod postbox;
 mod probe;
 mod redact;
 mod request;
+mod request_body;
 mod resolve;
 mod retry;
 mod retry_after;
@@ -38,6 +39,7 @@ pub use options::{HttpOptions, RetryPolicy};
 pub use paginate::{MAX_PAGES, paginate};
 pub use postbox::Postbox;
 pub use request::{Path, Repeat, Request};
+pub use request_body::BodySource;
 pub use resolve::{Resolver, SystemResolver};
 pub use service::{AuthHeader, Service};
 

@@ -312,8 +312,10 @@ impl Stack {
     /// The request with all its headers.
     fn outgoing(&self, request: &Request) -> Result<Outgoing> {
         let mut headers = HeaderMap::new();
-        if request.body().is_some() {
+        if let Some(body) = request.outgoing_body() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            // Without it a streamed body would go out in chunks, which many servers of uploads do not take.
+            headers.insert(header::CONTENT_LENGTH, body.length().into());
         }
         for (name, value) in request.headers() {
             let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
@@ -331,7 +333,7 @@ impl Stack {
             method: request.method().clone(),
             url: request.url(&self.base_url),
             headers,
-            body: request.body().cloned(),
+            body: request.outgoing_body().cloned(),
         })
     }
 

@@ -13,6 +13,7 @@ use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
+use crate::completeness::Completeness;
 use crate::empty::EmptyReason;
 use crate::line::ImportLine;
 use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, Subscription, messages_of};
@@ -147,6 +148,9 @@ pub struct Import {
     pub summary: Summary,
     /// What is missing from what was seen.
     pub gaps: Vec<CoverageGap>,
+    /// Whether what the run did not report is gone. Asked before anything is closed elsewhere.
+    #[serde(default)]
+    pub completeness: Completeness,
     /// How many findings this process received; more than the summary counts where occurrences were folded.
     pub received: u64,
     /// Why nothing came.
@@ -358,6 +362,7 @@ impl Running<'_> {
         Ok(Import {
             run: self.run.number,
             started_at: self.run.started_at,
+            completeness: Completeness::of_import(coverage, &summary),
             summary,
             gaps: walk.coverage.gaps().to_vec(),
             received: self.received,

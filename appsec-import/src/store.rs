@@ -10,6 +10,7 @@ use appsec_core::{
 use async_trait::async_trait;
 
 use crate::explain::Explanation;
+use crate::judge::Change;
 use crate::line::ImportLine;
 use crate::outbox::{Message, RunNote, Subscription};
 use crate::reconcile::KnownFinding;
@@ -197,6 +198,8 @@ pub struct StoredFinding {
     pub number: FindingNumber,
     /// What is known of it.
     pub known: KnownFinding,
+    /// What the last run that judged it meant for it.
+    pub change: Change,
     /// The finding: identity, severity, status and times are those of `known`, the rest is what its last sighting told, masked as it
     /// came. Where that was imported by a version that did not keep it, only what `known` has.
     pub finding: Finding,
@@ -204,8 +207,8 @@ pub struct StoredFinding {
 
 impl StoredFinding {
     /// A finding as it is known and as it was last seen.
-    pub fn new(number: FindingNumber, known: KnownFinding, finding: Finding) -> Self {
-        Self { number, known, finding }
+    pub fn new(number: FindingNumber, known: KnownFinding, change: Change, finding: Finding) -> Self {
+        Self { number, known, change, finding }
     }
 }
 

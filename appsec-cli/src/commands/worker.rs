@@ -11,7 +11,8 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use crate::app::App;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::note;
-use crate::{run, scanners};
+use crate::run::dispatcher;
+use crate::scanners;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -56,7 +57,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         super::schedule::apply(app, false).await?;
     }
     let store = app.store().await?;
-    let dispatcher = run::dispatcher(app, &store)?;
+    let dispatcher = dispatcher(app, &store)?;
     let mut options = WorkerOptions::new()
         .with_slots(args.slots)
         .with_limit(args.limit)

@@ -167,7 +167,7 @@ impl SqlStore {
                 (Some(body), Some(rule)) => seen_as(&kept.finding, rule.clone(), parse(&body, "a finding")?),
                 _ => bare(line, &kept.finding),
             };
-            Ok(StoredFinding::new(kept.id, kept.finding, finding))
+            Ok(StoredFinding::new(kept.id, kept.finding, kept.change, finding))
         });
         findings.collect()
     }
