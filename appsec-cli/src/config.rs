@@ -26,7 +26,7 @@ pub(crate) const STORE_VARIABLE: &str = "APPSEC_STORE";
 const DEFAULT_STORE: &str = "sqlite:appsec.db";
 
 /// What the file says.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// The store's URL, without a password.

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         }
     };
     arguments.dropped.iter().for_each(output::note);
-    log::begin(cli.global.verbose);
+    log::begin(cli.global.verbose.saturating_add(u8::from(cli.command.is_service())));
     let codes = cli.global.exit_code.map_or(usual, Codes::Always);
     let format = cli.global.output;
     let exit = match tokio::runtime::Runtime::new() {

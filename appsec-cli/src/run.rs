@@ -149,7 +149,8 @@ fn subscriptions(app: &App, dispatcher: &Dispatcher, line: &ImportLine) -> Vec<S
     to
 }
 
-fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
+/// Who sends messages to others.
+pub(crate) fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
     Ok(Dispatcher::new(Arc::new(store.clone()), app.config.endpoints()?, &Delivery::new())?)
 }
 

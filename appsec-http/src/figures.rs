@@ -11,7 +11,8 @@ pub(crate) fn request(service: &'static str, operation: &'static str, status: Op
 /// Counts a call that is made again.
 #[cfg(feature = "metrics")]
 pub(crate) fn retry(service: &'static str, operation: &'static str) {
-    metrics::counter!("appsec_http_retries_total", "service" => service, "operation" => operation).increment(1);
+    metrics::counter!("appsec_http_retries_total", "service" => service, "operation" => operation)
+        .increment(1);
 }
 
 #[cfg(not(feature = "metrics"))]

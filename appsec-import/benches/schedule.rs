@@ -5,7 +5,12 @@
 //! Each import asks its tenant three times (targets, a page, the end), and a tenant answers in 50 ms: what a line takes by itself is
 //! 150 ms and the store's part. The first row makes the same imports without a schedule, as many at a time as one worker does. The cost
 //! of the schedule per job is what a place is occupied for longer than there.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a table for a person")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a table for a person"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -15,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use appsec_core::{DastApiScanner, Timestamp};
 use appsec_import::{
-    ImportLine, ImportOptions, Importer, ScanConfiguration, Schedule, ScheduleState, ScheduledLine, SqlStore, Worker,
-    WorkerOptions,
+    ImportLine, ImportOptions, Importer, ScanConfiguration, Schedule, ScheduleState, ScheduledLine, SqlStore,
+    Worker, WorkerOptions,
 };
 use futures_util::{StreamExt, stream};
 
@@ -36,8 +41,12 @@ async fn main() {
         return work(setup).await;
     }
     let lines = std::env::var("LINES").map_or(2000, |text| text.parse().unwrap());
-    println!("{lines} lines, {TENANTS} tenants, {SLOTS} places per process, {LIMIT} per tenant, answers in {ANSWER:?}");
-    println!("| processes | total | lines/s | a line occupies a place for | of it the schedule | overlaps | lost | twice |");
+    println!(
+        "{lines} lines, {TENANTS} tenants, {SLOTS} places per process, {LIMIT} per tenant, answers in {ANSWER:?}"
+    );
+    println!(
+        "| processes | total | lines/s | a line occupies a place for | of it the schedule | overlaps | lost | twice |"
+    );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let mut direct = None;
     for processes in [0, 1, 2, 4] {
@@ -45,7 +54,8 @@ async fn main() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let setup = Setup { url: server.url(), log, pages: 1, pause: ANSWER, grace: Duration::ZERO };
-        let total = if processes == 0 { import(&setup, lines).await } else { run(&setup, lines, processes).await };
+        let total =
+            if processes == 0 { import(&setup, lines).await } else { run(&setup, lines, processes).await };
         let places = (SLOTS * processes.max(1)).min(LIMIT * TENANTS);
         let occupied = total.as_secs_f64() * 1000.0 * places as f64 / lines as f64;
         let cost = occupied - *direct.get_or_insert(occupied);
@@ -85,7 +95,8 @@ async fn import(setup: &Setup, lines: usize) -> Duration {
         let (line, store) = (line(number).line, store.clone());
         let scanner = Tenant::new(&line.scanner, &setup.log, setup.pages, setup.pause);
         tokio::spawn(async move {
-            let importer = Importer::new(Arc::new(scanner), Arc::new(store)).with_connection(line.scanner.as_str());
+            let importer =
+                Importer::new(Arc::new(scanner), Arc::new(store)).with_connection(line.scanner.as_str());
             importer.run(&line, &ImportOptions::new()).await.unwrap()
         })
     });
@@ -118,9 +129,11 @@ async fn run(setup: &Setup, lines: usize, processes: usize) -> Duration {
 /// A worker's process.
 async fn work(setup: Setup) {
     let store = SqlStore::connect(&setup.url).await.unwrap();
-    let options = WorkerOptions::new().with_slots(SLOTS).with_limit(LIMIT).with_tick(Duration::from_millis(250));
+    let options =
+        WorkerOptions::new().with_slots(SLOTS).with_limit(LIMIT).with_tick(Duration::from_millis(250));
     let Setup { log, pages, pause, .. } = setup;
-    let tenants = move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
+    let tenants =
+        move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
     let worker = Worker::new(store.clone(), tenants, options).await.unwrap();
     let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
     std::thread::spawn(move || {

@@ -47,14 +47,14 @@ pub use push::{
     PushCounts, PushOptions, Pushed, ReportFile,
 };
 pub use reconcile::{KnownFinding, Outcome, Reconciliation, reconcile};
-#[cfg(feature = "schedule")]
-pub use schedule::{RunKind, Schedule, ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledLine};
 #[cfg(feature = "worker")]
 pub use schedule::{Connections, Worker, WorkerOptions};
 #[cfg(feature = "report")]
 pub use report::{
     Format, GitLabVersion, OcsfClass, ReportFinding, ReportOptions, ReportWriter, Written, finding_schema,
 };
+#[cfg(feature = "schedule")]
+pub use schedule::{RunKind, Schedule, ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledLine};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlStore;
 pub use store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding, Turn};

@@ -18,7 +18,8 @@ fn line(name: &str, cron: &str) -> ScheduledLine {
 async fn a_schedule_is_what_was_last_applied_and_tells_what_that_changed() {
     for test in stores().await {
         let store = &test.store;
-        let (daily, hourly, gone) = (line("daily", "@daily"), line("hourly", "@hourly"), line("gone", "@daily"));
+        let (daily, hourly, gone) =
+            (line("daily", "@daily"), line("hourly", "@hourly"), line("gone", "@daily"));
         let lines = [hourly.clone(), daily.clone(), gone];
         let changes = store.apply_schedule(&lines, at(0)).await.unwrap();
         assert_eq!(changes.added, ["hourly", "daily", "gone"]);
@@ -59,7 +60,10 @@ async fn a_line_can_be_made_due_unless_it_is_unknown_or_switched_off() {
         let over = Schedule::rrule("FREQ=DAILY;COUNT=1", "2020-01-01T00:00:00", "UTC").unwrap();
         let once = ScheduledLine::new("once", line("once", "@daily").line, over);
         let off = line("off", "@daily").with_enabled(false);
-        store.apply_schedule(&[line("on", "@yearly").with_run(RunKind::Scan), off, once], at(0)).await.unwrap();
+        store
+            .apply_schedule(&[line("on", "@yearly").with_run(RunKind::Scan), off, once], at(0))
+            .await
+            .unwrap();
         store.run_now("on", at(5)).await.unwrap();
         assert_eq!(store.run_now("off", at(5)).await.unwrap_err().kind(), ErrorKind::Conflict);
         assert_eq!(store.run_now("none", at(5)).await.unwrap_err().kind(), ErrorKind::NotFound);

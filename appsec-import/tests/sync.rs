@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use appsec_core::{
-    BindTargetId, CoverageGap, DastApiScanner, Error, ErrorKind, FindingQuery, GapKind, Result, Severity, Timestamp,
+    BindTargetId, CoverageGap, DastApiScanner, Error, ErrorKind, FindingQuery, GapKind, Result, Severity,
+    Timestamp,
 };
 use appsec_import::{
-    ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, Store, Worker,
-    WorkerOptions,
+    ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, Store,
+    Worker, WorkerOptions,
 };
 
 use support::{Script, ScriptedScanner, TestStore, all, finding, stores};

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use appsec_core::{DastApiScanner, Timestamp};
 use appsec_import::{
-    ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, SqlStore, Store,
-    Worker, WorkerOptions,
+    ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, SqlStore,
+    Store, Worker, WorkerOptions,
 };
 
 use support::tenant::{PER_PAGE, Process, Setup, Tenant, ended, noted, overlaps};
@@ -63,7 +63,13 @@ impl Bench {
     fn new(test: TestStore, pages: usize, pause: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log: PathBuf = folder.path().join("log");
-        let setup = Setup { url: test.url.clone(), log, pages, pause: Duration::from_millis(pause), grace: Duration::ZERO };
+        let setup = Setup {
+            url: test.url.clone(),
+            log,
+            pages,
+            pause: Duration::from_millis(pause),
+            grace: Duration::ZERO,
+        };
         Self { test, setup, _folder: folder }
     }
 
@@ -92,7 +98,8 @@ impl Bench {
             if is(&schedule) {
                 return schedule;
             }
-            let short: Vec<_> = schedule.iter().map(|entry| (&entry.line.name, &entry.state, &entry.last_error)).collect();
+            let short: Vec<_> =
+                schedule.iter().map(|entry| (&entry.line.name, &entry.state, &entry.last_error)).collect();
             assert!(begun.elapsed() < Duration::from_mins(1), "{}: not {what}: {short:#?}", self.test.name);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -163,7 +170,11 @@ async fn every_line_that_missed_half_a_year_runs_once_and_nothing_overlaps() {
             }
             let now = Timestamp::now();
             assert!(schedule.iter().all(|entry| entry.due_at.unwrap() > now), "{schedule:?}");
-            println!("{}, {count} workers: {} lines, each once, no overlap", bench.test.name, scheduled.len());
+            println!(
+                "{}, {count} workers: {} lines, each once, no overlap",
+                bench.test.name,
+                scheduled.len()
+            );
         }
     })
     .await;
@@ -220,12 +231,17 @@ async fn a_killed_workers_job_is_finished_by_another_and_its_findings_are_comple
                 let whose = format!("one/{}", line.line.configuration.bind_target);
                 assert_eq!(bench.findings(line).await, 40 * PER_PAGE, "{} {whose}", bench.test.name);
                 let begun_by = |process: u32| {
-                    log.iter().any(|noted| noted.what == "begin" && noted.whose == whose && noted.process == process)
+                    log.iter().any(|noted| {
+                        noted.what == "begin" && noted.whose == whose && noted.process == process
+                    })
                 };
                 finished += usize::from(begun_by(holder));
             }
             assert!(finished > 0, "the killed worker had no job");
-            println!("{}, {count} workers: {finished} jobs of the killed one finished by others", bench.test.name);
+            println!(
+                "{}, {count} workers: {finished} jobs of the killed one finished by others",
+                bench.test.name
+            );
         }
     })
     .await;
@@ -241,17 +257,21 @@ async fn a_tenant_that_refuses_is_left_in_peace_and_the_others_are_served() {
             bench.apply(&scheduled, LONG_AGO).await;
             let workers = bench.workers(count);
             let of = |entry: &ScheduleEntry, connection: &str| entry.line.connection() == connection;
-            let is_closed = |entry: &ScheduleEntry| matches!(entry.state, ScheduleState::ConnectionClosed { .. });
+            let is_closed =
+                |entry: &ScheduleEntry| matches!(entry.state, ScheduleState::ConnectionClosed { .. });
             let schedule = bench
                 .until("good ones done, bad ones closed", |schedule| {
-                    schedule.iter().all(|entry| if of(entry, "good") { is_done(entry) } else { is_closed(entry) })
+                    schedule
+                        .iter()
+                        .all(|entry| if of(entry, "good") { is_done(entry) } else { is_closed(entry) })
                 })
                 .await;
             workers.into_iter().for_each(Process::stop);
             let log = noted(&bench.setup.log);
             for connection in ["busy", "locked"] {
                 // As many as may be under way when the first refusal comes, and none after it.
-                let asked = log.iter().filter(|noted| noted.what == "refuse" && noted.whose == connection).count();
+                let asked =
+                    log.iter().filter(|noted| noted.what == "refuse" && noted.whose == connection).count();
                 assert!((1..=4).contains(&asked), "{} {connection}: asked {asked} times", bench.test.name);
             }
             let until = schedule.iter().find_map(|entry| match &entry.state {
@@ -286,7 +306,12 @@ async fn a_stalled_worker_that_wakes_up_writes_nothing() {
         let book = || async {
             let store = &bench.test.store;
             let findings = all(store, &scheduled.line).await;
-            (findings, store.last_run(&scheduled.line).await.unwrap(), bench.schedule().await, told(store).await)
+            (
+                findings,
+                store.last_run(&scheduled.line).await.unwrap(),
+                bench.schedule().await,
+                told(store).await,
+            )
         };
         let before = book().await;
         assert_eq!(before.0.len(), 30 * PER_PAGE);

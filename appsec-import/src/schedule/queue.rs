@@ -22,7 +22,9 @@ use appsec_core::{Error, ErrorKind, Result};
 use futures_util::{StreamExt as _, stream};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use tokio::sync::watch;
 
 use super::options::WorkerOptions;
@@ -69,12 +71,16 @@ impl Queue {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Normal)
                 .busy_timeout(Duration::from_mins(1));
-            Self::Sqlite(SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?)
+            Self::Sqlite(
+                SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?,
+            )
         } else {
             // As the store does: what stalls inside a transaction holds nothing up.
             let options = PgConnectOptions::from_str(url).map_err(failed)?;
             let options = options.options([("idle_in_transaction_session_timeout", "10000")]);
-            Self::Postgres(PgPoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?)
+            Self::Postgres(
+                PgPoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?,
+            )
         };
         queue.migrate().await?;
         Ok(queue)
@@ -190,7 +196,8 @@ impl Queue {
                 sqlx::query(workers).bind(QUEUE).bind(KEPT).execute(pool).await.map_err(failed)?;
             }
             Self::Postgres(pool) => {
-                let jobs = "DELETE FROM apalis.jobs WHERE job_type = $1 AND status IN ('Done', 'Killed', 'Failed')
+                let jobs =
+                    "DELETE FROM apalis.jobs WHERE job_type = $1 AND status IN ('Done', 'Killed', 'Failed')
                             AND done_at < now() - make_interval(secs => $2)";
                 #[allow(clippy::cast_precision_loss, reason = "a day")]
                 let kept = KEPT as f64;

@@ -58,7 +58,10 @@ pub(super) struct Runner {
 
 impl fmt::Debug for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runner").field("store", &self.store).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Runner")
+            .field("store", &self.store)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,7 +113,12 @@ impl Runner {
         Ok(())
     }
 
-    async fn import(&self, line: &ScheduledLine, watermark: Option<Timestamp>, turn: &Turn) -> Result<Import> {
+    async fn import(
+        &self,
+        line: &ScheduledLine,
+        watermark: Option<Timestamp>,
+        turn: &Turn,
+    ) -> Result<Import> {
         let scanner = self.scanner(line.connection())?;
         let options = &self.options;
         let mut import = ImportOptions::new()
@@ -121,7 +129,8 @@ impl Runner {
             .with_turn(turn.clone());
         import.scan = line.run == RunKind::Scan;
         import.since = watermark.filter(|_| line.run == RunKind::Sync);
-        let importer = Importer::new(scanner, Arc::new(self.store.clone())).with_connection(line.connection());
+        let importer =
+            Importer::new(scanner, Arc::new(self.store.clone())).with_connection(line.connection());
         importer.run_until(&line.line, &import, self.out_of_time()).await
     }
 
@@ -166,7 +175,7 @@ impl Runner {
         if stop.wait_for(|stop| *stop).await.is_ok() {
             tokio::time::sleep(self.options.grace).await;
         } else {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -129,7 +129,8 @@ async fn work(name: String, queue: Queue, runner: Arc<Runner>) {
 /// Looks for what is due, until told to stop.
 async fn tick(queue: Queue, runner: Arc<Runner>) {
     let mut stop = runner.stop.clone();
-    let (mut figures, mut sweep, mut recover) = (Every::new(FIGURES), Every::new(SWEEP), Every::new(runner.options.heartbeat));
+    let (mut figures, mut sweep, mut recover) =
+        (Every::new(FIGURES), Every::new(SWEEP), Every::new(runner.options.heartbeat));
     loop {
         if let Err(error) = look(&queue, &runner).await {
             tracing::warn!(%error, "what is due could not be looked for");
@@ -207,7 +208,6 @@ impl Every {
         due
     }
 }
-
 
 /// The machine's name, for a person who reads the queue's tables.
 fn host() -> String {

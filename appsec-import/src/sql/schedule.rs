@@ -121,8 +121,14 @@ impl Tx {
         Ok(())
     }
 
-    async fn change_scheduled(&mut self, was: &ScheduledLine, line: &ScheduledLine, now: Timestamp) -> Result<()> {
-        let set = "UPDATE scheduled SET body = $2, line = $3, connection = $4, target = $5, kind = $6, enabled = $7
+    async fn change_scheduled(
+        &mut self,
+        was: &ScheduledLine,
+        line: &ScheduledLine,
+        now: Timestamp,
+    ) -> Result<()> {
+        let set =
+            "UPDATE scheduled SET body = $2, line = $3, connection = $4, target = $5, kind = $6, enabled = $7
                    WHERE name = $1";
         self.run(set, columns(line)?).await?;
         if was.schedule != line.schedule {
@@ -201,4 +207,3 @@ fn entry(row: &AnyRow, now: Timestamp) -> Result<ScheduleEntry> {
         last_error: get(row, "last_error")?,
     })
 }
-

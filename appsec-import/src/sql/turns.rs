@@ -247,7 +247,8 @@ impl SqlStore {
         let add = "INSERT INTO connection_state (name, closed_to, failures, reason) VALUES ($1, 0, 0, '')
                    ON CONFLICT (name) DO UPDATE SET reason = connection_state.reason";
         tx.run(add, args![name]).await?;
-        let row = tx.row("SELECT closed_to, failures FROM connection_state WHERE name = $1", args![name]).await?;
+        let row =
+            tx.row("SELECT closed_to, failures FROM connection_state WHERE name = $1", args![name]).await?;
         let Some(row) = row else { return Ok(()) };
         let (closed_to, failures) = (get::<i64>(&row, "closed_to")?, get::<i64>(&row, "failures")?);
         let is_new = closed_to <= millis(now);

@@ -67,7 +67,8 @@ impl DastApiScanner for Tenant {
             note(&self.log, "refuse", &self.name);
             return appsec_core::once_err(error);
         }
-        let targets = (0..400).map(|number| BindTarget::new(format!("app:{number}"), format!("App {number}")));
+        let targets =
+            (0..400).map(|number| BindTarget::new(format!("app:{number}"), format!("App {number}")));
         let (targets, pause) = (targets.collect(), self.pause);
         stream::once(async move {
             tokio::time::sleep(pause).await;
