@@ -258,6 +258,8 @@ async fn the_help_lists_every_command_and_the_exit_codes() {
         "import",
         "findings",
         "explain",
+        "schedule",
+        "worker",
         "report",
         "push",
         "set-status",
