@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use appsec_core::DastApiScanner;
 use appsec_import::SqlStore;
+use tokio::sync::watch;
 
 use crate::cli::Global;
 use crate::config::Config;
@@ -19,6 +20,8 @@ pub(crate) struct App {
     store: Option<String>,
     /// Whether a person may be asked for a credential.
     may_ask: bool,
+    /// True once a signal asked for the end.
+    stop: watch::Sender<bool>,
 }
 
 impl App {
@@ -28,7 +31,28 @@ impl App {
     }
 
     pub(crate) fn of(config: Config, out: Output, store: Option<String>, may_ask: bool) -> Self {
-        Self { config, out, store, may_ask }
+        Self { config, out, store, may_ask, stop: watch::Sender::new(false) }
+    }
+
+    /// Asks what is under way to end in good order.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until a signal asks for the end.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stop = self.stop.subscribe();
+        async move {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                // The command is at its end anyway.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// True once a signal asked for the end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
     }
 
     /// The scanner at the end of a connection. Nothing is sent.

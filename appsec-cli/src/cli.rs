@@ -50,7 +50,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
     /// Exit codes as KDT's, and its options, those without a meaning here included
-    #[arg(long, global = true, env = "APPSEC_KDT_COMPAT", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, env = crate::kdt::VARIABLE, value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) kdt_compat: bool,
     /// Always exit with this code, success included
     #[arg(long, global = true, value_name = "N", hide_short_help = true)]

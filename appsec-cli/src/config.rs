@@ -3,17 +3,18 @@
 //! It holds no credential, only the names of the variables and files that do, so that it can be checked in. Relative paths in it
 //! start at its own folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use appsec_import::{Endpoint, EventKind};
-use secrecy::ExposeSecret as _;
+use appsec_import::{Endpoint, EventKind, Gate, ScheduledLine};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use crate::credentials::{self, Reference};
 use crate::exit::{Failure, Result};
+use crate::scanners;
 
 /// The name of the file, in the working folder and in that of the user's configuration.
 const FILE: &str = "appsec.toml";
@@ -25,7 +26,7 @@ pub(crate) const STORE_VARIABLE: &str = "APPSEC_STORE";
 const DEFAULT_STORE: &str = "sqlite:appsec.db";
 
 /// What the file says.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// The store's URL, without a password.
@@ -35,9 +36,17 @@ pub(crate) struct Config {
     /// The scanners, by names of the user's own.
     #[serde(default)]
     pub(crate) connections: BTreeMap<String, Connection>,
+    /// What is imported for whom, and when.
+    #[serde(default)]
+    pub(crate) lines: Vec<ScheduledLine>,
     /// Who is told what an import meant.
     #[serde(default)]
     webhooks: BTreeMap<String, Webhook>,
+    /// What may pass.
+    pub(crate) gate: Option<Gate>,
+    /// Where reports are brought to, by names of the user's own.
+    #[serde(default)]
+    pub(crate) push: BTreeMap<String, Destination>,
     /// Where the file is.
     #[serde(skip)]
     folder: PathBuf,
@@ -62,6 +71,14 @@ impl Tool {
         match self {
             Self::Salt => "saltsecurity",
             Self::TenableWas => "tenableiowas",
+        }
+    }
+
+    /// Its name for a person.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Salt => "Salt Security",
+            Self::TenableWas => "Tenable Web App Scanning",
         }
     }
 
@@ -185,7 +202,40 @@ struct Webhook {
     headers_env: BTreeMap<String, String>,
 }
 
+/// Who keeps findings and takes reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Keeper {
+    DefectDojo,
+    Invicti,
+    GitHub,
+}
+
+/// Where reports are brought to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Destination {
+    /// Who keeps findings there.
+    pub(crate) target: Keeper,
+    /// The base URL; for GitHub that of the API, `https://api.github.com` where it is not given.
+    pub(crate) base_url: Option<String>,
+    /// The token.
+    token_env: Option<String>,
+    token_file: Option<PathBuf>,
+    /// The id of the project at Invicti.
+    pub(crate) project: Option<String>,
+    /// The repository at GitHub, `owner/name`; that of the workflow where it is not given.
+    pub(crate) repository: Option<String>,
+}
+
 impl Config {
+    /// The token for a destination.
+    pub(crate) fn token_of(&self, name: &str, destination: &Destination) -> Result<SecretString> {
+        let file = destination.token_file.as_ref().map(|file| self.path(file));
+        let reference = Reference::new(destination.token_env.as_ref(), file.as_deref());
+        credentials::required(&format!("token of {name}"), reference)
+    }
+
     /// Reads the file that was named; else `appsec.toml` of the working folder; else that of the user's configuration; else nothing
     /// is configured.
     pub(crate) fn load(named: Option<&Path>) -> Result<Self> {
@@ -219,7 +269,24 @@ impl Config {
             return Err(format!(": {why}"));
         }
         config.folder = folder;
+        config.check_lines()?;
         Ok(config)
+    }
+
+    /// Refuses lines that are one by name, and those of a connection or a webhook that is not there.
+    fn check_lines(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for line in &self.lines {
+            let refused = |why: String| format!(": the line {:?}: {why}", line.name);
+            if !names.insert(&line.name) {
+                return Err(refused("another has that name".to_owned()));
+            }
+            scanners::find(self, &line.line.scanner).map_err(|failure| refused(failure.message))?;
+            if let Some(nobody) = line.webhooks.iter().find(|name| !self.webhooks.contains_key(*name)) {
+                return Err(refused(format!("there is no webhook {nobody:?}")));
+            }
+        }
+        Ok(())
     }
 
     /// A path of the file, as seen from the working folder.
@@ -372,15 +439,26 @@ mod tests {
             url = "https://hooks.example/T0"
             secret_env = "CHAT"
             events = ["finding.new", "import.partial"]
+            [[lines]]
+            name = "shop nightly"
+            project = "shop"
+            scanner = "was"
+            bind_target = "config:1"
+            webhooks = ["chat"]
+            schedule = { cron = "30 2 * * 1-5", time_zone = "Europe/Berlin" }
             "#,
         )
         .unwrap();
         assert_eq!(config.connections["was"].scanner, Tool::TenableWas);
+        assert_eq!(config.lines[0].line.project, "shop");
         assert_eq!(config.of_folder("sqlite:findings.db"), "sqlite:/etc/appsec/findings.db");
         assert_eq!(config.of_folder("sqlite:///var/x.db?mode=ro"), "sqlite:/var/x.db?mode=ro");
         assert_eq!(config.of_folder("sqlite::memory:"), "sqlite::memory:");
         assert_eq!(config.path(Path::new("ca.pem")), Path::new("/etc/appsec/ca.pem"));
     }
+
+    const LINE: &str = "[[lines]]\nname = \"n\"\nproject = \"p\"\nscanner = \"was\"\nbind_target = \"t\"\n\
+                        schedule = { cron = \"@daily\", time_zone = \"UTC\" }\nwebhooks = [\"chat\"]\n";
 
     #[test]
     fn what_cannot_work_is_refused_with_its_place_and_never_quoted() {
@@ -409,6 +487,10 @@ mod tests {
                 "[connections.x]\nscanner = \"saltsecurity\"\nsecret_key_env = \"A\"",
                 ": connections.x: saltsecurity takes a token",
             ),
+            (LINE, ": the line \"n\": there is no scanner \"was\""),
+            (&LINE.replace("was", "saltsecurity"), ": the line \"n\": there is no webhook \"chat\""),
+            (&LINE.replace("name =", "nam ="), ":2:1: unknown key `nam`"),
+            (&LINE.replace("@daily", "canary"), ":"),
             (
                 "[connections.x]\nscanner = \"tenableiowas\"\nwrite_back = \"ids\"",
                 ": connections.x: tenableiowas takes no status",

@@ -94,7 +94,7 @@ impl Exit {
 
     /// What an error of a scanner or of an import leads to.
     fn of_error(error: &Error) -> Self {
-        if error.operation() == Some("import store") {
+        if matches!(error.operation(), Some("import store" | "report")) {
             return Self::Output;
         }
         match error.kind() {

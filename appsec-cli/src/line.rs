@@ -43,9 +43,22 @@ impl LineArgs {
     /// The connection and the line: the one that is spelled out, or the only known one that has what is given.
     pub(crate) async fn resolve(&self, app: &App) -> Result<(Named, ImportLine)> {
         let named = scanners::find(&app.config, &self.tool)?;
+        let mut known: Vec<ImportLine> =
+            app.config.lines.iter().map(|scheduled| scheduled.line.clone()).collect();
+        known.extend(app.store().await?.lines().await.map_err(Failure::store)?);
+        // A line is the same whether it names the connection or, while there is one of it, the scanner.
+        known.retain(|line| {
+            line.project == self.project
+                && (line.scanner == named.name
+                    || scanners::find(&app.config, &line.scanner).is_ok_and(|other| other.name == named.name))
+        });
         let line = match &self.bind_to {
-            Some(target) => self.spelled_out(&named, target),
-            None => self.known(app, &named).await?,
+            Some(target) => {
+                let new = self.spelled_out(&named, target);
+                let same = |line: &ImportLine| key_within_connection(line) == key_within_connection(&new);
+                known.into_iter().find(same).unwrap_or(new)
+            }
+            None => self.only(known)?,
         };
         Ok((named, line))
     }
@@ -55,38 +68,43 @@ impl LineArgs {
         set.environment.clone_from(&self.env);
         set.branch.clone_from(&self.branch);
         set.meta_data.clone_from(&self.meta);
-        ImportLine::new(self.project.as_str(), named.line_word(), set)
+        ImportLine::new(self.project.as_str(), named.name.as_str(), set)
     }
 
-    /// The only line of the store that has what is given.
-    async fn known(&self, app: &App, named: &Named) -> Result<ImportLine> {
-        let lines = app.store().await?.lines().await.map_err(Failure::store)?;
-        let mut fitting = lines.into_iter().filter(|line| self.fits(named, line));
-        match (fitting.next(), fitting.next()) {
-            (Some(line), None) => Ok(line),
-            (Some(one), Some(another)) => Err(Failure::usage(format!(
-                "several lines fit, {} and {} among them: say more of it",
-                words(&one),
-                words(&another)
-            ))),
-            (None, _) => Err(Failure::usage(format!(
+    /// The only line that has what is given.
+    fn only(&self, known: Vec<ImportLine>) -> Result<ImportLine> {
+        let mut fitting: Vec<ImportLine> = known.into_iter().filter(|line| self.fits(line)).collect();
+        fitting.dedup_by_key(|line| key_within_connection(line));
+        let Some(line) = fitting.pop() else {
+            return Err(Failure::usage(format!(
                 "what does the project {} read from? Name it with --bind-to; `appsec targets -t {}` lists what there is",
                 self.project, self.tool
+            )));
+        };
+        match fitting.iter().find(|other| key_within_connection(other) != key_within_connection(&line)) {
+            None => Ok(line),
+            Some(other) => Err(Failure::usage(format!(
+                "several lines fit, \"{}\" and \"{}\" among them: say more of it",
+                words(other),
+                words(&line)
             ))),
         }
     }
 
-    fn fits(&self, named: &Named, line: &ImportLine) -> bool {
+    fn fits(&self, line: &ImportLine) -> bool {
         fn same<T: PartialEq>(given: Option<&T>, known: Option<&T>) -> bool {
             given.is_none() || given == known
         }
         let set = &line.configuration;
-        line.project == self.project
-            && line.scanner == named.line_word()
-            && same(self.branch.as_ref(), set.branch.as_ref())
+        same(self.branch.as_ref(), set.branch.as_ref())
             && same(self.meta.as_ref(), set.meta_data.as_ref())
             && same(self.env.as_ref(), set.environment.as_ref())
     }
+}
+
+/// The line's identity among those of one connection.
+fn key_within_connection(line: &ImportLine) -> String {
+    ImportLine::new(line.project.as_str(), "", line.configuration.clone()).key()
 }
 
 /// The line for a person.

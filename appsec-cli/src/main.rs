@@ -7,6 +7,8 @@ mod config;
 mod credentials;
 mod exit;
 mod find;
+mod gate;
+mod kdt;
 mod line;
 mod log;
 mod observed;
@@ -27,21 +29,25 @@ use crate::exit::{Codes, Exit, Failure};
 use crate::output::{Format, Output};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let kdt = kdt::is_spoken(&arguments);
+    let usual = if kdt { Codes::Kdt } else { Codes::Own };
+    let arguments = match kdt::read(arguments, kdt) {
+        Ok(arguments) => arguments,
+        Err(failure) => return ExitCode::from(report(Format::Table, &failure).code(usual)),
+    };
+    let cli = match Cli::try_parse_from(arguments.given) {
         Ok(cli) => cli,
         Err(error) => {
             // Where nobody reads it, it was said all the same.
             let _ = error.print();
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
-            return ExitCode::from(exit.code(Codes::Own));
+            return ExitCode::from(exit.code(usual));
         }
     };
-    log::begin(cli.global.verbose);
-    let codes = match (cli.global.exit_code, cli.global.kdt_compat) {
-        (Some(code), _) => Codes::Always(code),
-        (None, true) => Codes::Kdt,
-        (None, false) => Codes::Own,
-    };
+    arguments.dropped.iter().for_each(output::note);
+    log::begin(cli.global.verbose.saturating_add(u8::from(cli.command.is_service())));
+    let codes = cli.global.exit_code.map_or(usual, Codes::Always);
     let format = cli.global.output;
     let exit = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(run(cli)),
@@ -52,14 +58,21 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> exit::Result<Exit> {
     let app = App::new(&cli.global)?;
-    if cli.command.hears_signals() {
-        return cli.command.run(&app).await;
-    }
+    let ends_itself = cli.command.ends_itself();
+    let mut command = std::pin::pin!(cli.command.run(&app));
     tokio::select! {
-        ended = cli.command.run(&app) => ended,
-        () = signals::interrupted() => {
-            Err(Failure::new(Exit::Interrupted, "interrupted; the store is as it was, and the next run goes on"))
-        }
+        ended = &mut command => return ended,
+        () = signals::interrupted() => {}
+    }
+    let interrupted = || Err(Failure::new(Exit::Interrupted, "interrupted"));
+    if !ends_itself {
+        return interrupted();
+    }
+    app.stop();
+    tokio::select! {
+        ended = command => ended,
+        // Whoever asks twice does not want to wait.
+        () = signals::interrupted() => interrupted(),
     }
 }
 

@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{DastApiScanner, Scan, ScanStatus};
-use appsec_import::{Delivery, Dispatcher, Import, ImportLine, ImportOptions, Importer, SqlStore};
+use appsec_import::{
+    Delivery, Dispatcher, GateCounts, GateOutcome, GateVerdict, Import, ImportLine, ImportOptions, Importer,
+    SqlStore, Subscription,
+};
 use clap::Args;
 use serde::Serialize;
 
 use crate::app::App;
 use crate::exit::{Codes, Exit, Failure, Result};
+use crate::gate::GateArgs;
 use crate::line;
 use crate::observed::Observed;
-use crate::output::{Format, note};
+use crate::output::{self, Format, note};
 use crate::progress::Progress;
 use crate::scanners::Named;
 
@@ -31,6 +35,8 @@ pub(crate) struct RunArgs {
     /// Take over a run of this line whose process is known to be dead, without waiting for two minutes
     #[arg(long)]
     pub(crate) take_over: bool,
+    #[command(flatten)]
+    pub(crate) gate: GateArgs,
 }
 
 /// A time as a person types it: minutes, or with a unit.
@@ -57,6 +63,9 @@ struct Ran<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<Scan>,
     import: Import,
+    /// The gate's verdict, where there is a bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<GateVerdict>,
     exit: u8,
     reason: &'static str,
 }
@@ -75,29 +84,43 @@ pub(crate) async fn run(
     let observed = Arc::new(Observed::new(scanner, Arc::clone(&progress)));
     let mut options = options
         .with_scan_wait(Duration::from_secs(args.poll), args.timeout)
-        .with_subscriptions(dispatcher.subscriptions());
+        .with_subscriptions(subscriptions(app, &dispatcher, line));
     if args.take_over {
         options = options.with_take_over();
     }
     let mut tagged = line.clone();
     tagged.configuration.scan_tag.clone_from(&args.scan_tag);
-    let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store));
-    let import = importer.run(&tagged, &options).await;
+    let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store.clone()))
+        .with_connection(line.scanner.as_str());
+    let import = importer.run_until(&tagged, &options, app.stopped()).await;
     progress.finish();
     let scan = observed.last_scan();
     let import = match import {
         Ok(import) => import,
         Err(error) => {
-            let mut failure = Failure::from(error);
+            let mut failure = if app.is_stopping() {
+                Failure::new(Exit::Interrupted, "interrupted; the next run of the line goes on from here")
+            } else {
+                Failure::from(error)
+            };
             failure.scan = failure.scan.or_else(|| scan.map(|scan| scan.id));
             return Err(with_next_step(failure));
         }
     };
     deliver(&dispatcher, &import).await;
 
+    let gate = match args.gate.over(app.config.gate.as_ref()) {
+        // A dry run leaves nothing to judge.
+        Some(gate) if !import.dry_run => {
+            let counts = GateCounts::of_line(&store, line).await.map_err(Failure::store)?;
+            Some(gate.judge(&counts, import.missing()))
+        }
+        _ => None,
+    };
     let failed = scan.as_ref().is_some_and(|scan| scan.is_ended() && scan.status != ScanStatus::Completed);
-    let exit = Exit::of_run(failed, !import.gaps.is_empty(), false);
-    let ran = Ran { line: &tagged, scan, import, exit: exit.code(Codes::Own), reason: exit.reason() };
+    let broken = gate.as_ref().is_some_and(|gate| !gate.breaches.is_empty());
+    let exit = Exit::of_run(failed, !import.missing().is_empty(), broken);
+    let ran = Ran { line: &tagged, scan, import, gate, exit: exit.code(Codes::Own), reason: exit.reason() };
     match app.out.format {
         Format::Json => app.out.json(&ran)?,
         Format::Plain => show_plain(app, &ran)?,
@@ -117,7 +140,17 @@ fn with_next_step(mut failure: Failure) -> Failure {
     failure
 }
 
-fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
+/// Who is told of the line: those that its entry in the configuration names; where it has none, everybody.
+fn subscriptions(app: &App, dispatcher: &Dispatcher, line: &ImportLine) -> Vec<Subscription> {
+    let mut to = dispatcher.subscriptions();
+    if let Some(scheduled) = app.config.lines.iter().find(|scheduled| scheduled.line.key() == line.key()) {
+        to.retain(|subscription| scheduled.webhooks.contains(&subscription.endpoint));
+    }
+    to
+}
+
+/// Who sends messages to others.
+pub(crate) fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
     Ok(Dispatcher::new(Arc::new(store.clone()), app.config.endpoints()?, &Delivery::new())?)
 }
 
@@ -149,8 +182,20 @@ fn show(app: &App, ran: &Ran<'_>) -> Result<()> {
         }
     }
     app.out.text(import)?;
-    for gap in &import.gaps {
-        app.out.text(format_args!("missing: {gap}"))?;
+    let Some(gate) = &ran.gate else {
+        return import
+            .missing()
+            .iter()
+            .try_for_each(|missing| app.out.text(format_args!("missing: {missing}")));
+    };
+    let verdict = gate.to_string();
+    for (number, line) in verdict.lines().map(output::one_line).enumerate() {
+        match (number, gate.outcome()) {
+            (0, GateOutcome::Passed) => app.out.line(output::good(line))?,
+            (0, GateOutcome::Failed) => app.out.line(output::bad(line))?,
+            (0, _) => app.out.line(output::doubtful(line))?,
+            _ => app.out.line(line)?,
+        }
     }
     Ok(())
 }

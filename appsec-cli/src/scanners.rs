@@ -22,13 +22,6 @@ pub(crate) struct Named {
     pub(crate) connection: Connection,
 }
 
-impl Named {
-    /// What names the scanner in an import line.
-    pub(crate) fn line_word(&self) -> &str {
-        self.connection.scanner.key()
-    }
-}
-
 /// The connection that a word of `-t` means: its name, or the key of a scanner of which there is one. A key of which none is configured
 /// means the environment.
 pub(crate) fn find(config: &Config, word: &str) -> Result<Named> {

@@ -16,6 +16,20 @@ async fn exit_0_a_scan_that_completes_and_a_connection_that_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn exit_1_a_gate_that_fails_on_complete_data() {
+    let fakes = Fakes::start().await;
+    let desk = fakes.desk("");
+    let ended =
+        desk.run(&on_line("scan", &["--poll", "1", "--threshold-crit", "0", "-o", "json"])).await.expect(1);
+    let document = ended.document();
+    assert_eq!((&document["reason"], &document["exit"]), (&"gate_failed".into(), &1.into()));
+    assert_eq!(document["gate"]["breaches"][0]["severity"], "critical");
+    // As many as there are may pass.
+    let most = document["gate"]["counts"]["total"]["critical"].to_string();
+    desk.run(&on_line("scan", &["--poll", "1", "--threshold-crit", &most])).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exit_2_what_cannot_work_is_refused_before_anything_is_sent() {
     let fakes = Fakes::start().await;
     let desk = fakes.desk("");

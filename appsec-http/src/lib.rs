@@ -8,6 +8,7 @@ mod budget;
 mod client;
 mod digest;
 mod elements;
+mod figures;
 mod gate;
 mod options;
 mod pace;

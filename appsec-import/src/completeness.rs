@@ -141,7 +141,12 @@ mod tests {
 
     #[test]
     fn what_stays_open_unseen_says_that_the_list_is_not_complete() {
-        let kept = KeptOpen { partition: "c".into(), reason: "it was not looked at".to_owned(), count: 3 };
+        let kept = KeptOpen {
+            partition: "c".into(),
+            host: None,
+            reason: "it was not looked at".to_owned(),
+            count: 3,
+        };
         let summary = Summary { kept_open: vec![kept], ..Summary::default() };
         assert!(Completeness::of_import(&complete(), &Summary::default()).is_complete());
         assert_eq!(

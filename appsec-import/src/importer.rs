@@ -262,7 +262,10 @@ impl Importer {
         let mut running = Running { importer: self, line, options, run: run.clone(), received: 0 };
         let result = tokio::select! {
             result = running.import() => result,
-            () = stop => Err(Error::new(ErrorKind::Deadline, "the import was stopped").with_operation("import").into()),
+            () = stop => {
+                let stopped = Error::new(ErrorKind::Deadline, "the import was stopped");
+                Err(Failure::Other(stopped.with_operation("import")))
+            }
         };
         if let Err(Failure::Scanner(error)) = &result
             && !options.dry_run
@@ -271,6 +274,12 @@ impl Importer {
         {
             // The error of the run counts. Whoever makes the run again, tells of it again.
             tracing::warn!(%error, "nobody is told that the scanner cannot be read");
+        }
+        if result.is_err() || options.dry_run {
+            // The error of the run counts; a lease that cannot be given back ends by itself.
+            if let Err(error) = self.store.release(&run).await {
+                tracing::warn!(%error, "the line stays claimed until its lease ends");
+            }
         }
         let result = result.map_err(|(Failure::Scanner(error) | Failure::Other(error))| error);
         match &result {
@@ -282,12 +291,6 @@ impl Importer {
                 tracing::info!(received, new, closed, reopened, recurrent, kept_open, gaps, "imported");
             }
             Err(error) => tracing::info!(%error, "the import ended early"),
-        }
-        if result.is_err() || options.dry_run {
-            // The error of the run counts; a lease that cannot be given back ends by itself.
-            if let Err(error) = self.store.release(&run).await {
-                tracing::warn!(%error, "the line stays claimed until its lease ends");
-            }
         }
         result
     }

@@ -53,16 +53,16 @@ pub(crate) async fn run(app: &App) -> Result<Exit> {
     stage.step("ping -t was -t salt", Exit::Passed).await?;
     stage.tell("3. What a project can read from.")?;
     stage.step("targets -t was", Exit::Passed).await?;
-    stage.tell("4. A scan, from its start to its findings.")?;
-    let scan = format!("scan -p shop -t was -b main --bind-to \"{TARGET}\" --poll 1");
-    stage.step(&scan, Exit::Passed).await?;
+    stage.tell("4. A scan, from its start to the gate: no critical finding may pass, and some are there.")?;
+    let scan = format!("scan -p shop -t was -b main --bind-to \"{TARGET}\" --poll 1 --threshold-crit 0");
+    stage.step(&scan, Exit::GateFailed).await?;
 
     stage.half_of_it_is_fixed(Some(FakeNote::time_limit()));
     stage.tell(
         "5. Half of it is fixed now. But the next scan runs into its time limit: what it did not see may be gone, or not.\n   \
          So nothing closes, the exit code says that the data are partial, and the gate does not judge.",
     )?;
-    stage.step("scan -p shop -t was -b main --poll 1", Exit::Partial).await?;
+    stage.step("scan -p shop -t was -b main --poll 1 --threshold-crit 0", Exit::Partial).await?;
     stage.tell("6. Why is this one still open?")?;
     let finding = stage.kept_open().await?;
     stage.step(&format!("explain -p shop -t was {finding}"), Exit::Passed).await?;
@@ -71,6 +71,11 @@ pub(crate) async fn run(app: &App) -> Result<Exit> {
     stage.tell("7. The next scan is whole, so its silence proves something: the fixed half closes.")?;
     stage.step("scan -p shop -t was -b main --poll 1", Exit::Passed).await?;
     stage.step(&format!("explain -p shop -t was {finding}"), Exit::Passed).await?;
+    stage.tell(
+        "8. A report for GitHub code scanning; gitlab, defectdojo, ocsf, csv and jsonl are there as well.",
+    )?;
+    let file = folder.path().join("shop.sarif");
+    stage.step(&format!("report -p shop -t was -f sarif --out {}", file.display()), Exit::Passed).await?;
     stage.tell("Next: write an appsec.toml of your own, or set the variables of one scanner, and begin with `appsec ping`.")?;
     Ok(Exit::Passed)
 }

@@ -8,9 +8,13 @@ mod import;
 mod man;
 mod mock;
 mod ping;
+mod push;
+mod report;
 mod scan;
+mod schedule;
 mod set_status;
 mod targets;
+mod worker;
 
 use clap::Subcommand;
 
@@ -31,6 +35,14 @@ pub(crate) enum Command {
     Findings(findings::Args),
     /// Tell why a finding is in its state, run by run
     Explain(explain::Args),
+    /// Say what runs when, and see where it stands
+    Schedule(schedule::Args),
+    /// Run what is due, together with any number of other workers on the same store
+    Worker(worker::Args),
+    /// Write a report: SARIF, GitLab, DefectDojo, OCSF, CSV or JSON Lines
+    Report(report::Args),
+    /// Bring findings to DefectDojo, Invicti AppSec or GitHub code scanning
+    Push(push::Args),
     /// Write a decision about findings back to the scanner
     SetStatus(set_status::Args),
     /// Show it all against fakes of both services, without credentials
@@ -44,9 +56,18 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// True for what ends in good order by itself when a signal comes.
-    pub(crate) fn hears_signals(&self) -> bool {
-        matches!(self, Self::Mock(_))
+    /// True for what ends in good order by itself once it is told to.
+    pub(crate) fn ends_itself(&self) -> bool {
+        match self {
+            Self::Scan(args) => !args.detached,
+            Self::Import(_) | Self::Mock(_) | Self::Worker(_) => true,
+            _ => false,
+        }
+    }
+
+    /// True for what runs for days, and says what it does for a log.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Worker(_))
     }
 
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
@@ -57,6 +78,10 @@ impl Command {
             Self::Import(args) => import::run(app, &args).await,
             Self::Findings(args) => findings::run(app, &args).await,
             Self::Explain(args) => explain::run(app, &args).await,
+            Self::Schedule(args) => schedule::run(app, &args).await,
+            Self::Worker(args) => worker::run(app, &args).await,
+            Self::Report(args) => report::run(app, &args).await,
+            Self::Push(args) => push::run(app, &args).await,
             Self::SetStatus(args) => set_status::run(app, &args).await,
             // The demo runs commands itself.
             Self::Demo => Box::pin(demo::run(app)).await,

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     run: RunArgs,
     /// Start the scan, print its id and leave; the next run of the line waits for it and imports it
     #[arg(long = "async")]
-    detached: bool,
+    pub(super) detached: bool,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {

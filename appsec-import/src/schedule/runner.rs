@@ -175,7 +175,7 @@ impl Runner {
         if stop.wait_for(|stop| *stop).await.is_ok() {
             tokio::time::sleep(self.options.grace).await;
         } else {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -16,14 +16,14 @@ use futures_util::{StreamExt, stream};
 /// Findings of one page.
 pub(crate) const PER_PAGE: usize = 5;
 
-/// A tenant with a hundred targets, `app:0` to `app:99`. Its name says how it behaves: `busy` answers 429, `locked` 401.
+/// A tenant with targets from `app:0` to `app:399`. Its name says how it behaves: `busy` answers 429, `locked` 401.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenant {
     info: ScannerInfo,
     pub(crate) name: String,
     pub(crate) log: PathBuf,
     pub(crate) pages: usize,
-    /// A pause before each page.
+    /// A pause before each answer.
     pub(crate) pause: Duration,
 }
 
@@ -68,9 +68,13 @@ impl DastApiScanner for Tenant {
             return appsec_core::once_err(error);
         }
         let targets =
-            (0..100).map(|number| BindTarget::new(format!("app:{number}"), format!("App {number}")));
-        let targets = targets.collect();
-        stream::once(async { Ok(targets) }).boxed()
+            (0..400).map(|number| BindTarget::new(format!("app:{number}"), format!("App {number}")));
+        let (targets, pause) = (targets.collect(), self.pause);
+        stream::once(async move {
+            tokio::time::sleep(pause).await;
+            Ok(targets)
+        })
+        .boxed()
     }
 
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
@@ -159,6 +163,8 @@ pub(crate) struct Setup {
     pub(crate) log: PathBuf,
     pub(crate) pages: usize,
     pub(crate) pause: Duration,
+    /// How long imports may go on when the process is told to stop.
+    pub(crate) grace: Duration,
 }
 
 impl Setup {
@@ -170,6 +176,7 @@ impl Setup {
             .env("APPSEC_WORKER_LOG", &self.log)
             .env("APPSEC_WORKER_PAGES", self.pages.to_string())
             .env("APPSEC_WORKER_PAUSE", self.pause.as_millis().to_string())
+            .env("APPSEC_WORKER_GRACE", self.grace.as_secs().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(if std::env::var_os("RUST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() })
@@ -186,6 +193,7 @@ impl Setup {
             log: variable("APPSEC_WORKER_LOG").into(),
             pages: variable("APPSEC_WORKER_PAGES").parse().unwrap(),
             pause: Duration::from_millis(variable("APPSEC_WORKER_PAUSE").parse().unwrap()),
+            grace: Duration::from_secs(variable("APPSEC_WORKER_GRACE").parse().unwrap()),
         })
     }
 }

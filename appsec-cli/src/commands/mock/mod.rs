@@ -18,7 +18,6 @@ use tenable_was_client::{TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KE
 use crate::app::App;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::{Format, note};
-use crate::signals;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
@@ -97,7 +96,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let control = control.await.map_err(listening)?;
     show(app, &fakes, &control.base_url())?;
     note("serving until Ctrl-C");
-    signals::interrupted().await;
+    app.stopped().await;
     Ok(Exit::Passed)
 }
 
