@@ -9,6 +9,7 @@ mod answers;
 mod child;
 mod connections;
 mod consumers;
+mod exports;
 mod records;
 mod row;
 mod services;
@@ -27,11 +28,17 @@ const AT_ONCE: usize = 12;
 
 /// Every row, in the order of its number.
 fn rows() -> Vec<Row> {
-    let mut rows: Vec<Row> =
-        [connections::rows(), answers::rows(), records::rows(), services::rows(), consumers::rows()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let mut rows: Vec<Row> = [
+        connections::rows(),
+        answers::rows(),
+        records::rows(),
+        services::rows(),
+        exports::rows(),
+        consumers::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     rows.sort_by_key(|row| row.number);
     rows
 }

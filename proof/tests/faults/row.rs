@@ -171,7 +171,7 @@ impl Row {
         let store = SqlStore::connect(&format!("sqlite:{}", folder.path().join("findings.db").display()))
             .await
             .unwrap();
-        let sound = stage.scanner(&Short::new());
+        let sound = stage.scanner(&Short::patient());
         let first = import(vendor, sound.clone(), &store).await;
         assert_eq!(judge_import(&Truth::of(&stage), &first).ending, Ending::Complete, "{}", self.fault);
 

@@ -1,6 +1,6 @@
-//! Rows about services that move, repeat themselves, give up or refuse: 20 to 27, 29.
+//! Rows about services that repeat themselves, move, and refuse in the middle: 20 to 22, 29.
 
-use appsec_core::ErrorKind::{Auth, Conflict, Deadline, NotFound, Unexpected};
+use appsec_core::ErrorKind::{Auth, Unexpected};
 use appsec_core::{BindTargetQuery, DastApiScanner, FindingQuery};
 use appsec_import::{ImportLine, ImportOptions, Importer, ScanConfiguration, SqlStore};
 use futures_util::future::BoxFuture;
@@ -9,17 +9,13 @@ use proof::When::{Always, From, Nth};
 use proof::judge::{Ending, Truth, Verdict, judge, judge_import};
 use proof::{BOUND, Reply, Seen, Short, Stage, Twist, Vendor, import, walk, walk_query};
 use salt_client::testing::{Route, gap};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
-use tenable_was_client::model::ExportRequest;
-use tenable_was_client::testing::{ExportEnd, ExportScript};
 
 use crate::row::{Expect, Row, own, row};
 
 const NO_JOBS: Expect = Expect::NotHere("there are no jobs");
 const SNAPSHOT: Expect = Expect::NotHere("an export is a snapshot");
-const EXPORT: &str = "POST /was/v1/export/vulns";
-const STATUS: &str = "/status";
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
@@ -31,6 +27,9 @@ pub(crate) fn rows() -> Vec<Row> {
         .fails(Unexpected)
         .tenable(Expect::NotHere("chunks are not pages; see the next row")),
         own(20, "a list of targets that says the same again and again", same_page).fails(Unexpected),
+        own(20, "detections of a scan, the same page again and again", same_detections)
+            .salt(NO_JOBS)
+            .tenable(Expect::Fails(Unexpected)),
         row(21, "a record is added while pages are read", |s| add_after(s, 1, "x1"))
             .truth(|truth| truth.may.extend(["x1".to_owned()]))
             .tenable(SNAPSHOT),
@@ -59,92 +58,19 @@ pub(crate) fn rows() -> Vec<Row> {
         .salt(Expect::Gap("shifted"))
         .tenable(SNAPSHOT),
         own(22, "the process dies in the middle; the next one goes on", dies_in_the_middle),
-        row(23, "a chunk, or a list, is not there (any more)", |s| {
-            s.spoil(Nth(1), Twist::Instead(Reply::json(404, &json!({"status": 404, "message": "Export expired or not found"}))));
+        row(29, "credentials are revoked in the middle", |s| {
+            s.spoil(From(2), Twist::Instead(Reply::json(401, &json!({"message": "Unauthorized"}))));
         })
-        .salt(Expect::Fails(NotFound))
-        .tenable(Expect::Gap("chunk")),
-        of_export(23, "the export vanishes", |s| {
-            let gone = json!({"status": 404, "message": "Export expired or not found"});
-            s.gateway.spoil(STATUS, From(3), Twist::Instead(Reply::json(404, &gone)));
-        })
-        .tenable(Expect::Gap("export_incomplete")),
-        of_export(24, "the export is queued for ever", |s| script(s, |script| script.with_queued_polls(1_000_000)))
-            .tenable(Expect::Fails(Deadline)),
-        of_export(24, "the export stands still in the middle", |s| script(s, |script| script.with_end(ExportEnd::Stuck(2))))
-            .tenable(Expect::Fails(Deadline)),
-        of_export(25, "the export fails after two chunks", |s| script(s, |script| script.with_end(ExportEnd::Error(2))))
-            .tenable(Expect::Gap("export_incomplete")),
-        of_export(25, "the export is cancelled after two chunks", |s| script(s, |script| script.with_end(ExportEnd::Cancelled(2))))
-            .tenable(Expect::Gap("export_incomplete")),
-        of_export(25, "the export finishes, and two chunks have failed", |s| script(s, |script| script.with_failed_chunks([2, 4])))
-            .tenable(Expect::Gap("chunk")),
-        of_export(25, "the export finishes, and a chunk was never heard of", |s| script(s, |script| script.with_missing_chunks(1)))
-            .tenable(Expect::Gap("export_incomplete")),
-        of_export(25, "the export finishes, and three chunks are empty", |s| script(s, |script| script.with_empty_chunks(3))),
-        of_export(25, "the export is in a state that nobody knows", |s| {
-            script(s, |script| script.with_end(ExportEnd::Unknown("HIBERNATING".to_owned())));
-        })
-        .tenable(Expect::Gap("export_incomplete")),
-        of_export(25, "a total that shrinks as chunks get lost", |s| {
-            script(s, |script| script.with_end(ExportEnd::Cancelled(3)));
-            s.gateway.spoil(STATUS, From(3), Twist::json(forget_what_is_lost));
-        })
-        .tenable(Expect::Gap("export_incomplete")),
-        own(26, "an equal export is running already", equal_export).salt(NO_JOBS),
-        of_export(26, "another's export stands in the way for ever", |s| {
-            let taken = json!({"active_job_id": "bf000000-53aa-4e70-9ef3-87cfca1d2be0", "failure_reason": "conflict"});
-            s.gateway.spoil(EXPORT, Always, Twist::Instead(Reply::json(409, &taken)));
-            let other = json!({"uuid": "bf000000-53aa-4e70-9ef3-87cfca1d2be0", "status": "PROCESSING", "filters": {"state": ["OPEN"]},
-                "chunks_available": [1], "total_chunks": 1});
-            s.gateway.spoil(STATUS, Always, Twist::Instead(Reply::json(200, &other)));
-        })
-        .tenable(Expect::Fails(Conflict)),
-        of_export(26, "the request for an export is never answered", |s| s.gateway.spoil(EXPORT, Nth(0), Twist::Unanswered)),
-        of_export(27, "chunks are listed twice and backwards", |s| {
-            s.gateway.spoil(STATUS, Always, Twist::json(|status| {
-                if let Some(chunks) = status["chunks_available"].as_array_mut() {
-                    let again = chunks.clone();
-                    chunks.extend(again);
-                    chunks.reverse();
-                }
-            }));
-        }),
-        of_export(27, "chunks are forgotten once they were listed", |s| {
-            s.gateway.spoil(STATUS, Always, Twist::json(|status| {
-                if let (Some("PROCESSING"), Some(chunks)) = (status["status"].as_str(), status["chunks_available"].as_array().cloned()) {
-                    status["chunks_available"] = chunks.last().cloned().into_iter().collect();
-                }
-            }));
-        }),
-        row(29, "credentials are revoked in the middle", |s| s.spoil(From(2), Twist::Instead(Reply::json(401, &json!({"message": "Unauthorized"})))))
-            .fails(Auth)
-            .check(not_repeated),
+        .fails(Auth)
+        .check(not_repeated),
         own(29, "credentials are revoked, and the walk is taken up with new ones", taken_up),
     ]
-}
-
-/// A row about exports, which Salt does not have.
-fn of_export(number: u8, fault: &'static str, lay: fn(&Stage)) -> Row {
-    row(number, fault, lay).salt(NO_JOBS)
-}
-
-fn script(stage: &Stage, how: fn(ExportScript) -> ExportScript) {
-    stage.tenable().script_export(how(ExportScript::new()));
 }
 
 fn add_after(stage: &Stage, calls: u64, id: &'static str) {
     stage
         .salt()
         .edit_after(Route::ListGaps, calls, move |tenant| tenant.gaps.insert(0, gap(id, "h0.shop.example")));
-}
-
-/// Says in the end that there were never more chunks than there are.
-fn forget_what_is_lost(status: &mut Value) {
-    let available = status["chunks_available"].as_array().map_or(0, Vec::len);
-    status["total_chunks"] = json!(available);
-    status["chunks_cancelled"] = json!([]);
-    status["status"] = json!("FINISHED");
 }
 
 fn not_repeated(stage: &Stage, seen: &Seen) -> Result<(), String> {
@@ -184,6 +110,27 @@ fn same_page(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
     .boxed()
 }
 
+/// Reports are refused, detections come without a total, and no offset matters.
+fn same_detections(_: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
+    async move {
+        let (stage, query) = Stage::start_scan(&tag).await;
+        stage.gateway.spoil("/report", Always, Twist::Instead(Reply::json(403, &json!({}))));
+        let first = stage.truth.len().to_string();
+        stage.gateway.spoil("/vulnerabilities/search", Always, Twist::json(move |page| {
+            page["pagination"] = json!({});
+            if let Some(items) = page["items"].as_array_mut().filter(|items| items.is_empty()) {
+                // The end is not an empty page but what was there before.
+                items.push(json!({"vuln_id": "77778888-9999-4aaa-8bbb-ccccddddeeee", "plugin_id": 98_100, "uri": first}));
+            }
+        }));
+        let seen = walk_query(&*stage.scanner(&Short::new()), query).await.by_fingerprint();
+        let mut truth = Truth::of(&stage);
+        truth.may.extend(seen.ids.iter().cloned());
+        judge(&truth, &seen)
+    }
+    .boxed()
+}
+
 /// The import is dropped when the third page or chunk is asked for; the next one ends as if nothing had happened.
 fn dies_in_the_middle(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
     async move {
@@ -216,22 +163,6 @@ fn dies_in_the_middle(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict
             Ok(_) if died => {}
             Ok(_) => verdict.breaches.push("it did not die".to_owned()),
             Err(error) => verdict.breaches.push(format!("the second process failed: {error}")),
-        }
-        verdict
-    }
-    .boxed()
-}
-
-fn equal_export(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
-    async move {
-        let stage = Stage::start(vendor, &tag).await;
-        let other = stage.tenable_client(&stage.gateway.url(), &Short::new()).build().unwrap();
-        let job = other.start_export(&ExportRequest::everything().with_num_assets(500)).await.unwrap();
-        let mut verdict = judge(&Truth::of(&stage), &walk(&*stage.scanner(&Short::new())).await);
-        if stage.gateway.requests_to(EXPORT) != 2
-            || stage.gateway.requests_to(&format!("{}/chunks", job.id())) == 0
-        {
-            verdict.breaches.push("the running export was not taken up".to_owned());
         }
         verdict
     }
