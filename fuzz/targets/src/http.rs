@@ -15,22 +15,23 @@ pub fn retry_after(lines: &[u8]) {
     let wait = parse(value, date, now);
     assert_eq!(parse(&format!(" {value}\t"), date, now), wait, "space around a value means nothing");
     let Some(wait) = wait else { return };
-    let seconds = value.trim();
-    if seconds.bytes().all(|byte| byte.is_ascii_digit()) {
-        let expected = seconds.parse().unwrap_or(u64::MAX);
-        assert_eq!(wait, Duration::from_secs(expected));
-    }
-    if seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if is_number(value) {
+        let expected = value.trim().parse().unwrap_or(u64::MAX);
+        assert!(value.contains('.') || wait == Duration::from_secs(expected));
         assert_eq!(parse(value, date, later), Some(wait), "seconds do not ask for the time");
         assert_eq!(wait.subsec_nanos(), 0, "never less than was asked for");
     } else {
         // A date: none is longer from now than from before, and the service's own clock makes ours of no matter.
         assert!(parse(value, None, later) <= parse(value, None, now));
         assert_eq!(parse(value, Some(value), now), Some(Duration::ZERO));
-        if date.is_some_and(|date| parse(date, None, now).is_some() && date.contains(' ')) {
+        if date.is_some_and(|date| !is_number(date) && parse(date, None, now).is_some()) {
             assert_eq!(parse(value, date, later), Some(wait));
         }
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// A certificate in DER, as an unknown server may send it.
