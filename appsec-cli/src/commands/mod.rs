@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Worker(worker::Args),
     /// Write a report: SARIF, GitLab, DefectDojo, OCSF, CSV or JSON Lines
     Report(report::Args),
-    /// Bring findings to DefectDojo, Invicti AppSec or GitHub code scanning
+    #[command(about = "Bring findings to DefectDojo, Invicti AppSec or GitHub code scanning")]
     Push(push::Args),
     /// Write a decision about findings back to the scanner
     SetStatus(set_status::Args),

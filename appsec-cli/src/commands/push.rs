@@ -167,7 +167,7 @@ impl Pushing<'_> {
     /// The list that Invicti takes.
     async fn list(&self) -> Result<()> {
         let failed = |error| Failure::output("the list of findings", &error);
-        let mut list = InvictiWriter::new(BufWriter::new(File::create(&self.file).map_err(failed)?))?;
+        let mut writer = InvictiWriter::new(BufWriter::new(File::create(&self.file).map_err(failed)?))?;
         let mut after = 0;
         loop {
             let page = self.store.stored_findings(self.line, Page { after, limit: PAGE }).await;
@@ -175,10 +175,10 @@ impl Pushing<'_> {
             let Some(last) = page.last() else { break };
             after = last.number;
             for stored in page {
-                list.write(&stored.into())?;
+                writer.write(&stored.into())?;
             }
         }
-        list.finish()?;
+        writer.finish()?;
         Ok(())
     }
 }

@@ -158,11 +158,11 @@ fn next(app: &App, names: &[String], count: usize) -> Result<Exit> {
     let lines: Vec<&ScheduledLine> = if names.is_empty() {
         app.config.lines.iter().collect()
     } else {
-        let named = names.iter().map(|name| {
+        let wanted = names.iter().map(|name| {
             let line = app.config.lines.iter().find(|line| line.name == *name);
             line.ok_or_else(|| Failure::usage(format!("the configuration has no line {name:?}")))
         });
-        named.collect::<Result<_>>()?
+        wanted.collect::<Result<_>>()?
     };
     for line in lines {
         let first = line.schedule.next_after(Timestamp::now());
@@ -198,13 +198,13 @@ async fn hint(app: &App, tool: &str, target: &str) -> Result<Exit> {
     let store = app.store().await?;
     let mut lines = 0;
     // A line may name the connection, or the scanner of which it is the only one.
-    let names: std::collections::BTreeSet<_> = [named.name.as_str(), named.connection.scanner.key()].into();
-    for name in names {
-        if name != named.name && scanners::find(&app.config, name).is_ok_and(|other| other.name != named.name)
+    let words: std::collections::BTreeSet<_> = [named.name.as_str(), named.connection.scanner.key()].into();
+    for word in words {
+        if word != named.name && scanners::find(&app.config, word).is_ok_and(|other| other.name != named.name)
         {
             continue;
         }
-        let hinted = store.hint(name, &BindTargetId::from(target), Timestamp::now()).await;
+        let hinted = store.hint(word, &BindTargetId::from(target), Timestamp::now()).await;
         lines += hinted.map_err(Failure::store)?;
     }
     if app.out.is_json() {

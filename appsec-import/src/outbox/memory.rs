@@ -115,7 +115,9 @@ impl Outbox for MemoryOutbox {
             kept.values().filter(is_old).map(|message| (message.due_at, message.id.clone())).collect();
         old.sort();
         old.truncate(limit);
-        old.iter().for_each(|(_, id)| drop(kept.remove(id)));
+        for (_, id) in &old {
+            kept.remove(id);
+        }
         Ok(old.len() as u64)
     }
 }
