@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use appsec_core::{Finding, FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use crate::sql::Detail;
+
 /// A finding as one run saw it, its occurrences together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sighting {
@@ -20,6 +23,10 @@ pub(crate) struct Sighting {
     pub(crate) first_seen: Option<Timestamp>,
     pub(crate) seen_at: Option<Timestamp>,
     pub(crate) fixed_at: Option<Timestamp>,
+    /// What else the occurrence told that was seen last, for a store to keep.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[serde(skip)]
+    pub(crate) detail: Option<Detail>,
 }
 
 impl Sighting {
@@ -35,6 +42,8 @@ impl Sighting {
             first_seen: finding.first_seen,
             seen_at: finding.last_seen,
             fixed_at: finding.fixed_at,
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            detail: None,
         }
     }
 
@@ -79,6 +88,10 @@ impl Sighting {
         // The last sighting's partition is the one whose silence will count.
         if other.seen_at > self.seen_at {
             (self.seen_at, self.partition, self.place) = (other.seen_at, other.partition, other.place);
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            {
+                self.detail = other.detail;
+            }
         }
         self.fixed_at = self.fixed_at.max(other.fixed_at);
     }

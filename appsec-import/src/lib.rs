@@ -30,7 +30,7 @@ pub use outbox::{
 pub use reconcile::{KnownFinding, Outcome, Reconciliation, reconcile};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlStore;
-pub use store::{Claim, FindingNumber, Page, Run, Store};
+pub use store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
 pub use summary::{KeptOpen, Summary};
 #[cfg(feature = "webhook")]
 pub use webhook::{Delivered, Delivery, Dispatcher, Endpoint, RetrySchedule};

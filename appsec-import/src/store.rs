@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use appsec_core::{
-    Coverage, CoverageGap, FindingBatch, FindingQuery, Fingerprint, Result, ResumePoint, ScanId, Timestamp,
+    Coverage, CoverageGap, Finding, FindingBatch, FindingQuery, Fingerprint, Result, ResumePoint, ScanId,
+    Timestamp,
 };
 use async_trait::async_trait;
 
@@ -143,6 +144,24 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Those of the store.
     async fn findings(&self, line: &ImportLine, page: Page) -> Result<Vec<(FindingNumber, KnownFinding)>>;
 
+    /// The findings of a line with all that their last sighting told, in the same order and pages: what reports are written from.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn stored_findings(&self, line: &ImportLine, page: Page) -> Result<Vec<StoredFinding>>;
+
+    /// The lines that ever had a run, in the order of their first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn lines(&self) -> Result<Vec<ImportLine>>;
+
+    /// The last run of a line whose verdict was given; `None` where there is none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn last_run(&self, line: &ImportLine) -> Result<Option<EndedRun>>;
+
     /// Why a finding is in its state, run by run; `None` where the line does not know it.
     ///
     /// # Errors
@@ -152,6 +171,56 @@ pub trait Store: fmt::Debug + Send + Sync {
 
 /// A finding's number among those of its line, from 1.
 pub type FindingNumber = i64;
+
+/// A finding of a line with all that its last sighting told.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StoredFinding {
+    /// Its number.
+    pub number: FindingNumber,
+    /// What is known of it.
+    pub known: KnownFinding,
+    /// The finding: identity, severity, status and times are those of `known`, the rest is what its last sighting told, masked as it
+    /// came. Where that was imported by a version that did not keep it, only what `known` has.
+    pub finding: Finding,
+}
+
+impl StoredFinding {
+    /// A finding as it is known and as it was last seen.
+    pub fn new(number: FindingNumber, known: KnownFinding, finding: Finding) -> Self {
+        Self { number, known, finding }
+    }
+}
+
+/// A run whose verdict was given.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct EndedRun {
+    /// The run's number among those of its line.
+    pub number: i64,
+    /// The time at which the run counts as made.
+    pub started_at: Timestamp,
+    /// When the verdict was given.
+    pub ended_at: Timestamp,
+    /// Its label.
+    pub scan_tag: Option<String>,
+    /// What it meant.
+    pub summary: Summary,
+    /// What it saw, and what its silence meant.
+    pub coverage: Coverage,
+}
+
+impl EndedRun {
+    /// A run that ended.
+    pub fn new(
+        number: i64,
+        (started_at, ended_at): (Timestamp, Timestamp),
+        summary: Summary,
+        coverage: Coverage,
+    ) -> Self {
+        Self { number, started_at, ended_at, scan_tag: None, summary, coverage }
+    }
+}
 
 /// A page of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

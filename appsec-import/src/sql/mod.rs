@@ -1,5 +1,6 @@
 //! The store over SQL: the same statements on SQLite and on PostgreSQL.
 
+mod detail;
 mod outbox;
 mod read;
 mod rows;
@@ -8,8 +9,10 @@ mod schema;
 mod stage;
 mod verdict;
 
+use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::{Arc, Mutex};
 
 use appsec_core::{
     Coverage, Error, ErrorKind, FindingBatch, FindingQuery, Fingerprint, Result, ScanId, Timestamp,
@@ -22,8 +25,10 @@ use crate::explain::Explanation;
 use crate::line::ImportLine;
 use crate::outbox::Subscription;
 use crate::reconcile::KnownFinding;
-use crate::store::{Claim, FindingNumber, Page, Run, Store};
+use crate::store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
 use crate::summary::Summary;
+
+pub(crate) use detail::Detail;
 
 /// A store in SQLite (feature `sqlite`) or PostgreSQL (feature `postgres`), told apart by the URL.
 ///
@@ -45,6 +50,8 @@ use crate::summary::Summary;
 pub struct SqlStore {
     pool: AnyPool,
     dialect: Dialect,
+    /// Digests of rules that the store is known to have.
+    rules: Arc<Mutex<HashSet<String>>>,
 }
 
 impl fmt::Debug for SqlStore {
@@ -204,7 +211,7 @@ impl SqlStore {
             })
         });
         let pool = options.connect(&url).await.map_err(db)?;
-        let store = Self { pool, dialect };
+        let store = Self { pool, dialect, rules: Arc::default() };
         store.migrate().await?;
         Ok(store)
     }
@@ -331,6 +338,18 @@ impl Store for SqlStore {
 
     async fn findings(&self, line: &ImportLine, page: Page) -> Result<Vec<(FindingNumber, KnownFinding)>> {
         self.read_findings(line, page).await
+    }
+
+    async fn stored_findings(&self, line: &ImportLine, page: Page) -> Result<Vec<StoredFinding>> {
+        self.read_stored_findings(line, page).await
+    }
+
+    async fn lines(&self) -> Result<Vec<ImportLine>> {
+        self.read_lines().await
+    }
+
+    async fn last_run(&self, line: &ImportLine) -> Result<Option<EndedRun>> {
+        self.read_last_run(line).await
     }
 
     async fn explain(&self, line: &ImportLine, finding: &Fingerprint) -> Result<Option<Explanation>> {

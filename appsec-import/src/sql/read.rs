@@ -5,11 +5,11 @@ use sqlx::any::AnyRow;
 
 use super::rows::{COLUMNS, kept, of_word, time};
 use super::runs::DONE;
-use super::{SqlStore, args, get};
+use super::{SqlStore, args, get, parse};
 use crate::explain::{Explanation, Verdict};
 use crate::line::ImportLine;
 use crate::reconcile::KnownFinding;
-use crate::store::{FindingNumber, Page};
+use crate::store::{EndedRun, FindingNumber, Page};
 
 impl SqlStore {
     pub(super) async fn read_findings(
@@ -53,6 +53,34 @@ impl SqlStore {
         }
         Ok(Some(Explanation::new(finding.finding, verdicts)))
     }
+}
+
+impl SqlStore {
+    pub(super) async fn read_lines(&self) -> Result<Vec<ImportLine>> {
+        let rows = self.rows("SELECT identity FROM line ORDER BY id", args![]).await?;
+        rows.iter().map(|row| parse(&get::<String>(row, "identity")?, "a line")).collect()
+    }
+
+    pub(super) async fn read_last_run(&self, line: &ImportLine) -> Result<Option<EndedRun>> {
+        let text = "SELECT number, started_at, ended_at, tag, summary, coverage FROM run
+                    WHERE line = (SELECT id FROM line WHERE key = $1) AND state = $2 ORDER BY number DESC LIMIT 1";
+        let rows = self.rows(text, args![line.key(), DONE]).await?;
+        rows.first().map(ended_run).transpose()
+    }
+}
+
+fn ended_run(row: &AnyRow) -> Result<EndedRun> {
+    let text = |column| get::<String>(row, column);
+    let times = (time(&text("started_at")?)?, time(&text("ended_at")?)?);
+    let (summary, coverage) = (text("summary")?, text("coverage")?);
+    let mut run = EndedRun::new(
+        get(row, "number")?,
+        times,
+        parse(&summary, "a summary")?,
+        parse(&coverage, "a coverage")?,
+    );
+    run.scan_tag = get(row, "tag")?;
+    Ok(run)
 }
 
 /// A run's verdict: what was kept of it, else what follows from the verdict before.

@@ -15,6 +15,9 @@ pub(super) const DONE: &str = "done";
 /// A dry run: it keeps nobody from the line.
 const DRY: &str = "dry";
 
+/// The tables that hold what a run stages.
+const STAGED: [&str; 3] = ["staged", "staged_key", "staged_detail"];
+
 impl SqlStore {
     pub(super) async fn begin_run(&self, line: &ImportLine, claim: &Claim) -> Result<Run> {
         let now = millis(Timestamp::now());
@@ -100,7 +103,7 @@ impl Tx {
     }
 
     pub(super) async fn drop_staged(&mut self, run: &Run) -> Result<()> {
-        for table in ["staged", "staged_key"] {
+        for table in STAGED {
             let gone = format!("DELETE FROM {table} WHERE line = $1 AND run = $2");
             self.run(&gone, args![run.line, run.number]).await?;
         }
@@ -111,7 +114,7 @@ impl Tx {
     async fn sweep(&mut self, line: i64, now: i64) -> Result<()> {
         let left = "(SELECT number FROM run WHERE line = $1
                      AND (state = 'done' OR (state = 'dry' AND lease_until < $2)))";
-        for table in ["staged", "staged_key"] {
+        for table in STAGED {
             let gone = format!("DELETE FROM {table} WHERE line = $1 AND run IN {left}");
             self.run(&gone, args![line, now]).await?;
         }

@@ -5,15 +5,16 @@ use appsec_core::{Error, ErrorKind, Result};
 use super::{Dialect, SqlStore, Tx, args, get};
 
 /// One list of statements for each version of the store, in order. What has been released is never edited: a change is a new list.
-const MIGRATIONS: [&[&str]; 1] = [&[
-    "CREATE TABLE line (
+const MIGRATIONS: [&[&str]; 2] = [
+    &[
+        "CREATE TABLE line (
         id {serial},
         key TEXT NOT NULL UNIQUE,
         identity TEXT NOT NULL,
         runs BIGINT NOT NULL DEFAULT 0,
         findings BIGINT NOT NULL DEFAULT 0
     )",
-    "CREATE TABLE run (
+        "CREATE TABLE run (
         line BIGINT NOT NULL REFERENCES line (id),
         number BIGINT NOT NULL,
         fence BIGINT NOT NULL,
@@ -31,7 +32,7 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         coverage TEXT,
         PRIMARY KEY (line, number)
     ){clustered}",
-    "CREATE TABLE finding (
+        "CREATE TABLE finding (
         line BIGINT NOT NULL,
         id BIGINT NOT NULL,
         fingerprint TEXT NOT NULL,
@@ -50,14 +51,14 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         reason TEXT,
         PRIMARY KEY (line, id)
     ){clustered}",
-    "CREATE INDEX finding_by_fingerprint ON finding (line, fingerprint, id)",
-    "CREATE TABLE finding_alias (
+        "CREATE INDEX finding_by_fingerprint ON finding (line, fingerprint, id)",
+        "CREATE TABLE finding_alias (
         line BIGINT NOT NULL,
         alias TEXT NOT NULL,
         finding BIGINT NOT NULL,
         PRIMARY KEY (line, alias, finding)
     ){clustered}",
-    "CREATE TABLE history (
+        "CREATE TABLE history (
         line BIGINT NOT NULL,
         finding BIGINT NOT NULL,
         run BIGINT NOT NULL,
@@ -66,7 +67,7 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         reason TEXT,
         PRIMARY KEY (line, finding, run)
     ){clustered}",
-    "CREATE TABLE staged (
+        "CREATE TABLE staged (
         line BIGINT NOT NULL,
         run BIGINT NOT NULL,
         place BIGINT NOT NULL,
@@ -75,15 +76,15 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         body TEXT NOT NULL,
         PRIMARY KEY (line, run, place)
     ){clustered}",
-    "CREATE INDEX staged_by_found ON staged (line, run, found, place)",
-    "CREATE TABLE staged_key (
+        "CREATE INDEX staged_by_found ON staged (line, run, found, place)",
+        "CREATE TABLE staged_key (
         line BIGINT NOT NULL,
         run BIGINT NOT NULL,
         key TEXT NOT NULL,
         place BIGINT NOT NULL,
         PRIMARY KEY (line, run, key)
     ){clustered}",
-    "CREATE TABLE outbox (
+        "CREATE TABLE outbox (
         id TEXT NOT NULL PRIMARY KEY,
         endpoint TEXT NOT NULL,
         kind TEXT NOT NULL,
@@ -94,8 +95,31 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         due_at BIGINT NOT NULL,
         last_error TEXT
     ){clustered}",
-    "CREATE INDEX outbox_by_due ON outbox (endpoint, state, due_at)",
-]];
+        "CREATE INDEX outbox_by_due ON outbox (endpoint, state, due_at)",
+    ],
+    &[
+        // By the digest of its body: rows never change, so lines and processes that share a rule never wait for each other.
+        "CREATE TABLE rule (
+        id TEXT NOT NULL PRIMARY KEY,
+        body TEXT NOT NULL
+    )",
+        "CREATE TABLE detail (
+        line BIGINT NOT NULL,
+        finding BIGINT NOT NULL,
+        rule TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (line, finding)
+    )",
+        "CREATE TABLE staged_detail (
+        line BIGINT NOT NULL,
+        run BIGINT NOT NULL,
+        place BIGINT NOT NULL,
+        rule TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (line, run, place)
+    )",
+    ],
+];
 
 /// Any number: it keeps two processes from migrating one PostgreSQL database at a time.
 const LOCK: i64 = 7_390_112_604;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use appsec_core::{FindingBatch, Fingerprint, Result};
 use serde::Serialize;
 
+use super::detail::Rules;
 use super::{SqlStore, Tx, args, get, json, lost, parse};
 use crate::fold::{Folder, Sighting};
 use crate::store::Run;
@@ -37,9 +38,13 @@ fn alias_key(alias: &str) -> String {
 
 impl SqlStore {
     pub(super) async fn stage_batch(&self, run: &Run, batch: &FindingBatch) -> Result<()> {
-        let sightings: Vec<_> = batch.findings.iter().map(|finding| Sighting::of(finding).stored()).collect();
+        let mut sightings: Vec<_> =
+            batch.findings.iter().map(|finding| Sighting::of(finding).stored()).collect();
+        // The verdict needs none of the rest, and a dry run has nothing else.
+        let rules = if run.dry_run { Rules::default() } else { self.details(batch, &mut sightings)? };
         let mut tx = self.transaction().await?;
         tx.hold(run).await?;
+        tx.write_rules(&rules).await?;
         let row = tx
             .row("SELECT places FROM run WHERE line = $1 AND number = $2", args![run.line, run.number])
             .await?;
@@ -48,7 +53,9 @@ impl SqlStore {
         let set = "UPDATE run SET resume = $3, gaps = $4, places = $5 WHERE line = $1 AND number = $2";
         let (resume, gaps) = (json(&batch.resume)?, json(&batch.gaps)?);
         tx.run(set, args![run.line, run.number, resume, gaps, places]).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.have_rules(rules);
+        Ok(())
     }
 }
 
@@ -80,7 +87,9 @@ impl Tx {
                          ON CONFLICT (line, run, key) DO NOTHING";
             self.run(write, args![run.line, run.number, json(&keys)?]).await?;
         }
-        let rows = self.match_known(run, folder.into_sightings(), &places).await?;
+        let mut sightings = folder.into_sightings();
+        self.stage_details(run, &mut sightings, &places).await?;
+        let rows = self.match_known(run, sightings, &places).await?;
         let write = "INSERT INTO staged (line, run, place, found, taken, body)
                      SELECT $1, $2, CAST(value->>'place' AS BIGINT), CAST(value->>'found' AS BIGINT),
                          CAST(value->>'taken' AS BIGINT), value->>'body'

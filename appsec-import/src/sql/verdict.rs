@@ -3,6 +3,7 @@
 use appsec_core::{Coverage, Result, Timestamp};
 use serde::Serialize;
 
+use super::detail::SeenRow;
 use super::rows::{COLUMNS, Kept, kept, word};
 use super::runs::DONE;
 use super::{SqlStore, Tx, args, get, json, lost, parse};
@@ -117,13 +118,16 @@ impl Judging<'_> {
             for row in &rows {
                 let body: String = get(row, "body")?;
                 let sighting: Sighting = parse(&body, "a sighting")?;
+                let place = get(row, "at")?;
                 if get::<Option<i64>>(row, "id")?.is_some() {
                     let was = kept(row)?;
+                    page.seen.push(SeenRow { place, finding: was.id });
                     let taken = get::<i64>(row, "taken")? != 0;
                     let now = seen_again(was.finding.clone(), sighting, self.run.started_at, taken);
                     page.again(&was, now)?;
                 } else {
                     self.new += 1;
+                    page.seen.push(SeenRow { place, finding: self.known + self.new });
                     page.first(self.known + self.new, seen_first(sighting, self.run.started_at))?;
                 }
             }
@@ -173,6 +177,7 @@ impl Judging<'_> {
             .filter_map(|(outcome, changed)| changed.then_some(outcome))
             .collect();
         tx.write_findings(self.run.line, &written).await?;
+        tx.keep_details(self.run, &page.seen).await?;
         tx.write_aliases(self.run.line, &page.aliases).await?;
         tx.write_history(self.run, &page.history).await
     }
@@ -183,6 +188,7 @@ impl Judging<'_> {
 struct Page {
     outcomes: Vec<(i64, Outcome)>,
     changed: Vec<bool>,
+    seen: Vec<SeenRow>,
     aliases: Vec<(String, i64)>,
     history: Vec<HistoryRow>,
 }

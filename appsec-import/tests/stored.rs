@@ -1,0 +1,115 @@
+//! What a store tells of its findings, lines and runs after an import.
+#![cfg(any(feature = "sqlite", feature = "postgres"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+
+use appsec_core::{Coverage, Cvss, EvidenceKind, Finding, FindingStatus, Rule, Severity};
+use appsec_import::{ImportOptions, Importer, Page, Store, StoredFinding};
+
+use support::{Script, ScriptedScanner, TestStore, at, finding, line, stores};
+
+const ALL: Page = Page { after: 0, limit: 1_000 };
+
+async fn import(test: &TestStore, minute: i64, batches: Vec<Vec<Finding>>, options: &ImportOptions) {
+    let mut end = Coverage::new();
+    end.says_nothing("p0".into(), "the scanner does not say");
+    let script = Script { batches, end: Some(end), ..Script::default() };
+    let store: Arc<dyn Store> = Arc::new(test.store.clone());
+    let importer = Importer::new(Arc::new(ScriptedScanner::new([script])), store);
+    importer.run(&line("shop"), &options.clone().with_time(at(60 * minute))).await.unwrap();
+}
+
+async fn stored(test: &TestStore) -> Vec<StoredFinding> {
+    test.store.stored_findings(&line("shop"), ALL).await.unwrap()
+}
+
+/// A finding with everything on it, NUL included.
+fn rich(path: &str, evidence: &str) -> Finding {
+    let mut finding = finding("p0", path, Some(path));
+    let mut rule = Rule::new("98104", "SQL injection \"blind\"");
+    rule.description = Some("A \0 description\nof two lines".to_owned());
+    (rule.cwe, rule.cvss) = (vec![89], vec![Cvss::new("3.1", Some(9.8), None)]);
+    finding.rule = rule.into();
+    finding.push_evidence(EvidenceKind::Request, Some(evidence));
+    finding.labels = vec!["team:\u{1f480}".to_owned()];
+    finding.targets = vec!["app:shop".into()];
+    finding.link = Some("https://scanner.example/f/1".to_owned());
+    finding.raw = Some(serde_json::json!({"a": [1, "\u{0}"]}));
+    (finding.first_seen, finding.last_seen) = (Some(at(1)), Some(at(2)));
+    finding
+}
+
+#[tokio::test]
+async fn a_finding_comes_back_as_it_was_last_seen() {
+    for test in stores().await {
+        let first = rich("/a", "GET /a\r\nX: \0\u{7f}\"");
+        import(&test, 1, vec![vec![first.clone()], vec![rich("/b", "GET /b")]], &ImportOptions::new()).await;
+        let found = stored(&test).await;
+        assert_eq!(found.len(), 2, "{}", test.name);
+        assert_eq!(found[0].finding, first, "{}", test.name);
+        assert_eq!((found[0].number, found[0].known.title.as_str()), (1, "SQL injection \"blind\""));
+        // Of one rule there is one.
+        assert!(Arc::ptr_eq(&found[0].finding.rule, &found[1].finding.rule));
+
+        // Seen again with another rule text and other evidence: that is kept. Not seen: what was, stays.
+        let mut again = rich("/a", "GET /a again");
+        again.rule = Rule::new("98104", "SQL injection").into();
+        (again.severity, again.last_seen) = (Severity::Low, Some(at(90)));
+        import(&test, 2, vec![vec![again.clone()]], &ImportOptions::new()).await;
+        let found = stored(&test).await;
+        assert_eq!(found[0].finding, again, "{}", test.name);
+        assert_eq!(found[1].finding, rich("/b", "GET /b"), "{}", test.name);
+        let second = test.store.stored_findings(&line("shop"), Page { after: 1, limit: 1 }).await.unwrap();
+        assert_eq!(second, found[1..], "{}", test.name);
+        test.store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn of_occurrences_the_one_seen_last_is_told_with_the_gravest_severity() {
+    for test in stores().await {
+        let (mut early, mut late) = (rich("/a", "early"), rich("/a", "late"));
+        (early.last_seen, early.severity) = (Some(at(5)), Severity::Critical);
+        (late.last_seen, late.severity) = (Some(at(50)), Severity::Low);
+        for batches in
+            [vec![vec![late.clone(), early.clone()]], vec![vec![late.clone()], vec![early.clone()]]]
+        {
+            import(&test, 1, batches, &ImportOptions::new()).await;
+            let found = stored(&test).await;
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].finding.evidence, late.evidence, "{}", test.name);
+            assert_eq!(found[0].finding.severity, Severity::Critical);
+        }
+        test.store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_keeps_nothing_of_what_it_saw() {
+    for test in stores().await {
+        import(&test, 1, vec![vec![rich("/a", "GET")]], &ImportOptions::new().with_dry_run()).await;
+        assert_eq!(stored(&test).await, []);
+        assert_eq!(test.store.last_run(&line("shop")).await.unwrap(), None);
+        test.store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn lines_and_the_last_run_of_each_are_listed() {
+    for test in stores().await {
+        assert_eq!(test.store.lines().await.unwrap(), []);
+        import(&test, 1, vec![vec![rich("/a", "GET")]], &ImportOptions::new()).await;
+        let mut fixed = rich("/a", "GET");
+        fixed.status = Some(FindingStatus::Fixed);
+        import(&test, 2, vec![vec![fixed]], &ImportOptions::new()).await;
+        assert_eq!(test.store.lines().await.unwrap(), [line("shop")]);
+        let run = test.store.last_run(&line("shop")).await.unwrap().unwrap();
+        assert_eq!((run.number, run.started_at, run.summary.closed), (2, at(120), 1), "{}", test.name);
+        assert_eq!(run.coverage.silence_of(&"p0".into()), Some("the scanner does not say"));
+        assert_eq!(test.store.last_run(&line("other")).await.unwrap(), None);
+        test.store.close().await;
+    }
+}
