@@ -251,9 +251,28 @@ impl<E: Serialize> Serialize for Spelled<E> {
 
 impl<'de, E: for<'a> From<&'a str> + AsRef<str>> Deserialize<'de> for Spelled<E> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Ok(Self::new(&text))
+        read_text(deserializer, Self::new)
     }
+}
+
+/// Makes something of a text without a copy of it: `Cow` is always owned where serde reads it.
+pub(crate) fn read_text<'de, D: serde::Deserializer<'de>, T>(
+    deserializer: D,
+    make: impl FnOnce(&str) -> T,
+) -> Result<T, D::Error> {
+    struct Text<F>(F);
+    impl<T, F: FnOnce(&str) -> T> serde::de::Visitor<'_> for Text<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<T, E> {
+            Ok((self.0)(text))
+        }
+    }
+    deserializer.deserialize_str(Text(make))
 }
 
 #[cfg(test)]

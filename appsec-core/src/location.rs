@@ -50,6 +50,11 @@ impl Location {
     /// assert_eq!(place.path, "/orders/{id}");
     /// ```
     pub fn from_url(text: &str) -> Self {
+        Self::of_url(text.to_owned())
+    }
+
+    /// As [`from_url`](Self::from_url), of a text that is at hand by value and is not copied.
+    pub fn of_url(text: String) -> Self {
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme.to_ascii_lowercase()), rest),
             _ => (None, text.strip_prefix("//").unwrap_or("")),
@@ -58,19 +63,12 @@ impl Location {
         let (authority, path) = if absolute {
             rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
         } else {
-            ("", text)
+            ("", text.as_str())
         };
         let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let (host, port) = split_port(host_and_port);
-        Self {
-            text: text.to_owned(),
-            scheme,
-            host: host.to_lowercase(),
-            port,
-            path: clean_path(path),
-            method: None,
-            input: None,
-        }
+        let (host, path) = (host.to_lowercase(), clean_path(path));
+        Self { text, scheme, host, port, path, method: None, input: None }
     }
 
     /// The place that a host and a path name, as for scanners that see traffic and not URLs. The host may carry a port.

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::answer::from_json;
 use crate::body::Body;
 use crate::digest::Digest;
+use crate::known::{Block, KnownBlocks};
 use crate::redact::Redactor;
 use crate::request::Request;
 use crate::retry::{Failure, Fate, Tries};
@@ -36,9 +37,16 @@ pub struct Element {
     /// Its bytes: one JSON value, of which only the outer form is known to be right. Often a view of the piece of the
     /// answer that it came in, which stays in memory as long.
     pub bytes: Bytes,
+    /// The first known object among its members; see [`ElementStream::with_known_blocks`].
+    pub block: Option<Block>,
 }
 
 impl Element {
+    /// An element in which no object is known.
+    pub fn new(index: u64, bytes: impl Into<Bytes>) -> Self {
+        Self { index, bytes: bytes.into(), block: None }
+    }
+
     /// The element decoded.
     ///
     /// # Errors
@@ -72,6 +80,7 @@ pub struct ElementStream {
     /// Of all elements delivered.
     digest: Digest,
     rest: Option<Box<RawValue>>,
+    known: Option<Arc<dyn KnownBlocks>>,
 }
 
 enum State {
@@ -97,7 +106,22 @@ struct Reading {
 
 impl ElementStream {
     pub(crate) fn new(stack: Arc<Stack>, request: Request, at: At) -> Self {
-        Self { stack, request, at, state: State::New, delivered: 0, digest: Digest::default(), rest: None }
+        Self {
+            stack,
+            request,
+            at,
+            state: State::New,
+            delivered: 0,
+            digest: Digest::default(),
+            rest: None,
+            known: None,
+        }
+    }
+
+    /// Steps over objects that are known, and says where they are. Elements, errors and everything else stay the same.
+    pub fn with_known_blocks(mut self, known: Arc<dyn KnownBlocks>) -> Self {
+        self.known = Some(known);
+        self
     }
 
     /// The next element, or `None` after the last one and after an error. Cancel-safe: whoever gives up waiting loses
@@ -127,10 +151,11 @@ impl ElementStream {
                         }
                     }
                     Ok(Some(bytes)) => {
+                        let block = reading.splitter.known_block().cloned();
                         self.digest.add(&bytes);
                         let index = self.delivered;
                         self.delivered += 1;
-                        return Some(Ok(Element { index, bytes }));
+                        return Some(Ok(Element { index, bytes, block }));
                     }
                     ended => {
                         if let Err(error) = self.leave(ended.err()) {
@@ -163,7 +188,10 @@ impl ElementStream {
     fn reading(&self, body: Body, tries: Tries) -> Reading {
         let largest = self.stack.options.max_element_bytes;
         let limits = Limits::new().with_element_bytes(largest).with_rest_bytes(largest);
-        let splitter = Splitter::new(self.at, limits);
+        let mut splitter = Splitter::new(self.at, limits);
+        if let Some(known) = &self.known {
+            splitter = splitter.with_known_blocks(Arc::clone(known));
+        }
         Reading { body, splitter, tries, seen: 0, digest: Digest::default(), begin: None }
     }
 

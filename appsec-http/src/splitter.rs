@@ -26,11 +26,13 @@
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 
 use crate::elements::At;
+use crate::known::{Block, KnownBlocks};
 
 /// How much of a document a [`Splitter`] puts up with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +189,9 @@ pub struct Splitter {
     found_field: bool,
     finished_rest: Option<Box<RawValue>>,
     failed: Option<SplitError>,
+    known: Option<Arc<dyn KnownBlocks>>,
+    /// The first known block of the present element, from where the element begins.
+    block: Option<Block>,
 }
 
 /// What may come next.
@@ -223,7 +228,20 @@ impl Splitter {
             found_field: false,
             finished_rest: None,
             failed: None,
+            known: None,
+            block: None,
         }
+    }
+
+    /// Passes over objects that are known already. See [`KnownBlocks`].
+    pub fn with_known_blocks(mut self, known: Arc<dyn KnownBlocks>) -> Self {
+        self.known = Some(known);
+        self
+    }
+
+    /// The first known block of the element that [`next_element`](Self::next_element) gave last.
+    pub fn known_block(&self) -> Option<&Block> {
+        self.block.as_ref()
     }
 
     /// Hands over the next part of the document, of any length. Take its elements with
@@ -335,6 +353,7 @@ impl Splitter {
         self.scan = Scan::of(first.0)
             .ok_or(SplitErrorKind::Unexpected { expected: self.state.expects(), found: first })?;
         self.state = state;
+        self.block = None;
         Ok(())
     }
 
@@ -387,11 +406,11 @@ impl Splitter {
     /// The present value, once its end has arrived.
     fn value(&mut self, limit: usize, too_large: SplitErrorKind) -> Result<Option<Bytes>, SplitErrorKind> {
         let begin = self.done;
-        let ended = self.scan.run(&self.chunk[begin..], self.limits.depth).map_err(|(at, kind)| {
-            self.done += at;
+        let ended = self.scan(begin).map_err(|(at, kind)| {
+            self.done = at;
             kind
         })?;
-        let end = ended.map_or(self.chunk.len(), |length| begin + length);
+        let end = ended.unwrap_or(self.chunk.len());
         if self.partial.len() + (end - begin) > limit {
             return Err(too_large);
         }
@@ -401,6 +420,32 @@ impl Splitter {
         }
         self.partial.extend_from_slice(&self.chunk[begin..end]);
         Ok(ended.map(|_| self.partial.split().freeze()))
+    }
+
+    /// Goes over the value's bytes in this chunk, known blocks left out. Gives the place of its end, or of a fault.
+    fn scan(&mut self, begin: usize) -> Result<Option<usize>, (usize, SplitErrorKind)> {
+        let limit = self.limits.depth;
+        let known = self.known.as_deref().filter(|_| self.state == State::Element);
+        let mut at = begin;
+        loop {
+            match self.scan.run(&self.chunk[at..], limit, known.is_some()) {
+                Err((length, kind)) => return Err((at + length, kind)),
+                Ok(Stop::Starved) => return Ok(None),
+                Ok(Stop::End(length)) => return Ok(Some(at + length)),
+                Ok(Stop::Member(length)) => {
+                    at += length;
+                    let rest = &self.chunk[at..];
+                    if let Some((length, key)) = known.and_then(|known| known.find(rest)) {
+                        let start = self.partial.len() + (at - begin);
+                        self.block.get_or_insert(Block { span: start..start + length, key });
+                        at += length;
+                    } else {
+                        self.scan.enter(limit).map_err(|kind| (at, kind))?;
+                        at += 1;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -441,6 +486,17 @@ struct Scan {
     arrays: u128,
 }
 
+/// Why a scan stopped; a length is that of what it went over.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    /// The bytes are used up.
+    Starved,
+    /// The value ends.
+    End(usize),
+    /// A member that is an object begins.
+    Member(usize),
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 enum Mode {
     /// Between the strings of a value.
@@ -476,23 +532,25 @@ impl Scan {
         Some(Self { mode, ..Self::default() })
     }
 
-    /// Goes over the next bytes of the value. Gives the length up to its end, where that is among them.
-    fn run(&mut self, bytes: &[u8], limit: u32) -> Result<Option<usize>, (usize, SplitErrorKind)> {
+    /// Goes over the next bytes of the value, up to its end or, where that is asked for, to an object that is a member of it.
+    fn run(&mut self, bytes: &[u8], limit: u32, members: bool) -> Result<Stop, (usize, SplitErrorKind)> {
         let mut at = 0;
         loop {
             match self.mode {
                 Mode::Plain => {
                     let Some(skip) = bytes[at..].iter().position(|&byte| MATTERS[usize::from(byte)]) else {
-                        return Ok(None);
+                        return Ok(Stop::Starved);
                     };
                     at += skip;
                     let byte = bytes[at];
                     if byte == b'"' {
                         self.mode = Mode::Text { escaped: false };
+                    } else if members && byte == b'{' && self.depth == 1 {
+                        return Ok(Stop::Member(at));
                     } else if let Err(kind) = self.bracket(byte, limit) {
                         return Err((at, kind));
                     } else if self.depth == 0 {
-                        return Ok(Some(at + 1));
+                        return Ok(Stop::End(at + 1));
                     }
                     at += 1;
                 }
@@ -501,17 +559,25 @@ impl Scan {
                         at += length;
                         self.mode = Mode::Plain;
                         if self.depth == 0 {
-                            return Ok(Some(at));
+                            return Ok(Stop::End(at));
                         }
                     }
                     Err(escaped) => {
                         self.mode = Mode::Text { escaped };
-                        return Ok(None);
+                        return Ok(Stop::Starved);
                     }
                 },
-                Mode::Scalar => return Ok(bytes.iter().position(|&byte| !is_scalar(byte))),
+                Mode::Scalar => {
+                    let end = bytes.iter().position(|&byte| !is_scalar(byte));
+                    return Ok(end.map_or(Stop::Starved, Stop::End));
+                }
             }
         }
+    }
+
+    /// Goes into an object that is a member of the value.
+    fn enter(&mut self, limit: u32) -> Result<(), SplitErrorKind> {
+        self.bracket(b'{', limit)
     }
 
     fn bracket(&mut self, byte: u8, limit: u32) -> Result<(), SplitErrorKind> {

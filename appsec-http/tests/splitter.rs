@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use appsec_http::At;
 use appsec_http::splitter::{Found, Limits, SplitErrorKind, Splitter};
+use appsec_http::{At, KnownBlocks};
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -367,6 +368,27 @@ fn mutations() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, byte), 1..4)
 }
 
+/// Knows one object.
+#[derive(Debug)]
+struct One(Vec<u8>);
+
+impl KnownBlocks for One {
+    fn find(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+        bytes.starts_with(&self.0).then_some((self.0.len(), 7))
+    }
+}
+
+#[test]
+fn a_known_object_that_lies_whole_in_a_chunk_is_stepped_over() {
+    let mut splitter =
+        Splitter::new(At::Root, Limits::new()).with_known_blocks(Arc::new(One(b"{\"id\":1}".to_vec())));
+    splitter.feed(Bytes::from_static(b"[{\"a\":2,\"p\":{\"id\":1},\"q\":{\"id\":1}},{\"p\":{\"id\":2}}]"));
+    assert_eq!(splitter.next_element().unwrap().unwrap().len(), 34);
+    assert_eq!(splitter.known_block().map(|block| block.span.clone()), Some(11..19));
+    assert_eq!(splitter.next_element().unwrap().unwrap().len(), 14);
+    assert_eq!(splitter.known_block(), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -384,6 +406,44 @@ proptest! {
             whole.remove("findings");
             prop_assert_eq!(serde_json::from_str::<Value>(&rest).unwrap(), Value::Object(whole));
         }
+    }
+
+    #[test]
+    fn what_is_known_changes_no_element_and_is_where_it_is_said_to_be(
+        (document, at) in document(),
+        known in json(),
+        lengths in lengths(),
+    ) {
+        // An object that stands in every element, besides what else does.
+        let block = serde_json::to_string(&serde_json::json!({ "known": known })).unwrap();
+        let elements = [format!(r#"{{"a":"{{","b":{block},"c":{block}}}"#), format!("[{block}]"), block.clone()];
+        let inside = format!("{},{}", elements.join(","), r#"{"b":{"known":0}}"#);
+        let document = match at {
+            At::Root => format!("[{inside}]"),
+            At::Field(name) => format!(r#"{{"x":{block},"{name}":[{inside}],"y":{}}}"#, String::from_utf8_lossy(&document)),
+        };
+        prop_assume!(serde_json::from_str::<Value>(&document).is_ok());
+        let plain = split_in(document.as_bytes(), at, Limits::new(), &lengths);
+        let mut splitter = Splitter::new(at, Limits::new()).with_known_blocks(Arc::new(One(block.clone().into_bytes())));
+        let (mut found, mut blocks) = (Vec::new(), 0);
+        let mut left = document.as_bytes();
+        let mut lengths = lengths.iter().cycle();
+        while !left.is_empty() {
+            let (piece, rest) = left.split_at((*lengths.next().unwrap()).clamp(1, left.len()));
+            splitter.feed(Bytes::copy_from_slice(piece));
+            while let Some(element) = splitter.next_element().unwrap() {
+                if let Some(known) = splitter.known_block() {
+                    prop_assert_eq!(&element[known.span.clone()], block.as_bytes());
+                    prop_assert_eq!(known.key, 7);
+                    blocks += 1;
+                }
+                found.push(element);
+            }
+            left = rest;
+        }
+        let rest = splitter.finish().unwrap().map(|rest| rest.get().to_owned());
+        prop_assert_eq!(plain, Ok((found, rest)));
+        prop_assert!(blocks <= 2, "an element that is the object itself has it not as a member");
     }
 
     #[test]

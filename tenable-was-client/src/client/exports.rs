@@ -81,7 +81,10 @@ impl TenableWasClient {
     }
 
     pub(crate) fn chunk_elements(&self, id: ExportId, number: ChunkId) -> Result<ElementStream> {
-        Ok(self.http().elements(&chunk(id, number)?, At::Root))
+        Ok(self
+            .http()
+            .elements(&chunk(id, number)?, At::Root)
+            .with_known_blocks(self.inner.known_plugins.clone()))
     }
 
     /// Asks the service to end an export, and gives what it says of the job then: its state and nothing else (vendor document). Needs the role

@@ -1,86 +1,77 @@
-//! Decoding records of an export, without decoding the same plugin twice.
+//! Decoding records of an export, without decoding the same thing twice.
 //!
 //! About four fifths of a record are its plugin, and many records share one (measured on the vendor's example record). A plugin whose bytes
-//! equal those of one decoded before is cut out of the record, and the decoded one is shared. Whatever the bytes, the result is the
-//! one of decoding the whole record, which a differential test holds it to.
+//! equal those of one decoded before is cut out of the record, and the decoded one is shared; so are the asset and the scan, which the
+//! findings of one host have in common. Long texts are cut out too, see [`text`]. What is left is decoded as usual. Whatever the bytes,
+//! the result is the one of decoding the whole record, which a differential test holds it to.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::ops::Range;
+use std::sync::Arc;
 
 use appsec_http::{Element, Result};
 
-use super::span;
-use crate::model::{ExportFinding, ExportPlugin};
-
-/// The bytes of plugins that are remembered at most. A tenant with a few thousand distinct plugins needs half of it.
-const MAX_BYTES: usize = 32 << 20;
-/// The plugins that are remembered at most.
-const MAX_PLUGINS: usize = 20_000;
-/// The plugins that may have one hash: more are made on purpose.
-const MAX_ALIKE: usize = 16;
-/// How much of each end of a plugin is hashed. Equality is decided on all of it.
-const SAMPLE: usize = 64;
-
-/// Plugins decoded before, by their bytes. One table serves all walks of a client.
-#[derive(Debug, Default)]
-pub(crate) struct KnownPlugins {
-    hasher: RandomState,
-    table: RwLock<Table>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    plugins: HashMap<u64, Vec<Known>>,
-    count: usize,
-    bytes: usize,
-}
-
-type Known = (Box<[u8]>, Arc<ExportPlugin>);
-
-impl KnownPlugins {
-    fn get(&self, bytes: &[u8]) -> Option<Arc<ExportPlugin>> {
-        let hash = self.hash(bytes);
-        // Nothing can panic while the lock is held; a poisoned one is still sound.
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let alike = table.plugins.get(&hash)?;
-        alike.iter().find(|(known, _)| **known == *bytes).map(|(_, plugin)| Arc::clone(plugin))
-    }
-
-    /// Remembers a plugin, unless the table is full: then it is decoded each time, which is only slower.
-    fn insert(&self, bytes: &[u8], plugin: &Arc<ExportPlugin>) {
-        let hash = self.hash(bytes);
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if table.count >= MAX_PLUGINS || table.bytes + bytes.len() > MAX_BYTES {
-            return;
-        }
-        let alike = table.plugins.entry(hash).or_default();
-        if alike.len() >= MAX_ALIKE || alike.iter().any(|(known, _)| **known == *bytes) {
-            return;
-        }
-        alike.push((bytes.into(), Arc::clone(plugin)));
-        table.count += 1;
-        table.bytes += bytes.len();
-    }
-
-    fn hash(&self, bytes: &[u8]) -> u64 {
-        let head = bytes.get(..SAMPLE).unwrap_or(bytes);
-        let tail = bytes.get(bytes.len().saturating_sub(SAMPLE)..).unwrap_or_default();
-        self.hasher.hash_one((bytes.len(), head, tail))
-    }
-}
+use super::known::{KnownPlugins, Recent};
+use super::span::Members;
+use super::text;
+use crate::model::{ExportAsset, ExportFinding, ExportPlugin, ExportScan};
 
 /// Decodes the records of one chunk after another.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     known: Arc<KnownPlugins>,
-    /// The record without its plugin; kept for its room.
+    assets: Recent<ExportAsset>,
+    scans: Recent<ExportScan>,
+    /// The record without what was cut out; kept for its room.
     rest: Vec<u8>,
+}
+
+/// What was found in a record, and what of it was cut out.
+#[derive(Default)]
+struct Parts {
+    plugin: Part<ExportPlugin>,
+    asset: Part<ExportAsset>,
+    scan: Part<ExportScan>,
+    output: Option<String>,
+    proof: Option<String>,
+    payload: Option<String>,
+}
+
+/// A member that may have been decoded before.
+struct Part<T> {
+    span: Range<usize>,
+    known: Option<Arc<T>>,
+}
+
+impl<T> Default for Part<T> {
+    fn default() -> Self {
+        Self { span: 0..0, known: None }
+    }
+}
+
+impl<T> Part<T> {
+    /// Looks the member up, unless there was one before: a record with two is for the decoder to refuse.
+    fn find(&mut self, span: &Range<usize>, known: impl FnOnce() -> Option<Arc<T>>) -> bool {
+        if !self.span.is_empty() {
+            return false;
+        }
+        self.span = span.clone();
+        self.known = known();
+        self.known.is_some()
+    }
+
+    /// Puts the member back where it was cut out; where it was not, gives what was decoded, to be remembered.
+    fn put_back(self, to: &mut Option<Arc<T>>) -> Option<(Range<usize>, &Arc<T>)> {
+        if let Some(known) = self.known {
+            *to = Some(known);
+            return None;
+        }
+        to.as_ref().filter(|_| !self.span.is_empty()).map(|decoded| (self.span, decoded))
+    }
 }
 
 impl Decoder {
     pub(crate) fn new(known: Arc<KnownPlugins>) -> Self {
-        Self { known, rest: Vec::new() }
+        Self { known, assets: Recent::default(), scans: Recent::default(), rest: Vec::new() }
     }
 
     /// The record.
@@ -88,57 +79,113 @@ impl Decoder {
     /// # Errors
     /// `Decode`, with the path, which begins with the element's index.
     pub(crate) fn decode(&mut self, element: &Element, operation: &'static str) -> Result<ExportFinding> {
+        let parts = self.cut(element);
+        let Ok(mut record) = serde_json::from_slice::<ExportFinding>(&self.rest) else {
+            // The ordinary way finds the words for what is wrong.
+            return element.json(operation);
+        };
+        let bytes = |span: Range<usize>| element.bytes.get(span).unwrap_or_default();
+        if let Some((span, plugin)) = parts.plugin.put_back(&mut record.plugin) {
+            self.known.insert(bytes(span), plugin);
+        }
+        if let Some((span, asset)) = parts.asset.put_back(&mut record.asset) {
+            self.assets.insert(bytes(span), asset);
+        }
+        if let Some((span, scan)) = parts.scan.put_back(&mut record.scan) {
+            self.scans.insert(bytes(span), scan);
+        }
+        record.output = parts.output.or(record.output);
+        record.proof = parts.proof.or(record.proof);
+        record.payload = parts.payload.or(record.payload);
+        Ok(record)
+    }
+
+    /// Cuts out what need not be decoded, and leaves `null` in its place.
+    fn cut(&mut self, element: &Element) -> Parts {
         let bytes = element.bytes.as_ref();
-        let span = span::member(bytes, "plugin");
-        if let Some(span) = span.clone()
-            && let Some(plugin) = bytes.get(span.clone()).and_then(|plugin| self.known.get(plugin))
-        {
-            self.rest.clear();
-            self.rest.extend_from_slice(bytes.get(..span.start).unwrap_or_default());
-            self.rest.extend_from_slice(b"null");
-            self.rest.extend_from_slice(bytes.get(span.end..).unwrap_or_default());
-            // Where the rest is wrong, the ordinary way finds the words for it.
-            if let Ok(mut record) = serde_json::from_slice::<ExportFinding>(&self.rest) {
-                record.plugin = Some(plugin);
-                return Ok(record);
+        let mut parts = Parts::default();
+        let mut from = 0;
+        self.rest.clear();
+        for (name, span) in Members::of(bytes, element.block.as_ref().map(|block| &block.span)) {
+            let value = bytes.get(span.clone()).unwrap_or_default();
+            let is_out = match name {
+                b"plugin" => {
+                    let block = element.block.as_ref().filter(|block| block.span == span);
+                    parts.plugin.find(&span, || match block {
+                        Some(block) => self.known.get(block.key),
+                        None => self.known.of(value),
+                    })
+                }
+                b"asset" => parts.asset.find(&span, || self.assets.get(value)),
+                b"scan" => parts.scan.find(&span, || self.scans.get(value)),
+                b"output" => text::take(value, &mut parts.output),
+                b"proof" => text::take(value, &mut parts.proof),
+                b"payload" => text::take(value, &mut parts.payload),
+                _ => false,
+            };
+            if is_out {
+                self.rest.extend_from_slice(bytes.get(from..span.start).unwrap_or_default());
+                self.rest.extend_from_slice(b"null");
+                from = span.end;
             }
         }
-        let record = element.json::<ExportFinding>(operation)?;
-        if let (Some(plugin), Some(bytes)) = (&record.plugin, span.and_then(|span| bytes.get(span))) {
-            self.known.insert(bytes, plugin);
-        }
-        Ok(record)
+        self.rest.extend_from_slice(bytes.get(from..).unwrap_or_default());
+        parts
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use appsec_http::At;
+    use appsec_http::splitter::{Limits, Splitter};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn element(bytes: impl Into<Bytes>) -> Element {
-        Element { index: 0, bytes: bytes.into() }
-    }
-
     fn decoder() -> Decoder {
         Decoder::new(Arc::default())
     }
 
-    fn record(number: u64, plugin: &str) -> Element {
-        element(format!(r#"{{"finding_id":"f{number}","plugin":{plugin},"url":"https://a/{number}"}}"#))
+    /// The text as an element, as it comes out of the splitter; one that the splitter refuses is tried all the same.
+    fn split(decoder: &Decoder, text: &[u8]) -> Element {
+        let mut splitter = Splitter::new(At::Root, Limits::new()).with_known_blocks(decoder.known.clone());
+        splitter.feed([b"[", text, b"]"].concat().into());
+        match splitter.next_element() {
+            Ok(Some(bytes)) if bytes == text => {
+                Element { index: 0, bytes, block: splitter.known_block().cloned() }
+            }
+            _ => Element::new(0, text.to_vec()),
+        }
+    }
+
+    /// A plugin that is long enough to be remembered.
+    fn plugin(id: &str, name: &str) -> String {
+        format!(r#"{{"id":{id},"description":"{:200}","name":"{name}"}}"#, "")
+    }
+
+    fn record(number: u64, plugin: &str) -> Vec<u8> {
+        format!(
+            r#"{{"finding_id":"f{number}","plugin":{plugin},"asset":{{"fqdn":"a"}},"scan":{{"uuid":"s"}},"url":"https://a/{number}"}}"#
+        )
+        .into_bytes()
     }
 
     #[test]
-    fn an_equal_plugin_is_decoded_once_and_shared() {
+    fn what_is_equal_is_decoded_once_and_shared() {
         let mut decoder = decoder();
-        let first = decoder.decode(&record(1, r#"{"id":98104,"name":"XSS"}"#), "t").unwrap();
-        let second = decoder.decode(&record(2, r#"{"id":98104,"name":"XSS"}"#), "t").unwrap();
-        let other = decoder.decode(&record(3, r#"{"id":98104,"name":"XSS "}"#), "t").unwrap();
+        let mut decode = |record: Vec<u8>| {
+            let element = split(&decoder, &record);
+            (decoder.decode(&element, "t").unwrap(), element.block.is_some())
+        };
+        let (first, _) = decode(record(1, &plugin("98104", "XSS")));
+        let (second, known) = decode(record(2, &plugin("98104", "XSS")));
+        let (other, other_known) = decode(record(3, &plugin("98104", "XSS ")));
+        assert!(known && !other_known, "the splitter steps over what is known");
         assert!(Arc::ptr_eq(first.plugin.as_ref().unwrap(), second.plugin.as_ref().unwrap()));
         assert!(!Arc::ptr_eq(first.plugin.as_ref().unwrap(), other.plugin.as_ref().unwrap()));
+        assert!(Arc::ptr_eq(first.asset.as_ref().unwrap(), second.asset.as_ref().unwrap()));
+        assert!(Arc::ptr_eq(first.scan.as_ref().unwrap(), second.scan.as_ref().unwrap()));
         assert_eq!(second.finding_id.as_deref(), Some("f2"));
         assert_eq!(second.url.as_deref(), Some("https://a/2"));
     }
@@ -146,57 +193,64 @@ mod tests {
     #[test]
     fn a_wrong_record_with_a_known_plugin_is_refused_with_its_path() {
         let mut decoder = decoder();
-        decoder.decode(&record(1, r#"{"id":1}"#), "t").unwrap();
+        let plugin = plugin("1", "");
+        decoder.decode(&Element::new(0, record(1, &plugin)), "t").unwrap();
         for wrong in [
-            r#"{"plugin":{"id":1},"asset":{"uuid":7}}"#,
-            r#"{"plugin":{"id":1},"plugin":{"id":1}}"#,
-            r#"{"plugin":{"id":1},"plug\u0069n":{"id":1}}"#,
-            r#"{"plugin":{"id":1}"#,
-            r#"{"plugin":{"id":1},}"#,
+            format!(r#"{{"plugin":{plugin},"asset":{{"uuid":7}}}}"#),
+            format!(r#"{{"plugin":{plugin},"plugin":{plugin}}}"#),
+            format!(r#"{{"plugin":{plugin},"plug\u0069n":{plugin}}}"#),
+            format!(r#"{{"plugin":{plugin},"asset":{{"fqdn":"a"}},"asset":{{"fqdn":"a"}}}}"#),
+            format!(r#"{{"plugin":{plugin}"#),
+            format!(r#"{{"plugin":{plugin},}}"#),
+            format!(r#"["plugin",{plugin}]"#),
         ] {
-            assert!(decoder.decode(&element(wrong), "t").is_err(), "{wrong}");
+            let element = split(&decoder, wrong.as_bytes());
+            assert!(decoder.decode(&element, "t").is_err(), "{wrong}");
         }
-        let error = decoder.decode(&element(r#"{"plugin":{"id":1},"asset":{"uuid":7}}"#), "t").unwrap_err();
+        let wrong = format!(r#"{{"plugin":{plugin},"asset":{{"uuid":7}}}}"#);
+        let error = decoder.decode(&split(&decoder, wrong.as_bytes()), "t").unwrap_err();
         assert_eq!(error.path(), Some("[0].asset.uuid"));
     }
 
     #[test]
-    fn the_table_is_bounded_in_bytes_in_plugins_and_in_likeness() {
-        let known = KnownPlugins::default();
-        let plugin: Arc<ExportPlugin> = Arc::new(serde_json::from_str(r#"{"id":1}"#).unwrap());
-        let big = vec![b'x'; MAX_BYTES / 2 + 1];
-        known.insert(&big, &plugin);
-        known.insert(&[big.as_slice(), b"y"].concat(), &plugin);
-        assert_eq!(known.table.read().unwrap().count, 1);
-        let known = KnownPlugins::default();
-        for number in 0..100_u32 {
-            let mut bytes = vec![b'x'; 2 * SAMPLE + 4];
-            bytes[SAMPLE..SAMPLE + 4].copy_from_slice(&number.to_be_bytes());
-            known.insert(&bytes, &plugin);
+    fn a_known_plugin_under_another_name_is_no_plugin() {
+        let mut decoder = decoder();
+        let plugin = plugin("1", "");
+        decoder.decode(&Element::new(0, record(1, &plugin)), "t").unwrap();
+        for name in ["other", "a\\\"plugin", "xplugin"] {
+            let text = format!(r#"{{"{name}":{plugin}}}"#);
+            let element = split(&decoder, text.as_bytes());
+            assert!(element.block.is_some());
+            let record = decoder.decode(&element, "t").unwrap();
+            assert_eq!(record, serde_json::from_str(&text).unwrap());
+            assert!(record.plugin.is_none() && !record.extra.is_empty());
         }
-        assert_eq!(known.table.read().unwrap().count, MAX_ALIKE, "one hash, and no more than that");
-        let known = KnownPlugins::default();
-        for number in 0..MAX_PLUGINS + 10 {
-            known.insert(&number.to_be_bytes(), &plugin);
-        }
-        assert_eq!(known.table.read().unwrap().count, MAX_PLUGINS);
     }
+
+    const LONG: &str = "At least as much text as is hashed of a plugin's beginning, so that this one is remembered and is recognised when it comes again, as the plugins of a service are.";
 
     /// Members in any order, known and unknown, of right and of wrong types, with a few plugins that repeat.
     fn records() -> impl Strategy<Value = Vec<String>> {
         let plugin = prop_oneof![
             Just(json!({"id": 1, "name": "a"})),
-            Just(json!({"id": 2, "xrefs": [{"type": "x", "id": ["1"]}], "new": {"deep": ["}", "{\""]}})),
-            Just(json!({"id": "3", "cvss3_vector": {}, "bid": [105, "6"]})),
+            Just(
+                json!({"a long one": LONG, "id": 2, "xrefs": [{"type": "x", "id": ["1"]}], "new": {"deep": ["}", "{\""]}})
+            ),
+            Just(json!({"a long one": LONG, "id": "3", "cvss3_vector": {}, "bid": [105, "6"]})),
             Just(json!({"name": "without id"})),
             Just(json!([])),
             Just(Value::Null),
         ];
         let member = prop_oneof![
             plugin.prop_map(|plugin| ("plugin".to_owned(), plugin)),
-            "\\PC{0,8}|[\"\\\\{}]{0,4}".prop_map(|text| ("output".to_owned(), json!(text))),
+            ("output|proof|payload", "\\PC{0,8}|[\"\\\\{}\n\t\r\u{8}\u{c}\u{1}]{0,4}")
+                .prop_map(|(name, text)| (name, json!(text))),
+            Just(("output".to_owned(), json!(7))),
             Just(("asset".to_owned(), json!({"uuid": "77778888-9999-4aaa-8bbb-ccccddddeeee"}))),
             Just(("asset".to_owned(), json!({"uuid": 3}))),
+            Just(("asset".to_owned(), json!({"fqdn": "}", "new": 1}))),
+            Just(("scan".to_owned(), json!({"uuid": "{"}))),
+            Just(("scan".to_owned(), Value::Null)),
             Just(("indexed_at".to_owned(), json!(1_540_350_772))),
             ("[a-z\"\\\\]{1,5}", any::<i16>()).prop_map(|(name, value)| (name, json!({"plugin": value}))),
         ];
@@ -221,7 +275,7 @@ mod tests {
                 let length = if number % 5 == cut.0 % 5 { cut.1 % (text.len() + 1) } else { text.len() };
                 let bytes = &text.as_bytes()[..length];
                 let plain = serde_json::from_slice::<ExportFinding>(bytes);
-                let ours = decoder.decode(&element(bytes.to_vec()), "t");
+                let ours = decoder.decode(&split(&decoder, bytes), "t");
                 match (plain, ours) {
                     (Ok(plain), Ok(ours)) => prop_assert_eq!(ours, plain),
                     (Err(_), Err(error)) => prop_assert!(error.path().is_some()),

@@ -3,19 +3,22 @@
 mod decode;
 mod fetch;
 mod job;
+mod known;
 mod ledger;
 mod limit;
 mod options;
 mod poll;
 mod records;
 mod span;
+mod text;
 
 pub use job::ExportJob;
 pub use ledger::{ExportEnding, LostChunk};
 pub use options::ExportOptions;
 pub use records::ExportRecords;
 
-pub(crate) use decode::{Decoder, KnownPlugins};
+pub(crate) use decode::Decoder;
 pub(crate) use fetch::{Event, Fetcher, Reader};
+pub(crate) use known::KnownPlugins;
 pub(crate) use limit::Throttling;
 pub(crate) use records::OPERATION as CHUNK_OPERATION;

@@ -4,24 +4,40 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-/// The place of the value of the first member of that name, at the top level of an object; `None` where there is none, or where the
-/// bytes are not an object as far as they were looked at.
+/// The members at the top level of an object, in their order: name, without its quotes, and place of the value. Ends where there are no more,
+/// and where the bytes are not an object as far as they were looked at.
 ///
 /// Strict in what it steps over to the degree that the answer is right whenever the object is valid JSON; what is not valid
-/// is left for the decoder to refuse. A name that is written with escapes is not recognised.
-pub(crate) fn member(object: &[u8], name: &str) -> Option<Range<usize>> {
-    let mut at = expect(object, spaces(object, 0), b'{')?;
-    loop {
-        at = spaces(object, at);
+/// is left for the decoder to refuse. A name that is written with escapes is given as it is written.
+pub(crate) struct Members<'a> {
+    object: &'a [u8],
+    /// A value of which the end is known.
+    known: Option<&'a Range<usize>>,
+    /// Where the next member begins; `None` after the last.
+    at: Option<usize>,
+}
+
+impl<'a> Members<'a> {
+    pub(crate) fn of(object: &'a [u8], known: Option<&'a Range<usize>>) -> Self {
+        Self { object, known, at: expect(object, spaces(object, 0), b'{') }
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a [u8], Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let object = self.object;
+        let at = spaces(object, self.at.take()?);
         let key = at..string(object, at)?;
-        at = expect(object, spaces(object, key.end), b':')?;
-        at = spaces(object, at);
-        let value = at..value(object, at)?;
+        let at = spaces(object, expect(object, spaces(object, key.end), b':')?);
+        let value = match self.known {
+            Some(known) if known.start == at => known.clone(),
+            _ => at..value(object, at)?,
+        };
+        self.at = expect(object, spaces(object, value.end), b',');
         // The quotes belong to the key's place.
-        if object.get(key.start + 1..key.end - 1) == Some(name.as_bytes()) {
-            return Some(value);
-        }
-        at = expect(object, spaces(object, value.end), b',')?;
+        Some((object.get(key.start + 1..key.end - 1)?, value))
     }
 }
 
@@ -92,8 +108,18 @@ mod tests {
 
     use super::*;
 
+    fn member(object: &[u8], name: &str) -> Option<Range<usize>> {
+        Members::of(object, None).find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
+    }
+
     fn found<'a>(object: &'a str, name: &str) -> Option<&'a str> {
         member(object.as_bytes(), name).map(|span| &object[span])
+    }
+
+    #[test]
+    fn a_value_whose_end_is_known_is_not_looked_at() {
+        let members: Vec<_> = Members::of(br#"{"a":{"x":1}, "b":[2]}"#, Some(&(5..12))).collect();
+        assert_eq!(members, [(&b"a"[..], 5..12), (b"b", 18..21)]);
     }
 
     #[test]

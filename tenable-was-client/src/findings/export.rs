@@ -1,11 +1,11 @@
 //! Findings of targets, or of the whole tenant: by the export.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use appsec_core::{
     Batcher, CoverageGap, Error, ErrorKind, Finding, FindingEvent, FindingQuery, GapKind, PartitionKey,
-    Result, ResumePoint, Timestamp, UnknownWords,
+    Result, ResumePoint, ScanId, Timestamp, UnknownWords,
 };
 use appsec_http::Element;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use super::output::{Output, Wanted, add_unknown, bad_record, collect, count_fiel
 use crate::TenableWasClient;
 use crate::export::{CHUNK_OPERATION, Decoder, Event, ExportJob, Fetcher, LostChunk, Reader};
 use crate::map::{Common, KEY, RuleCache, Target, of_export, partition_of_asset};
-use crate::model::{AssetId, ChunkId, ExportId, ExportRequest};
+use crate::model::{AssetId, ChunkId, ExportId, ExportRequest, ExportScan};
 
 /// Why an export's silence says nothing.
 const SILENCE: &str = "the export does not say what is gone; findings close by their state";
@@ -231,8 +231,32 @@ struct Parts {
 struct RecordReader {
     parts: Parts,
     decoder: Decoder,
+    names: Names,
     batcher: Batcher,
     out: Batch,
+}
+
+/// The names that findings of one asset and of one scan share, made once for each of a chunk.
+#[derive(Debug, Default)]
+struct Names {
+    partitions: HashMap<Option<AssetId>, PartitionKey>,
+    scans: HashMap<String, ScanId>,
+}
+
+impl Names {
+    fn partition(&mut self, asset: Option<AssetId>) -> PartitionKey {
+        self.partitions.entry(asset).or_insert_with(|| partition_of_asset(asset)).clone()
+    }
+
+    fn scan(&mut self, scan: Option<&ExportScan>) -> Option<ScanId> {
+        let id = scan?.uuid.as_deref().filter(|id| !id.is_empty())?;
+        if let Some(known) = self.scans.get(id) {
+            return Some(known.clone());
+        }
+        let name = ScanId::from(id);
+        self.scans.insert(id.to_owned(), name.clone());
+        Some(name)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -246,7 +270,7 @@ struct Batch {
 
 impl RecordReader {
     fn new(parts: Parts, decoder: Decoder) -> Self {
-        Self { parts, decoder, batcher: Batcher::new(), out: Batch::default() }
+        Self { parts, decoder, names: Names::default(), batcher: Batcher::new(), out: Batch::default() }
     }
 
     /// The record's finding; `None` where it is not asked for or cannot be decoded.
@@ -275,17 +299,18 @@ impl RecordReader {
         }
         let common = Common {
             scanner: Arc::clone(&self.parts.scanner),
-            partition: partition_of_asset(asset),
+            partition: self.names.partition(asset),
             targets,
-            scan: None,
+            scan: self.names.scan(record.scan.as_deref()),
             seen_at: None,
         };
-        let finding = of_export(common, &record, rule);
-        count_unknown(&mut self.out.unknown, &finding, "finding", &record.extra);
         let change = record.severity_modification_type.as_ref().map(appsec_core::Spelled::value);
         if let Some(change) = change.filter(|change| change.is_unknown()) {
             self.out.unknown.word("severity_modification_type", change.as_str());
         }
+        let extra = (!record.extra.is_empty()).then(|| record.extra.clone()).unwrap_or_default();
+        let finding = of_export(common, record, rule);
+        count_unknown(&mut self.out.unknown, &finding, "finding", &extra);
         self.parts.wanted.finish(finding, &element.bytes)
     }
 

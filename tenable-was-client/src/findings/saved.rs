@@ -125,7 +125,7 @@ impl<R: Read> SavedFindings<'_, R> {
         };
         let index = self.index;
         self.index += 1;
-        Ok(Some(Element { index, bytes }))
+        Ok(Some(Element::new(index, bytes)))
     }
 }
 

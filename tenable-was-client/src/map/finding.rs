@@ -1,10 +1,11 @@
 //! Findings, by each of the three routes on which they come.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use appsec_core::{
-    BindTargetId, EvidenceKind, Finding, FindingStatus, Fingerprint, Location, PartitionKey, Recast, Rule,
-    ScanId, Severity, Spelled, Timestamp,
+    BindTargetId, Evidence, EvidenceKind, Finding, FindingStatus, Fingerprint, Input, Location, PartitionKey,
+    Recast, Rule, ScanId, Severity, Spelled, Timestamp,
 };
 
 use super::KEY;
@@ -41,25 +42,35 @@ pub(crate) fn partition_of_asset(asset: Option<AssetId>) -> PartitionKey {
 
 /// Tenable's part of a fingerprint: the set of input type and input name, in lower case and sorted, without absent and empty ones. A set, since the
 /// vendor's documents seem to have the two swapped.
-pub(crate) fn vendor_part(kind: Option<&str>, name: Option<&str>) -> Vec<String> {
-    let mut words: Vec<String> =
-        [kind, name].into_iter().flatten().filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-    words.sort_unstable();
-    words.dedup();
-    words
+fn fingerprint(rule: &Rule, location: &Location, input: (Option<&str>, Option<&str>)) -> Fingerprint {
+    let [kind, name] = [input.0, input.1].map(|word| lower(word.unwrap_or_default()));
+    let pair = if kind <= name { [&*kind, &*name] } else { [&*name, &*kind] };
+    // The empty word sorts first.
+    let words = match pair {
+        ["", ""] => &[][..],
+        ["", word] => &[word],
+        [word, same] if word == same => &[word],
+        _ => &pair[..],
+    };
+    Fingerprint::v1(KEY, &rule.id, location, words)
+}
+
+/// The word in lower case, which nearly all are already.
+fn lower(word: &str) -> Cow<'_, str> {
+    if word.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(word.to_lowercase())
 }
 
 fn finding(
     common: Common,
     rule: Arc<Rule>,
     severity: Severity,
-    url: Option<&str>,
+    location: Location,
     input: (Option<&str>, Option<&str>),
 ) -> Finding {
-    let location = Location::from_url(url.unwrap_or_default()).with_input(input.0, input.1);
-    let words = vendor_part(input.0, input.1);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let fingerprint = Fingerprint::v1(KEY, &rule.id, &location, &words);
+    let fingerprint = fingerprint(&rule, &location, input);
     let mut finding = Finding::new(common.scanner, fingerprint, rule, severity, location, common.partition);
     finding.targets = common.targets;
     finding.scan = common.scan;
@@ -67,11 +78,15 @@ fn finding(
     finding
 }
 
+fn place(url: Option<&str>, input: (Option<&str>, Option<&str>)) -> Location {
+    Location::from_url(url.unwrap_or_default()).with_input(input.0, input.1)
+}
+
 /// A finding of a scan's report. Its state and its first sighting are not in a report.
 pub(crate) fn of_report(common: Common, record: &ReportFinding, rule: Arc<Rule>) -> Finding {
     let severity = record.risk_factor.clone().unwrap_or_else(no_severity);
     let input = (record.input_type.as_deref(), record.input_name.as_deref());
-    let mut finding = finding(common, rule, severity, record.uri.as_deref(), input);
+    let mut finding = finding(common, rule, severity, place(record.uri.as_deref(), input), input);
     finding.push_evidence(EvidenceKind::Output, record.output.as_deref());
     finding.push_evidence(EvidenceKind::Proof, record.proof.as_deref());
     finding.push_evidence(EvidenceKind::Payload, record.payload.as_deref());
@@ -96,7 +111,7 @@ pub(crate) fn of_vulnerability(
         details.and_then(|details| of(details).as_deref())
     };
     let input = (text(|d| &d.input_type), text(|d| &d.input_name));
-    let mut finding = finding(common, rule, severity, record.uri.as_deref(), input);
+    let mut finding = finding(common, rule, severity, place(record.uri.as_deref(), input), input);
     finding.last_seen = at(record.created_at.as_ref()).or(finding.last_seen);
     finding.push_evidence(EvidenceKind::Output, text(|d| &d.output));
     finding.push_evidence(EvidenceKind::Proof, text(|d| &d.proof));
@@ -112,31 +127,38 @@ pub(crate) fn of_vulnerability(
     finding
 }
 
-/// A finding of the export: the record of a weakness across scans, with its state and its dates.
-pub(crate) fn of_export(common: Common, record: &ExportFinding, rule: Arc<Rule>) -> Finding {
+/// A finding of the export: the record of a weakness across scans, with its state and its dates. Its texts move into the finding: they are most
+/// of what a record weighs.
+pub(crate) fn of_export(common: Common, record: ExportFinding, rule: Arc<Rule>) -> Finding {
     let severity =
         record.severity.clone().or_else(|| numbered(record.severity_id)).unwrap_or_else(no_severity);
-    let input = (record.input_type.as_deref(), record.input_name.as_deref());
-    let mut finding = finding(common, rule, severity, record.url.as_deref(), input);
+    let recast = recast(&record, &severity);
+    let mut location = Location::of_url(record.url.unwrap_or_default());
     if let Some(method) = record.http_method.as_deref().filter(|method| is_method(method)) {
-        finding.location = finding.location.with_method(method);
+        location = location.with_method(method);
     }
-    finding.aliases.extend(record.finding_id.clone().filter(|id| !id.is_empty()));
-    finding.recast = recast(record, &finding.severity);
-    let accepted = finding.recast.as_ref().is_some_and(|recast| recast.accepted);
+    let fingerprint =
+        fingerprint(&rule, &location, (record.input_type.as_deref(), record.input_name.as_deref()));
+    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let (kind, name) = (present(record.input_type), present(record.input_name));
+    location.input = (kind.is_some() || name.is_some()).then_some(Input { kind, name });
+    let mut finding = Finding::new(common.scanner, fingerprint, rule, severity, location, common.partition);
+    finding.targets = common.targets;
+    finding.aliases.extend(present(record.finding_id));
+    let accepted = recast.as_ref().is_some_and(|recast| recast.accepted);
+    finding.recast = recast;
     finding.status = record.state.as_ref().map(|state| status(state.value(), accepted));
-    finding.scan = record
-        .scan
-        .as_ref()
-        .and_then(|scan| scan.uuid.as_deref())
-        .filter(|id| !id.is_empty())
-        .map(ScanId::from);
+    finding.scan = common.scan;
     finding.first_seen = at(record.first_found.as_ref());
     finding.last_seen = at(record.last_found.as_ref()).or_else(|| at(record.last_observed.as_ref()));
     finding.fixed_at = at(record.last_fixed.as_ref());
-    finding.push_evidence(EvidenceKind::Output, record.output.as_deref());
-    finding.push_evidence(EvidenceKind::Proof, record.proof.as_deref());
-    finding.push_evidence(EvidenceKind::Payload, record.payload.as_deref());
+    let evidence = [
+        (EvidenceKind::Output, present(record.output)),
+        (EvidenceKind::Proof, present(record.proof)),
+        (EvidenceKind::Payload, present(record.payload)),
+    ];
+    finding.evidence.reserve_exact(evidence.iter().filter(|(_, text)| text.is_some()).count());
+    finding.evidence.extend(evidence.into_iter().filter_map(|(kind, text)| Some(Evidence::new(kind, text?))));
     finding
 }
 
@@ -212,7 +234,8 @@ mod tests {
         let record: ExportFinding = serde_json::from_value(record).unwrap();
         let rule =
             record.plugin.as_ref().map_or_else(|| bare_rule(PluginId(1)), |plugin| of_export_plugin(plugin));
-        of_export(common(), &record, rule.into())
+        let scan = record.scan.as_ref().and_then(|scan| scan.uuid.as_deref()).map(ScanId::from);
+        of_export(Common { scan, ..common() }, record, rule.into())
     }
 
     fn reported(record: Value) -> Finding {

@@ -139,10 +139,10 @@ wire! {
         pub indexed_at: Option<Moment>,
         /// The plugin. Equal plugins of an export are one.
         pub plugin: Option<Arc<ExportPlugin>>,
-        /// What was scanned.
-        pub asset: Option<ExportAsset>,
-        /// The latest scan that saw it.
-        pub scan: Option<ExportScan>,
+        /// What was scanned. Equal ones of a chunk are one, mostly.
+        pub asset: Option<Arc<ExportAsset>>,
+        /// The latest scan that saw it. Equal ones of a chunk are one, mostly.
+        pub scan: Option<Arc<ExportScan>>,
     }
 
     /// What was scanned.

@@ -36,10 +36,12 @@ impl Moment {
 
     fn from_text(text: &str) -> Self {
         let at = text.parse::<Timestamp>().ok();
-        let usual = at.is_some_and(|at| {
-            let mut compare = Compare { rest: text };
-            write!(compare, "{at}").is_ok() && compare.rest.is_empty()
-        });
+        // Nearly all; to write each one out and compare costs more than to read it.
+        let usual = is_plain(text.as_bytes()) && at.is_some()
+            || at.is_some_and(|at| {
+                let mut compare = Compare { rest: text };
+                write!(compare, "{at}").is_ok() && compare.rest.is_empty()
+            });
         Self { at, spelled: (!usual).then(|| Box::new(Form::Text(text.to_owned()))) }
     }
 
@@ -57,6 +59,14 @@ impl From<Timestamp> for Moment {
     fn from(at: Timestamp) -> Self {
         Self { at: Some(at), spelled: None }
     }
+}
+
+/// True for `2026-10-01T00:44:10Z`, which is how a time of whole seconds is written. A leap second is read as another time.
+fn is_plain(text: &[u8]) -> bool {
+    let &[a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n, b'Z'] = text else {
+        return false;
+    };
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n].iter().all(u8::is_ascii_digit) && m < b'6'
 }
 
 /// Compares what is written with a text, without an allocation.
@@ -155,6 +165,12 @@ mod tests {
             assert_eq!(moment.at(), None, "{json}");
             assert_eq!(serde_json::to_string(&moment).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn a_leap_second_is_written_back_as_it_came() {
+        let json = "\"2016-12-31T23:59:60Z\"";
+        assert_eq!(serde_json::to_string(&read(json)).unwrap(), json);
     }
 
     #[test]
