@@ -16,5 +16,15 @@ lint:
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
 
+# a minute for each target, or for those named; see fuzz/README.md
+fuzz *targets:
+    fuzz/run {{targets}}
+
+# what the tests would not notice; see CONTRIBUTING.md
+mutants:
+    cargo mutants -p appsec-core -- --lib
+    cargo mutants -p appsec-http -- --lib
+    cargo mutants -p appsec-import --features sqlite -- --lib --test reconcile --test sightings --test parity --test import
+
 ci:
     .ci/run

@@ -173,7 +173,7 @@ impl Coverage {
     /// Adds a gap. The same gap twice is one.
     pub fn add_gap(&mut self, gap: CoverageGap) {
         if self.gaps.len() >= Self::MAX_GAPS {
-            self.further_gaps += 1;
+            self.further_gaps = self.further_gaps.saturating_add(1);
         } else if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }
@@ -197,7 +197,7 @@ impl Coverage {
 
     /// How many gaps there are in all.
     pub fn gap_count(&self) -> u64 {
-        self.gaps.len() as u64 + self.further_gaps
+        self.further_gaps.saturating_add(self.gaps.len() as u64)
     }
 
     /// Words and fields this version does not know, with how often they came.
@@ -207,7 +207,7 @@ impl Coverage {
 
     /// True when nothing is missing. It does not mean that silence speaks; ask [`Coverage::absence_of`].
     pub fn is_complete(&self) -> bool {
-        self.gaps.is_empty()
+        self.gap_count() == 0
     }
 
     /// What the absence of a finding whose last sighting lies in that partition means, with gaps taken into account.
@@ -259,18 +259,16 @@ impl UnknownWords {
     /// Counts an unknown field.
     pub fn field(&mut self, field: &str) {
         if let Some(count) = self.counts.get_mut(field) {
-            *count += 1;
+            *count = count.saturating_add(1);
         } else {
             self.count(field.chars().take(Self::MAX_LENGTH).collect());
         }
     }
 
     fn count(&mut self, key: String) {
-        if self.counts.len() < Self::MAX_DISTINCT || self.counts.contains_key(&key) {
-            *self.counts.entry(key).or_default() += 1;
-        } else {
-            *self.counts.entry("…".to_owned()).or_default() += 1;
-        }
+        let told_apart = self.counts.len() < Self::MAX_DISTINCT || self.counts.contains_key(&key);
+        let count = self.counts.entry(if told_apart { key } else { "…".to_owned() }).or_default();
+        *count = count.saturating_add(1);
     }
 
     /// True when everything was known.
@@ -352,7 +350,64 @@ mod tests {
             unknown.word("severity", &format!("word{number}"));
         }
         unknown.field("newField");
-        assert!(unknown.iter().count() <= 257);
-        assert_eq!(unknown.iter().map(|(_, count)| count).sum::<u64>(), 1_001);
+        // Known by now, so told apart for ever.
+        unknown.word("severity", "word255");
+        let counts: BTreeMap<_, _> = unknown.iter().collect();
+        assert_eq!(counts.len(), 257);
+        assert_eq!((counts["severity=word0"], counts["severity=word255"], counts["…"]), (1, 2, 745));
+    }
+
+    #[test]
+    fn unknown_fields_are_counted_each_by_its_name() {
+        let mut unknown = UnknownWords::new();
+        assert!(unknown.is_empty());
+        for field in ["newField", "other", "newField", "newField"] {
+            unknown.field(field);
+        }
+        assert!(!unknown.is_empty());
+        assert_eq!(unknown.iter().collect::<Vec<_>>(), [("newField", 3), ("other", 1)]);
+        let coverage = Coverage::new().with_unknown(unknown.clone());
+        assert_eq!(coverage.unknown(), &unknown);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_coverage_is_all_of_it_and_no_more() {
+        let mut coverage = Coverage::new();
+        coverage.means_gone(key("a"));
+        assert!(coverage.is_complete());
+        let kept = serde_json::to_string(&coverage).unwrap();
+        assert_eq!(kept, r#"{"partitions":{"a":{"absence":"means_gone"}},"gaps":[]}"#);
+
+        let mut unknown = UnknownWords::new();
+        unknown.word("severity", "Blocker");
+        let mut coverage = coverage.with_unknown(unknown);
+        for number in 0..=Coverage::MAX_GAPS {
+            coverage.add_gap(CoverageGap::new(GapKind::Chunk, format!("chunk {number} failed")));
+        }
+        let kept = serde_json::to_string(&coverage).unwrap();
+        assert!(kept.contains(r#""further_gaps":1,"unknown":{"severity=Blocker":1}"#), "{kept}");
+        assert_eq!(serde_json::from_str::<Coverage>(&kept).unwrap(), coverage);
+    }
+
+    #[test]
+    fn counts_that_another_version_kept_overflow_nothing() {
+        let kept = r#"{"partitions":{},"gaps":[],"further_gaps":18446744073709551615,"unknown":{"f":18446744073709551615}}"#;
+        let mut coverage: Coverage = serde_json::from_str(kept).unwrap();
+        assert!(!coverage.is_complete(), "what was not told apart is missing all the same");
+        for number in 0..=Coverage::MAX_GAPS {
+            coverage.add_gap(CoverageGap::new(GapKind::Chunk, format!("chunk {number} failed")));
+        }
+        assert_eq!(coverage.gap_count(), u64::MAX);
+        let mut unknown = coverage.unknown().clone();
+        unknown.field("f");
+        assert_eq!(unknown.iter().next(), Some(("f", u64::MAX)));
+    }
+
+    #[test]
+    fn a_gap_prints_whose_it_is_and_where() {
+        let gap = CoverageGap::new(GapKind::Record, "a record could not be read");
+        assert_eq!(gap.to_string(), "a record could not be read");
+        let gap = gap.with_partition("host:a").with_path("response[3]");
+        assert_eq!(gap.to_string(), "host:a: a record could not be read (at response[3])");
     }
 }

@@ -206,6 +206,7 @@ mod tests {
     fn the_text_form_is_read_back_and_nothing_else() {
         let fingerprint = Fingerprint::v1("s", "r", &place("https://a/"), &[]);
         assert_eq!(fingerprint.to_string().parse::<Fingerprint>().unwrap(), fingerprint);
+        assert_eq!(format!("{fingerprint:?}"), format!("Fingerprint({fingerprint})"));
         for text in [
             "",
             "v1:",

@@ -18,19 +18,20 @@ pub struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Bytes,
-    request_id_header: Option<&'static str>,
+    request_id: Option<String>,
     redactor: Redactor,
 }
 
 impl Answer {
     /// An answer made by hand, for tests of what turns answers into errors.
     pub fn new(status: u16, headers: HeaderMap, body: impl Into<Bytes>) -> Self {
-        Self { status, headers, body: body.into(), request_id_header: None, redactor: Redactor::default() }
+        Self { status, headers, body: body.into(), request_id: None, redactor: Redactor::default() }
     }
 
     /// Names the header that holds the request's id.
     pub fn with_request_id_header(mut self, name: &'static str) -> Self {
-        self.request_id_header = Some(name);
+        // A service that echoes credentials may do so here.
+        self.request_id = self.header(name).map(|id| self.redactor.text(id));
         self
     }
 
@@ -56,7 +57,7 @@ impl Answer {
 
     /// The id of the request that the vendor's support asks for.
     pub fn request_id(&self) -> Option<&str> {
-        self.header(self.request_id_header?)
+        self.request_id.as_deref()
     }
 
     /// The beginning of the body for a person to read: at most 1 KiB, secrets masked, control characters escaped.

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::base_url;
 use crate::options::HttpOptions;
+use crate::request_body::RequestBody;
 use crate::retry::Failure;
 use crate::retry_after;
 use crate::service::AuthHeader;
@@ -114,7 +115,12 @@ impl Postbox {
             };
             headers.insert(name, value);
         }
-        Ok(Outgoing { method: Method::POST, url: self.url.clone(), headers, body: Some(body) })
+        Ok(Outgoing {
+            method: Method::POST,
+            url: self.url.clone(),
+            headers,
+            body: Some(RequestBody::Held(body)),
+        })
     }
 }
 

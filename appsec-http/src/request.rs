@@ -1,6 +1,7 @@
 //! A request, built without IO: method, path, query, body, and whether it may be repeated.
 
 use std::fmt::{self, Display};
+use std::sync::Arc;
 
 use appsec_core::{Error, ErrorKind, Result};
 use bytes::Bytes;
@@ -8,6 +9,8 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use url::Url;
+
+use crate::request_body::{BodySource, RequestBody};
 
 /// Whether a request may be made again when its answer is missing or is a passing fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,7 +43,7 @@ pub struct Request {
     path: Path,
     query: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
-    body: Option<Bytes>,
+    body: Option<RequestBody>,
     repeat: Repeat,
 }
 
@@ -97,7 +100,7 @@ impl Request {
                 .with_operation(self.operation)
                 .with_source(error)
         })?;
-        self.body = Some(json.into());
+        self.body = Some(RequestBody::Held(json.into()));
         Ok(self)
     }
 
@@ -106,7 +109,18 @@ impl Request {
     ///
     /// The body is held whole, and sent again as it is where the request is repeated.
     pub fn with_body(mut self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        self.body = Some(body.into());
+        self.body = Some(RequestBody::Held(body.into()));
+        self.with_header("content-type", content_type)
+    }
+
+    /// Sets the body as [`with_body`](Self::with_body) does, without holding it: the source is read when the request is sent, and again
+    /// where it is repeated.
+    pub fn with_body_source(
+        mut self,
+        content_type: impl Into<String>,
+        source: impl BodySource + 'static,
+    ) -> Self {
+        self.body = Some(RequestBody::Source(Arc::new(source)));
         self.with_header("content-type", content_type)
     }
 
@@ -141,8 +155,16 @@ impl Request {
         &self.headers
     }
 
-    /// The body; JSON unless its content type is among the [headers](Self::headers).
+    /// The body where it is held; JSON unless its content type is among the [headers](Self::headers).
     pub fn body(&self) -> Option<&Bytes> {
+        match &self.body {
+            Some(RequestBody::Held(bytes)) => Some(bytes),
+            Some(RequestBody::Source(_)) | None => None,
+        }
+    }
+
+    /// The body as it goes out.
+    pub(crate) fn outgoing_body(&self) -> Option<&RequestBody> {
         self.body.as_ref()
     }
 
@@ -183,7 +205,7 @@ impl fmt::Debug for Request {
             .field("path", &self.path.0)
             .field("query", &names(&self.query))
             .field("headers", &names(&self.headers))
-            .field("body_bytes", &self.body.as_ref().map(Bytes::len))
+            .field("body_bytes", &self.body.as_ref().map(RequestBody::length))
             .field("repeat", &self.repeat)
             .finish()
     }

@@ -144,3 +144,126 @@ impl Tries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Two attempts, own waits of milliseconds, and a minute where the service asks for it.
+    fn policy() -> RetryPolicy {
+        let (base, cap) = (Duration::from_millis(1), Duration::from_millis(10));
+        RetryPolicy::new().with_base(base).with_cap(cap).with_max_attempts(2).with_max_retry_after(secs(60))
+    }
+
+    fn failure(fate: Fate, asked: Option<u64>) -> Failure {
+        let error = Error::new(ErrorKind::Server, "trouble").with_retryable(true);
+        let error = asked.map(secs).into_iter().fold(error, Error::with_retry_after);
+        Failure { error, fate, unclear: false }
+    }
+
+    /// What follows the first attempt; the wait, or whether an outer loop may try again.
+    fn after_one(
+        failure: Failure,
+        repeat: Repeat,
+        left: Option<Duration>,
+        pays: bool,
+    ) -> Result<Duration, bool> {
+        let mut tries = Tries::new(&policy());
+        tries.count();
+        match tries.next(failure, repeat, left, || pays) {
+            Next::After(wait) => Ok(wait),
+            Next::Stop(error) => {
+                assert_eq!(error.attempts(), 1);
+                Err(error.is_retryable())
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_wait_that_is_granted_is_granted_and_no_longer_one() {
+        let asked =
+            |seconds, left| after_one(failure(Fate::Throttled, Some(seconds)), Repeat::IfUnsent, left, true);
+        assert_eq!(asked(60, None), Ok(secs(60)));
+        assert_eq!(asked(61, None), Err(true), "when that time has passed");
+        assert_eq!(asked(30, Some(secs(31))), Ok(secs(30)));
+        assert_eq!(asked(30, Some(secs(30))), Err(true), "nothing could be sent at the deadline");
+        assert_eq!(asked(0, None).map(|wait| wait > Duration::ZERO), Ok(true), "one's own wait at least");
+    }
+
+    #[test]
+    fn a_wait_of_ones_own_ends_before_the_deadline_or_is_not_begun() {
+        let own = |left| after_one(failure(Fate::Passing, None), Repeat::Always, left, true);
+        assert!(own(None).unwrap() <= Duration::from_millis(20));
+        assert!(own(Some(secs(1))).is_ok());
+        assert_eq!(own(Some(Duration::ZERO)), Err(false));
+    }
+
+    #[test]
+    fn attempts_and_the_budget_end_it_for_an_outer_loop_too() {
+        let mut tries = Tries::new(&policy());
+        tries.count();
+        let next = tries.next(failure(Fate::Passing, None), Repeat::Always, None, || true);
+        assert!(matches!(next, Next::After(_)));
+        tries.count();
+        assert_eq!(tries.made(), 2);
+        let next =
+            tries.next(failure(Fate::Passing, None), Repeat::Always, None, || panic!("nothing to pay"));
+        assert!(matches!(next, Next::Stop(error) if !error.is_retryable() && error.attempts() == 2));
+
+        assert_eq!(after_one(failure(Fate::Passing, None), Repeat::Always, None, false), Err(false));
+        assert_eq!(after_one(failure(Fate::Throttled, Some(1)), Repeat::Always, None, false), Err(false));
+        assert_eq!(after_one(failure(Fate::Final, None), Repeat::Always, None, true), Err(true));
+    }
+
+    #[test]
+    fn what_may_have_taken_effect_is_not_done_twice() {
+        let unclear = || Failure { unclear: true, ..failure(Fate::Passing, None) };
+        let mut tries = Tries::new(&policy());
+        tries.count();
+        let next = tries.next(unclear(), Repeat::IfUnsent, None, || true);
+        assert!(matches!(next, Next::Stop(error) if error.outcome_unknown() && !error.is_retryable()));
+        assert!(after_one(unclear(), Repeat::Always, None, true).is_ok(), "a read changes nothing");
+        assert_eq!(after_one(failure(Fate::Passing, None), Repeat::IfUnsent, None, true), Err(true));
+        assert!(after_one(failure(Fate::Unsent, None), Repeat::IfUnsent, None, true).is_ok());
+        assert!(!Failure::last(Error::new(ErrorKind::Decode, "shape")).unclear);
+    }
+
+    #[test]
+    fn a_status_says_whether_it_passes() {
+        for (status, fate) in [
+            (302, Fate::Final),
+            (404, Fate::Final),
+            (408, Fate::Passing),
+            (429, Fate::Throttled),
+            (499, Fate::Final),
+            (500, Fate::Passing),
+            (501, Fate::Final),
+            (505, Fate::Final),
+            (599, Fate::Passing),
+            (600, Fate::Final),
+        ] {
+            assert_eq!(Fate::of_status(status), fate, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_broken_connection_says_whether_it_lasts_and_what_was_sent() {
+        for (lasting, unsent, fate) in [
+            (false, false, Fate::Passing),
+            (false, true, Fate::Unsent),
+            (true, true, Fate::Final),
+            (true, false, Fate::Final),
+        ] {
+            let failure = Failure::from(Broken { unsent, lasting, ..Broken::midway("cut") });
+            assert_eq!((failure.fate, failure.unclear), (fate, !unsent));
+            assert_eq!(
+                (failure.error.kind(), failure.error.is_retryable()),
+                (ErrorKind::Transport, !lasting)
+            );
+        }
+    }
+}

@@ -13,11 +13,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::answer::Answer;
 use crate::body::Body;
 use crate::budget::Budget;
+use crate::figures;
 use crate::gate::Gate;
 use crate::options::HttpOptions;
 use crate::pace::Pace;
@@ -78,27 +80,45 @@ impl Stack {
     ) -> Result<T> {
         let deadline = Instant::now().checked_add(self.options.call_timeout);
         let mut tries = Tries::new(&self.options.retry);
-        loop {
-            let failure = match self.attempt(request, deadline, &mut tries).await.and_then(&accept) {
-                Ok(value) => {
-                    self.succeeded();
-                    return Ok(value);
-                }
-                Err(failure) => failure,
-            };
-            pause(self.after(failure, request, &mut tries, deadline)?).await;
-        }
+        let span = self.span(request);
+        let calling = async {
+            loop {
+                let failure = match self.attempt(request, deadline, &mut tries).await.and_then(&accept) {
+                    Ok(value) => {
+                        self.succeeded();
+                        return Ok(value);
+                    }
+                    Err(failure) => failure,
+                };
+                pause(self.after(failure, request, &mut tries, deadline)?).await;
+            }
+        };
+        let result = calling.instrument(span.clone()).await;
+        span.record("attempts", tries.made());
+        result
+    }
+
+    /// What a call's requests are told under.
+    fn span(&self, request: &Request) -> tracing::Span {
+        let (service, operation) = (self.service.name, request.operation());
+        tracing::debug_span!("call", service, operation, attempts = tracing::field::Empty)
     }
 
     /// Opens a stream: repeated until an answer begins that is 2xx, or the rules say stop.
     pub(crate) async fn open(&self, request: &Request, tries: &mut Tries) -> Result<Body> {
-        loop {
-            let failure = match self.begin(request, tries).await {
-                Ok(body) => return Ok(body),
-                Err(failure) => failure,
-            };
-            pause(self.after(failure, request, tries, None)?).await;
-        }
+        let span = self.span(request);
+        let opening = async {
+            loop {
+                let failure = match self.begin(request, tries).await {
+                    Ok(body) => return Ok(body),
+                    Err(failure) => failure,
+                };
+                pause(self.after(failure, request, tries, None)?).await;
+            }
+        };
+        let result = opening.instrument(span.clone()).await;
+        span.record("attempts", tries.made());
+        result
     }
 
     /// Notes that a call came to its end, which pays for another one's retry.
@@ -126,6 +146,7 @@ impl Stack {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match tries.next(failure, request.repeat(), left, || self.budget.take()) {
             Next::After(wait) => {
+                figures::retry(self.service.name, request.operation());
                 tracing::debug!(
                     operation = request.operation(),
                     attempt = tries.made(),
@@ -195,6 +216,7 @@ impl Stack {
             Ok(incoming) => (Some(incoming.status), None),
             Err(failure) => (None, Some(failure.error.message())),
         };
+        figures::request(self.service.name, request.operation(), status);
         tracing::debug!(
             service = self.service.name,
             operation = request.operation(),
@@ -290,8 +312,10 @@ impl Stack {
     /// The request with all its headers.
     fn outgoing(&self, request: &Request) -> Result<Outgoing> {
         let mut headers = HeaderMap::new();
-        if request.body().is_some() {
+        if let Some(body) = request.outgoing_body() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            // Without it a streamed body would go out in chunks, which many servers of uploads do not take.
+            headers.insert(header::CONTENT_LENGTH, body.length().into());
         }
         for (name, value) in request.headers() {
             let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
@@ -309,7 +333,7 @@ impl Stack {
             method: request.method().clone(),
             url: request.url(&self.base_url),
             headers,
-            body: request.body().cloned(),
+            body: request.outgoing_body().cloned(),
         })
     }
 

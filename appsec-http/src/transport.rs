@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
 use crate::options::HttpOptions;
+use crate::request_body::RequestBody;
 use crate::resolve::ReqwestResolver;
 use crate::tls::{Witness, diagnose, witnessed_config};
 
@@ -31,7 +32,7 @@ pub(crate) struct Outgoing {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<Bytes>,
+    pub(crate) body: Option<RequestBody>,
 }
 
 /// The head of an answer, and its body to come, decompressed.
@@ -143,7 +144,7 @@ impl Transport for ReqwestTransport {
     async fn execute(&self, outgoing: Outgoing) -> Result<Incoming, Broken> {
         let mut request = reqwest::Request::new(outgoing.method, outgoing.url);
         *request.headers_mut() = outgoing.headers;
-        *request.body_mut() = outgoing.body.map(Into::into);
+        *request.body_mut() = outgoing.body.map(RequestBody::into_reqwest);
         let response = self.client.execute(request).await.map_err(|error| self.broken(error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();

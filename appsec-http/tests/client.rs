@@ -1,12 +1,18 @@
 //! What a client sends and makes of the answers, against a real HTTP server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use appsec_http::{
-    Answer, At, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Path, Repeat, Request, RetryPolicy,
-    Service,
+    Answer, At, AuthHeader, BodySource, Error, ErrorKind, HttpClient, HttpOptions, Path, Repeat, Request,
+    RetryPolicy, Service,
 };
+use bytes::Bytes;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::json;
 use wiremock::matchers::{any, body_bytes, body_json, header, method, path, query_param};
@@ -91,6 +97,48 @@ async fn a_body_that_is_no_json_goes_out_with_its_own_type() {
     let unsendable = Request::post("test: upload", "/v2/import").with_body("text/plain\r\nx: y", "");
     let error = client(&server, options()).send(&unsendable).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+}
+
+/// A body of three pieces.
+#[derive(Debug)]
+struct Pieces {
+    announced: u64,
+    opened: Arc<AtomicU32>,
+}
+
+impl BodySource for Pieces {
+    fn length(&self) -> u64 {
+        self.announced
+    }
+
+    fn open(&self) -> BoxStream<'static, io::Result<Bytes>> {
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        stream::iter(["one ", "two ", "three"]).map(|piece| Ok(Bytes::from(piece))).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_held_is_read_for_each_attempt_and_its_length_announced() {
+    let server = MockServer::start().await;
+    let upload = || {
+        Mock::given(method("POST"))
+            .and(header("content-type", "text/plain"))
+            .and(header("content-length", "13"))
+            .and(body_bytes("one two three"))
+    };
+    upload().respond_with(ResponseTemplate::new(429)).up_to_n_times(1).expect(1).mount(&server).await;
+    upload().respond_with(ResponseTemplate::new(202)).expect(1).mount(&server).await;
+    let opened = Arc::new(AtomicU32::new(0));
+    let request = |announced| {
+        let source = Pieces { announced, opened: Arc::clone(&opened) };
+        Request::post("test: upload", "/v2/import").with_body_source("text/plain", source)
+    };
+    assert_eq!(client(&server, options()).send(&request(13)).await.unwrap().status(), 202);
+    assert_eq!(opened.load(Ordering::SeqCst), 2);
+    assert!(format!("{:?}", request(13)).contains("body_bytes: Some(13)"));
+    // A file that has become shorter since it was measured.
+    let error = client(&server, options()).send(&request(14)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
 }
 
 #[tokio::test]

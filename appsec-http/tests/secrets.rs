@@ -18,7 +18,8 @@ fn to_error(answer: &Answer) -> Error {
 
 fn client(url: &str, options: HttpOptions) -> HttpClient {
     let auth = AuthHeader::new("authorization", "Bearer canary-canary".into()).unwrap();
-    HttpClient::new(Service::new("test", "test/1", to_error), url, auth, options).unwrap()
+    let service = Service::new("test", "test/1", to_error).with_request_id_header("x-request-id");
+    HttpClient::new(service, url, auth, options).unwrap()
 }
 
 fn options() -> HttpOptions {
@@ -84,6 +85,7 @@ async fn no_secret_is_printed_logged_or_kept_in_an_error() {
             .respond_with(
                 ResponseTemplate::new(status)
                     .insert_header("set-cookie", "session=canary")
+                    .insert_header("x-request-id", "of canary-canary")
                     .insert_header("location", "/x?t=canary")
                     .set_body_string(body),
             )

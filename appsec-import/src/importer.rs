@@ -11,11 +11,13 @@ use appsec_core::{
 };
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 
+use crate::completeness::Completeness;
 use crate::empty::EmptyReason;
 use crate::line::ImportLine;
-use crate::outbox::Subscription;
-use crate::store::{Claim, Run, Store};
+use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, Subscription, messages_of};
+use crate::store::{Claim, Run, Store, Turn};
 use crate::summary::Summary;
 
 /// How often a list that changes under way is read from its beginning before the run gives up.
@@ -43,6 +45,10 @@ pub struct ImportOptions {
     pub at: Option<Timestamp>,
     /// Who is told what the run meant.
     pub subscriptions: Vec<Subscription>,
+    /// Only what was seen at or after this time. With it nothing closes by absence.
+    pub since: Option<Timestamp>,
+    /// The turn of a schedule that the run is.
+    pub turn: Option<Turn>,
 }
 
 impl Default for ImportOptions {
@@ -57,6 +63,8 @@ impl Default for ImportOptions {
             lease: Duration::from_mins(2),
             at: None,
             subscriptions: Vec::new(),
+            since: None,
+            turn: None,
         }
     }
 }
@@ -109,6 +117,18 @@ impl ImportOptions {
         self
     }
 
+    /// Imports only what was seen at or after this time.
+    pub fn with_since(mut self, since: Timestamp) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// Makes the run a turn of a schedule.
+    pub fn with_turn(mut self, turn: Turn) -> Self {
+        self.turn = Some(turn);
+        self
+    }
+
     /// Sets who is told what the run meant.
     pub fn with_subscriptions(mut self, to: impl IntoIterator<Item = Subscription>) -> Self {
         self.subscriptions = to.into_iter().collect();
@@ -122,10 +142,15 @@ impl ImportOptions {
 pub struct Import {
     /// The run's number among those of its line.
     pub run: i64,
+    /// The time at which the run counts as made; that of its first process where another went on with it.
+    pub started_at: Timestamp,
     /// The counts, and what stays open unseen.
     pub summary: Summary,
     /// What is missing from what was seen.
     pub gaps: Vec<CoverageGap>,
+    /// Whether what the run did not report is gone. Asked before anything is closed elsewhere.
+    #[serde(default)]
+    pub completeness: Completeness,
     /// How many findings this process received; more than the summary counts where occurrences were folded.
     pub received: u64,
     /// Why nothing came.
@@ -144,7 +169,7 @@ impl fmt::Display for Import {
             let Summary { new, closed, reopened, recurrent, .. } = &self.summary;
             write!(f, "would open {new}, close {closed}, reopen {reopened}, see {recurrent} again")?;
             for kept in &self.summary.kept_open {
-                write!(f, "\nwould not close {} of {}: {}", kept.count, kept.partition, kept.reason)?;
+                write!(f, "\nwould not close {} of {}: {}", kept.count, kept.place(), kept.reason)?;
             }
         } else {
             write!(f, "{}", self.summary)?;
@@ -158,19 +183,28 @@ impl fmt::Display for Import {
 
 /// Imports the findings of a scanner, whatever its kind, into a store.
 ///
-/// A run that ends in an error has closed nothing, opened nothing and told nobody. What it staged stays, and the next run of
-/// the line goes on from there; the end is the same as if nothing had happened. A process that was taken for dead and wakes up
+/// A run that ends in an error has closed nothing and opened nothing, and tells nobody but of a scanner that cannot be read
+/// (`connection.failed`). What it staged stays, and the next run of the line goes on from there; the end is the same as if nothing had
+/// happened. A process that was taken for dead and wakes up
 /// finds its run taken, and writes nothing.
 #[derive(Debug, Clone)]
 pub struct Importer {
     scanner: Arc<dyn DastApiScanner>,
     store: Arc<dyn Store>,
+    connection: Option<String>,
 }
 
 impl Importer {
     /// An importer from the scanner into the store.
     pub fn new(scanner: Arc<dyn DastApiScanner>, store: Arc<dyn Store>) -> Self {
-        Self { scanner, store }
+        Self { scanner, store, connection: None }
+    }
+
+    /// Imports lines of this connection: where there are several of one scanner, a line names one of them in place of the
+    /// scanner's key.
+    pub fn with_connection(mut self, name: impl Into<String>) -> Self {
+        self.connection = Some(name.into());
+        self
     }
 
     /// Makes one run of the line.
@@ -180,8 +214,39 @@ impl Importer {
     /// this run over; `Unsupported` when the scanner cannot read findings of such a target; `Deadline` when the scan has not ended
     /// in time; those of the scanner and of the store. `Unexpected` when the scanner stops without proving its end.
     pub async fn run(&self, line: &ImportLine, options: &ImportOptions) -> Result<Import> {
+        self.run_until(line, options, std::future::pending()).await
+    }
+
+    /// Makes one run of the line, or as much of it as there is time for: when `stop` ends first, the run is let go, and the next one
+    /// goes on from there at once.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run); `Deadline` when it was stopped.
+    pub async fn run_until(
+        &self,
+        line: &ImportLine,
+        options: &ImportOptions,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Import> {
+        let span = tracing::info_span!(
+            "import",
+            project = line.project,
+            scanner = line.scanner,
+            target = %line.configuration.bind_target,
+            run = tracing::field::Empty,
+            received = tracing::field::Empty,
+        );
+        self.run_in_span(line, options, stop).instrument(span).await
+    }
+
+    async fn run_in_span(
+        &self,
+        line: &ImportLine,
+        options: &ImportOptions,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Import> {
         let key = self.scanner.info().key;
-        if line.scanner != key {
+        if line.scanner != key && self.connection.as_deref() != Some(line.scanner.as_str()) {
             let message = format!("the line is of the scanner {}, this is {key}", line.scanner);
             return Err(Error::new(ErrorKind::InvalidRequest, message).with_operation("import"));
         }
@@ -190,17 +255,66 @@ impl Importer {
             lease: options.lease,
             take_over: options.take_over,
             dry_run: options.dry_run,
+            turn: options.turn.clone(),
         };
         let run = self.store.begin(line, &claim).await?;
-        let result = Running { importer: self, line, options, run: run.clone(), received: 0 }.import().await;
+        tracing::Span::current().record("run", run.number);
+        let mut running = Running { importer: self, line, options, run: run.clone(), received: 0 };
+        let result = tokio::select! {
+            result = running.import() => result,
+            () = stop => {
+                let stopped = Error::new(ErrorKind::Deadline, "the import was stopped");
+                Err(Failure::Other(stopped.with_operation("import")))
+            }
+        };
+        if let Err(Failure::Scanner(error)) = &result
+            && !options.dry_run
+            && cannot_be_read(error)
+            && let Err(error) = running.tell_of(error).await
+        {
+            // The error of the run counts. Whoever makes the run again, tells of it again.
+            tracing::warn!(%error, "nobody is told that the scanner cannot be read");
+        }
         if result.is_err() || options.dry_run {
             // The error of the run counts; a lease that cannot be given back ends by itself.
             if let Err(error) = self.store.release(&run).await {
                 tracing::warn!(%error, "the line stays claimed until its lease ends");
             }
         }
+        let result = result.map_err(|(Failure::Scanner(error) | Failure::Other(error))| error);
+        match &result {
+            Ok(import) => {
+                let Summary { new, closed, reopened, recurrent, .. } = &import.summary;
+                let (received, gaps, kept_open) =
+                    (import.received, import.gaps.len(), import.summary.kept_open_count());
+                tracing::Span::current().record("received", received);
+                tracing::info!(received, new, closed, reopened, recurrent, kept_open, gaps, "imported");
+            }
+            Err(error) => tracing::info!(%error, "the import ended early"),
+        }
         result
     }
+}
+
+/// What ended a run.
+#[derive(Debug)]
+enum Failure {
+    /// The scanner did not answer, or not with what was asked for.
+    Scanner(Error),
+    /// The store, or what the scanner's answer meant.
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// True for an error of the connection, and not of one question.
+fn cannot_be_read(error: &Error) -> bool {
+    use ErrorKind::{Auth, Deadline, Decode, PermissionDenied, RateLimited, Server, Transport};
+    matches!(error.kind(), Auth | PermissionDenied | Transport | Server | RateLimited | Deadline | Decode)
 }
 
 struct Running<'a> {
@@ -218,7 +332,7 @@ struct Walk {
 }
 
 impl Running<'_> {
-    async fn import(mut self) -> Result<Import> {
+    async fn import(&mut self) -> Result<Import, Failure> {
         let (query, gaps) = self.prepare().await?;
         let mut resumed = self.run.resume.is_some() && self.run.query.as_ref() == Some(&query);
         if !resumed {
@@ -247,6 +361,8 @@ impl Running<'_> {
         let nothing = self.received == 0 && !resumed;
         Ok(Import {
             run: self.run.number,
+            started_at: self.run.started_at,
+            completeness: Completeness::of_import(coverage, &summary),
             summary,
             gaps: walk.coverage.gaps().to_vec(),
             received: self.received,
@@ -258,7 +374,7 @@ impl Running<'_> {
     }
 
     /// What to ask the scanner for, after a scan where one is wanted; and what is known to be missing from the answer.
-    async fn prepare(&mut self) -> Result<(FindingQuery, Vec<CoverageGap>)> {
+    async fn prepare(&mut self) -> Result<(FindingQuery, Vec<CoverageGap>), Failure> {
         let (scanner, mut gaps) = (&self.importer.scanner, Vec::new());
         let can = scanner.info().capabilities;
         let mut target = self.line.configuration.bind_target.clone();
@@ -266,7 +382,7 @@ impl Running<'_> {
         if !everything {
             match self.alive(scanner.find_target(target.as_str())).await {
                 Ok(found) => target = found.id,
-                Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Failure::Scanner(error)) if error.kind() == ErrorKind::NotFound => {
                     let message = format!("the scanner does not list {target}, or not to these credentials");
                     gaps.push(CoverageGap::new(GapKind::TargetMissing, message));
                 }
@@ -281,15 +397,16 @@ impl Running<'_> {
             Some(scan) if can.findings_by_scan => FindingScope::Scan(scan.clone()),
             _ if everything && can.findings_all => FindingScope::All,
             _ if can.findings_by_target => FindingScope::Targets(vec![target]),
-            _ => return Err(Error::unsupported("findings by target")),
+            _ => return Err(Error::unsupported("findings by target").into()),
         };
-        let severities = self.options.severities.iter().cloned();
-        Ok((FindingQuery::new(scope).with_severities(severities), gaps))
+        let mut query = FindingQuery::new(scope).with_severities(self.options.severities.iter().cloned());
+        query.seen_since = self.options.since;
+        Ok((query, gaps))
     }
 
     /// Starts a scan, or goes on with that of a process that died, and waits for its end. A scan that failed is a gap: what it
     /// found counts, its silence does not.
-    async fn scan(&mut self, request: &ScanRequest) -> Result<Option<CoverageGap>> {
+    async fn scan(&mut self, request: &ScanRequest) -> Result<Option<CoverageGap>, Failure> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         if self.run.scan.is_none() {
             let scan = self.alive(scanner.start_scan(request)).await?.into_scan();
@@ -300,10 +417,13 @@ impl Running<'_> {
         let watch = scanner.watch(id).every(self.options.poll_every).deadline(self.options.scan_deadline);
         match self.alive(watch.into_future()).await {
             Ok(_) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::ScanFailed => {
-                Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message())))
-            }
-            Err(error) => Err(error),
+            Err(Failure::Scanner(error)) => match error.kind() {
+                ErrorKind::ScanFailed => Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message()))),
+                // It takes its time; the scanner can be read.
+                ErrorKind::Deadline => Err(Failure::Other(error)),
+                _ => Err(Failure::Scanner(error)),
+            },
+            Err(other) => Err(other),
         }
     }
 
@@ -322,7 +442,7 @@ impl Running<'_> {
     }
 
     /// Stages all that comes, from where the run stands to the proof that it ended.
-    async fn walk(&mut self, query: &FindingQuery) -> Result<Walk> {
+    async fn walk(&mut self, query: &FindingQuery) -> Result<Walk, Failure> {
         let mut restarts = 0;
         loop {
             let resumed = self.run.resume.is_some();
@@ -332,7 +452,9 @@ impl Running<'_> {
             };
             match self.stage_all(asked).await {
                 Ok(coverage) => return Ok(Walk { coverage, resumed }),
-                Err(error) if error.kind() == ErrorKind::ResumeExpired && restarts < MAX_RESTARTS => {
+                Err(Failure::Scanner(error))
+                    if error.kind() == ErrorKind::ResumeExpired && restarts < MAX_RESTARTS =>
+                {
                     tracing::info!(%error, "the walk starts over");
                     restarts += 1;
                     self.start_over(query).await?;
@@ -342,14 +464,26 @@ impl Running<'_> {
         }
     }
 
-    async fn stage_all(&mut self, query: FindingQuery) -> Result<Coverage> {
+    async fn stage_all(&mut self, query: FindingQuery) -> Result<Coverage, Failure> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         let mut events = scanner.findings(query);
-        while let Some(event) = self.alive(events.try_next()).await? {
+        for page in 0_u64.. {
+            let span = tracing::debug_span!(
+                "page",
+                page,
+                findings = tracing::field::Empty,
+                done = tracing::field::Empty,
+                total = tracing::field::Empty,
+            );
+            let Some(event) = self.alive(events.try_next()).instrument(span.clone()).await? else { break };
             match event {
                 FindingEvent::Batch(batch) => {
                     self.received += batch.findings.len() as u64;
-                    store.stage(&self.run, &batch).await?;
+                    span.record("findings", batch.findings.len());
+                    if let Some(progress) = batch.progress {
+                        span.record("done", progress.done).record("total", progress.total);
+                    }
+                    store.stage(&self.run, &batch).instrument(span).await?;
                     self.run.gaps = batch.gaps;
                 }
                 FindingEvent::End(coverage) => return Ok(coverage),
@@ -357,15 +491,39 @@ impl Running<'_> {
             }
         }
         let message = "the stream of findings stopped without proving its end";
-        Err(Error::new(ErrorKind::Unexpected, message).with_operation("import"))
+        Err(Error::new(ErrorKind::Unexpected, message).with_operation("import").into())
     }
 
-    /// Waits, and gives signs of life meanwhile. Not for work that holds a transaction: a store with one writer would wait for itself.
-    async fn alive<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    /// Tells the endpoints that want to know it that the scanner cannot be read: what a connection test says, else the error.
+    ///
+    /// The message is of the run, so that a run which is gone on with and fails in the same way tells nothing new.
+    async fn tell_of(&self, error: &Error) -> Result<()> {
+        let to: Vec<_> = (self.options.subscriptions.iter())
+            .filter(|subscription| subscription.wants(EventKind::ConnectionFailed))
+            .cloned()
+            .collect();
+        if to.is_empty() {
+            return Ok(());
+        }
+        let test = async { Ok(self.importer.scanner.test_connection().await) };
+        let report = match self.alive(test).await {
+            Ok(report) => report,
+            Err(Failure::Scanner(error) | Failure::Other(error)) => return Err(error),
+        };
+        let line = self.run.note.line.clone();
+        let failed = ConnectionFailed::of_report(line.clone(), &report)
+            .unwrap_or_else(|| ConnectionFailed::of_error(line, error));
+        let event = Event::new(self.run.started_at, EventData::ConnectionFailed(failed));
+        self.importer.store.tell(&messages_of(&event, &to)).await
+    }
+
+    /// Waits for the scanner, and gives signs of life meanwhile. Not for work that holds a transaction: a store with one writer would wait
+    /// for itself.
+    async fn alive<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T, Failure> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
-                done = &mut work => return done,
+                done = &mut work => return done.map_err(Failure::Scanner),
                 () = tokio::time::sleep(self.options.lease / 3) => {
                     self.importer.store.renew(&self.run).await?;
                 }

@@ -218,4 +218,14 @@ pub trait Outbox: fmt::Debug + Send + Sync {
     /// # Errors
     /// `NotFound` for an unknown id; those of the store.
     async fn redeliver(&self, id: &MessageId, now: Timestamp) -> Result<()>;
+
+    /// Removes up to `limit` delivered messages whose last claim ended before the given time, oldest first, and tells how many. What is
+    /// pending or dead stays, however old.
+    ///
+    /// For whoever keeps the outbox from growing: a call with `now` - 30 days every hour or so, again while it removes `limit`. A message
+    /// that is gone cannot be sent again, and one that is written a second time is then new.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn clear_delivered(&self, before: Timestamp, limit: usize) -> Result<u64>;
 }

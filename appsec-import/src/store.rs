@@ -10,8 +10,9 @@ use appsec_core::{
 use async_trait::async_trait;
 
 use crate::explain::Explanation;
+use crate::judge::Change;
 use crate::line::ImportLine;
-use crate::outbox::{RunNote, Subscription};
+use crate::outbox::{Message, RunNote, Subscription};
 use crate::reconcile::KnownFinding;
 use crate::summary::Summary;
 
@@ -27,12 +28,23 @@ pub struct Claim {
     pub take_over: bool,
     /// A run that is for its summary only. It claims nothing and leaves nothing.
     pub dry_run: bool,
+    /// The turn of a schedule that the run is; it must still be the line's last.
+    pub turn: Option<Turn>,
+}
+
+/// A turn of a scheduled line. Whoever has an older one is late, and begins nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// The scheduled line's name.
+    pub name: String,
+    /// Grows with each turn of the line.
+    pub fence: i64,
 }
 
 impl Claim {
     /// A claim for a run at the given time, with a lease of two minutes.
     pub fn new(at: Timestamp) -> Self {
-        Self { at, lease: Duration::from_mins(2), take_over: false, dry_run: false }
+        Self { at, lease: Duration::from_mins(2), take_over: false, dry_run: false, turn: None }
     }
 }
 
@@ -92,7 +104,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Begins a run, or goes on with one that a dead process left.
     ///
     /// # Errors
-    /// `Conflict` while another process holds the line.
+    /// `Conflict` while another process holds the line, or when the claim's turn is over.
     async fn begin(&self, line: &ImportLine, claim: &Claim) -> Result<Run>;
 
     /// Gives a sign of life.
@@ -131,6 +143,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Conflict` when the run is lost.
     async fn conclude(&self, run: &Run, coverage: &Coverage, to: &[Subscription]) -> Result<Summary>;
+
+    /// Writes messages that belong to no verdict, as of a scanner that cannot be read. One whose id is known already is left as it is.
+    ///
+    /// # Errors
+    /// Those of the store; then nothing was written.
+    async fn tell(&self, messages: &[Message]) -> Result<()>;
 
     /// Lets the run go: a dry run vanishes, another can be gone on with at once.
     ///
@@ -180,6 +198,8 @@ pub struct StoredFinding {
     pub number: FindingNumber,
     /// What is known of it.
     pub known: KnownFinding,
+    /// What the last run that judged it meant for it.
+    pub change: Change,
     /// The finding: identity, severity, status and times are those of `known`, the rest is what its last sighting told, masked as it
     /// came. Where that was imported by a version that did not keep it, only what `known` has.
     pub finding: Finding,
@@ -187,8 +207,8 @@ pub struct StoredFinding {
 
 impl StoredFinding {
     /// A finding as it is known and as it was last seen.
-    pub fn new(number: FindingNumber, known: KnownFinding, finding: Finding) -> Self {
-        Self { number, known, finding }
+    pub fn new(number: FindingNumber, known: KnownFinding, change: Change, finding: Finding) -> Self {
+        Self { number, known, change, finding }
     }
 }
 

@@ -15,10 +15,28 @@ use crate::reconcile::Outcome;
 pub struct KeptOpen {
     /// Where they are.
     pub partition: PartitionKey,
+    /// The host that they are all of, where there is one: what a person calls the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Why silence proves nothing there.
     pub reason: String,
     /// How many they are.
     pub count: u64,
+}
+
+impl KeptOpen {
+    /// The place in a person's words: the host, else the partition.
+    pub fn place(&self) -> &str {
+        self.host.as_deref().unwrap_or(self.partition.as_str())
+    }
+}
+
+/// As a person says it: `40 findings of shop.example.com stay open: the scan hit its time limit`.
+impl fmt::Display for KeptOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (findings, stay) = if self.count == 1 { ("finding", "stays") } else { ("findings", "stay") };
+        write!(f, "{} {findings} of {} {stay} open: {}", self.count, self.place(), self.reason)
+    }
 }
 
 /// The counts of a run.
@@ -56,7 +74,24 @@ impl Summary {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     summary: Summary,
-    kept: BTreeMap<PartitionKey, BTreeMap<String, u64>>,
+    kept: BTreeMap<PartitionKey, BTreeMap<String, Group>>,
+}
+
+/// Findings that stay open in one place for one reason.
+#[derive(Debug)]
+struct Group {
+    count: u64,
+    /// The host of all of them so far; `None` when they are of several, or of none.
+    host: Option<String>,
+}
+
+/// The host, and its port, in a place as `Location` writes it.
+fn host_of(place: &str) -> Option<&str> {
+    let place = place.split_once(' ').map_or(place, |(_, place)| place);
+    let place = place.split_once("://").map_or(place, |(_, rest)| rest);
+    let authority = place.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Some(host).filter(|host| !host.is_empty())
 }
 
 impl Tally {
@@ -71,10 +106,15 @@ impl Tally {
                 let reason = outcome.reason.as_deref().unwrap_or_default();
                 // Looked up before it is cloned: these are few, the findings may be many.
                 let partition = &outcome.finding.partition;
-                if let Some(count) = self.kept.get_mut(partition).and_then(|kept| kept.get_mut(reason)) {
-                    *count += 1;
+                let host = host_of(&outcome.finding.place);
+                if let Some(group) = self.kept.get_mut(partition).and_then(|kept| kept.get_mut(reason)) {
+                    group.count += 1;
+                    if group.host.as_deref() != host {
+                        group.host = None;
+                    }
                 } else {
-                    self.kept.entry(partition.clone()).or_default().insert(reason.to_owned(), 1);
+                    let group = Group { count: 1, host: host.map(str::to_owned) };
+                    self.kept.entry(partition.clone()).or_default().insert(reason.to_owned(), group);
                 }
             }
             Change::Unchanged => {}
@@ -83,8 +123,9 @@ impl Tally {
 
     pub(crate) fn summary(self) -> Summary {
         let kept = self.kept.into_iter().flat_map(|(partition, kept)| {
-            kept.into_iter().map(move |(reason, count)| KeptOpen {
+            kept.into_iter().map(move |(reason, Group { count, host })| KeptOpen {
                 partition: partition.clone(),
+                host,
                 reason,
                 count,
             })
@@ -106,8 +147,27 @@ impl fmt::Display for Summary {
             self.kept_open_count()
         )?;
         for kept in &self.kept_open {
-            write!(f, "\n{} findings of {} stay open: {}", kept.count, kept.partition, kept.reason)?;
+            write!(f, "\n{kept}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_place_is_what_a_person_calls_it() {
+        for (place, host) in [
+            ("https://shop.example.com/search?q=1", Some("shop.example.com")),
+            ("GET https://user:word@shop.example.com:8443/", Some("shop.example.com:8443")),
+            ("POST billing.example/v1/{id}", Some("billing.example")),
+            ("billing.example", Some("billing.example")),
+            ("/v1/orders", None),
+            ("", None),
+        ] {
+            assert_eq!(host_of(place), host, "{place}");
+        }
     }
 }

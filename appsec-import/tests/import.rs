@@ -227,7 +227,7 @@ async fn a_dry_run_of_a_partial_import_says_what_would_happen() {
         importer.run(&line("x"), &options(0)).await.unwrap();
         let dry = importer.run(&line("x"), &options(60).with_dry_run()).await.unwrap();
         let said = "would open 1, close 0, reopen 0, see 0 again\n\
-                    would not close 40 of p: the scan hit its time limit";
+                    would not close 40 of shop.example.com: the scan hit its time limit";
         assert_eq!(dry.to_string(), said, "{}", test.name);
         assert_eq!(all(&test.store, &line("x")).await.len(), 40, "{}", test.name);
     }

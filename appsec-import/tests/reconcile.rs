@@ -232,7 +232,7 @@ fn the_summary_says_what_stays_open_and_why() {
     assert_eq!(
         run.summary.to_string(),
         "1 new, 0 recurrent, 0 reopened, 0 closed, 40 kept open unseen\n\
-         40 findings of host:shop.example.com stay open: the scan hit its time limit"
+         40 findings of shop.example.com stay open: the scan hit its time limit"
     );
 }
 

@@ -355,6 +355,9 @@ impl Outbox for Shaky {
     async fn redeliver(&self, id: &MessageId, now: Timestamp) -> Result<()> {
         self.inner.redeliver(id, now).await
     }
+    async fn clear_delivered(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        self.inner.clear_delivered(before, limit).await
+    }
 }
 
 fn shaky_dispatcher(outbox: Shaky, server: &MockServer) -> Dispatcher {

@@ -33,6 +33,10 @@ use crate::scope::Scope;
 /// that does not page at all.
 const MAX_IDLE_PAGES: u32 = 3;
 
+/// Said where nobody knows whether there was something to read.
+const JUMPED: &str =
+    "the service's end offset lies beyond the records that it sent; what lies between was not seen";
+
 /// The statuses that are asked for by name: all that are known.
 const STATUSES: [GapStatus; 4] =
     [GapStatus::Open, GapStatus::InProcess, GapStatus::Resolved, GapStatus::Ignored];
@@ -215,6 +219,11 @@ impl Walk {
                 return Ok(());
             }
         }
+        if self.restarted && self.cursor.place().offset == 0 && !self.seen.is_empty() {
+            // A token that loses its scope sees empty lists, as a tenant without gaps has them.
+            let message = "the list of posture gaps had records, and none when it was read once more; the token may have lost the scope perm-viewer";
+            self.note(CoverageGap::new(GapKind::Shifted, message));
+        }
         let end = self.coverage();
         self.ready.push_back(FindingEvent::End(end));
         self.ended = true;
@@ -378,7 +387,7 @@ impl Walk {
 
     /// What the walk can say now that it has ended.
     fn coverage(&mut self) -> Coverage {
-        let inventory = self.inventory.take().unwrap_or_default();
+        let mut inventory = self.inventory.take().unwrap_or_default();
         let silence = self.silence();
         let mut coverage = Coverage::new();
         let asked = |(host, labels): &(&String, &Vec<String>)| self.scope.contains(host, labels);
@@ -392,6 +401,10 @@ impl Walk {
         }
         for gap in std::mem::take(&mut self.gaps) {
             coverage.add_gap(gap);
+        }
+        // Before what follows from it: the first gap is the reason that people read.
+        if let Some(problem) = inventory.problem.take() {
+            coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, problem));
         }
         for host in self.scope.hosts.iter().filter(|host| !inventory.hosts.contains_key(*host)) {
             if !self.hosts.contains(host) {
@@ -408,8 +421,8 @@ impl Walk {
                 coverage.add_gap(CoverageGap::new(GapKind::TargetMissing, message));
             }
         }
-        if let Some(problem) = inventory.problem {
-            coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, problem));
+        if self.cursor.has_jumped() {
+            coverage.add_gap(CoverageGap::new(GapKind::Shifted, JUMPED));
         }
         coverage.with_unknown(std::mem::take(self.mapper.unknown_mut()))
     }
@@ -424,8 +437,6 @@ impl Walk {
             Some("the service was asked for one host by a parameter that is a guess")
         } else if !self.client.settings().parameters.is_empty() {
             Some("the service was asked with parameters whose effect is unknown")
-        } else if self.cursor.has_jumped() {
-            Some("the service's end offset lies beyond the records that it sent")
         } else {
             None
         }

@@ -124,19 +124,29 @@ impl Webhook {
             return refuse(ErrorKind::Decode, "the body is no JSON object");
         };
         fields.remove(&self.field);
-        fields.values_mut().for_each(|value| hide(value, secret));
+        hide_within(&mut fields, secret);
         Ok(WebhookEvent { fields })
     }
 }
 
-/// Takes the secret out of every text, in case a template repeats it.
+/// Takes the secret out of every text, name and number, in case a template repeats it.
 fn hide(value: &mut Value, secret: &str) {
     match value {
         Value::String(text) if text.contains(secret) => *text = text.replace(secret, MASK),
+        // A secret may be all digits: the body's field is read as a number, too.
+        Value::Number(number) if number.to_string().contains(secret) => *value = MASK.into(),
         Value::Array(items) => items.iter_mut().for_each(|item| hide(item, secret)),
-        Value::Object(map) => map.values_mut().for_each(|item| hide(item, secret)),
+        Value::Object(map) => hide_within(map, secret),
         _ => {}
     }
+}
+
+fn hide_within(fields: &mut Map<String, Value>, secret: &str) {
+    if fields.keys().any(|name| name.contains(secret)) {
+        let named = std::mem::take(fields).into_iter();
+        *fields = named.map(|(name, value)| (name.replace(secret, MASK), value)).collect();
+    }
+    fields.values_mut().for_each(|value| hide(value, secret));
 }
 
 impl fmt::Debug for Webhook {
@@ -279,5 +289,18 @@ mod tests {
         assert!(!shown.contains("7f3a"), "{shown}");
         assert!(shown.contains("company_id"), "{shown}");
         assert!(!format!("{:?}", Webhook::new(SECRET)).contains("7f3a"));
+    }
+
+    #[test]
+    fn neither_names_nor_numbers_spread_the_secret() {
+        let body = json!({SECRET: 1, "deep": [{format!("x-{SECRET}"): {"host": "a.example"}}]});
+        let event =
+            Webhook::new(SECRET).verify([("x-webhook-token", SECRET)], body.to_string().as_bytes()).unwrap();
+        assert_eq!(event.fields()["***"], 1);
+        assert_eq!(event.fields()["deep"], json!([{"x-***": {"host": "a.example"}}]));
+
+        let body = br#"{"token": 4711123456789, "again": 4711123456789, "company_id": 7}"#;
+        let event = Webhook::new("4711123456789").verify(NONE, body).unwrap();
+        assert_eq!(Value::Object(event.fields().clone()), json!({"again": "***", "company_id": 7}));
     }
 }

@@ -72,6 +72,16 @@ async fn an_end_offset_beyond_the_records_proves_nothing() {
     let import = import(&client, FindingQuery::all()).await.unwrap();
     assert_eq!(import.ids(), ["g000", "g001", "g002", "g003", "g006", "g007", "g008", "g009"]);
     assert!(import.silence("a.example").unwrap().contains("end offset"));
+    assert!(!import.coverage.is_complete(), "what was passed over may have been something");
+}
+
+#[tokio::test]
+async fn a_list_that_is_empty_when_read_once_more_closes_nothing() {
+    let (fake, client) = serve(FakeSalt::builder(), one_host(10), 4).await;
+    fake.edit_after(Route::ListGaps, 1, |tenant| tenant.gaps.clear());
+    let import = import(&client, FindingQuery::all()).await.unwrap();
+    assert_eq!(import.ids().len(), 4);
+    assert!(import.silence("a.example").unwrap().contains("perm-viewer"));
 }
 
 #[tokio::test]

@@ -151,12 +151,15 @@ impl TenableWasClientBuilder {
     }
 
     fn user_agent(&self) -> Result<String> {
-        for part in [&self.vendor, &self.product, &self.version] {
+        for (name, part) in [("vendor", &self.vendor), ("product", &self.product), ("version", &self.version)]
+        {
             let fits = |c: char| c.is_ascii_graphic() || c == ' ';
             if part.trim().is_empty() || !part.chars().all(fits) || part.contains([';', '(', ')']) {
                 return Err(Error::new(
                     ErrorKind::Config,
-                    format!("{part:?} cannot stand in the user agent: visible ASCII without ; ( ) is needed"),
+                    format!(
+                        "the integration's {name} cannot stand in the user agent: visible ASCII without ; ( ) is needed"
+                    ),
                 ));
             }
         }

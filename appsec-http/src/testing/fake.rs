@@ -2,7 +2,7 @@
 //! to one function. What the service answers is the fake's own.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -11,8 +11,6 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::oneshot;
-
-use super::listen;
 
 /// Nothing that a client of a test sends is bigger.
 const MAX_BODY: usize = 4 << 20;
@@ -214,6 +212,9 @@ pub struct Server {
 }
 
 impl Server {
+    /// Where a server listens that may listen anywhere: on a free port of loopback.
+    pub const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
     /// Starts a server that hands each request with its whole body on. A body of more than 4 MiB is answered with 413 here.
     ///
     /// # Errors
@@ -223,7 +224,19 @@ impl Server {
         H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output: IntoResponse> + Send + 'static,
     {
-        let listener = listen().await?;
+        Self::start_at(Self::ANYWHERE, handler).await
+    }
+
+    /// The same, at an address that is told.
+    ///
+    /// # Errors
+    /// When the port cannot be bound.
+    pub async fn start_at<H, F>(address: SocketAddr, handler: H) -> io::Result<Self>
+    where
+        H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output: IntoResponse> + Send + 'static,
+    {
+        let listener = tokio::net::TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let app = Router::new().fallback(move |request: axum::extract::Request| {
             let handler = handler.clone();

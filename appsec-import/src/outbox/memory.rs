@@ -107,4 +107,17 @@ impl Outbox for MemoryOutbox {
         (message.state, message.attempts, message.due_at) = (MessageState::Pending, 0, now);
         Ok(())
     }
+
+    async fn clear_delivered(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        let mut kept = self.lock();
+        let is_old = |message: &&Message| message.state == MessageState::Delivered && message.due_at < before;
+        let mut old: Vec<_> =
+            kept.values().filter(is_old).map(|message| (message.due_at, message.id.clone())).collect();
+        old.sort();
+        old.truncate(limit);
+        for (_, id) in &old {
+            kept.remove(id);
+        }
+        Ok(old.len() as u64)
+    }
 }

@@ -37,13 +37,6 @@ struct RuleRow {
     body: String,
 }
 
-#[derive(Debug, Serialize)]
-struct DetailRow {
-    place: i64,
-    rule: String,
-    body: String,
-}
-
 /// Which finding a staged sighting is.
 #[derive(Debug, Serialize)]
 pub(super) struct SeenRow {
@@ -167,7 +160,7 @@ impl SqlStore {
                 (Some(body), Some(rule)) => seen_as(&kept.finding, rule.clone(), parse(&body, "a finding")?),
                 _ => bare(line, &kept.finding),
             };
-            Ok(StoredFinding::new(kept.id, kept.finding, finding))
+            Ok(StoredFinding::new(kept.id, kept.finding, kept.change, finding))
         });
         findings.collect()
     }
@@ -177,8 +170,7 @@ impl SqlStore {
         let mut ids: Vec<_> = ids.collect();
         ids.sort_unstable();
         ids.dedup();
-        let text =
-            "SELECT r.id AS id, r.body AS body FROM {words:1} AS wanted JOIN rule r ON r.id = wanted.value";
+        let text = "SELECT r.id AS id, r.body AS body FROM {words:1} AS wanted CROSS JOIN rule r WHERE r.id = wanted.value";
         let rows = self.rows(text, args![json(&ids)?]).await?;
         let rules = rows.iter().map(|row| {
             let body: String = get(row, "body")?;
@@ -240,18 +232,10 @@ impl Tx {
     ) -> Result<()> {
         let details = sightings.iter_mut().zip(places).filter_map(|(sighting, place)| {
             let Detail { rule, body } = sighting.detail.take()?;
-            Some(DetailRow { place: *place, rule, body })
+            Some(args![run.line, run.number, *place, rule, body])
         });
-        let rows: Vec<_> = details.collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let write = "INSERT INTO staged_detail (line, run, place, rule, body)
-                     SELECT $1, $2, CAST(value->>'place' AS BIGINT), value->>'rule', value->>'body'
-                     FROM {rows:3} WHERE true
-                     ON CONFLICT (line, run, place) DO UPDATE SET rule = excluded.rule, body = excluded.body";
-        self.run(write, args![run.line, run.number, json(&rows)?]).await?;
-        Ok(())
+        let again = "ON CONFLICT (line, run, place) DO UPDATE SET rule = excluded.rule, body = excluded.body";
+        self.insert("staged_detail (line, run, place, rule, body)", details.collect(), again).await
     }
 
     /// Keeps the staged details for good, where they changed.
@@ -261,9 +245,8 @@ impl Tx {
         }
         let write = "INSERT INTO detail (line, finding, rule, body)
                      SELECT $1, CAST(seen.value->>'finding' AS BIGINT), s.rule, s.body
-                     FROM {rows:3} AS seen JOIN staged_detail s
-                         ON s.line = $1 AND s.run = $2 AND s.place = CAST(seen.value->>'place' AS BIGINT)
-                     WHERE true
+                     FROM {rows:3} AS seen CROSS JOIN staged_detail s
+                     WHERE s.line = $1 AND s.run = $2 AND s.place = CAST(seen.value->>'place' AS BIGINT)
                      ON CONFLICT (line, finding) DO UPDATE SET rule = excluded.rule, body = excluded.body
                          WHERE detail.rule <> excluded.rule OR detail.body <> excluded.body";
         self.run(write, args![run.line, run.number, json(&seen)?]).await?;

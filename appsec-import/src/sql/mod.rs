@@ -5,8 +5,12 @@ mod outbox;
 mod read;
 mod rows;
 mod runs;
+#[cfg(feature = "schedule")]
+mod schedule;
 mod schema;
 mod stage;
+#[cfg(feature = "worker")]
+mod turns;
 mod verdict;
 
 use std::collections::HashSet;
@@ -23,12 +27,14 @@ use sqlx::{Any, AnyPool, AssertSqlSafe, Row};
 
 use crate::explain::Explanation;
 use crate::line::ImportLine;
-use crate::outbox::Subscription;
+use crate::outbox::{Message, Outbox, Subscription};
 use crate::reconcile::KnownFinding;
 use crate::store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
 use crate::summary::Summary;
 
 pub(crate) use detail::Detail;
+#[cfg(feature = "worker")]
+pub(crate) use turns::{ConnectionLimit, DueLine, Start, StartedTurn};
 
 /// A store in SQLite (feature `sqlite`) or PostgreSQL (feature `postgres`), told apart by the URL.
 ///
@@ -50,6 +56,9 @@ pub(crate) use detail::Detail;
 pub struct SqlStore {
     pool: AnyPool,
     dialect: Dialect,
+    /// As it was given; may hold a password.
+    #[cfg(feature = "worker")]
+    url: Arc<str>,
     /// Digests of rules that the store is known to have.
     rules: Arc<Mutex<HashSet<String>>>,
 }
@@ -100,9 +109,10 @@ impl Dialect {
 }
 
 /// A parameter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Arg {
     Int(i64),
+    OptInt(Option<i64>),
     Text(String),
     OptText(Option<String>),
 }
@@ -110,6 +120,12 @@ enum Arg {
 impl From<i64> for Arg {
     fn from(number: i64) -> Self {
         Self::Int(number)
+    }
+}
+
+impl From<Option<i64>> for Arg {
+    fn from(number: Option<i64>) -> Self {
+        Self::OptInt(number)
     }
 }
 
@@ -143,6 +159,7 @@ fn query(dialect: Dialect, text: &str, args: Vec<Arg>) -> Query {
     for arg in args {
         query = match arg {
             Arg::Int(number) => query.bind(number),
+            Arg::OptInt(number) => query.bind(number),
             Arg::Text(text) => query.bind(text),
             Arg::OptText(text) => query.bind(text),
         };
@@ -167,6 +184,34 @@ impl Tx {
         query(self.dialect, text, args).fetch_all(&mut *self.inner).await.map_err(db)
     }
 
+    /// Inserts rows, many by one statement: `into` names the table and its columns, `conflict` is what follows the values.
+    ///
+    /// Values as parameters and not as one JSON text: SQLite would read that anew for each column.
+    async fn insert(&mut self, into: &str, mut rows: Vec<Vec<Arg>>, conflict: &str) -> Result<()> {
+        while let Some(width) = rows.first().map(Vec::len) {
+            // Few different lengths, so that a connection prepares each statement once.
+            let count = [64, 16, 4, 1].into_iter().find(|count| *count <= rows.len()).unwrap_or(1);
+            let mut text = format!("INSERT INTO {into} VALUES ");
+            for place in 0..count * width {
+                text.push_str(match place {
+                    0 => "(",
+                    _ if place % width == 0 => "), (",
+                    _ => ", ",
+                });
+                match self.dialect {
+                    // Without numbers: a driver looks each numbered one up among all of them.
+                    Dialect::Sqlite => text.push('?'),
+                    Dialect::Postgres => text.push_str(&format!("${}", place + 1)),
+                }
+            }
+            text.push_str(") ");
+            text.push_str(conflict);
+            let args = rows.drain(..count).flatten().collect();
+            self.run(&text, args).await?;
+        }
+        Ok(())
+    }
+
     async fn row(&mut self, text: &str, args: Vec<Arg>) -> Result<Option<AnyRow>> {
         Ok(self.rows(text, args).await?.into_iter().next())
     }
@@ -189,7 +234,7 @@ impl SqlStore {
     ///
     /// # Errors
     /// `Config` for a URL of another kind, or of a database whose feature is not compiled in; `Transport` when the database cannot be
-    /// reached; `Unexpected` for a store of a later version.
+    /// reached; `Unsupported` for a store of a later version, which is left as it is.
     pub async fn connect(url: &str) -> Result<Self> {
         let (dialect, url) = dialect_of(url)?;
         // Fails when the application installed its own set: then that set decides.
@@ -201,7 +246,14 @@ impl SqlStore {
         ]);
         let options = AnyPoolOptions::new().max_connections(8).after_connect(move |connection, _| {
             Box::pin(async move {
-                if dialect == Dialect::Sqlite {
+                if dialect == Dialect::Postgres {
+                    // All statements are pages and look-ups by an index. Without statistics, as after a first batch, the planner
+                    // would rather read tables whole for each page.
+                    // A process that stalls inside a transaction would hold its rows from whoever takes over.
+                    let set = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+                               SET idle_in_transaction_session_timeout = 10000";
+                    sqlx::raw_sql(set).execute(connection).await?;
+                } else {
                     // With WAL, `NORMAL` loses no transaction when the process dies, and none half when the machine does.
                     let set = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=60000; \
                                PRAGMA cache_size=-16384; PRAGMA journal_size_limit=67108864";
@@ -211,9 +263,20 @@ impl SqlStore {
             })
         });
         let pool = options.connect(&url).await.map_err(db)?;
-        let store = Self { pool, dialect, rules: Arc::default() };
+        let store = Self {
+            pool,
+            dialect,
+            #[cfg(feature = "worker")]
+            url: url.into(),
+            rules: Arc::default(),
+        };
         store.migrate().await?;
         Ok(store)
+    }
+
+    #[cfg(feature = "worker")]
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Closes all connections, and waits for it.
@@ -330,6 +393,10 @@ impl Store for SqlStore {
 
     async fn conclude(&self, run: &Run, coverage: &Coverage, to: &[Subscription]) -> Result<Summary> {
         self.judge_run(run, coverage, Some(to)).await
+    }
+
+    async fn tell(&self, messages: &[Message]) -> Result<()> {
+        Outbox::enqueue(self, messages).await
     }
 
     async fn release(&self, run: &Run) -> Result<()> {

@@ -145,4 +145,13 @@ impl Outbox for SqlStore {
         }
         Ok(())
     }
+
+    async fn clear_delivered(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        let mut tx = self.transaction().await?;
+        let gone = "DELETE FROM outbox WHERE id IN (
+                        SELECT id FROM outbox WHERE state = 'delivered' AND due_at < $1 ORDER BY due_at, id LIMIT $2)";
+        let cleared = tx.run(gone, args![millis(before), limit_of(limit)]).await?;
+        tx.commit().await?;
+        Ok(cleared)
+    }
 }

@@ -1,38 +1,18 @@
 //! Findings as rows.
 
-use appsec_core::{Fingerprint, PartitionKey, Result, Severity, Timestamp};
+use appsec_core::{PartitionKey, Result, Severity, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 
-use super::{Tx, args, get, json, parse, unreadable};
-use crate::judge::{Change, State};
+use super::{Arg, Tx, args, get, json, parse, unreadable};
+use crate::judge::Change;
 use crate::reconcile::{KnownFinding, Outcome};
 
 /// The columns of a finding, in the order of the statements below.
 pub(super) const COLUMNS: &str =
     "f.id, f.fingerprint, f.aliases, f.state, f.decision, f.severity, f.status, f.partition, f.title,
     f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason";
-
-/// A finding as it is written.
-#[derive(Debug, Serialize)]
-struct FindingRow<'a> {
-    id: i64,
-    fingerprint: Fingerprint,
-    aliases: String,
-    state: State,
-    decision: Option<String>,
-    severity: &'a Severity,
-    status: Option<&'a str>,
-    partition: &'a PartitionKey,
-    title: &'a str,
-    place: &'a str,
-    first_seen: Timestamp,
-    last_seen: Timestamp,
-    closed_at: Option<Timestamp>,
-    change: Change,
-    reason: Option<&'a str>,
-}
 
 /// A finding as it is kept, and what the last run meant for it.
 #[derive(Debug)]
@@ -80,44 +60,37 @@ pub(super) fn kept(row: &AnyRow) -> Result<Kept> {
 impl Tx {
     /// Writes findings, known and new, with their verdicts.
     pub(super) async fn write_findings(&mut self, line: i64, outcomes: &[(i64, Outcome)]) -> Result<()> {
-        let rows = outcomes.iter().map(|(id, outcome)| row(*id, outcome)).collect::<Result<Vec<_>>>()?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let write = "INSERT INTO finding (line, id, fingerprint, aliases, state, decision, severity, status, partition,
-                title, place, first_seen, last_seen, closed_at, change, reason)
-            SELECT $1, CAST(value->>'id' AS BIGINT), value->>'fingerprint', value->>'aliases', value->>'state',
-                value->>'decision', value->>'severity', value->>'status', value->>'partition', value->>'title',
-                value->>'place', value->>'first_seen', value->>'last_seen', value->>'closed_at', value->>'change',
-                value->>'reason'
-            FROM {rows:2} WHERE true
-            ON CONFLICT (line, id) DO UPDATE SET fingerprint = excluded.fingerprint, aliases = excluded.aliases,
-                state = excluded.state, severity = excluded.severity, status = excluded.status,
-                partition = excluded.partition, title = excluded.title, place = excluded.place,
-                first_seen = excluded.first_seen, last_seen = excluded.last_seen, closed_at = excluded.closed_at,
-                change = excluded.change, reason = excluded.reason";
-        self.run(write, args![line, json(&rows)?]).await?;
-        Ok(())
+        let rows = outcomes.iter().map(|(id, outcome)| row(line, *id, outcome)).collect::<Result<_>>()?;
+        let into = "finding (line, id, fingerprint, aliases, state, decision, severity, status, partition, title, place,
+            first_seen, last_seen, closed_at, change, reason)";
+        let again = "ON CONFLICT (line, id) DO UPDATE SET fingerprint = excluded.fingerprint, aliases = excluded.aliases,
+            state = excluded.state, severity = excluded.severity, status = excluded.status,
+            partition = excluded.partition, title = excluded.title, place = excluded.place,
+            first_seen = excluded.first_seen, last_seen = excluded.last_seen, closed_at = excluded.closed_at,
+            change = excluded.change, reason = excluded.reason";
+        self.insert(into, rows, again).await
     }
 }
 
-fn row(id: i64, outcome: &Outcome) -> Result<FindingRow<'_>> {
+/// A finding as it is written.
+fn row(line: i64, id: i64, outcome: &Outcome) -> Result<Vec<Arg>> {
     let finding = &outcome.finding;
-    Ok(FindingRow {
+    Ok(args![
+        line,
         id,
-        fingerprint: finding.fingerprint,
-        aliases: json(&finding.aliases)?,
-        state: finding.state,
-        decision: finding.decision.map(|decision| word(&decision)).transpose()?,
-        severity: &finding.severity,
-        status: finding.status.as_ref().map(appsec_core::FindingStatus::as_str),
-        partition: &finding.partition,
-        title: &finding.title,
-        place: &finding.place,
-        first_seen: finding.first_seen,
-        last_seen: finding.last_seen,
-        closed_at: finding.closed_at,
-        change: outcome.change,
-        reason: outcome.reason.as_deref(),
-    })
+        finding.fingerprint.to_string(),
+        json(&finding.aliases)?,
+        word(&finding.state)?,
+        finding.decision.map(|decision| word(&decision)).transpose()?,
+        finding.severity.as_str(),
+        finding.status.as_ref().map(|status| status.as_str().to_owned()),
+        finding.partition.as_str(),
+        finding.title.as_str(),
+        finding.place.as_str(),
+        finding.first_seen.to_string(),
+        finding.last_seen.to_string(),
+        finding.closed_at.map(|at| at.to_string()),
+        word(&outcome.change)?,
+        outcome.reason.clone(),
+    ])
 }

@@ -9,7 +9,7 @@ use crate::outbox::{LineNote, RunNote};
 use crate::store::{Claim, Run};
 
 /// A run that is under way, or was left.
-const OPEN: &str = "open";
+pub(super) const OPEN: &str = "open";
 /// A run whose verdict is given.
 pub(super) const DONE: &str = "done";
 /// A dry run: it keeps nobody from the line.
@@ -23,6 +23,13 @@ impl SqlStore {
         let now = millis(Timestamp::now());
         let lease = lease_until(claim.lease);
         let mut tx = self.transaction().await?;
+        if let Some(turn) = &claim.turn {
+            // Holds the row: whoever takes the next turn waits until the run is begun.
+            let hold = "UPDATE scheduled SET fence = fence WHERE name = $1 AND fence = $2";
+            if tx.run(hold, args![turn.name.as_str(), turn.fence]).await? == 0 {
+                return Err(lost());
+            }
+        }
         let id = tx.line(line).await?;
         tx.sweep(id, now).await?;
         let open = "SELECT number, fence, started_at, lease_until, scan, query, resume, gaps FROM run

@@ -5,7 +5,7 @@ use appsec_core::{Error, ErrorKind, Result};
 use super::{Dialect, SqlStore, Tx, args, get};
 
 /// One list of statements for each version of the store, in order. What has been released is never edited: a change is a new list.
-const MIGRATIONS: [&[&str]; 2] = [
+const MIGRATIONS: [&[&str]; 4] = [
     &[
         "CREATE TABLE line (
         id {serial},
@@ -119,6 +119,37 @@ const MIGRATIONS: [&[&str]; 2] = [
         PRIMARY KEY (line, run, place)
     )",
     ],
+    // Delivered messages are cleared by age, whatever their endpoint.
+    &["CREATE INDEX outbox_delivered ON outbox (due_at) WHERE state = 'delivered'"],
+    &[
+        // Times are milliseconds. `queued_at` is set while a job of the line waits or runs.
+        "CREATE TABLE scheduled (
+        name TEXT NOT NULL PRIMARY KEY,
+        body TEXT NOT NULL,
+        line TEXT NOT NULL,
+        connection TEXT NOT NULL,
+        target TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        enabled BIGINT NOT NULL,
+        due_at BIGINT,
+        put_off_to BIGINT NOT NULL DEFAULT 0,
+        tries BIGINT NOT NULL DEFAULT 0,
+        queued_at BIGINT,
+        fence BIGINT NOT NULL DEFAULT 0,
+        hinted BIGINT NOT NULL DEFAULT 0,
+        watermark BIGINT,
+        complete_at BIGINT,
+        ended_at BIGINT,
+        last_error TEXT
+    ){clustered}",
+        "CREATE INDEX scheduled_by_due ON scheduled (due_at)",
+        "CREATE TABLE connection_state (
+        name TEXT NOT NULL PRIMARY KEY,
+        closed_to BIGINT NOT NULL,
+        failures BIGINT NOT NULL,
+        reason TEXT NOT NULL
+    ){clustered}",
+    ],
 ];
 
 /// Any number: it keeps two processes from migrating one PostgreSQL database at a time.
@@ -139,11 +170,11 @@ impl SqlStore {
         };
         let done = usize::try_from(version).unwrap_or(usize::MAX);
         if done > MIGRATIONS.len() {
-            return Err(Error::new(
-                ErrorKind::Unexpected,
-                format!("the store is of version {version}, this program knows {}", MIGRATIONS.len()),
-            )
-            .with_operation("import store"));
+            let known = MIGRATIONS.len();
+            let message = format!(
+                "the store is of version {version}, and this program knows those up to {known}: use a later program"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message).with_operation("import store"));
         }
         for statements in MIGRATIONS.iter().skip(done) {
             self.apply(&mut tx, statements).await?;

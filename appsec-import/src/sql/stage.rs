@@ -3,30 +3,13 @@
 use std::collections::HashMap;
 
 use appsec_core::{FindingBatch, Fingerprint, Result};
-use serde::Serialize;
 
 use super::detail::Rules;
-use super::{SqlStore, Tx, args, get, json, lost, parse};
+use super::{Arg, SqlStore, Tx, args, get, json, lost, parse};
 use crate::fold::{Folder, Sighting};
 use crate::store::Run;
 
-/// A sighting as it is staged.
-#[derive(Debug, Serialize)]
-struct StagedRow {
-    place: i64,
-    /// The known finding that it is, unless an earlier sighting is.
-    found: Option<i64>,
-    /// 1 when its fingerprint is that of a known finding.
-    taken: u8,
-    body: String,
-}
-
-/// What a sighting is found by. Ids and fingerprints are told apart by their first letter.
-#[derive(Debug, Serialize)]
-struct KeyRow {
-    key: String,
-    place: i64,
-}
+// What a sighting is found by: ids and fingerprints, told apart by their first letter.
 
 fn fingerprint_key(fingerprint: Fingerprint) -> String {
     format!("f{fingerprint}")
@@ -79,24 +62,19 @@ impl Tx {
         }
         let keys = by_fingerprint.iter().map(|(fingerprint, at)| (fingerprint_key(*fingerprint), *at));
         let keys = keys.chain(by_alias.iter().map(|(alias, at)| (alias_key(alias), *at)));
-        let keys: Vec<_> =
-            keys.filter_map(|(key, at)| places.get(at).map(|place| KeyRow { key, place: *place })).collect();
+        let keys: Vec<_> = keys
+            .filter_map(|(key, at)| places.get(at).map(|place| args![run.line, run.number, key, *place]))
+            .collect();
         if keys.len() > known_keys {
-            let write = "INSERT INTO staged_key (line, run, key, place)
-                         SELECT $1, $2, value->>'key', CAST(value->>'place' AS BIGINT) FROM {rows:3} WHERE true
-                         ON CONFLICT (line, run, key) DO NOTHING";
-            self.run(write, args![run.line, run.number, json(&keys)?]).await?;
+            let into = "staged_key (line, run, key, place)";
+            self.insert(into, keys, "ON CONFLICT (line, run, key) DO NOTHING").await?;
         }
         let mut sightings = folder.into_sightings();
         self.stage_details(run, &mut sightings, &places).await?;
         let rows = self.match_known(run, sightings, &places).await?;
-        let write = "INSERT INTO staged (line, run, place, found, taken, body)
-                     SELECT $1, $2, CAST(value->>'place' AS BIGINT), CAST(value->>'found' AS BIGINT),
-                         CAST(value->>'taken' AS BIGINT), value->>'body'
-                     FROM {rows:3} WHERE true
-                     ON CONFLICT (line, run, place) DO UPDATE
-                         SET found = excluded.found, taken = excluded.taken, body = excluded.body";
-        self.run(write, args![run.line, run.number, json(&rows)?]).await?;
+        let again = "ON CONFLICT (line, run, place) DO UPDATE
+                     SET found = excluded.found, taken = excluded.taken, body = excluded.body";
+        self.insert("staged (line, run, place, found, taken, body)", rows, again).await?;
         Ok(next)
     }
 
@@ -108,9 +86,9 @@ impl Tx {
             keys.extend(sighting.aliases.iter().map(|alias| alias_key(alias)));
         }
         let find = "SELECT k.key AS key, s.place AS place, s.body AS body
-                    FROM {words:3} AS wanted
-                    JOIN staged_key k ON k.line = $1 AND k.run = $2 AND k.key = wanted.value
-                    JOIN staged s ON s.line = k.line AND s.run = k.run AND s.place = k.place";
+                    FROM {words:3} AS wanted CROSS JOIN staged_key k CROSS JOIN staged s
+                    WHERE k.line = $1 AND k.run = $2 AND k.key = wanted.value
+                        AND s.line = k.line AND s.run = k.run AND s.place = k.place";
         let rows = self.rows(find, args![run.line, run.number, json(&keys)?]).await?;
         let (mut folder, mut places, mut at) = (Folder::default(), Vec::new(), HashMap::new());
         for row in rows {
@@ -134,31 +112,30 @@ impl Tx {
         Ok((folder, places))
     }
 
-    /// Which known findings the sightings are: by the first id that is known, else by fingerprint. What is known does not change
-    /// between staging and verdict, since one run at a time holds the line.
+    /// The sightings as they are staged, with the known findings that they are: by the first id that is known, else by fingerprint. What is known does not change
+    /// between staging and verdict, since one run at a time holds the line. In all of these, `CROSS JOIN` keeps SQLite from reading the
+    /// list anew for each row of the table.
     async fn match_known(
         &mut self,
         run: &Run,
         sightings: Vec<Sighting>,
         places: &[i64],
-    ) -> Result<Vec<StagedRow>> {
+    ) -> Result<Vec<Vec<Arg>>> {
         let aliases: Vec<_> = sightings.iter().flat_map(|sighting| &sighting.aliases).collect();
-        let by_alias = "SELECT a.alias AS key, MIN(a.finding) AS finding FROM {words:2} AS wanted
-                        JOIN finding_alias a ON a.line = $1 AND a.alias = wanted.value GROUP BY a.alias";
+        let by_alias = "SELECT a.alias AS key, MIN(a.finding) AS finding FROM {words:2} AS wanted CROSS JOIN finding_alias a
+                        WHERE a.line = $1 AND a.alias = wanted.value GROUP BY a.alias";
         let by_alias = self.found(by_alias, run.line, json(&aliases)?).await?;
         let fingerprints: Vec<_> = sightings.iter().map(|sighting| sighting.fingerprint).collect();
-        let by_fingerprint = "SELECT f.fingerprint AS key, MIN(f.id) AS finding FROM {words:2} AS wanted
-                              JOIN finding f ON f.line = $1 AND f.fingerprint = wanted.value GROUP BY f.fingerprint";
+        let by_fingerprint =
+            "SELECT f.fingerprint AS key, MIN(f.id) AS finding FROM {words:2} AS wanted CROSS JOIN finding f
+                              WHERE f.line = $1 AND f.fingerprint = wanted.value GROUP BY f.fingerprint";
         let by_fingerprint = self.found(by_fingerprint, run.line, json(&fingerprints)?).await?;
         let rows = sightings.into_iter().zip(places).map(|(sighting, place)| {
             let same_print = by_fingerprint.get(&sighting.fingerprint.to_string()).copied();
             let same_id = sighting.aliases.iter().find_map(|alias| by_alias.get(alias)).copied();
-            Ok(StagedRow {
-                place: *place,
-                found: same_id.or(same_print),
-                taken: u8::from(same_print.is_some()),
-                body: json(&sighting)?,
-            })
+            // The known finding that it is, unless an earlier sighting is; and whether its fingerprint is that of a known one.
+            let (found, taken) = (same_id.or(same_print), i64::from(same_print.is_some()));
+            Ok(args![run.line, run.number, *place, found, taken, json(&sighting)?])
         });
         rows.collect()
     }

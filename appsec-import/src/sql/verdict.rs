@@ -1,35 +1,21 @@
 //! The verdict, page by page in one transaction. What it decides is decided by the same functions as in `reconcile`.
 
 use appsec_core::{Coverage, Result, Timestamp};
-use serde::Serialize;
 
 use super::detail::SeenRow;
 use super::rows::{COLUMNS, Kept, kept, word};
 use super::runs::DONE;
-use super::{SqlStore, Tx, args, get, json, lost, parse};
+use super::{Arg, SqlStore, Tx, args, get, json, lost, parse};
 use crate::explain::Verdict;
 use crate::fold::Sighting;
 use crate::outbox::{EventBatcher, Subscription, messages_of};
 use crate::reconcile::{Outcome, not_seen, seen_again, seen_first};
 use crate::store::Run;
 use crate::summary::{Summary, Tally};
+use crate::telemetry::Verdicts;
 
 /// Findings in one page.
 const PAGE: i64 = 512;
-
-#[derive(Debug, Serialize)]
-struct HistoryRow {
-    finding: i64,
-    state: String,
-    change: String,
-    reason: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct AliasRow<'a> {
-    alias: &'a str,
-    finding: i64,
-}
 
 /// A verdict under way.
 struct Judging<'a> {
@@ -39,6 +25,7 @@ struct Judging<'a> {
     to: Option<&'a [Subscription]>,
     events: EventBatcher,
     tally: Tally,
+    verdicts: Verdicts,
     /// How many findings were known before; the numbers of new ones follow.
     known: i64,
     new: i64,
@@ -61,12 +48,13 @@ impl SqlStore {
             to,
             events: EventBatcher::new(run.note.clone(), run.started_at),
             tally: Tally::default(),
+            verdicts: Verdicts::default(),
             known: get(&row.ok_or_else(lost)?, "findings")?,
             new: 0,
         };
         judging.seen(&mut tx).await?;
         judging.unseen(&mut tx).await?;
-        let Judging { events, tally, known, new, .. } = judging;
+        let Judging { events, tally, verdicts, known, new, .. } = judging;
         let summary = tally.summary();
         let Some(to) = to else {
             tx.rollback().await?;
@@ -81,6 +69,7 @@ impl SqlStore {
         let (at, kept_coverage) = (Timestamp::now().to_string(), json(coverage)?);
         tx.run(end, args![run.line, run.number, DONE, at, json(&summary)?, kept_coverage]).await?;
         tx.commit().await?;
+        verdicts.tell(&run.note.line.scanner);
         self.clear(run).await;
         Ok(summary)
     }
@@ -114,7 +103,7 @@ impl Judging<'_> {
             let rows = tx.rows(&text, args![self.run.line, self.run.number, after, PAGE]).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = get(last, "at")?;
-            let mut page = Page::default();
+            let mut page = Page::of(self.run);
             for row in &rows {
                 let body: String = get(row, "body")?;
                 let sighting: Sighting = parse(&body, "a sighting")?;
@@ -146,7 +135,7 @@ impl Judging<'_> {
         let mut after = 0;
         loop {
             let rows = tx.rows(&text, args![self.run.line, self.run.number, after, self.known, PAGE]).await?;
-            let mut page = Page::default();
+            let mut page = Page::of(self.run);
             for row in &rows {
                 let was = kept(row)?;
                 after = was.id;
@@ -160,10 +149,14 @@ impl Judging<'_> {
         }
     }
 
-    async fn write(&mut self, tx: &mut Tx, page: Page) -> Result<()> {
-        page.outcomes.iter().for_each(|(_, outcome)| self.tally.add(outcome));
-        let Some(to) = self.to else { return Ok(()) };
+    async fn write(&mut self, tx: &mut Tx, page: Page<'_>) -> Result<()> {
         for (_, outcome) in &page.outcomes {
+            self.tally.add(outcome);
+            self.verdicts.add(outcome);
+        }
+        let Some(to) = self.to else { return Ok(()) };
+        // What nobody wants is not made: masking texts costs more than all else here.
+        for (_, outcome) in page.outcomes.iter().filter(|_| !to.is_empty()) {
             let event = self.events.push(&outcome.finding, outcome.change, outcome.reason.as_deref());
             if let Some(event) = event {
                 tx.write_messages(&messages_of(&event, to)).await?;
@@ -178,22 +171,30 @@ impl Judging<'_> {
             .collect();
         tx.write_findings(self.run.line, &written).await?;
         tx.keep_details(self.run, &page.seen).await?;
-        tx.write_aliases(self.run.line, &page.aliases).await?;
-        tx.write_history(self.run, &page.history).await
+        let aliases = page.aliases.into_iter().map(|(alias, finding)| args![self.run.line, alias, finding]);
+        let once = "ON CONFLICT (line, alias, finding) DO NOTHING";
+        tx.insert("finding_alias (line, alias, finding)", aliases.collect(), once).await?;
+        tx.insert("history (line, finding, run, state, change, reason)", page.history, "").await
     }
 }
 
 /// A page of verdicts, and what of them is to be written.
-#[derive(Debug, Default)]
-struct Page {
+#[derive(Debug)]
+struct Page<'a> {
+    run: &'a Run,
     outcomes: Vec<(i64, Outcome)>,
     changed: Vec<bool>,
     seen: Vec<SeenRow>,
     aliases: Vec<(String, i64)>,
-    history: Vec<HistoryRow>,
+    history: Vec<Vec<Arg>>,
 }
 
-impl Page {
+impl<'a> Page<'a> {
+    fn of(run: &'a Run) -> Self {
+        let (outcomes, changed, seen) = (Vec::new(), Vec::new(), Vec::new());
+        Self { run, outcomes, changed, seen, aliases: Vec::new(), history: Vec::new() }
+    }
+
     fn first(&mut self, id: i64, outcome: Outcome) -> Result<()> {
         self.aliases.extend(outcome.finding.aliases.iter().map(|alias| (alias.clone(), id)));
         self.remember(id, &outcome)?;
@@ -218,38 +219,9 @@ impl Page {
     }
 
     fn remember(&mut self, finding: i64, outcome: &Outcome) -> Result<()> {
-        self.history.push(HistoryRow {
-            finding,
-            state: word(&outcome.finding.state)?,
-            change: word(&outcome.change)?,
-            reason: outcome.reason.clone(),
-        });
-        Ok(())
-    }
-}
-
-impl Tx {
-    async fn write_aliases(&mut self, line: i64, aliases: &[(String, i64)]) -> Result<()> {
-        if aliases.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<_> =
-            aliases.iter().map(|(alias, finding)| AliasRow { alias, finding: *finding }).collect();
-        let write = "INSERT INTO finding_alias (line, alias, finding)
-                     SELECT $1, value->>'alias', CAST(value->>'finding' AS BIGINT) FROM {rows:2} WHERE true
-                     ON CONFLICT (line, alias, finding) DO NOTHING";
-        self.run(write, args![line, json(&rows)?]).await?;
-        Ok(())
-    }
-
-    async fn write_history(&mut self, run: &Run, rows: &[HistoryRow]) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let write = "INSERT INTO history (line, finding, run, state, change, reason)
-                     SELECT $1, CAST(value->>'finding' AS BIGINT), $2, value->>'state', value->>'change', value->>'reason'
-                     FROM {rows:3} WHERE true";
-        self.run(write, args![run.line, run.number, json(&rows)?]).await?;
+        let (state, change) = (word(&outcome.finding.state)?, word(&outcome.change)?);
+        let reason = outcome.reason.clone();
+        self.history.push(args![self.run.line, finding, self.run.number, state, change, reason]);
         Ok(())
     }
 }

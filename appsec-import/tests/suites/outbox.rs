@@ -36,6 +36,7 @@ pub(crate) async fn check(outbox: &dyn Outbox) {
     claims(outbox).await;
     attempts(outbox).await;
     dead_letters(outbox).await;
+    clearing(outbox).await;
 }
 
 async fn claims(outbox: &dyn Outbox) {
@@ -115,4 +116,37 @@ async fn dead_letters(outbox: &dyn Outbox) {
     assert_eq!(claim_one(outbox, "dead", 200).await.id, back.id, "what was delivered can be sent again");
     let unknown = outbox.redeliver(&MessageId::new("msg_none"), at(200)).await.unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NotFound);
+}
+
+async fn clearing(outbox: &dyn Outbox) {
+    // What the parts above delivered goes first, in steps of the limit.
+    while outbox.clear_delivered(at(100_000), 2).await.unwrap() > 0 {}
+    let written: Vec<_> = (0..5).map(|second| message("clear", second)).collect();
+    outbox.enqueue(&written).await.unwrap();
+    // Claims that end at 60, 61, 62 and 63; the third message dies and the last one is never claimed.
+    for (second, message) in (0..4).zip(&written) {
+        let claimed = outbox.claim("clear", at(second), HOLD, 1).await.unwrap().remove(0);
+        assert_eq!(claimed.id, message.id);
+        if second == 2 {
+            outbox.failed(&claimed, "410 Gone", None).await.unwrap();
+        } else {
+            outbox.delivered(&claimed).await.unwrap();
+        }
+    }
+    let left = async || {
+        let mut left = Vec::new();
+        for (number, message) in written.iter().enumerate() {
+            if outbox.message(&message.id).await.unwrap().is_some() {
+                left.push(number);
+            }
+        }
+        left
+    };
+    assert_eq!(outbox.clear_delivered(at(60), 10).await.unwrap(), 0, "not before its time");
+    assert_eq!(outbox.clear_delivered(at(100), 0).await.unwrap(), 0);
+    assert_eq!(outbox.clear_delivered(at(62), 10).await.unwrap(), 2);
+    assert_eq!(left().await, [2, 3, 4]);
+    assert_eq!(outbox.clear_delivered(at(100_000), 1).await.unwrap(), 1);
+    assert_eq!(outbox.clear_delivered(at(100_000), 1).await.unwrap(), 0);
+    assert_eq!(left().await, [2, 4], "the dead and the pending stay, however old");
 }

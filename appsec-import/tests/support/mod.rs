@@ -3,11 +3,13 @@
 
 mod postgres;
 mod scripted;
+pub(crate) mod tenant;
 
 use appsec_core::{Finding, FindingStatus, Fingerprint, Location, PartitionKey, Rule, Severity, Timestamp};
 use appsec_import::{ImportLine, KnownFinding, Page, ScanConfiguration, SqlStore, Store};
 
 pub(crate) use postgres::Postgres;
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use scripted::{Script, ScriptedScanner};
 
 /// A store of its own, on a database that ends with it.

@@ -1,5 +1,6 @@
 //! A scanner that yields what a test says.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use appsec_core::{
@@ -22,6 +23,8 @@ pub(crate) struct Script {
     pub(crate) end: Option<Coverage>,
     /// Fails after so many batches.
     pub(crate) fails_after: Option<usize>,
+    /// As what it fails; `Server` where it is not said.
+    pub(crate) fails_as: Option<ErrorKind>,
 }
 
 impl Script {
@@ -43,6 +46,10 @@ pub(crate) struct ScriptedScanner {
     /// The queries that came.
     pub(crate) queries: Arc<Mutex<Vec<FindingQuery>>>,
     pub(crate) resume_expires: bool,
+    /// What a connection test says.
+    pub(crate) report: ConnectionReport,
+    /// How many connection tests were made.
+    pub(crate) tests: Arc<AtomicU32>,
     /// A pause before each batch.
     pub(crate) pause: std::time::Duration,
 }
@@ -57,6 +64,8 @@ impl ScriptedScanner {
             scripts: Arc::new(Mutex::new(scripts)),
             queries: Arc::default(),
             resume_expires: false,
+            report: ConnectionReport::new("memory", "memory:"),
+            tests: Arc::default(),
             pause: std::time::Duration::ZERO,
         }
     }
@@ -69,7 +78,8 @@ impl DastApiScanner for ScriptedScanner {
     }
 
     async fn test_connection(&self) -> ConnectionReport {
-        ConnectionReport::new("memory", "memory:")
+        self.tests.fetch_add(1, Ordering::SeqCst);
+        self.report.clone()
     }
 
     fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
@@ -87,7 +97,8 @@ impl DastApiScanner for ScriptedScanner {
         let mut events: Vec<Result<FindingEvent>> = Vec::new();
         for (number, batch) in script.batches.iter().enumerate() {
             if script.fails_after == Some(number) {
-                events.push(Err(Error::new(ErrorKind::Server, "503 Service Unavailable")));
+                let kind = script.fails_as.unwrap_or(ErrorKind::Server);
+                events.push(Err(Error::new(kind, "503 Service Unavailable")));
                 break;
             }
             if number < skip {

@@ -1,7 +1,10 @@
 //! How a fake is set up.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use appsec_http::testing::fake::Server;
 
 use super::oddity::Oddity;
 use super::server::FakeSalt;
@@ -60,6 +63,7 @@ pub(super) struct Settings {
 pub struct FakeBuilder {
     pub(super) settings: Settings,
     pub(super) tenant: Tenant,
+    pub(super) address: SocketAddr,
 }
 
 impl FakeBuilder {
@@ -79,7 +83,7 @@ impl FakeBuilder {
             writes_ignored: false,
             latency: Duration::ZERO,
         };
-        Self { settings, tenant: Tenant::new() }
+        Self { settings, tenant: Tenant::new(), address: Server::ANYWHERE }
     }
 
     /// Sets the token that it takes; `fake-salt-token` unless told otherwise.
@@ -166,10 +170,16 @@ impl FakeBuilder {
         self
     }
 
-    /// Starts it on a free port of loopback.
+    /// Listens at this address. A free port of loopback unless told otherwise.
+    pub fn with_address(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Starts it.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// When the port cannot be bound.
     pub async fn start(self) -> io::Result<FakeSalt> {
         FakeSalt::serve(self).await
     }

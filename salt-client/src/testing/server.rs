@@ -61,9 +61,10 @@ impl FakeSalt {
     }
 
     pub(super) async fn serve(builder: FakeBuilder) -> io::Result<Self> {
+        let address = builder.address;
         let state = Arc::new(Mutex::new(State::new(builder)));
         let shared = Arc::clone(&state);
-        let server = Server::start(move |request| handle(Arc::clone(&shared), request)).await?;
+        let server = Server::start_at(address, move |request| handle(Arc::clone(&shared), request)).await?;
         Ok(Self { state, server })
     }
 
@@ -162,7 +163,7 @@ impl FakeSalt {
 
 impl State {
     fn new(builder: FakeBuilder) -> Self {
-        let FakeBuilder { settings, tenant } = builder;
+        let FakeBuilder { settings, tenant, .. } = builder;
         Self { settings, tenant, faults: Faults::default(), revoked: false, calls: Vec::new() }
     }
 

@@ -28,6 +28,7 @@ use crate::export::{ExportOptions, KnownPlugins};
 use crate::wait::{Wait, WaitOptions};
 
 pub use imports::MAX_IMPORT_BYTES;
+pub(crate) use pages::{MAX_IDLE_PAGES, endless};
 pub use pages::{Order, PageQuery};
 pub use reports::ReportFindings;
 pub use vulnerabilities::VulnerabilityPage;

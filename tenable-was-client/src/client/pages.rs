@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::future::ready;
 use std::hash::Hash;
 
-use appsec_core::ErrorKind;
+use appsec_core::{Error, ErrorKind};
 use appsec_http::{Path, Repeat, Request, Result, paginate};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
@@ -123,6 +124,15 @@ pub(super) fn search<F>(
     page.on(Request::post(operation, path).with_repeat(Repeat::Always)).with_json(filter)
 }
 
+/// Pages in a row that may bring nothing but items that came before. A service that goes on like that does not page at all.
+pub(crate) const MAX_IDLE_PAGES: u32 = 3;
+
+/// The error for a service that does not page.
+pub(crate) fn endless() -> Error {
+    let message = format!("{MAX_IDLE_PAGES} pages in a row bring nothing new");
+    Error::new(ErrorKind::Unexpected, message)
+}
+
 /// Streams a listing page by page, each item once: offsets shift under a listing that changes, so that an item may come twice.
 ///
 /// The end is what the total says; an empty page ends it too, for where the total counts what the caller may not see. An order that the
@@ -138,7 +148,7 @@ where
     F: FnMut(PageQuery) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Page<T>>> + Send + 'static,
 {
-    let mut seen = HashSet::new();
+    let (mut seen, mut idle) = (HashSet::new(), 0);
     paginate(first, move |query: PageQuery| {
         let unsorted = PageQuery { sort: None, ..query.clone() };
         let page = fetch(query.clone());
@@ -156,10 +166,16 @@ where
         }
     })
     .map(move |page| {
-        page.map(|mut items| {
-            items.retain(|item| seen.insert(id(item)));
-            items
-        })
+        let mut items = page?;
+        let came = !items.is_empty();
+        items.retain(|item| seen.insert(id(item)));
+        idle = if came && items.is_empty() { idle + 1 } else { 0 };
+        if idle >= MAX_IDLE_PAGES { Err(endless()) } else { Ok(items) }
+    })
+    .scan(false, |failed, page| {
+        let ended = *failed;
+        *failed |= page.is_err();
+        ready((!ended).then_some(page))
     })
     .boxed()
 }
@@ -210,6 +226,14 @@ mod tests {
     async fn an_item_that_shifts_into_the_next_page_comes_once() {
         let (items, _) = walk(vec![page(&[1, 2], Some(4)), page(&[2, 3], Some(4))]).await;
         assert_eq!(items, [vec![1, 2], vec![3]]);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_page_is_an_error_and_not_an_endless_listing() {
+        let stream = pages(PageQuery::new(), |item| *item, |_| async { Ok(page(&[1, 2], Some(1_000_000))) });
+        let pages: Vec<_> = stream.collect().await;
+        assert_eq!(pages.len(), 4, "the first page, two that bring nothing, and the error");
+        assert_eq!(pages[3].as_ref().unwrap_err().kind(), ErrorKind::Unexpected);
     }
 
     #[tokio::test]

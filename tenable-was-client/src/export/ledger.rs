@@ -65,7 +65,8 @@ impl Ledger {
     /// Notes a status and gives the chunks that can be fetched now and could not before. Each comes once, however often the service
     /// lists it, and in whatever order.
     pub(crate) fn observe(&mut self, status: &ExportStatus) -> Vec<ChunkId> {
-        self.total = status.total_chunks.or(self.total);
+        // Chunks that were promised and are not counted any more are missing, not gone.
+        self.total = self.total.max(status.total_chunks);
         self.empty = status.empty_chunks_count.unwrap_or(self.empty);
         if status.reason.is_some() {
             self.reason.clone_from(&status.reason);
@@ -212,6 +213,17 @@ mod tests {
         }
         assert_eq!(ending(&end), Some(ExportEnding::Finished));
         assert!(ledger.gaps(&ExportEnding::Finished).is_empty());
+    }
+
+    #[test]
+    fn a_total_that_shrinks_hides_nothing() {
+        let mut ledger = Ledger::default();
+        ledger.observe(&status(json!({"status": "PROCESSING", "total_chunks": 3})));
+        let end = status(json!({"status": "FINISHED", "chunks_available": [1], "total_chunks": 1}));
+        for chunk in ledger.observe(&end) {
+            ledger.delivered(chunk);
+        }
+        assert_eq!(kinds(&ledger.gaps(&ExportEnding::Finished)), [GapKind::ExportIncomplete]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::emit::Emit;
 use super::output::{Output, Wanted, bad_record, collect, count_unknown};
 use super::rules::Rules;
 use crate::TenableWasClient;
-use crate::client::{REPORT_OPERATION, VULNERABILITIES_OPERATION};
+use crate::client::{MAX_IDLE_PAGES, REPORT_OPERATION, VULNERABILITIES_OPERATION, endless};
 use crate::filter::{ConfigField, Filter};
 use crate::map::{Common, KEY, of_vulnerability, partition_of_scan, problem_of_note};
 use crate::model::{ConfigId, ReportFinding, Scan, ScanReport, TenableScanId, Vulnerability};
@@ -310,10 +310,10 @@ impl Walk {
     async fn detections(&mut self, id: TenableScanId, common: &Common) -> Result<Option<Vec<ScanProblem>>> {
         let mut seen = HashSet::new();
         let mut batcher = Batcher::new();
-        let (mut offset, mut unreadable) = (0, 0);
+        let (mut offset, mut unreadable, mut idle) = (0, 0, 0);
         let total = loop {
             let mut page = self.client.vulnerability_page(id, offset)?;
-            let before = offset;
+            let (before, known) = (offset, seen.len() as u64 + unreadable);
             while let Some(element) = page.elements.next().await {
                 let element = match element {
                     Ok(element) => element,
@@ -343,6 +343,10 @@ impl Walk {
             let total = page.pagination()?.total;
             if offset == before || total.is_some_and(|total| offset >= total) {
                 break total;
+            }
+            idle = if known == seen.len() as u64 + unreadable { idle + 1 } else { 0 };
+            if idle >= MAX_IDLE_PAGES {
+                return Err(endless());
             }
         };
         self.flush(&mut batcher, total).await?;

@@ -1,9 +1,11 @@
 //! How a fake is set up.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use appsec_core::Timestamp;
+use appsec_http::testing::fake::Server;
 
 use super::exports::ExportScript;
 use super::lifecycle::ScanScript;
@@ -18,6 +20,7 @@ pub struct FakeBuilder {
     settings: Settings,
     tenant: Tenant,
     now: Option<Timestamp>,
+    address: SocketAddr,
 }
 
 impl FakeBuilder {
@@ -37,7 +40,7 @@ impl FakeBuilder {
             wrapped_user_templates: false,
             latency: Duration::ZERO,
         };
-        Self { settings, tenant: Tenant::new(), now: None }
+        Self { settings, tenant: Tenant::new(), now: None, address: Server::ANYWHERE }
     }
 
     /// Sets the keys that it takes; `fake-access-key` and `fake-secret-key` unless told otherwise.
@@ -137,14 +140,20 @@ impl FakeBuilder {
         self
     }
 
-    /// Starts it on a free port of loopback.
+    /// Listens at this address. A free port of loopback unless told otherwise.
+    pub fn with_address(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Starts it.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// When the port cannot be bound.
     pub async fn start(mut self) -> io::Result<FakeTenableWas> {
         let default = Timestamp::from_second(DEFAULT_NOW).unwrap_or(Timestamp::UNIX_EPOCH);
         let now = self.now.unwrap_or(default);
         self.tenant.shift(now.as_second().saturating_sub(DEFAULT_NOW));
-        FakeTenableWas::serve(State::new(self.settings, self.tenant, now)).await
+        FakeTenableWas::serve(State::new(self.settings, self.tenant, now), self.address).await
     }
 }

@@ -105,10 +105,10 @@ impl FakeTenableWas {
         FakeBuilder::new()
     }
 
-    pub(super) async fn serve(state: State) -> io::Result<Self> {
+    pub(super) async fn serve(state: State, address: SocketAddr) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
-        let server = Server::start(move |request| handle(Arc::clone(&shared), request)).await?;
+        let server = Server::start_at(address, move |request| handle(Arc::clone(&shared), request)).await?;
         lock(&state).base_url = server.base_url();
         Ok(Self { state, server })
     }

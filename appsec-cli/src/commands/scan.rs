@@ -1,0 +1,76 @@
+//! `appsec scan`: what `kdt scan -p … -t …` does.
+
+use appsec_core::{BindTargetId, DastApiScannerExt as _, Error, ScanId, ScanRequest, StartedScan, Timestamp};
+use appsec_import::{Claim, ImportLine, ImportOptions, Store as _};
+use serde_json::json;
+
+use crate::app::App;
+use crate::exit::{Exit, Failure, Result};
+use crate::line::LineArgs;
+use crate::output::{Format, note};
+use crate::run::{self, RunArgs};
+use crate::scanners::Named;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    line: LineArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Start the scan, print its id and leave; the next run of the line waits for it and imports it
+    #[arg(long = "async")]
+    pub(super) detached: bool,
+}
+
+pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
+    let (named, line) = args.line.resolve(app).await?;
+    if args.detached {
+        return start(app, &named, &line, args).await;
+    }
+    if !app.open(&named)?.info().capabilities.start_scan {
+        note(format_args!("{} starts no scans, it watches: importing what it has", named.name));
+    }
+    run::run(app, (&named, &line), &args.run, ImportOptions::new().with_scan()).await
+}
+
+/// Starts the scan as a run of the line that is left to the next process.
+async fn start(app: &App, named: &Named, line: &ImportLine, args: &Args) -> Result<Exit> {
+    let scanner = app.open(named)?;
+    if !scanner.info().capabilities.start_scan {
+        return Err(Error::unsupported("start_scan").into());
+    }
+    let mut target = line.configuration.bind_target.clone();
+    if target != BindTargetId::all() {
+        target = scanner.find_target(target.as_str()).await?.id;
+    }
+    let store = app.store().await?;
+    let mut tagged = line.clone();
+    tagged.configuration.scan_tag.clone_from(&args.run.scan_tag);
+    let mut claim = Claim::new(Timestamp::now());
+    claim.take_over = args.run.take_over;
+    let run = store.begin(&tagged, &claim).await?;
+    let started = match &run.scan {
+        Some(scan) => Ok((scan.clone(), "waiting to be imported already")),
+        None => scanner.start_scan(&ScanRequest::new(target)).await.map(|started| match started {
+            StartedScan::Started(scan) => (scan.id, "started"),
+            StartedScan::AlreadyRunning(scan) => (scan.id, "running already"),
+        }),
+    };
+    let kept = match &started {
+        Ok((scan, _)) => store.keep_scan(&run, scan).await,
+        Err(_) => Ok(()),
+    };
+    store.release(&run).await.map_err(Failure::store)?;
+    let (scan, how) = started?;
+    kept.map_err(Failure::store)?;
+    show(app, &scan, how)?;
+    Ok(Exit::Passed)
+}
+
+fn show(app: &App, scan: &ScanId, how: &str) -> Result<()> {
+    match app.out.format {
+        Format::Json => app.out.json(&json!({ "scan": { "id": scan }, "state": how })),
+        Format::Plain => app.out.line(scan),
+        Format::Table => app.out.line(format_args!("scan {scan}: {how}")),
+    }
+}

@@ -1,0 +1,58 @@
+//! A finding of a line by what a person has of it: its fingerprint, the beginning of it, or the scanner's own id.
+
+use appsec_import::{ImportLine, KnownFinding, Page, SqlStore, Store as _};
+
+use crate::exit::{Failure, Result};
+
+/// How many findings are read at a time.
+const PAGE: u32 = 500;
+
+/// Hands each finding of the line to the function, a page at a time, until it says that it has enough.
+pub(crate) async fn each(
+    store: &SqlStore,
+    line: &ImportLine,
+    mut visit: impl FnMut(KnownFinding) -> Result<bool>,
+) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let page = store.findings(line, Page { after, limit: PAGE }).await.map_err(Failure::store)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, finding) in page {
+            if !visit(finding)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The one finding that the word means.
+pub(crate) async fn one(store: &SqlStore, line: &ImportLine, word: &str) -> Result<KnownFinding> {
+    let mut found: Option<KnownFinding> = None;
+    let mut several = false;
+    each(store, line, |finding| {
+        if means(word, &finding) {
+            several = found.is_some();
+            found = Some(finding);
+        }
+        Ok(!several)
+    })
+    .await?;
+    match found {
+        Some(_) if several => {
+            Err(Failure::usage(format!("several findings begin with {word:?}: say more of it")))
+        }
+        Some(finding) => Ok(finding),
+        None => {
+            Err(Failure::usage(format!("the line knows no finding {word:?}; `appsec findings` lists them")))
+        }
+    }
+}
+
+fn means(word: &str, finding: &KnownFinding) -> bool {
+    let fingerprint = finding.fingerprint.to_string();
+    let digits = fingerprint.split_once(':').map_or(fingerprint.as_str(), |(_, digits)| digits);
+    finding.aliases.iter().any(|alias| alias == word)
+        || fingerprint == word
+        || (word.len() >= 6 && (digits.starts_with(word) || fingerprint.starts_with(word)))
+}

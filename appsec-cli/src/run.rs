@@ -1,0 +1,233 @@
+//! One run of a line, as `appsec scan` and `appsec import` make it: import, tell others, judge.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::{DastApiScanner, Scan, ScanStatus};
+use appsec_import::{
+    Delivery, Dispatcher, GateCounts, GateOutcome, GateVerdict, Import, ImportLine, ImportOptions, Importer,
+    SqlStore, Subscription,
+};
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::exit::{Codes, Exit, Failure, Result};
+use crate::gate::GateArgs;
+use crate::line;
+use crate::observed::Observed;
+use crate::output::{self, Format, note};
+use crate::progress::Progress;
+use crate::scanners::Named;
+
+/// What both commands take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// Label the run
+    #[arg(long, value_name = "TAG")]
+    pub(crate) scan_tag: Option<String>,
+    /// Wait so long for the scan: 30 or 30m are minutes, also 90s and 2h; 0 is for ever. It goes on when the time is over
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
+    pub(crate) timeout: Duration,
+    /// Look at the scan every so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) poll: u64,
+    /// Take over a run of this line whose process is known to be dead, without waiting for two minutes
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    #[command(flatten)]
+    pub(crate) gate: GateArgs,
+}
+
+/// A time as a person types it: minutes, or with a unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "s" => 1,
+        "" | "m" | "min" => 60,
+        "h" => 3600,
+        _ => return Err("a time is a number of minutes, or a number with s, m or h".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
+    Ok(match number.saturating_mul(seconds) {
+        0 => Duration::MAX,
+        seconds => Duration::from_secs(seconds),
+    })
+}
+
+/// What a run did: the document of `appsec scan` and `appsec import`.
+#[derive(Debug, Serialize)]
+struct Ran<'a> {
+    line: &'a ImportLine,
+    /// The scan that was started or joined, as it was last seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scan: Option<Scan>,
+    import: Import,
+    /// The gate's verdict, where there is a bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<GateVerdict>,
+    exit: u8,
+    reason: &'static str,
+}
+
+/// Makes one run of the line and prints what it meant.
+pub(crate) async fn run(
+    app: &App,
+    (named, line): (&Named, &ImportLine),
+    args: &RunArgs,
+    options: ImportOptions,
+) -> Result<Exit> {
+    let scanner = app.open(named)?;
+    let store = app.store().await?;
+    let dispatcher = dispatcher(app, &store)?;
+    let progress = Arc::new(Progress::new());
+    let observed = Arc::new(Observed::new(scanner, Arc::clone(&progress)));
+    let mut options = options
+        .with_scan_wait(Duration::from_secs(args.poll), args.timeout)
+        .with_subscriptions(subscriptions(app, &dispatcher, line));
+    if args.take_over {
+        options = options.with_take_over();
+    }
+    let mut tagged = line.clone();
+    tagged.configuration.scan_tag.clone_from(&args.scan_tag);
+    let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store.clone()))
+        .with_connection(line.scanner.as_str());
+    let import = importer.run_until(&tagged, &options, app.stopped()).await;
+    progress.finish();
+    let scan = observed.last_scan();
+    let import = match import {
+        Ok(import) => import,
+        Err(error) => {
+            let mut failure = if app.is_stopping() {
+                Failure::new(Exit::Interrupted, "interrupted; the next run of the line goes on from here")
+            } else {
+                Failure::from(error)
+            };
+            failure.scan = failure.scan.or_else(|| scan.map(|scan| scan.id));
+            return Err(with_next_step(failure));
+        }
+    };
+    deliver(&dispatcher, &import).await;
+
+    let gate = match args.gate.over(app.config.gate.as_ref()) {
+        // A dry run leaves nothing to judge.
+        Some(gate) if !import.dry_run => {
+            let counts = GateCounts::of_line(&store, line).await.map_err(Failure::store)?;
+            Some(gate.judge(&counts, import.missing()))
+        }
+        _ => None,
+    };
+    let failed = scan.as_ref().is_some_and(|scan| scan.is_ended() && scan.status != ScanStatus::Completed);
+    let broken = gate.as_ref().is_some_and(|gate| !gate.breaches.is_empty());
+    let exit = Exit::of_run(failed, !import.missing().is_empty(), broken);
+    let ran = Ran { line: &tagged, scan, import, gate, exit: exit.code(Codes::Own), reason: exit.reason() };
+    match app.out.format {
+        Format::Json => app.out.json(&ran)?,
+        Format::Plain => show_plain(app, &ran)?,
+        Format::Table => show(app, &ran)?,
+    }
+    Ok(exit)
+}
+
+/// Says what becomes of a scan that goes on.
+fn with_next_step(mut failure: Failure) -> Failure {
+    if let (Exit::Timeout, Some(scan)) = (failure.exit, &failure.scan) {
+        failure.message = format!(
+            "{}\nthe scan {scan} goes on at the scanner; the next run of the line waits for it and imports it",
+            failure.message
+        );
+    }
+    failure
+}
+
+/// Who is told of the line: those that its entry in the configuration names; where it has none, everybody.
+fn subscriptions(app: &App, dispatcher: &Dispatcher, line: &ImportLine) -> Vec<Subscription> {
+    let mut to = dispatcher.subscriptions();
+    if let Some(scheduled) = app.config.lines.iter().find(|scheduled| scheduled.line.key() == line.key()) {
+        to.retain(|subscription| scheduled.webhooks.contains(&subscription.endpoint));
+    }
+    to
+}
+
+/// Who sends messages to others.
+pub(crate) fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
+    Ok(Dispatcher::new(Arc::new(store.clone()), app.config.endpoints()?, &Delivery::new())?)
+}
+
+/// Sends what the run means to others. What cannot be sent now stays in the outbox for the next run or the worker.
+async fn deliver(dispatcher: &Dispatcher, import: &Import) {
+    if import.dry_run {
+        return;
+    }
+    match dispatcher.deliver_due().await {
+        Ok(sent) if sent.failed + sent.dead > 0 => {
+            note(format_args!(
+                "{} messages to webhooks could not be delivered; they stay in the outbox",
+                sent.failed + sent.dead
+            ));
+        }
+        Ok(_) => {}
+        Err(error) => note(format_args!("webhooks: {error}")),
+    }
+}
+
+fn show(app: &App, ran: &Ran<'_>) -> Result<()> {
+    let import = &ran.import;
+    let tag = ran.line.configuration.scan_tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
+    app.out.line(format_args!("run {}{tag} of {}", import.run, line::words(ran.line)))?;
+    if let Some(scan) = &ran.scan {
+        app.out.line(format_args!("scan {}: {}", scan.id, scan.status))?;
+        for problem in scan.all_problems() {
+            app.out.text(format_args!("  {}: {}", problem.kind, problem.message))?;
+        }
+    }
+    app.out.text(import)?;
+    let Some(gate) = &ran.gate else {
+        return import
+            .missing()
+            .iter()
+            .try_for_each(|missing| app.out.text(format_args!("missing: {missing}")));
+    };
+    let verdict = gate.to_string();
+    for (number, line) in verdict.lines().map(output::one_line).enumerate() {
+        match (number, gate.outcome()) {
+            (0, GateOutcome::Passed) => app.out.line(output::good(line))?,
+            (0, GateOutcome::Failed) => app.out.line(output::bad(line))?,
+            (0, _) => app.out.line(output::doubtful(line))?,
+            _ => app.out.line(line)?,
+        }
+    }
+    Ok(())
+}
+
+fn show_plain(app: &App, ran: &Ran<'_>) -> Result<()> {
+    let summary = &ran.import.summary;
+    let counts = [
+        ("run", ran.import.run.to_string()),
+        ("new", summary.new.to_string()),
+        ("recurrent", summary.recurrent.to_string()),
+        ("reopened", summary.reopened.to_string()),
+        ("closed", summary.closed.to_string()),
+        ("kept_open", summary.kept_open_count().to_string()),
+        ("gaps", ran.import.gaps.len().to_string()),
+        ("scan", ran.scan.as_ref().map(|scan| scan.id.to_string()).unwrap_or_default()),
+        ("result", ran.reason.to_owned()),
+    ];
+    counts.iter().try_for_each(|(name, value)| app.out.line(format_args!("{name}\t{value}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_a_unit_is_minutes_as_kdt_has_it() {
+        for (text, seconds) in [("5", 300), ("5m", 300), ("90s", 90), ("2h", 7200)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("0"), Ok(Duration::MAX));
+        for text in ["", "m", "5d", "-1", "1.5"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

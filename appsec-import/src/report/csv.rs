@@ -1,0 +1,133 @@
+//! Comma-separated values, for a spreadsheet.
+
+use std::borrow::Cow;
+use std::io;
+
+use appsec_core::{BindTargetId, Timestamp};
+
+use super::finding::ReportFinding;
+use super::out::Out;
+use super::{Encoder, place, text};
+
+const COLUMNS: [&str; 24] = [
+    "fingerprint",
+    "scanner",
+    "rule_id",
+    "title",
+    "severity",
+    "state",
+    "change",
+    "status",
+    "method",
+    "url",
+    "host",
+    "path",
+    "input",
+    "cwe",
+    "cve",
+    "owasp",
+    "first_seen",
+    "last_seen",
+    "closed_at",
+    "link",
+    "targets",
+    "partition",
+    "labels",
+    "remediation",
+];
+
+/// Spreadsheets keep 32,767 characters of a cell and cut, or refuse, the rest.
+const MAX_CELL: usize = 32_000;
+
+pub(super) struct Csv;
+
+impl Encoder for Csv {
+    fn begin(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+        row(out, COLUMNS.map(Cow::Borrowed))
+    }
+
+    fn write(&mut self, report: &ReportFinding, out: &mut Out<'_>) -> io::Result<()> {
+        let finding = &report.finding;
+        let (rule, at) = (&finding.rule, &finding.location);
+        let input = at.input.as_ref().map(|input| {
+            let words = [input.kind.as_deref(), input.name.as_deref()];
+            words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        });
+        let cwe = rule.cwe.iter().map(|cwe| format!("CWE-{cwe}"));
+        row(
+            out,
+            [
+                Cow::Owned(finding.fingerprint.to_string()),
+                Cow::Borrowed(&*finding.scanner),
+                Cow::Borrowed(&rule.id),
+                Cow::Borrowed(&rule.name),
+                Cow::Borrowed(finding.severity.as_str()),
+                text::word(&report.state),
+                report.change.map_or(Cow::Borrowed(""), |change| text::word(&change)),
+                Cow::Borrowed(finding.status.as_ref().map_or("", |status| status.as_str())),
+                Cow::Borrowed(at.method.as_deref().unwrap_or("")),
+                Cow::Owned(place::url(at)),
+                Cow::Borrowed(&at.host),
+                Cow::Borrowed(&at.path),
+                Cow::Owned(input.unwrap_or_default()),
+                list(cwe),
+                list(rule.cve.iter()),
+                list(rule.owasp.iter()),
+                time(finding.first_seen),
+                time(finding.last_seen),
+                time(report.closed_at),
+                Cow::Borrowed(finding.link.as_deref().unwrap_or("")),
+                list(finding.targets.iter().map(BindTargetId::as_str)),
+                Cow::Borrowed(finding.partition.as_str()),
+                list(finding.labels.iter()),
+                Cow::Borrowed(rule.remediation.as_deref().unwrap_or("")),
+            ],
+        )
+    }
+}
+
+fn row(out: &mut Out<'_>, cells: [Cow<'_, str>; COLUMNS.len()]) -> io::Result<()> {
+    // Its own buffer is a row; what is beneath has the large one.
+    let mut writer = ::csv::WriterBuilder::new().buffer_capacity(1024).from_writer(out);
+    writer
+        .write_record(cells.map(|cell| guarded(&cell)).iter().map(String::as_str))
+        .map_err(io::Error::from)?;
+    writer.flush()
+}
+
+/// The cell, with an apostrophe before what a spreadsheet would run as a formula.
+fn guarded(cell: &str) -> String {
+    let clean = text::block(cell, MAX_CELL);
+    let runs = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
+    // White space before a formula does not stop every spreadsheet.
+    if clean.starts_with(runs) || clean.trim_start().starts_with(runs) {
+        format!("'{clean}")
+    } else {
+        clean.into_owned()
+    }
+}
+
+fn list(items: impl Iterator<Item = impl AsRef<str>>) -> Cow<'static, str> {
+    let items: Vec<_> = items.collect();
+    Cow::Owned(items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("; "))
+}
+
+fn time(time: Option<Timestamp>) -> Cow<'static, str> {
+    time.map_or(Cow::Borrowed(""), |time| Cow::Owned(time.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guarded;
+
+    #[test]
+    fn nothing_runs_in_a_spreadsheet() {
+        for formula in ["=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "＝1", "\u{a0}=1"]
+        {
+            assert!(guarded(formula).starts_with('\''), "{formula:?}");
+        }
+        for text in ["", "a=b", "https://a.example/?q=1", "'x"] {
+            assert_eq!(guarded(text), text);
+        }
+    }
+}

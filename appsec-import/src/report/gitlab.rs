@@ -1,0 +1,288 @@
+//! GitLab's DAST report.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use appsec_core::{EvidenceKind, Finding, Location, Rule};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::finding::ReportFinding;
+use super::options::{GitLabVersion, ReportOptions};
+use super::out::Out;
+use super::{Encoder, http, place, text};
+
+// Bounds of the schema, and of GitLab, which keeps 20 identifiers.
+const MAX_NAME: usize = 255;
+const MAX_DESCRIPTION: usize = 64 * 1024;
+const MAX_SOLUTION: usize = 7_000;
+const MAX_IDENTIFIERS: usize = 20;
+/// The list of what was scanned is for a person to look at; more places than this are not in it.
+const MAX_RESOURCES: usize = 5_000;
+
+/// The namespace of the ids, of version 5 in it: the name is the fingerprint.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6d1c_92a5_5b0e_4f3b_9d57_30c7_0b8e_41d2);
+
+pub(super) struct GitLab {
+    version: GitLabVersion,
+    scan: Value,
+    resources: BTreeSet<(String, String)>,
+    first: bool,
+}
+
+impl GitLab {
+    pub(super) fn new(options: &ReportOptions) -> Self {
+        let analyzer = json!({
+            "id": env!("CARGO_PKG_NAME"), "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION"),
+            "vendor": {"name": env!("CARGO_PKG_NAME")},
+        });
+        // The version of a service that has none.
+        let scanner = json!({
+            "id": if options.scanner.is_empty() { "scanner" } else { &options.scanner },
+            "name": options.name(), "version": "1", "vendor": {"name": options.name()},
+        });
+        let missing = options.missing.iter().filter_map(|text| text::first([text.as_str()]));
+        let messages: Vec<_> = missing
+            .take(100)
+            .map(|text| json!({"level": "warn", "value": text::line(text, 1_000)}))
+            .collect();
+        let scan = json!({
+            "analyzer": analyzer, "scanner": scanner, "type": "dast",
+            "status": if options.missing.is_empty() { "success" } else { "failure" },
+            "start_time": text::seconds(options.started_at), "end_time": text::seconds(options.ended_at),
+            "messages": messages,
+        });
+        Self { version: options.gitlab, scan, resources: BTreeSet::new(), first: true }
+    }
+}
+
+impl Encoder for GitLab {
+    fn begin(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+        let version = match self.version {
+            GitLabVersion::V15_0 => "15.0.7",
+            GitLabVersion::V15_1 => "15.1.4",
+        };
+        write!(out, "{{\"version\":\"{version}\",\"vulnerabilities\":[")
+    }
+
+    fn write(&mut self, report: &ReportFinding, out: &mut Out<'_>) -> io::Result<()> {
+        if self.resources.len() < MAX_RESOURCES {
+            let place = &report.finding.location;
+            let url = place::url(place);
+            if url.len() <= 2_048 {
+                self.resources.insert((method(place).into_owned(), url));
+            }
+        }
+        out.element(&mut self.first, &Vulnerability::of(&report.finding, self.version))
+    }
+
+    /// The scan comes last: what was scanned is known then.
+    fn finish(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+        let resources = self.resources.iter();
+        let resources = resources.map(|(method, url)| json!({"method": method, "url": url, "type": "url"}));
+        if let Some(scan) = self.scan.as_object_mut() {
+            scan.insert("scanned_resources".to_owned(), resources.collect());
+        }
+        out.write_all(b"\n],\"scan\":")?;
+        out.json(&self.scan)?;
+        out.write_all(b"}\n")
+    }
+}
+
+#[derive(Serialize)]
+struct Vulnerability<'a> {
+    id: String,
+    name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Cow<'a, str>>,
+    severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    solution: Option<Cow<'a, str>>,
+    identifiers: Vec<Identifier<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Link<'a>>,
+    location: Place,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Evidence<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cvss_vectors: Vec<Rating<'a>>,
+    details: Value,
+}
+
+#[derive(Serialize)]
+struct Identifier<'a> {
+    #[serde(rename = "type")]
+    kind: Cow<'a, str>,
+    name: Cow<'a, str>,
+    value: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Link<'a> {
+    url: &'a str,
+}
+
+#[derive(Serialize)]
+struct Place {
+    hostname: String,
+    method: String,
+    param: String,
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Rating<'a> {
+    vendor: Cow<'a, str>,
+    vector: String,
+}
+
+#[derive(Serialize)]
+struct Evidence<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Request<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<Response<'a>>,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    headers: Vec<Header<'a>>,
+    method: Cow<'a, str>,
+    url: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    body: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+struct Response<'a> {
+    headers: Vec<Header<'a>>,
+    reason_phrase: Cow<'a, str>,
+    status_code: u16,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    body: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    name: &'a str,
+    value: Cow<'a, str>,
+}
+
+impl<'a> Vulnerability<'a> {
+    fn of(finding: &'a Finding, version: GitLabVersion) -> Self {
+        let rule = &finding.rule;
+        let links = text::references(rule, 20).chain(finding.link.as_deref().and_then(text::web_address));
+        // Its schema has versions 2 and 3 only.
+        let ratings = rule.cvss.iter().filter_map(text::vector).filter(|vector| vector.starts_with("CVSS:3"));
+        Self {
+            id: Uuid::new_v5(&NAMESPACE, finding.fingerprint.to_string().as_bytes()).to_string(),
+            name: text::title(finding, MAX_NAME),
+            description: text::optional(rule.description.as_ref(), MAX_DESCRIPTION),
+            severity: text::capitalised(&finding.severity).unwrap_or("Unknown"),
+            solution: text::optional(rule.remediation.as_ref(), MAX_SOLUTION),
+            identifiers: identifiers(finding, rule),
+            links: links.map(|url| Link { url }).collect(),
+            location: Place::of(&finding.location),
+            evidence: Evidence::of(finding),
+            cvss_vectors: match version {
+                GitLabVersion::V15_0 => Vec::new(),
+                GitLabVersion::V15_1 => ratings
+                    .map(|vector| Rating { vendor: text::line(&finding.scanner, 100), vector })
+                    .take(10)
+                    .collect(),
+            },
+            details: json!({
+                "fingerprint": {"type": "text", "name": "Fingerprint", "value": finding.fingerprint},
+            }),
+        }
+    }
+}
+
+/// The scanner's own id first: GitLab follows a vulnerability by the first.
+fn identifiers<'a>(finding: &'a Finding, rule: &'a Rule) -> Vec<Identifier<'a>> {
+    let scanner = text::first([&*finding.scanner]).unwrap_or("scanner");
+    let own = Identifier {
+        kind: Cow::Owned(format!("{}_rule", text::line(scanner, 100))),
+        name: text::title(finding, MAX_NAME),
+        value: text::rule_id(rule, MAX_NAME),
+        url: None,
+    };
+    let cwe = rule.cwe.iter().map(|cwe| Identifier {
+        kind: Cow::Borrowed("cwe"),
+        name: Cow::Owned(format!("CWE-{cwe}")),
+        value: Cow::Owned(cwe.to_string()),
+        url: Some(format!("https://cwe.mitre.org/data/definitions/{cwe}.html")),
+    });
+    let cve = rule.cve.iter().filter(|cve| text::first([cve.as_str()]).is_some()).map(|cve| Identifier {
+        kind: Cow::Borrowed("cve"),
+        name: text::line(cve, MAX_NAME),
+        value: text::line(cve, MAX_NAME),
+        url: None,
+    });
+    std::iter::once(own).chain(cwe).chain(cve).take(MAX_IDENTIFIERS).collect()
+}
+
+impl Place {
+    fn of(place: &Location) -> Self {
+        let input = place.input.as_ref().and_then(|input| input.name.as_deref().or(input.kind.as_deref()));
+        Self {
+            hostname: place::origin(place).unwrap_or_default(),
+            method: place
+                .method
+                .as_deref()
+                .map_or(String::new(), |method| text::line(method, 32).into_owned()),
+            param: text::line(input.unwrap_or(""), 1_000).into_owned(),
+            path: text::line(&place.path, 2_000).into_owned(),
+        }
+    }
+}
+
+/// The method; GET where none is known and one is asked for.
+fn method(place: &Location) -> Cow<'_, str> {
+    text::line(place.method.as_deref().unwrap_or("GET"), 32)
+}
+
+impl<'a> Evidence<'a> {
+    fn of(finding: &'a Finding) -> Option<Self> {
+        let text = |kind: EvidenceKind| {
+            let found = finding.evidence.iter().find(|evidence| evidence.kind == kind);
+            found.map(|evidence| evidence.text.as_str()).and_then(|text| text::first([text]))
+        };
+        let summary = text(EvidenceKind::Proof)
+            .or_else(|| text(EvidenceKind::Output))
+            .or_else(|| text(EvidenceKind::Payload));
+        let evidence = Self {
+            summary: summary.map(|text| text::block(text, text::MAX_EVIDENCE)),
+            request: text(EvidenceKind::Request).map(|text| {
+                let request = http::request(text);
+                Request {
+                    headers: headers(request.headers),
+                    method: request
+                        .line
+                        .map_or_else(|| method(&finding.location), |(method, _)| method.into()),
+                    url: place::url(&finding.location),
+                    body: text::block(request.body, text::MAX_EVIDENCE),
+                }
+            }),
+            response: text(EvidenceKind::Response).and_then(http::response).map(|response| Response {
+                headers: headers(response.headers),
+                reason_phrase: text::line(response.reason, 200),
+                status_code: response.status,
+                body: text::block(response.body, text::MAX_EVIDENCE),
+            }),
+        };
+        let some = evidence.summary.is_some() || evidence.request.is_some() || evidence.response.is_some();
+        some.then_some(evidence)
+    }
+}
+
+fn headers<'a>(headers: Vec<(&'a str, &'a str)>) -> Vec<Header<'a>> {
+    let header = |(name, value)| Header { name, value: text::line(value, 1_000) };
+    headers.into_iter().map(header).collect()
+}

@@ -1,0 +1,301 @@
+//! The parts of a SARIF document that come from findings.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use appsec_core::{EvidenceKind, Finding, Severity, Timestamp};
+use serde::Serialize;
+
+use crate::judge::{Change, State};
+use crate::report::finding::ReportFinding;
+use crate::report::{http, place, text};
+
+/// Bound of a rule's short and full description.
+const MAX_DESCRIPTION: usize = 1_024;
+const MAX_NAME: usize = 255;
+const MAX_HELP: usize = 16 * 1024;
+/// GitHub keeps 20 tags and shows 10.
+const MAX_TAGS: usize = 20;
+
+#[derive(Serialize)]
+pub(super) struct Rule<'a> {
+    id: &'a str,
+    name: Cow<'a, str>,
+    #[serde(rename = "shortDescription")]
+    short: Text<'a>,
+    #[serde(rename = "fullDescription")]
+    full: Text<'a>,
+    help: Text<'a>,
+    #[serde(rename = "helpUri", skip_serializing_if = "Option::is_none")]
+    help_uri: Option<&'a str>,
+    // Last, and the tags last in it: what `with_severity` adds comes after.
+    properties: RuleProperties<'a>,
+}
+
+#[derive(Serialize)]
+struct RuleProperties<'a> {
+    tags: Vec<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    text: Cow<'a, str>,
+}
+
+/// The rule's id in the report: GitHub tells rules of several scanners apart by it.
+pub(super) fn rule_id(finding: &Finding) -> String {
+    let scanner = text::first([&*finding.scanner]).unwrap_or("scanner");
+    format!("{}/{}", text::line(scanner, 100), text::rule_id(&finding.rule, 200))
+}
+
+impl<'a> Rule<'a> {
+    pub(super) fn of(finding: &'a Finding, id: &'a str) -> Self {
+        let rule = &finding.rule;
+        let title = || text::title(finding, MAX_DESCRIPTION);
+        let block = |part: Option<&'a String>, max| text::optional(part, max);
+        let help =
+            block(rule.remediation.as_ref(), MAX_HELP).or_else(|| block(rule.description.as_ref(), MAX_HELP));
+        Self {
+            id,
+            name: text::title(finding, MAX_NAME),
+            short: Text { text: title() },
+            full: Text { text: block(rule.description.as_ref(), MAX_DESCRIPTION).unwrap_or_else(title) },
+            help: Text { text: help.unwrap_or_else(title) },
+            help_uri: text::references(rule, 1).next(),
+            properties: RuleProperties { tags: tags(finding) },
+        }
+    }
+
+    /// The rule as it was put aside, with the severity that is known only when all its results are.
+    pub(super) fn with_severity(rule: &[u8], level: usize) -> Vec<u8> {
+        let severity = Severity::WORST_FIRST.get(level);
+        let mut rule = rule.strip_suffix(b"}}").unwrap_or(rule).to_vec();
+        if let Some(score) = severity.and_then(score) {
+            rule.extend_from_slice(format!(",\"security-severity\":\"{score}\"").as_bytes());
+        }
+        let word = severity.map_or("warning", word);
+        rule.extend_from_slice(format!("}},\"defaultConfiguration\":{{\"level\":\"{word}\"}}}}").as_bytes());
+        rule
+    }
+}
+
+/// What GitHub shows as critical (above 9.0), high, medium and low. Where there is nothing to do, or nobody knows, there is no score.
+fn score(severity: &Severity) -> Option<&'static str> {
+    match severity {
+        Severity::Critical => Some("9.1"),
+        Severity::High => Some("8.0"),
+        Severity::Medium => Some("5.5"),
+        Severity::Low => Some("2.5"),
+        _ => None,
+    }
+}
+
+fn word(severity: &Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Low | Severity::Info => "note",
+        _ => "warning",
+    }
+}
+
+fn tags(finding: &Finding) -> Vec<Cow<'_, str>> {
+    let rule = &finding.rule;
+    let cwe = rule.cwe.iter().map(|cwe| Cow::Owned(format!("external/cwe/cwe-{cwe}")));
+    let others = rule.cve.iter().chain(&rule.owasp).chain(rule.family.as_ref()).chain(&rule.tags);
+    let mut seen = BTreeSet::new();
+    std::iter::once(Cow::Borrowed("security"))
+        .chain(cwe)
+        .chain(others.map(|tag| text::line(tag, 100)))
+        .filter(|tag| !tag.is_empty() && seen.insert(tag.clone()))
+        .take(MAX_TAGS)
+        .collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Result<'a> {
+    rule_id: &'a str,
+    level: &'static str,
+    message: Text<'a>,
+    locations: [Location; 1],
+    partial_fingerprints: Fingerprints,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosted_viewer_uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    web_request: Option<Request<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    web_response: Option<Response<'a>>,
+    properties: Properties<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Location {
+    physical_location: PhysicalLocation,
+    logical_locations: [LogicalLocation; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PhysicalLocation {
+    artifact_location: ArtifactLocation,
+    region: Region,
+}
+
+#[derive(Serialize)]
+struct ArtifactLocation {
+    uri: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    start_line: u32,
+    start_column: u32,
+    end_line: u32,
+    end_column: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogicalLocation {
+    fully_qualified_name: String,
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Fingerprints {
+    // The one that GitHub reads. An upload by its API gets none unless it brings one, and then doubles with every upload.
+    #[serde(rename = "primaryLocationLineHash")]
+    primary: String,
+    #[serde(rename = "appsec/v1")]
+    own: String,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<Cow<'a, str>>,
+    target: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Text<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    status_code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_phrase: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Text<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties<'a> {
+    url: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    severity: Cow<'a, str>,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<Change>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_seen: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Cow<'a, str>>,
+}
+
+impl<'a> Result<'a> {
+    pub(super) fn of(report: &'a ReportFinding, rule_id: &'a str) -> Self {
+        let finding = &report.finding;
+        let place = &finding.location;
+        let evidence = |kind: EvidenceKind| {
+            let found = finding.evidence.iter().find(|evidence| evidence.kind == kind);
+            found.and_then(|evidence| text::first([evidence.text.as_str()]))
+        };
+        let proof = evidence(EvidenceKind::Proof).or_else(|| evidence(EvidenceKind::Output));
+        let own = finding.fingerprint.to_string();
+        let message = format!("{} at {}", text::title(finding, MAX_DESCRIPTION), place::shown(place));
+        let method =
+            place.method.as_deref().map(|method| text::line(method, 32)).filter(|method| !method.is_empty());
+        Self {
+            rule_id,
+            level: word(&finding.severity),
+            message: Text { text: Cow::Owned(message) },
+            locations: [Location {
+                physical_location: PhysicalLocation {
+                    artifact_location: ArtifactLocation { uri: place::artifact(place) },
+                    region: Region { start_line: 1, start_column: 1, end_line: 1, end_column: 2 },
+                },
+                logical_locations: [LogicalLocation {
+                    fully_qualified_name: place::url(place),
+                    kind: "resource",
+                }],
+            }],
+            partial_fingerprints: Fingerprints {
+                primary: format!("{}:1", own.rsplit(':').next().unwrap_or(&own)),
+                own,
+            },
+            hosted_viewer_uri: finding.link.as_deref().and_then(text::web_address),
+            web_request: match evidence(EvidenceKind::Request).map(http::request) {
+                Some(request) => Some(Request {
+                    method: request.line.map(|(method, _)| Cow::Borrowed(method)).or(method),
+                    target: place::url(place),
+                    headers: headers(request.headers),
+                    body: body(request.body),
+                }),
+                None => method.map(|method| Request {
+                    method: Some(method),
+                    target: place::url(place),
+                    headers: BTreeMap::new(),
+                    body: None,
+                }),
+            },
+            web_response: evidence(EvidenceKind::Response).and_then(http::response).map(|response| {
+                Response {
+                    status_code: response.status,
+                    reason_phrase: Some(text::line(response.reason, 200)).filter(|reason| !reason.is_empty()),
+                    headers: headers(response.headers),
+                    body: body(response.body),
+                }
+            }),
+            properties: Properties {
+                url: place::url(place),
+                severity: text::line(finding.severity.as_str(), 100),
+                state: report.state,
+                change: report.change,
+                first_seen: finding.first_seen,
+                last_seen: finding.last_seen,
+                proof: proof.map(|text| text::block(text, text::MAX_EVIDENCE)),
+            },
+        }
+    }
+}
+
+/// The headers by name; those without a value are left out, and several of one name are one.
+fn headers<'a>(headers: Vec<(&'a str, &'a str)>) -> BTreeMap<&'a str, String> {
+    let mut by_name = BTreeMap::<_, String>::new();
+    for (name, value) in headers {
+        let value = text::line(value, 1_000);
+        if value.is_empty() {
+            continue;
+        }
+        let joined = by_name.entry(name).or_default();
+        if !joined.is_empty() {
+            joined.push_str(", ");
+        }
+        joined.push_str(&value);
+    }
+    by_name
+}
+
+fn body(body: &str) -> Option<Text<'_>> {
+    text::first([body]).map(|body| Text { text: text::block(body, text::MAX_EVIDENCE) })
+}

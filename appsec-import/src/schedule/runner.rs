@@ -1,0 +1,181 @@
+//! One job: the turn of a line, from its start to what becomes of it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use apalis_core::error::BoxDynError;
+use apalis_core::task::data::Data;
+use appsec_core::{DastApiScanner, Error, ErrorKind, Result, Timestamp};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+use super::line::{RunKind, ScheduledLine};
+use super::options::WorkerOptions;
+use crate::importer::{Import, ImportOptions, Importer};
+use crate::sql::{DueLine, SqlStore, Start, StartedTurn};
+use crate::store::Turn;
+use crate::telemetry;
+
+/// The operation that errors of the store name: they are no fault of a scanner.
+const STORE: &str = "import store";
+
+/// Where scanners come from: a connection's name becomes a client of it.
+///
+/// A worker asks once for each connection, so that all imports of it share the client and its limits. Any function that takes a name and
+/// gives a scanner will do.
+pub trait Connections: Send + Sync {
+    /// The scanner of the connection with that name.
+    ///
+    /// # Errors
+    /// `Config` when there is none of that name, or its settings cannot work.
+    fn scanner(&self, connection: &str) -> Result<Arc<dyn DastApiScanner>>;
+}
+
+impl<F> Connections for F
+where
+    F: Fn(&str) -> Result<Arc<dyn DastApiScanner>> + Send + Sync,
+{
+    fn scanner(&self, connection: &str) -> Result<Arc<dyn DastApiScanner>> {
+        self(connection)
+    }
+}
+
+/// What the jobs of a process share.
+pub(super) struct Runner {
+    pub(super) store: SqlStore,
+    pub(super) options: WorkerOptions,
+    pub(super) connections: Arc<dyn Connections>,
+    /// The clients made so far.
+    pub(super) scanners: Mutex<HashMap<String, Arc<dyn DastApiScanner>>>,
+    /// True when the worker is to stop.
+    pub(super) stop: watch::Receiver<bool>,
+    /// Told when a job ends: its connection has room again.
+    pub(super) ended: Notify,
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("store", &self.store)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What apalis calls. The job is a task of its own: jobs of one worker share the process' threads, and a panic is a failed job.
+pub(super) async fn handle(job: DueLine, runner: Data<Arc<Runner>>) -> Result<(), BoxDynError> {
+    let runner = Arc::clone(&runner.0);
+    let span = tracing::info_span!("job", line = job.name, tries = job.tries);
+    let mut task = JoinSet::new(); // aborts it when it is dropped
+    task.spawn(
+        async move {
+            let result = runner.run(&job).await;
+            runner.ended.notify_one();
+            result
+        }
+        .instrument(span),
+    );
+    match task.join_next().await {
+        Some(done) => Ok(done??),
+        None => Ok(()),
+    }
+}
+
+impl Runner {
+    /// Runs a job. An error is one of the store; the queue tries the job again.
+    async fn run(&self, job: &DueLine) -> Result<()> {
+        let started = match self.store.start_turn(job, Timestamp::now()).await? {
+            Start::Turn(started) => started,
+            Start::Nothing(why) => {
+                tracing::debug!(why, "nothing to do");
+                return Ok(());
+            }
+        };
+        let StartedTurn { line, watermark, turn } = *started;
+        let result = self.import(&line, watermark, &turn).await;
+        let held = match result {
+            Ok(import) => {
+                let complete = import.gaps.is_empty();
+                telemetry::turn_ended(line.connection(), if complete { "complete" } else { "partial" });
+                self.store.end_turn(&turn, import.started_at, complete).await?
+            }
+            Err(error) if error.operation() == Some(STORE) && error.kind() != ErrorKind::Conflict => {
+                return Err(error);
+            }
+            Err(error) => self.failed(&line, &turn, job, &error).await?,
+        };
+        if !held {
+            tracing::info!("the turn was over: another process took it");
+        }
+        Ok(())
+    }
+
+    async fn import(
+        &self,
+        line: &ScheduledLine,
+        watermark: Option<Timestamp>,
+        turn: &Turn,
+    ) -> Result<Import> {
+        let scanner = self.scanner(line.connection())?;
+        let options = &self.options;
+        let mut import = ImportOptions::new()
+            .with_lease(options.lease)
+            .with_severities(line.severities.iter().cloned())
+            .with_subscriptions(options.subscriptions_of(&line.webhooks))
+            .with_scan_wait(options.scan_poll, options.scan_deadline)
+            .with_turn(turn.clone());
+        import.scan = line.run == RunKind::Scan;
+        import.since = watermark.filter(|_| line.run == RunKind::Sync);
+        let importer =
+            Importer::new(scanner, Arc::new(self.store.clone())).with_connection(line.connection());
+        importer.run_until(&line.line, &import, self.out_of_time()).await
+    }
+
+    /// What becomes of a line whose import failed. Gives false when its turn was over.
+    async fn failed(&self, line: &ScheduledLine, turn: &Turn, job: &DueLine, error: &Error) -> Result<bool> {
+        telemetry::turn_ended(line.connection(), "failed");
+        let why = error.to_string();
+        let wait = match error.kind() {
+            // It goes on where it was let go, here or elsewhere.
+            ErrorKind::Deadline if *self.stop.borrow() => Duration::ZERO,
+            // Another process holds the line, or this one lost it.
+            ErrorKind::Conflict => self.options.lease / 2,
+            // The tenant, not the line: its other lines wait as well, and nobody else's.
+            ErrorKind::RateLimited | ErrorKind::Auth | ErrorKind::Transport | ErrorKind::Server => {
+                tracing::warn!(connection = line.connection(), %error, "the connection is left in peace");
+                let asked = error.retry_after().unwrap_or_default();
+                let wait = |failures| self.options.wait(failures).max(asked);
+                self.store.close_connection(line.connection(), &why, wait).await?;
+                Duration::ZERO
+            }
+            _ => {
+                tracing::warn!(%error, "the line is put off");
+                self.options.wait(u32::try_from(job.tries).unwrap_or(u32::MAX))
+            }
+        };
+        self.store.put_off_turn(turn, wait, &why).await
+    }
+
+    fn scanner(&self, connection: &str) -> Result<Arc<dyn DastApiScanner>> {
+        let mut scanners = self.scanners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scanner) = scanners.get(connection) {
+            return Ok(Arc::clone(scanner));
+        }
+        let scanner = self.connections.scanner(connection)?;
+        scanners.insert(connection.to_owned(), Arc::clone(&scanner));
+        Ok(scanner)
+    }
+
+    /// Ends when the worker was told to stop, and the time for that is over.
+    async fn out_of_time(&self) {
+        let mut stop = self.stop.clone();
+        if stop.wait_for(|stop| *stop).await.is_ok() {
+            tokio::time::sleep(self.options.grace).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    }
+}

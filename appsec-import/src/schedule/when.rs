@@ -1,0 +1,394 @@
+//! When a line runs: a recurrence on the wall clock of a time zone, and what that means in instants.
+
+use appsec_core::{Error, ErrorKind, Result, Timestamp};
+use jiff::Zoned;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::recurrence::Recurrence;
+
+/// When a line runs: a cron pattern or a recurrence rule of iCalendar (RFC 5545), on the wall clock of a time zone.
+///
+/// In TOML:
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use appsec_import::Schedule;
+/// #[derive(serde::Deserialize)]
+/// struct Example { schedule: Schedule }
+///
+/// // Five fields, or a word as "@daily". Without a time zone it is UTC's clock.
+/// let nightly: Example = toml::from_str(r#"schedule = { cron = "30 2 * * *", time_zone = "Europe/Berlin" }"#)?;
+/// // The first Monday of each month. `starts` is DTSTART: the first time, and the time of day where the rule names none.
+/// let monthly: Example = toml::from_str(
+///     r#"schedule = { rrule = "FREQ=MONTHLY;BYDAY=1MO", starts = "2026-01-05T06:00:00", time_zone = "America/New_York" }"#,
+/// )?;
+/// let next = nightly.schedule.next_after("2026-06-01T00:00:00Z".parse()?);
+/// assert_eq!(next, Some("2026-06-01T00:30:00Z".parse()?));
+/// assert_eq!(monthly.schedule.to_string(), "FREQ=MONTHLY;BYDAY=1MO from 2026-01-05T06:00:00 (America/New_York)");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// **Where the clock is set forward or back.** A schedule that names its hours runs once for each time that it names: a time
+/// that the clock leaves out runs at the first instant after the gap, and a time that comes twice runs at its first. A schedule
+/// of every hour (cron's hour field is `*`; `FREQ=HOURLY` with an interval of 1, or `FREQ=MINUTELY`; without `BYHOUR`) goes on evenly: nothing runs for the hour
+/// that is left out, and the hour that comes twice has its runs twice. Two times that fall on one instant are one run.
+///
+/// Seconds are not offered: an import is not that quick. Time zones are those of the machine's own database (`/usr/share/zoneinfo`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Text", into = "Text")]
+pub struct Schedule {
+    text: Text,
+    recurrence: Recurrence,
+    zone: TimeZone,
+}
+
+/// A schedule as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cron: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rrule: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    starts: Option<String>,
+    #[serde(default = "utc", skip_serializing_if = "is_utc")]
+    time_zone: String,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn is_utc(zone: &str) -> bool {
+    zone == "UTC"
+}
+
+impl Schedule {
+    /// A cron pattern of five fields, or a word as `@daily`, on the clock of a time zone (`Europe/Berlin`, `UTC`).
+    ///
+    /// Beyond the classic fields the pattern takes `L`, `#` and `W` for days, as croner does. A day of the month and a day of the
+    /// week that are both given mean either.
+    ///
+    /// # Errors
+    /// `Config` for a pattern or a time zone that cannot be read, and for a pattern that never comes due; `path` names the field.
+    pub fn cron(pattern: impl Into<String>, time_zone: impl Into<String>) -> Result<Self> {
+        Text { cron: Some(pattern.into()), rrule: None, starts: None, time_zone: time_zone.into() }.read()
+    }
+
+    /// A recurrence rule (`FREQ=WEEKLY;BYDAY=MO`) from a wall clock time (`2026-01-05T02:30:00`) of a time zone.
+    ///
+    /// # Errors
+    /// `Config` for a rule, a start or a time zone that cannot be read, and for a rule that never comes due; `path` names the field.
+    pub fn rrule(
+        rule: impl Into<String>,
+        starts: impl Into<String>,
+        time_zone: impl Into<String>,
+    ) -> Result<Self> {
+        let (rule, starts) = (rule.into(), starts.into());
+        Text { cron: None, rrule: Some(rule), starts: Some(starts), time_zone: time_zone.into() }.read()
+    }
+
+    /// The first time that it is due after the given one; `None` when it never is again.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        if self.recurrence.is_even() { self.next_even(after) } else { self.next_named(after) }
+    }
+
+    /// Each named time is one instant. In the order of the wall clock these never go back, so the first one after is found by a
+    /// search forward.
+    fn next_named(&self, after: Timestamp) -> Option<Timestamp> {
+        let mut from = after.to_zoned(self.zone.clone()).datetime();
+        loop {
+            from = self.recurrence.next_after(from)?;
+            let instant = self.instant_of(from)?;
+            if instant > after {
+                return Some(instant);
+            }
+        }
+    }
+
+    /// The instant of a wall clock time: the earlier of two, and the end of the gap where it does not exist.
+    fn instant_of(&self, time: DateTime) -> Option<Timestamp> {
+        let ambiguous = self.zone.to_ambiguous_timestamp(time);
+        if !matches!(ambiguous.offset(), jiff::tz::AmbiguousOffset::Gap { .. }) {
+            return ambiguous.earlier().ok();
+        }
+        // The gap ends where the offset changes: the first transition after the instant that the new offset, too early, makes.
+        let before = ambiguous.earlier().ok()?;
+        Some(self.zone.following(before).next()?.timestamp())
+    }
+
+    /// Between two changes of the clock it is an even one: search stretch by stretch.
+    fn next_even(&self, after: Timestamp) -> Option<Timestamp> {
+        let mut from = after;
+        // The change itself belongs to the stretch that it begins.
+        let mut inclusive = false;
+        loop {
+            let offset = self.zone.to_offset(from);
+            let change = self.zone.following(from).next().map(|change| change.timestamp());
+            let local = offset.to_datetime(from);
+            let found = self.recurrence.next(local, inclusive)?;
+            let instant = offset.to_timestamp(found).ok()?;
+            match change {
+                Some(change) if instant >= change => (from, inclusive) = (change, true),
+                _ => return Some(instant),
+            }
+        }
+    }
+
+    /// The name of its time zone.
+    pub fn time_zone(&self) -> &str {
+        &self.text.time_zone
+    }
+
+    /// An instant on the wall clock of its time zone, with the offset, for a person to read.
+    pub fn local(&self, at: Timestamp) -> String {
+        let at: Zoned = at.to_zoned(self.zone.clone());
+        at.strftime("%Y-%m-%d %H:%M %:z").to_string()
+    }
+}
+
+impl Text {
+    fn read(self) -> Result<Schedule> {
+        let zone = TimeZone::get(&self.time_zone)
+            .map_err(|cause| unreadable("time_zone", "it is not known on this machine").with_source(cause))?;
+        let recurrence = match (&self.cron, &self.rrule, &self.starts) {
+            (Some(pattern), None, None) => Recurrence::cron(pattern)?,
+            (None, Some(rule), Some(starts)) => Recurrence::rule(rule, starts, &zone)?,
+            (None, Some(_), None) => return Err(unreadable("starts", "a rule needs its first time")),
+            (Some(_), None, Some(_)) => {
+                return Err(unreadable("starts", "it belongs to rrule, and this is a cron"));
+            }
+            (Some(_), Some(_), _) | (None, None, _) => {
+                return Err(unreadable("cron", "give either cron or rrule"));
+            }
+        };
+        Ok(Schedule { text: self, recurrence, zone })
+    }
+}
+
+/// The error of a field of a schedule.
+pub(super) fn unreadable(field: &'static str, message: impl AsRef<str>) -> Error {
+    let message = format!("{field} of the schedule: {}", message.as_ref());
+    Error::new(ErrorKind::Config, message).with_path(field)
+}
+
+impl TryFrom<Text> for Schedule {
+    type Error = Error;
+
+    fn try_from(text: Text) -> Result<Self> {
+        text.read()
+    }
+}
+
+impl From<Schedule> for Text {
+    fn from(schedule: Schedule) -> Self {
+        schedule.text
+    }
+}
+
+/// Equal when written alike.
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Schedule {}
+
+impl std::fmt::Display for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.text.cron, &self.text.rrule, &self.text.starts) {
+            (Some(cron), ..) => write!(f, "{cron}")?,
+            (None, Some(rule), Some(starts)) => write!(f, "{rule} from {starts}")?,
+            _ => {}
+        }
+        write!(f, " ({})", self.text.time_zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
+        let first: Timestamp = after.parse().unwrap();
+        std::iter::successors(schedule.next_after(first), |at| schedule.next_after(*at))
+            .take(count)
+            .map(|at| schedule.local(at))
+            .collect()
+    }
+
+    /// The same wall clock times by both kinds.
+    fn both(cron: &str, rule: &str, starts: &str, zone: &str) -> [Schedule; 2] {
+        [Schedule::cron(cron, zone).unwrap(), Schedule::rrule(rule, starts, zone).unwrap()]
+    }
+
+    #[test]
+    fn a_time_that_the_clock_leaves_out_runs_once_at_the_end_of_the_gap() {
+        // Berlin, 2026-03-29: 02:00 becomes 03:00.
+        for schedule in both("30 2 * * *", "FREQ=DAILY", "2026-01-01T02:30:00", "Europe/Berlin") {
+            assert_eq!(
+                times(&schedule, "2026-03-27T12:00:00Z", 3),
+                ["2026-03-28 02:30 +01:00", "2026-03-29 03:00 +02:00", "2026-03-30 02:30 +02:00"],
+                "{schedule}"
+            );
+        }
+    }
+
+    #[test]
+    fn several_times_of_one_gap_are_one_run_and_share_it_with_the_time_at_its_end() {
+        let rule = "FREQ=DAILY;BYHOUR=2,3;BYMINUTE=0,15,45";
+        for schedule in both("0,15,45 2,3 * * *", rule, "2026-01-01T00:00:00", "Europe/Berlin") {
+            assert_eq!(
+                times(&schedule, "2026-03-29T00:00:00Z", 4),
+                [
+                    "2026-03-29 03:00 +02:00",
+                    "2026-03-29 03:15 +02:00",
+                    "2026-03-29 03:45 +02:00",
+                    "2026-03-30 02:00 +02:00"
+                ],
+                "{schedule}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_runs_once_at_its_first() {
+        // Berlin, 2026-10-25: 03:00 becomes 02:00.
+        for schedule in both("30 2 * * *", "FREQ=DAILY", "2026-01-01T02:30:00", "Europe/Berlin") {
+            assert_eq!(
+                times(&schedule, "2026-10-24T12:00:00Z", 2),
+                ["2026-10-25 02:30 +02:00", "2026-10-26 02:30 +01:00"],
+                "{schedule}"
+            );
+            // A machine that starts between the two does not run the second.
+            assert_eq!(
+                times(&schedule, "2026-10-25T01:00:00Z", 1),
+                ["2026-10-26 02:30 +01:00"],
+                "{schedule}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_hour_goes_on_evenly_over_both_changes() {
+        for schedule in both("15 * * * *", "FREQ=HOURLY", "2026-01-01T00:15:00", "Europe/Berlin") {
+            assert_eq!(
+                times(&schedule, "2026-03-28T23:30:00Z", 3),
+                ["2026-03-29 01:15 +01:00", "2026-03-29 03:15 +02:00", "2026-03-29 04:15 +02:00"],
+                "{schedule}"
+            );
+            assert_eq!(
+                times(&schedule, "2026-10-24T23:30:00Z", 4),
+                [
+                    "2026-10-25 02:15 +02:00",
+                    "2026-10-25 02:15 +01:00",
+                    "2026-10-25 03:15 +01:00",
+                    "2026-10-25 04:15 +01:00"
+                ],
+                "{schedule}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_at_midnight_loses_no_day() {
+        // Beirut, 2026-03-29: the day begins at 01:00.
+        for schedule in both("0 0 * * *", "FREQ=DAILY", "2026-01-01T00:00:00", "Asia/Beirut") {
+            assert_eq!(
+                times(&schedule, "2026-03-27T23:00:00Z", 2),
+                ["2026-03-29 01:00 +03:00", "2026-03-30 00:00 +03:00"],
+                "{schedule}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_rule_counts_from_its_start_and_ends_by_count_or_by_date() {
+        let rule = |text: &str| Schedule::rrule(text, "2026-01-05T06:00:00", "Europe/Berlin").unwrap();
+        let all = |text: &str| times(&rule(text), "2020-01-01T00:00:00Z", 9);
+        let mondays = ["2026-01-05 06:00 +01:00", "2026-01-19 06:00 +01:00"];
+        assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;COUNT=2"), mondays);
+        // UNTIL by the wall clock, by UTC, and by its day, all inclusive.
+        assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260119T060000"), mondays);
+        assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260119T050000Z"), mondays);
+        assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260119T045959Z"), mondays[..1]);
+        assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260119"), mondays);
+    }
+
+    #[test]
+    fn what_is_skipped_from_an_old_start_changes_no_time() {
+        let texts = [
+            "FREQ=MINUTELY;INTERVAL=90",
+            "FREQ=HOURLY;INTERVAL=7;BYMONTHDAY=1,15",
+            "FREQ=DAILY;INTERVAL=3",
+            "FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=4,16",
+            "FREQ=WEEKLY;INTERVAL=3;WKST=SU;BYDAY=TU,SU",
+            "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+            "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO",
+        ];
+        for text in texts {
+            let schedule = Schedule::rrule(text, "2021-02-07T01:10:00", "UTC").unwrap();
+            // With a count nothing is skipped: the occurrences are taken one by one from the start.
+            let counted =
+                Schedule::rrule(format!("{text};COUNT=60000"), "2021-02-07T01:10:00", "UTC").unwrap();
+            assert_eq!(
+                times(&schedule, "2025-12-30T00:00:00Z", 12),
+                times(&counted, "2025-12-30T00:00:00Z", 12),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_never_comes_due_is_refused_by_its_field() {
+        let cron = |pattern: &str, zone: &str| Schedule::cron(pattern, zone).map(drop);
+        let rule = |rule: &str, starts: &str| Schedule::rrule(rule, starts, "UTC").map(drop);
+        let start = "2026-01-05T06:00:00";
+        let cases = [
+            (cron("61 * * * *", "UTC"), "cron"),
+            (cron("0 0 0 * * *", "UTC"), "cron"),
+            (cron("0 0 30 2 *", "UTC"), "cron"),
+            (cron("", "UTC"), "cron"),
+            (cron("0 0 * * *", "Europe/Atlantis"), "time_zone"),
+            (rule("FREQ=SOMETIMES", start), "rrule"),
+            (rule("FREQ=SECONDLY", start), "rrule"),
+            (rule("FREQ=DAILY;UNTIL=tomorrow", start), "rrule"),
+            (rule("FREQ=DAILY;UNTIL=20250101", start), "rrule"),
+            (rule("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", start), "rrule"),
+            (rule("FREQ=DAILY;BYHOUR=99", start), "rrule"),
+            (rule("FREQ=DAILY;INTERVAL=0", start), "rrule"),
+            (rule("", start), "rrule"),
+            (rule("FREQ=DAILY", "yesterday"), "starts"),
+            (rule("FREQ=DAILY", "2026-01-05T06:00:00Z"), "starts"),
+        ];
+        for (number, (result, field)) in cases.into_iter().enumerate() {
+            let error = result.expect_err(&format!("case {number}"));
+            assert_eq!(
+                (error.kind(), error.path()),
+                (ErrorKind::Config, Some(field)),
+                "case {number}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_schedule_is_written_as_it_was_read() {
+        for text in [
+            r#"{"cron":"@daily"}"#,
+            r#"{"rrule":"FREQ=DAILY","starts":"2026-01-05T06:00:00","time_zone":"Europe/Berlin"}"#,
+        ] {
+            let schedule: Schedule = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&schedule).unwrap(), text);
+        }
+        for text in
+            ["{}", r#"{"cron":"@daily","timezone":"UTC"}"#, r#"{"cron":"@daily","rrule":"FREQ=DAILY"}"#]
+        {
+            serde_json::from_str::<Schedule>(text).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A GitHub that takes SARIF.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read as _};
+
+use base64::Engine as _;
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+
+use super::{Call, Fake, Route, Target, common};
+
+/// A GitHub with code scanning. It works through an upload after a number of looks, refuses what GitHub is known to refuse, and shows as
+/// fixed what a new analysis of a tool and category does not hold any more.
+#[derive(Debug)]
+pub struct FakeCodeScanning(pub(super) Fake<CodeScanning>);
+
+common!(FakeCodeScanning);
+
+/// An alert of a fake GitHub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Alert {
+    /// The tool's name.
+    pub tool: String,
+    /// The analysis' category.
+    pub category: String,
+    /// Rule, place and fingerprint.
+    pub key: String,
+    /// False when it is fixed.
+    pub open: bool,
+}
+
+/// Tool, category and key.
+type AlertKey = (String, String, String);
+
+#[derive(Default)]
+pub(super) struct CodeScanning {
+    alerts: BTreeMap<AlertKey, bool>,
+    uploads: Vec<Upload>,
+    looks: u32,
+}
+
+struct Upload {
+    looks_left: u32,
+    errors: Vec<String>,
+}
+
+impl FakeCodeScanning {
+    /// Starts one with that token.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn start(token: &str) -> io::Result<Self> {
+        Fake::start(CodeScanning::default(), token).await.map(Self)
+    }
+
+    /// Works through uploads to come after so many looks at them.
+    pub fn finish_after(&self, looks: u32) {
+        self.0.lock().target.looks = looks;
+    }
+
+    /// The alerts there are.
+    pub fn alerts(&self) -> Vec<Alert> {
+        let all = self.0.lock();
+        let alert = |((tool, category, key), open): (&AlertKey, &bool)| Alert {
+            tool: tool.clone(),
+            category: category.clone(),
+            key: key.clone(),
+            open: *open,
+        };
+        all.target.alerts.iter().map(alert).collect()
+    }
+}
+
+impl Target for CodeScanning {
+    const ROUTES: &'static [(&'static str, &'static str, Route)] = &[
+        ("POST", "/repos/{owner}/{repo}/code-scanning/sarifs", Route::Push),
+        ("GET", "/repos/{owner}/{repo}/code-scanning/sarifs/{id}", Route::Status),
+    ];
+    const CREDENTIALS: (&'static str, &'static str) = ("authorization", "Bearer ");
+
+    fn stranger() -> Value {
+        json!({"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"})
+    }
+
+    fn answer(&mut self, call: &Call<Route>) -> (u16, Value) {
+        if call.route == Route::Status {
+            return self.status(call.param(2));
+        }
+        match sarif(&call.json()) {
+            Ok(sarif) => {
+                let errors = self.process(&sarif).err().into_iter().collect();
+                let id = format!("6c81cd8e-b078-4ac3-a3be-{:012x}", self.uploads.len());
+                self.uploads.push(Upload { looks_left: self.looks, errors });
+                (202, json!({"id": id, "url": format!("https://api.github.example{}/{id}", call.path)}))
+            }
+            Err(refusal) => refusal,
+        }
+    }
+}
+
+impl CodeScanning {
+    fn status(&mut self, id: &str) -> (u16, Value) {
+        let number = id.rsplit('-').next().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let Some(upload) = number.and_then(|number| self.uploads.get_mut(number)) else {
+            return (404, json!({"message": "Not Found"}));
+        };
+        if let Some(left) = upload.looks_left.checked_sub(1) {
+            upload.looks_left = left;
+            return (200, json!({"processing_status": "pending"}));
+        }
+        let status = if upload.errors.is_empty() { "complete" } else { "failed" };
+        let errors = (!upload.errors.is_empty()).then_some(&upload.errors);
+        (
+            200,
+            json!({"processing_status": status, "analyses_url": "https://api.github.example/x", "errors": errors}),
+        )
+    }
+
+    fn process(&mut self, sarif: &Value) -> Result<(), String> {
+        let runs = sarif["runs"].as_array().ok_or("the file has no runs")?;
+        if runs.len() > 20 {
+            return Err("too many runs".to_owned());
+        }
+        let mut analyses = BTreeMap::new();
+        for run in runs {
+            let tool = run["tool"]["driver"]["name"].as_str().ok_or("a run has no tool")?.to_owned();
+            let id = run["automationDetails"]["id"].as_str().unwrap_or_default();
+            let category = id.rsplit_once('/').map_or(id, |(category, _)| category).to_owned();
+            let results = run["results"].as_array().ok_or("a run has no results")?;
+            let keys = results.iter().map(key).collect::<Result<BTreeSet<_>, _>>()?;
+            if analyses.insert((tool, category), keys).is_some() {
+                return Err("multiple runs with the same category in one file are not supported".to_owned());
+            }
+        }
+        for ((tool, category), keys) in analyses {
+            let of_analysis = |alert: &AlertKey| alert.0 == tool && alert.1 == category;
+            for (alert, open) in self.alerts.iter_mut().filter(|(alert, _)| of_analysis(alert)) {
+                *open = keys.contains(&alert.2);
+            }
+            for key in keys {
+                self.alerts.insert((tool.clone(), category.clone(), key), true);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What makes two results one alert.
+fn key(result: &Value) -> Result<String, String> {
+    let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str();
+    let uri =
+        uri.filter(|uri| !uri.is_empty()).ok_or("locationFromSarifResult: expected artifact location")?;
+    if uri.contains("://") {
+        return Err(format!(
+            "the SARIF URI scheme of {uri:?} did not match the checkout URI scheme \"file\""
+        ));
+    }
+    let rule = result["ruleId"].as_str().unwrap_or_default();
+    // Without a fingerprint nothing is known again.
+    let fingerprint = result["partialFingerprints"]["primaryLocationLineHash"].as_str();
+    let fingerprint = fingerprint.ok_or("the result has no fingerprint")?;
+    Ok(format!("{rule} {uri} {fingerprint}"))
+}
+
+/// The report in an upload.
+fn sarif(upload: &Value) -> Result<Value, (u16, Value)> {
+    let refused = |status: u16, why: &str| {
+        (status, json!({"message": why, "documentation_url": "https://docs.github.com/rest"}))
+    };
+    let commit = upload["commit_sha"].as_str().unwrap_or_default();
+    if commit.len() != 40 || !upload["ref"].as_str().is_some_and(|reference| reference.starts_with("refs/")) {
+        return Err(refused(422, "Invalid request. commit_sha and ref are required"));
+    }
+    let packed = upload["sarif"].as_str().unwrap_or_default();
+    let packed = base64::engine::general_purpose::STANDARD.decode(packed);
+    let packed = packed.map_err(|_| refused(400, "sarif is not valid Base64"))?;
+    let mut text = String::new();
+    let read = GzDecoder::new(&*packed).read_to_string(&mut text);
+    read.map_err(|_| refused(400, "sarif is not a valid gzip"))?;
+    let sarif: Value =
+        serde_json::from_str(&text).map_err(|_| refused(400, "Invalid SARIF. JSON syntax error"))?;
+    if sarif["version"] != "2.1.0" {
+        return Err(refused(400, "Invalid SARIF. version is not 2.1.0"));
+    }
+    Ok(sarif)
+}

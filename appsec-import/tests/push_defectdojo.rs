@@ -1,0 +1,265 @@
+//! What is pushed to `DefectDojo`, and what it closes.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use appsec_core::testing::MemoryScanner;
+use appsec_core::{Coverage, CoverageGap, ErrorKind, GapKind, Severity};
+use appsec_http::{HttpOptions, RetryPolicy};
+use appsec_import::testing::{FakeDojo, Reply, Route, When};
+use appsec_import::{
+    Absent, Completeness, DefectDojo, DojoTest, Environment, Format, ImportLine, PushOptions, ReportFile,
+    ReportOptions, ReportWriter, ScanConfiguration,
+};
+use serde_json::json;
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
+
+fn options() -> PushOptions {
+    let retry = RetryPolicy::new().with_base(Duration::from_millis(1)).with_max_attempts(3);
+    PushOptions::new().with_http(HttpOptions::new().with_retry(retry))
+}
+
+fn dojo(fake: &FakeDojo) -> DefectDojo {
+    DefectDojo::new(&fake.base_url(), TOKEN, &options()).unwrap()
+}
+
+fn test() -> DojoTest {
+    DojoTest::new("shop", "main", "memory app:shop").with_product_type("Web")
+}
+
+fn complete() -> Completeness {
+    let mut coverage = Coverage::new();
+    coverage.means_gone("app:shop".into());
+    Completeness::of(&coverage)
+}
+
+/// A report with these findings, as it is written.
+fn report(names: &[&str]) -> ReportFile {
+    let mut bytes = Vec::new();
+    let mut report =
+        ReportWriter::new(Format::DefectDojo, &ReportOptions::new("memory", "shop"), &mut bytes).unwrap();
+    for name in names {
+        let finding = MemoryScanner::finding("app:shop", name, Severity::High, "https://shop.example.com/");
+        report.write(&finding.into()).unwrap();
+    }
+    report.finish().unwrap();
+    ReportFile::held(bytes)
+}
+
+fn open(fake: &FakeDojo) -> Vec<String> {
+    let findings = fake.findings("shop", "main", "memory app:shop");
+    findings.into_iter().filter(|finding| finding.open).map(|finding| finding.title).collect()
+}
+
+fn field(fake: &FakeDojo, name: &str) -> Vec<String> {
+    fake.last_form().into_iter().filter(|(known, _)| known == name).map(|(_, value)| value).collect()
+}
+
+#[tokio::test]
+async fn a_complete_report_is_taken_and_what_is_gone_is_closed() {
+    let fake = FakeDojo::start(TOKEN).await.unwrap();
+    let dojo = dojo(&fake);
+    let first = dojo.push(&test(), &report(&["A", "B", "C"]), &complete()).await.unwrap();
+    assert_eq!((first.target, first.ids.as_slice()), ("defectdojo", ["1".to_owned()].as_slice()));
+    assert_eq!(first.link, Some(format!("{}/test/1", fake.base_url())));
+    assert_eq!(first.counts.unwrap().created, 3);
+
+    let second = dojo.push(&test(), &report(&["A", "D"]), &complete()).await.unwrap();
+    let counts = second.counts.unwrap();
+    assert_eq!((counts.created, counts.closed, counts.reactivated, counts.untouched), (1, 2, 0, 1));
+    assert_eq!(second.absent, Absent::Closed);
+    assert_eq!(open(&fake).len(), 2);
+
+    let third = dojo.push(&test(), &report(&["A", "B", "D"]), &complete()).await.unwrap();
+    assert_eq!(third.counts.unwrap().reactivated, 1);
+    assert_eq!(
+        third.to_string(),
+        "pushed to defectdojo (1): 0 created, 0 closed, 1 reactivated, 2 untouched"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_proven_never_closes_anything() {
+    let fake = FakeDojo::start(TOKEN).await.unwrap();
+    let dojo = dojo(&fake);
+    dojo.push(&test(), &report(&["A", "B"]), &complete()).await.unwrap();
+
+    let mut silent = Coverage::new();
+    silent.means_gone("app:shop".into());
+    silent.says_nothing("app:api".into(), "an export does not say");
+    let mut gap = Coverage::new();
+    gap.means_gone("app:shop".into());
+    gap.add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit"));
+    for (unproven, why) in [
+        (Completeness::of(&silent), "app:api: an export does not say"),
+        (Completeness::of(&gap), "the scan hit its time limit"),
+        (Completeness::of(&Coverage::new()), "nothing was looked at"),
+        (Completeness::unproven("a file of yesterday's"), "a file of yesterday's"),
+        (Completeness::default(), "the run does not say what it looked at"),
+    ] {
+        for names in [["A"].as_slice(), &[]] {
+            let pushed = dojo.push(&test(), &report(names), &unproven).await.unwrap();
+            assert_eq!(pushed.absent, Absent::Kept(why.to_owned()));
+            assert_eq!(field(&fake, "close_old_findings"), ["false"], "it is said, since missing means true");
+            assert_eq!((pushed.counts.unwrap().closed, open(&fake).len()), (0, 2), "{why}");
+        }
+    }
+    // The rest of the world may have been closed by nobody, but a severity below the bar was never sent.
+    let above = test().with_minimum_severity(Severity::Critical);
+    let pushed = dojo.push(&above, &report(&["A", "B"]), &complete()).await.unwrap();
+    assert_eq!(pushed.absent, Absent::Kept("only critical and graver are imported".to_owned()));
+    assert_eq!(open(&fake).len(), 2);
+    // The same findings, proven to be gone.
+    dojo.push(&test(), &report(&[]), &complete()).await.unwrap();
+    assert_eq!(open(&fake).len(), 0);
+}
+
+#[tokio::test]
+async fn all_that_is_said_of_an_import_arrives() {
+    let fake = FakeDojo::start(TOKEN).await.unwrap();
+    let to = test()
+        .with_branch("main")
+        .with_commit("4b6472266afd7b471e86085a6659e8c7f2b119da")
+        .with_build("17")
+        .with_environment("Staging")
+        .with_service("cart")
+        .with_tags(["nightly", "pci, dss"])
+        .with_minimum_severity(Severity::Low);
+    dojo(&fake).push(&to, &report(&["Ä \r\n--x"]), &complete()).await.unwrap();
+    for (name, value) in [
+        ("scan_type", "Generic Findings Import"),
+        ("product_name", "shop"),
+        ("product_type_name", "Web"),
+        ("engagement_name", "main"),
+        ("test_title", "memory app:shop"),
+        ("auto_create_context", "true"),
+        ("minimum_severity", "Low"),
+        ("branch_tag", "main"),
+        ("commit_hash", "4b6472266afd7b471e86085a6659e8c7f2b119da"),
+        ("build_id", "17"),
+        ("environment", "Staging"),
+        ("service", "cart"),
+    ] {
+        assert_eq!(field(&fake, name), [value], "{name}");
+    }
+    assert_eq!(field(&fake, "tags"), ["nightly", "pci, dss"]);
+    let call = fake.calls().pop().unwrap();
+    assert_eq!(call.header("content-length"), Some(call.body.len().to_string().as_str()));
+    assert!(call.header("user-agent").unwrap().starts_with("appsec-import/"));
+}
+
+#[test]
+fn no_two_lines_share_a_test() {
+    let set = |target: &str| ScanConfiguration::new(target);
+    let lines = [
+        set("app:shop"),
+        set("app:api"),
+        set("app:shop").with_branch("main"),
+        set("app:shop").with_branch("dev"),
+        set("app:shop").with_meta_data("cart"),
+        set("app:shop").with_environment(Environment::Staging),
+        set("app:shop").with_environment(Environment::Production),
+    ];
+    let tests: Vec<_> = lines
+        .into_iter()
+        .flat_map(|set| ["memory", "other"].map(|scanner| ImportLine::new("shop", scanner, set.clone())))
+        .map(|line| DojoTest::of_line(&line))
+        .map(|test| (test.product, test.engagement, test.title))
+        .collect();
+    let distinct: std::collections::HashSet<_> = tests.iter().collect();
+    assert_eq!(distinct.len(), 14, "{tests:?}");
+    let tagged = ImportLine::new("shop", "memory", set("app:shop").with_scan_tag("rc1").with_branch("main"));
+    let test = DojoTest::of_line(&tagged);
+    assert_eq!((test.tags.as_slice(), test.branch.as_deref()), (["rc1".to_owned()].as_slice(), Some("main")));
+    assert_eq!(test.title, "memory app:shop");
+}
+
+#[tokio::test]
+async fn a_big_report_goes_out_from_its_file_and_a_bigger_one_not_at_all() {
+    let fake = FakeDojo::start(TOKEN).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let finding = json!({"title": "A", "description": "x".repeat(1_000_000), "severity": "Low"});
+    std::fs::write(&path, json!({"findings": [finding]}).to_string()).unwrap();
+    let report = ReportFile::at(&path);
+    dojo(&fake).push(&test(), &report, &complete()).await.unwrap();
+    assert_eq!(open(&fake), ["A"]);
+
+    let to = test().with_max_report_bytes(1_000_000);
+    let error = dojo(&fake).push(&to, &report, &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(
+        error.to_string().starts_with("defectdojo: reimport: invalid request: the report has 1000"),
+        "{error}"
+    );
+    let missing = ReportFile::at(folder.path().join("none.json"));
+    let error = dojo(&fake).push(&test(), &missing, &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert_eq!(fake.count(Route::Push), 1, "neither was sent");
+}
+
+#[tokio::test]
+async fn refusals_come_in_the_words_of_the_target() {
+    let fake = FakeDojo::start(TOKEN).await.unwrap();
+    let wrong = DefectDojo::new(&fake.base_url(), "another", &options()).unwrap();
+    let error = wrong.push(&test(), &report(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Auth, Some(401)));
+    assert!(error.message().ends_with("(401: Invalid token.)"), "{error}");
+
+    let dojo = dojo(&fake);
+    let absent = test().without_creation();
+    let error = dojo.push(&absent, &report(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.message().ends_with("(404: A test could not be found!)"), "{error}");
+    let error = dojo.push(&test().with_scan_type("ZAP"), &report(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.message().contains("scan_type: This is not a valid choice."), "{error}");
+    let broken = ReportFile::held(r#"{"findings":[{"title":"A"}]}"#);
+    let error = dojo.push(&test(), &broken, &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server);
+    assert!(error.message().contains("a required field is missing"), "{error}");
+    assert!(open(&fake).is_empty());
+
+    for (status, kind) in [
+        (403, ErrorKind::PermissionDenied),
+        (413, ErrorKind::InvalidRequest),
+        (502, ErrorKind::Server),
+        (200, ErrorKind::Decode),
+    ] {
+        fake.recover();
+        fake.script(Route::Push, When::Next(1), Reply::Html(status));
+        let error = dojo.push(&test(), &report(&["A"]), &complete()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.message().contains("HTML page"), "{error}");
+        // A gateway that gave up, and a page instead of an answer, say nothing about what became of the report.
+        assert_eq!(error.outcome_unknown(), matches!(status, 200 | 502), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_may_have_arrived_is_not_sent_twice_and_one_that_was_put_off_is() {
+    let fake = FakeDojo::start(TOKEN).await.unwrap();
+    fake.script(Route::Push, When::Next(1), Reply::RetryAfter(429, 0));
+    dojo(&fake).push(&test(), &report(&["A"]), &complete()).await.unwrap();
+    assert_eq!(fake.count(Route::Push), 2);
+
+    for reply in [Reply::Html(504), Reply::Json(503, json!({"message": "busy"}))] {
+        fake.recover();
+        fake.script(Route::Push, When::Always, reply);
+        let before = fake.count(Route::Push);
+        let error = dojo(&fake).push(&test(), &report(&["A"]), &complete()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Server);
+        assert_eq!(fake.count(Route::Push), before + 1);
+    }
+    fake.recover();
+    fake.script(Route::Push, When::Always, Reply::Never);
+    let before = fake.count(Route::Push);
+    let http = HttpOptions::new().with_head_timeout(Duration::from_millis(100));
+    let slow = DefectDojo::new(&fake.base_url(), TOKEN, &PushOptions::new().with_http(http)).unwrap();
+    let error = slow.push(&test(), &report(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+    assert!(error.outcome_unknown() && !error.is_retryable());
+    assert_eq!(fake.count(Route::Push), before + 1);
+}

@@ -1,0 +1,224 @@
+//! What is pushed to GitHub code scanning, and which alerts come of it.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use appsec_core::testing::MemoryScanner;
+use appsec_core::{Coverage, ErrorKind, Severity};
+use appsec_http::{HttpOptions, RetryPolicy};
+use appsec_import::testing::{FakeCodeScanning, Reply, Route, When};
+use appsec_import::{
+    Absent, CodeScanning, Completeness, Format, GitHub, PushOptions, ReportFile, ReportOptions, ReportWriter,
+};
+use serde_json::{Value, json};
+
+const TOKEN: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+const COMMIT: &str = "4b6472266afd7b471e86085a6659e8c7f2b119da";
+
+fn options() -> PushOptions {
+    let retry = RetryPolicy::new().with_base(Duration::from_millis(1)).with_max_attempts(3);
+    PushOptions::new()
+        .with_http(HttpOptions::new().with_retry(retry))
+        .with_wait(Duration::from_millis(1), Duration::from_mins(1))
+}
+
+fn github(fake: &FakeCodeScanning) -> GitHub {
+    GitHub::at(&fake.base_url(), TOKEN, &options()).unwrap()
+}
+
+fn commit() -> CodeScanning {
+    CodeScanning::new("octo/shop", COMMIT, "refs/heads/main").unwrap()
+}
+
+fn complete() -> Completeness {
+    let mut coverage = Coverage::new();
+    coverage.means_gone("app:shop".into());
+    Completeness::of(&coverage)
+}
+
+/// A report as it is written.
+fn written(names: &[&str]) -> ReportFile {
+    let mut bytes = Vec::new();
+    let options = ReportOptions::new("memory", "shop");
+    let mut report = ReportWriter::new(Format::Sarif, &options, &mut bytes).unwrap();
+    for name in names {
+        let finding =
+            MemoryScanner::finding("app:shop", name, Severity::High, "https://shop.example.com/cart");
+        report.write(&finding.into()).unwrap();
+    }
+    report.finish().unwrap();
+    ReportFile::held(bytes)
+}
+
+/// A report of one run with one result, made by hand.
+fn made(id: &str, uri: &str) -> Value {
+    json!({"version": "2.1.0", "runs": [{
+        "tool": {"driver": {"name": "memory"}},
+        "automationDetails": {"id": id},
+        "results": [{
+            "ruleId": "r", "partialFingerprints": {"primaryLocationLineHash": "1"},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}}}],
+        }],
+    }]})
+}
+
+fn held(sarif: &Value) -> ReportFile {
+    ReportFile::held(sarif.to_string())
+}
+
+fn open(fake: &FakeCodeScanning) -> usize {
+    fake.alerts().into_iter().filter(|alert| alert.open).count()
+}
+
+#[tokio::test]
+async fn a_complete_report_becomes_alerts_and_what_is_gone_is_fixed() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    fake.finish_after(3);
+    let to = commit().with_tool("memory").with_started_at("2026-10-01T02:03:04Z".parse().unwrap());
+    let pushed = github(&fake).push(&to, &[written(&["A", "B"])], &complete()).await.unwrap();
+    assert_eq!((pushed.target, pushed.ids.len(), &pushed.absent), ("github", 1, &Absent::Closed));
+    assert_eq!((fake.count(Route::Push), fake.count(Route::Status), open(&fake)), (1, 4, 2));
+    let call = fake.calls().remove(0);
+    assert_eq!(call.path, "/repos/octo/shop/code-scanning/sarifs");
+    assert_eq!(call.header("accept"), Some("application/vnd.github+json"));
+    assert_eq!(call.header("x-github-api-version"), Some("2022-11-28"));
+    let mut body = call.json();
+    body.as_object_mut().unwrap().remove("sarif");
+    assert_eq!(
+        body,
+        json!({
+            "commit_sha": COMMIT, "ref": "refs/heads/main", "tool_name": "memory", "started_at": "2026-10-01T02:03:04Z",
+        })
+    );
+    github(&fake).push(&to, &[written(&["B"])], &complete()).await.unwrap();
+    assert_eq!((open(&fake), fake.alerts().len()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_report_that_is_not_complete_is_not_sent_unless_its_caller_takes_that_upon_himself() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    let unproven = Completeness::unproven("host:a: it was not looked at");
+    let error = github(&fake).push(&commit(), &[written(&["A"])], &unproven).await.unwrap_err();
+    assert_eq!((error.kind(), fake.calls().len()), (ErrorKind::Unsupported, 0));
+    assert!(error.message().ends_with("host:a: it was not looked at"), "{error}");
+    let to = commit().with_unproven_closing();
+    github(&fake).push(&to, &[written(&["A"])], &unproven).await.unwrap();
+    assert_eq!(open(&fake), 1);
+}
+
+#[tokio::test]
+async fn several_files_are_several_analyses_and_none_takes_anothers_place() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    let parts = ["shop/1/run", "shop/2/run"].map(|id| held(&made(id, "dast/a/x")));
+    let pushed = github(&fake).push(&commit(), &parts, &complete()).await.unwrap();
+    assert_eq!((pushed.ids.len(), open(&fake)), (2, 2));
+
+    let same = ["shop/1/today", "shop/1/tomorrow"].map(|id| held(&made(id, "dast/a/x")));
+    let error = github(&fake).push(&commit(), &same, &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.message().contains("the category \"shop/1\""), "{error}");
+    assert_eq!(fake.count(Route::Push), 2, "neither was sent");
+}
+
+#[tokio::test]
+async fn what_github_refuses_after_it_took_it_is_an_error_with_its_words() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    fake.finish_after(1);
+    for (uri, words) in [
+        ("https://shop.example.com/cart", "did not match the checkout URI scheme"),
+        ("", "expected artifact location"),
+    ] {
+        let report = held(&made("shop/run", uri));
+        let error = github(&fake).push(&commit(), &[report], &complete()).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::InvalidRequest, false));
+        assert!(error.message().contains(words), "{error}");
+    }
+    assert_eq!(open(&fake), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_before() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("big.sarif");
+    // Bytes that no compression makes fewer: a xorshift's.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let noise = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    std::fs::write(&path, noise.take(13_000).flatten().collect::<Vec<_>>()).unwrap();
+    let small = commit().with_max_compressed_bytes(100_000);
+    assert_eq!(commit().max_compressed_bytes, 10_000_000);
+    for (report, words) in [
+        (ReportFile::at(&path), "bytes when compressed"),
+        (ReportFile::at(folder.path().join("none")), "cannot be read"),
+        (ReportFile::held("<xml/>"), "is no SARIF"),
+    ] {
+        let reports = [written(&["A"]), report];
+        let error = github(&fake).push(&small, &reports, &complete()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.message().contains(words), "{error}");
+    }
+    assert_eq!(fake.calls().len(), 0);
+    for (repository, sha, reference) in [
+        ("shop", COMMIT, "refs/heads/main"),
+        ("octo/", COMMIT, "refs/heads/main"),
+        ("a/b/c", COMMIT, "refs/heads/main"),
+        ("octo/shop", "main", "refs/heads/main"),
+        ("octo/shop", COMMIT, "main"),
+    ] {
+        let error = CodeScanning::new(repository, sha, reference).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{repository} {sha} {reference}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_come_in_the_words_of_the_target() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    let wrong = GitHub::at(&fake.base_url(), "another", &options()).unwrap();
+    let error = wrong.push(&commit(), &[written(&["A"])], &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert!(error.message().ends_with("(401: Bad credentials)"), "{error}");
+    let unlicensed = "Advanced Security must be enabled for this repository to use code scanning.";
+    for (reply, kind, words) in [
+        (Reply::Json(403, json!({"message": unlicensed})), ErrorKind::PermissionDenied, unlicensed),
+        (Reply::Json(404, json!({"message": "Not Found"})), ErrorKind::NotFound, "Not Found"),
+        (
+            Reply::Json(422, json!({"message": "No commit found for SHA"})),
+            ErrorKind::InvalidRequest,
+            "No commit found",
+        ),
+        (Reply::Html(413), ErrorKind::InvalidRequest, "too large"),
+        (Reply::RetryAfter(403, 60), ErrorKind::RateLimited, "fewer requests (403)"),
+    ] {
+        fake.recover();
+        fake.script(Route::Push, When::Always, reply);
+        let error = github(&fake).push(&commit(), &[written(&["A"])], &complete()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.message().contains(words), "{error}");
+    }
+    assert_eq!(fake.alerts().len(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_is_repeated_since_the_same_report_takes_its_own_place() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    fake.script(Route::Push, When::Next(1), Reply::Html(502));
+    fake.script(Route::Push, When::After(1), Reply::RetryAfter(429, 0));
+    // What was just made is not always seen at once.
+    fake.script(Route::Status, When::Next(1), Reply::Json(404, json!({"message": "Not Found"})));
+    github(&fake).push(&commit(), &[written(&["A"])], &complete()).await.unwrap();
+    assert_eq!((fake.count(Route::Push), open(&fake)), (3, 1));
+
+    fake.recover();
+    fake.finish_after(u32::MAX);
+    let hurried = options().with_wait(Duration::from_millis(5), Duration::from_millis(50));
+    let github = GitHub::at(&fake.base_url(), TOKEN, &hurried).unwrap();
+    let error = github.push(&commit(), &[written(&["A"])], &complete()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Deadline, true));
+    assert!(error.message().contains("6c81cd8e-b078-4ac3-a3be-000000000001"), "{error}");
+}

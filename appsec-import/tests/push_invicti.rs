@@ -1,0 +1,188 @@
+//! What is pushed to Invicti `AppSec`, and what becomes of it there.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use appsec_core::testing::MemoryScanner;
+use appsec_core::{Coverage, ErrorKind, Severity};
+use appsec_http::{HttpOptions, RetryPolicy};
+use appsec_import::testing::{FakeInvicti, Reply, Route, When};
+use appsec_import::{
+    Absent, Completeness, ImportLine, Invicti, InvictiForm, InvictiScan, InvictiWriter, PushOptions,
+    ReportFile, ScanConfiguration,
+};
+use serde_json::json;
+
+const TOKEN: &str = "personal-access-token";
+
+fn options() -> PushOptions {
+    let retry = RetryPolicy::new().with_base(Duration::from_millis(1)).with_max_attempts(2);
+    PushOptions::new()
+        .with_http(HttpOptions::new().with_retry(retry))
+        .with_wait(Duration::from_millis(1), Duration::from_mins(1))
+}
+
+fn invicti(fake: &FakeInvicti) -> Invicti {
+    Invicti::new(&fake.base_url(), TOKEN, &options()).unwrap()
+}
+
+fn scan() -> InvictiScan {
+    InvictiScan::new("5f6b", "tenableiowas", "main")
+}
+
+fn complete() -> Completeness {
+    let mut coverage = Coverage::new();
+    coverage.means_gone("app:shop".into());
+    Completeness::of(&coverage)
+}
+
+fn list(names: &[&str]) -> ReportFile {
+    let mut list = InvictiWriter::new(Vec::new()).unwrap();
+    for name in names {
+        let finding = MemoryScanner::finding("app:shop", name, Severity::High, "https://shop.example.com/");
+        list.write(&finding.into()).unwrap();
+    }
+    ReportFile::held(list.finish().unwrap())
+}
+
+fn open(fake: &FakeInvicti) -> Vec<String> {
+    let all = fake.vulnerabilities("5f6b", "tenableiowas", "main", "");
+    all.into_iter().filter(|known| known.open).map(|known| known.name).collect()
+}
+
+#[tokio::test]
+async fn a_complete_list_is_imported_and_awaited_and_what_is_gone_is_closed() {
+    let fake = FakeInvicti::start(TOKEN).await.unwrap();
+    fake.finish_after(3);
+    let pushed = invicti(&fake).push(&scan(), &list(&["A", "B"]), &complete()).await.unwrap();
+    assert_eq!((pushed.target, pushed.ids.len(), &pushed.absent), ("invicti", 1, &Absent::Closed));
+    assert_eq!(pushed.link, Some(format!("https://invicti.example/events/{}", pushed.ids[0])));
+    assert_eq!((fake.count(Route::Push), fake.count(Route::Status)), (1, 4));
+    invicti(&fake).push(&scan(), &list(&["B"]), &complete()).await.unwrap();
+    assert_eq!(open(&fake), ["B"]);
+    let call = fake.calls().remove(0);
+    let details = &call.json()["scan_details"];
+    assert_eq!((&details["tool"], &details["discovered_by"]), (&json!("tenableiowas"), &json!("appsec")));
+    assert!(details.get("meta_data").is_none());
+    assert_eq!(call.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_complete_is_not_sent_unless_its_caller_takes_that_upon_himself() {
+    let fake = FakeInvicti::start(TOKEN).await.unwrap();
+    let unproven = Completeness::unproven("the scan hit its time limit");
+    let error = invicti(&fake).push(&scan(), &list(&["A"]), &unproven).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.message().ends_with("the scan hit its time limit"), "{error}");
+    assert_eq!(fake.calls().len(), 0);
+    let to = scan().with_unproven_closing();
+    let pushed = invicti(&fake).push(&to, &list(&["A"]), &unproven).await.unwrap();
+    assert_eq!((pushed.absent, open(&fake)), (Absent::Closed, vec!["A".to_owned()]));
+}
+
+#[tokio::test]
+async fn in_the_other_form_each_finding_is_an_import_that_does_not_hold_the_rest() {
+    let fake = FakeInvicti::start(TOKEN).await.unwrap();
+    fake.take_objects();
+    let as_objects = scan().with_form(InvictiForm::Object);
+    let refused = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidRequest, "an array is none here");
+    let one = invicti(&fake).push(&as_objects, &list(&["A"]), &complete()).await.unwrap();
+    assert_eq!(one.ids.len(), 1);
+    let error = invicti(&fake).push(&as_objects, &list(&["A", "B"]), &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let taken = as_objects.with_unproven_closing();
+    let two = invicti(&fake).push(&taken, &list(&["A", "B"]), &complete()).await.unwrap();
+    assert_eq!(two.ids.len(), 2);
+    let error = invicti(&fake).push(&taken, &ReportFile::held("{}"), &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+}
+
+#[tokio::test]
+async fn an_event_that_fails_is_an_error_with_its_words() {
+    let fake = FakeInvicti::start(TOKEN).await.unwrap();
+    fake.finish_after(1);
+    fake.fail_with("tool is not licensed");
+    let error = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_retryable(), error.outcome_unknown()),
+        (ErrorKind::Server, false, false)
+    );
+    assert!(error.message().ends_with(": Failed: tool is not licensed"), "{error}");
+    assert_eq!(error.operation(), Some("invicti: look at an event"));
+}
+
+#[tokio::test]
+async fn an_event_that_does_not_end_is_named_and_goes_on() {
+    let fake = FakeInvicti::start(TOKEN).await.unwrap();
+    fake.finish_after(u32::MAX);
+    let hurried = options().with_wait(Duration::from_millis(5), Duration::from_millis(50));
+    let invicti = Invicti::new(&fake.base_url(), TOKEN, &hurried).unwrap();
+    let error = invicti.push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Deadline, true));
+    assert!(error.message().contains("65a000000000000000000000"), "{error}");
+    // A look that hangs ends with the same.
+    fake.script(Route::Status, When::Always, Reply::Never);
+    let error = invicti.push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Deadline, true));
+}
+
+#[tokio::test]
+async fn a_look_that_fails_is_no_failed_push() {
+    let fake = FakeInvicti::start(TOKEN).await.unwrap();
+    fake.finish_after(1);
+    fake.script(Route::Status, When::Next(4), Reply::Html(502));
+    fake.script(Route::Status, When::After(4), Reply::Html(200));
+    let pushed = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap();
+    assert_eq!(pushed.ids.len(), 1);
+    assert_eq!(fake.count(Route::Push), 1);
+    // A target that is gone for good ends the wait long before its deadline.
+    fake.recover();
+    fake.script(Route::Status, When::Always, Reply::Html(503));
+    let error = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Server, true));
+    assert!(!error.is_retryable());
+    // So does one that takes the token back, at once.
+    fake.recover();
+    fake.script(Route::Status, When::Always, Reply::Json(401, json!({"error": "failed to authorize"})));
+    let error = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Auth, true));
+}
+
+#[tokio::test]
+async fn refusals_come_in_the_words_of_the_target_and_nothing_is_imported_twice() {
+    let fake = FakeInvicti::start(TOKEN).await.unwrap();
+    let wrong = Invicti::new(&fake.base_url(), "another", &options()).unwrap();
+    let error = wrong.push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert!(error.message().ends_with("(401: failed to authorize)"), "{error}");
+    let nameless = InvictiScan::new("", "tenableiowas", "main");
+    let error = invicti(&fake).push(&nameless, &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.message().contains("/project/id"), "{error}");
+
+    for (reply, kind, requests) in [
+        (Reply::RetryAfter(429, 0), ErrorKind::RateLimited, 2),
+        (Reply::Html(502), ErrorKind::Server, 1),
+        (Reply::Html(200), ErrorKind::Decode, 1),
+    ] {
+        fake.recover();
+        fake.script(Route::Push, When::Always, reply);
+        let before = fake.count(Route::Push);
+        let error = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+        assert_eq!((error.kind(), fake.count(Route::Push) - before), (kind, requests), "{error}");
+        assert_eq!(error.outcome_unknown(), requests == 1);
+    }
+}
+
+#[test]
+fn a_lines_fields_become_the_scans() {
+    let set = ScanConfiguration::new("app:shop").with_branch("dev").with_meta_data("cart");
+    let scan = InvictiScan::of_line("5f6b", &ImportLine::new("shop", "saltsecurity", set));
+    assert_eq!(
+        (scan.project.as_str(), scan.tool.as_str(), scan.branch.as_str()),
+        ("5f6b", "saltsecurity", "dev")
+    );
+    assert_eq!(scan.meta_data.as_deref(), Some("cart"));
+}

@@ -1,0 +1,150 @@
+//! Whatever a push prints or logs, no token is in it. Alone in its process, since a subscriber that records one thread misses call
+//! sites that another thread reached first.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use appsec_core::{Coverage, Result};
+use appsec_http::{HttpOptions, RetryPolicy};
+use appsec_import::testing::{FakeCodeScanning, FakeDojo, FakeInvicti, Reply, Route, When};
+use appsec_import::{
+    CodeScanning, Completeness, DefectDojo, DojoTest, GitHub, Invicti, InvictiScan, PushOptions, Pushed,
+    ReportFile,
+};
+use serde_json::json;
+
+const TOKEN: &str = "canary7f3acanary7f3acanary";
+
+/// Lines of a log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A result in all its forms, with all causes.
+fn show(shown: &mut String, result: Result<Pushed>) -> bool {
+    match result {
+        Ok(pushed) => {
+            writeln!(shown, "{pushed} {pushed:?} {}", serde_json::to_string(&pushed).unwrap()).unwrap();
+            true
+        }
+        Err(error) => {
+            let first: &dyn std::error::Error = &error;
+            for cause in std::iter::successors(Some(first), |error| error.source()) {
+                writeln!(shown, "{cause} {cause:?}").unwrap();
+            }
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_nowhere() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _recording = tracing::subscriber::set_default(subscriber);
+
+    let retry = RetryPolicy::new().with_base(Duration::from_millis(1)).with_max_attempts(2);
+    let options = PushOptions::new()
+        .with_http(HttpOptions::new().with_retry(retry))
+        .with_wait(Duration::from_millis(1), Duration::from_secs(5));
+    let (dojo_fake, invicti_fake, github_fake) = (
+        FakeDojo::start(TOKEN).await.unwrap(),
+        FakeInvicti::start(TOKEN).await.unwrap(),
+        FakeCodeScanning::start(TOKEN).await.unwrap(),
+    );
+    let dojo = DefectDojo::new(&dojo_fake.base_url(), TOKEN, &options).unwrap();
+    let invicti = Invicti::new(&invicti_fake.base_url(), TOKEN, &options).unwrap();
+    let github = GitHub::at(&github_fake.base_url(), TOKEN, &options).unwrap();
+    let test = DojoTest::new("shop", "main", "t");
+    let scan = InvictiScan::new("p", "tool", "main");
+    let commit = CodeScanning::new("octo/shop", &"a".repeat(40), "refs/heads/main").unwrap();
+    let mut shown = format!("{dojo:?} {invicti:#?} {github:?} {options:?} {test:?} {scan:?} {commit:?}");
+    let mut coverage = Coverage::new();
+    coverage.means_gone("a".into());
+    let complete = Completeness::of(&coverage);
+    // What a report says is nobody's to print either.
+    let list = ReportFile::held(format!("[] {}", " ".repeat(8)));
+    let findings = ReportFile::held(r#"{"findings":[]}"#);
+    let sarif = [ReportFile::held(r#"{"version":"2.1.0","runs":[]}"#)];
+    let secret = ReportFile::held(format!("{{\"{TOKEN}\""));
+    write!(shown, "{secret:?}").unwrap();
+
+    let echo = json!({
+        "message": format!("unknown token {TOKEN}"), "detail": TOKEN, "error": format!("Bearer {TOKEN}"), "errors": [TOKEN],
+    });
+    let mut pushed = 0;
+    for status in [None, Some(200), Some(302), Some(401), Some(403), Some(422), Some(500)] {
+        for (fake, route) in
+            [(0, Route::Push), (1, Route::Push), (1, Route::Status), (2, Route::Push), (2, Route::Status)]
+        {
+            let reply = status.map(|status| Reply::Json(status, echo.clone()));
+            let result = match fake {
+                0 => {
+                    dojo_fake.recover();
+                    if let Some(reply) = reply {
+                        dojo_fake.script(route, When::Always, reply);
+                    }
+                    dojo.push(&test, &findings, &complete).await
+                }
+                1 => {
+                    invicti_fake.recover();
+                    if let Some(reply) = reply {
+                        invicti_fake.script(route, When::Always, reply);
+                    }
+                    invicti.push(&scan, &list, &complete).await
+                }
+                _ => {
+                    github_fake.recover();
+                    if let Some(reply) = reply {
+                        github_fake.script(route, When::Always, reply);
+                    }
+                    github.push(&commit, &sarif, &complete).await
+                }
+            };
+            pushed += usize::from(show(&mut shown, result));
+        }
+    }
+    // Statuses that a failed target gives for its verdict.
+    github_fake.recover();
+    let failed = json!({"processing_status": "failed", "errors": [format!("token {TOKEN}")]});
+    github_fake.script(Route::Status, When::Always, Reply::Json(200, failed));
+    assert!(!show(&mut shown, github.push(&commit, &sarif, &complete).await));
+    invicti_fake.recover();
+    invicti_fake.fail_with(&format!("wrong {TOKEN}"));
+    assert!(!show(&mut shown, invicti.push(&scan, &list, &complete).await));
+    for error in [
+        DefectDojo::new(&dojo_fake.base_url(), format!("{TOKEN}\n"), &options).err(),
+        Invicti::new(&format!("https://u:{TOKEN}@x.example"), TOKEN, &options).err(),
+        GitHub::new(format!("{TOKEN}\u{e9}"), &options).err(),
+    ] {
+        assert!(!show(&mut shown, Err(error.unwrap())));
+    }
+    assert!(!show(&mut shown, github.push(&commit, &[secret], &complete).await));
+
+    assert!(pushed >= 5, "some arrived: {pushed}");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("pushed to defectdojo") && log.contains("a look failed"), "{log}");
+    for (name, text) in [("output", &shown), ("log", &log)] {
+        let at = text.find("7f3a").map(|at| &text[at.saturating_sub(300)..text.len().min(at + 50)]);
+        assert_eq!(at, None, "the token is in the {name}");
+    }
+    assert!(shown.contains("***"), "{shown}");
+}

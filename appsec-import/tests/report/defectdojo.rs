@@ -1,0 +1,112 @@
+//! DefectDojo's importer refuses a file for a key that it does not know, and recognises findings by title, CWE and description.
+
+use std::collections::BTreeSet;
+
+use appsec_core::{EvidenceKind, Finding, FindingStatus};
+use appsec_import::{Change, Format, ReportFinding, State};
+use serde_json::Value;
+
+use super::samples::{at, full, gap, in_all_states, nasty, options, report, report_with};
+
+/// The keys that its parser knows, of the report and of a finding.
+const TOP: [&str; 8] =
+    ["name", "type", "version", "description", "static_tool", "dynamic_tool", "soc", "findings"];
+const ALLOWED: &str = "title severity description date cwe cve cwes vulnerability_ids epss_score epss_percentile
+    cvssv3 cvssv3_score cvssv4 cvssv4_score mitigation impact steps_to_reproduce severity_justification references
+    active verified false_p out_of_scope risk_accepted under_review is_mitigated mitigated thread_id
+    numerical_severity param payload line file_path component_name component_version static_finding dynamic_finding
+    scanner_confidence unique_id_from_tool vuln_id_from_tool nb_occurences publish_date service effort_for_fixing
+    tags kev_date known_exploited ransomware_used fix_available fix_version endpoints files";
+const ENDPOINT: [&str; 6] = ["protocol", "host", "port", "path", "query", "fragment"];
+
+fn findings(text: &str) -> Vec<Value> {
+    let report: Value = serde_json::from_str(text).unwrap();
+    report["findings"].as_array().unwrap().clone()
+}
+
+#[test]
+fn there_is_no_key_that_its_parser_does_not_know() {
+    let allowed: BTreeSet<_> = ALLOWED.split_whitespace().collect();
+    let text = report(Format::DefectDojo, [full(), gap(FindingStatus::Fixed)].into_iter().chain(nasty()));
+    let report: Value = serde_json::from_str(&text).unwrap();
+    for key in report.as_object().unwrap().keys() {
+        assert!(TOP.contains(&key.as_str()), "{key}");
+    }
+    for finding in findings(&text) {
+        for (key, value) in finding.as_object().unwrap() {
+            assert!(allowed.contains(key.as_str()), "{key}");
+            assert!(!value.is_null(), "{key}");
+        }
+        for (key, max) in [("title", 511), ("unique_id_from_tool", 500), ("vuln_id_from_tool", 500)] {
+            let length = finding[key].as_str().unwrap().chars().count();
+            assert!((1..=max).contains(&length), "{key}: {length}");
+        }
+        assert!(
+            ["Critical", "High", "Medium", "Low", "Info"].contains(&finding["severity"].as_str().unwrap())
+        );
+        for endpoint in finding["endpoints"].as_array().into_iter().flatten() {
+            assert!(endpoint.as_object().unwrap().keys().all(|key| ENDPOINT.contains(&key.as_str())));
+            let host = endpoint["host"].as_str().unwrap();
+            assert!(host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)), "{host}");
+        }
+    }
+}
+
+/// What its hash is made of.
+fn hashed(finding: Finding) -> [Value; 3] {
+    let found = findings(&report(Format::DefectDojo, [finding])).remove(0);
+    ["title", "cwe", "description"].map(|key| found[key].clone())
+}
+
+#[test]
+fn a_finding_is_recognised_whatever_changed_about_it() {
+    let first = hashed(full());
+    let mut again = full();
+    again.evidence.clear();
+    again.push_evidence(EvidenceKind::Response, Some("HTTP/1.1 200 OK\nDate: today\n\nanother body"));
+    (again.first_seen, again.last_seen, again.status) = (None, Some(at(999)), Some(FindingStatus::Reopened));
+    again.location.text = "https://shop.example.com:8443/orders/{id}?q=other".into();
+    let mut rule = (*again.rule).clone();
+    (rule.description, rule.remediation) = (Some("The vendor rewrote this.".into()), None);
+    again.rule = rule.into();
+    assert_eq!(hashed(again), first);
+}
+
+#[test]
+fn findings_that_differ_are_told_apart() {
+    // Another input on the same page.
+    let mut other = full();
+    other.fingerprint = "v1:00000000000000000000000000000000".parse().unwrap();
+    assert_ne!(hashed(other), hashed(full()));
+    let all: Vec<_> = nasty();
+    let fingerprints: BTreeSet<_> = all.iter().map(|finding| finding.fingerprint).collect();
+    let hashes: BTreeSet<_> =
+        all.into_iter().map(|finding| hashed(finding).map(|part| part.to_string())).collect();
+    assert!(hashes.len() >= fingerprints.len());
+}
+
+#[test]
+fn states_are_its_flags() {
+    let text = report_with(Format::DefectDojo, &options(), &in_all_states()).0;
+    let flags = |finding: &Value| {
+        let keys = ["active", "is_mitigated", "risk_accepted", "out_of_scope", "false_p"];
+        keys.into_iter().filter(|key| finding[key] == true).collect::<Vec<_>>().join(" ")
+    };
+    let found: Vec<_> = findings(&text).iter().map(flags).collect();
+    let expected =
+        ["active", "active", "active", "is_mitigated", "risk_accepted", "out_of_scope", "false_p", "active"];
+    assert_eq!(found, expected);
+    assert_eq!(findings(&text)[3]["mitigated"], at(10).to_string());
+}
+
+#[test]
+fn evidence_does_not_break_out_of_its_block() {
+    let mut finding = full();
+    finding.evidence.clear();
+    finding.push_evidence(EvidenceKind::Proof, Some("```\n# not a heading\n````"));
+    let mut report = ReportFinding::new(finding);
+    (report.state, report.change) = (State::Open, Some(Change::New));
+    let text = report_with(Format::DefectDojo, &options(), &[report]).0;
+    let steps = findings(&text)[0]["steps_to_reproduce"].as_str().unwrap().to_owned();
+    assert_eq!(steps, "proof:\n\n`````\n```\n# not a heading\n````\n`````\n\n");
+}

@@ -1,0 +1,14 @@
+//! Each report against its reader's schema and rules, with findings that scanners really send and ones that they had better not.
+#![cfg(feature = "report")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "what is skipped, and figures, are said in print")]
+
+mod defectdojo;
+mod github;
+mod memory;
+mod parse;
+mod samples;
+mod schemas;
+mod snapshots;
+#[cfg(feature = "sqlite")]
+mod stored;

@@ -1,0 +1,77 @@
+//! A report of 100,000 findings in a process of its own, which says how much memory it took.
+
+use std::process::Command;
+
+use appsec_core::{EvidenceKind, Finding, Location, Rule, Severity};
+use appsec_import::{Format, ReportFinding, ReportWriter};
+
+use super::samples::{options, plain};
+
+const FINDINGS: u32 = 100_000;
+const LIMIT_KIB: u64 = 64 * 1024;
+const FORMAT: &str = "APPSEC_REPORT_FORMAT";
+
+/// A thousand rules, and of each finding enough that all of them together are more than the limit.
+fn finding(number: u32) -> Finding {
+    let id = (number % 1_000).to_string();
+    let mut rule = Rule::new(id.clone(), format!("Rule {id}"));
+    rule.description = Some("What it is. ".repeat(10));
+    rule.cwe = vec![number % 900 + 1];
+    let severity = Severity::WORST_FIRST[number as usize % 5].clone();
+    let place =
+        Location::from_url(&format!("https://host{}.example/path/{number}", number % 50)).with_method("get");
+    let mut finding = plain(rule, severity, place);
+    finding.push_evidence(EvidenceKind::Request, Some("GET /x HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n"));
+    finding.push_evidence(
+        EvidenceKind::Response,
+        Some(&format!("HTTP/1.1 200 OK\r\n\r\n{}", "body ".repeat(50))),
+    );
+    finding
+}
+
+/// The most memory that this process ever held at once, in KiB.
+fn high_water() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Does its work only in the process that the test below starts.
+#[test]
+fn in_a_process_of_its_own() {
+    let Ok(format) = std::env::var(FORMAT) else { return };
+    let format: Format = format.parse().unwrap();
+    let mut writer = ReportWriter::in_files(format, &options(), |_| Ok(std::io::sink())).unwrap();
+    for number in 0..FINDINGS {
+        writer.write(&ReportFinding::new(finding(number))).unwrap();
+    }
+    let written = writer.finish().unwrap();
+    assert_eq!(written.findings, u64::from(FINDINGS));
+    println!("{} KiB for {} bytes in {} files", high_water().unwrap(), written.bytes, written.files);
+}
+
+#[test]
+fn a_hundred_thousand_findings_take_less_than_64_mib() {
+    if high_water().is_none() {
+        println!("skipped: this system does not tell how much memory a process took");
+        return;
+    }
+    // All at once: they share nothing, and the machine has more than one core.
+    let children = Format::ALL.map(|format| {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child
+            .args(["--exact", "memory::in_a_process_of_its_own", "--nocapture"])
+            .env(FORMAT, format.as_str());
+        (format, child.stdout(std::process::Stdio::piped()).spawn().unwrap())
+    });
+    for (format, child) in children {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{format}: {said}");
+        let line = said.lines().find(|line| line.contains(" KiB for ")).unwrap();
+        println!("{format}: {}", line.trim_start_matches("test memory::in_a_process_of_its_own ... "));
+        let before = line.split(" KiB for ").next().unwrap();
+        let taken: u64 = before.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!(taken < LIMIT_KIB, "{format}: {taken} KiB");
+    }
+}

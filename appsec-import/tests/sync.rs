@@ -1,0 +1,193 @@
+//! Polling with a watermark, and hints that shorten the wait; by a worker in this process.
+#![cfg(feature = "worker")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use appsec_core::{
+    BindTargetId, CoverageGap, DastApiScanner, Error, ErrorKind, FindingQuery, GapKind, Result, Severity,
+    Timestamp,
+};
+use appsec_import::{
+    ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, Store,
+    Worker, WorkerOptions,
+};
+
+use support::{Script, ScriptedScanner, TestStore, all, finding, stores};
+
+fn walk() -> Script {
+    Script::vouching(vec![vec![finding("p", "/1", Some("1"))], vec![finding("p", "/2", Some("2"))]], &["p"])
+}
+
+fn broken() -> Script {
+    Script { fails_after: Some(1), ..walk() }
+}
+
+fn with_gap() -> Script {
+    let mut walk = walk();
+    if let Some(end) = &mut walk.end {
+        end.add_gap(CoverageGap::new(GapKind::Record, "a page is missing"));
+    }
+    walk
+}
+
+fn line(run: RunKind) -> ScheduledLine {
+    let line = ImportLine::new("shop", "eu", ScanConfiguration::new("app:shop"));
+    // Once a year: what runs, runs because it is told to.
+    ScheduledLine::new("shop", line, Schedule::cron("@yearly", "UTC").unwrap()).with_run(run)
+}
+
+/// A store, and a worker on it that reads from a scanner of this process.
+struct Bench {
+    test: TestStore,
+    queries: Arc<Mutex<Vec<FindingQuery>>>,
+    stop: tokio::sync::oneshot::Sender<()>,
+    worker: tokio::task::JoinHandle<Result<()>>,
+}
+
+impl Bench {
+    async fn start(test: TestStore, scripts: Vec<Script>, lines: &[ScheduledLine]) -> Self {
+        test.store.apply_schedule(lines, Timestamp::now()).await.unwrap();
+        let scanner = ScriptedScanner::new(scripts);
+        let queries = Arc::clone(&scanner.queries);
+        let scanner: Arc<dyn DastApiScanner> = Arc::new(scanner);
+        let connections = move |name: &str| match name {
+            "eu" => Ok(Arc::clone(&scanner)),
+            _ => Err(Error::new(ErrorKind::Config, format!("no connection has the name {name:?}"))),
+        };
+        let wait = Duration::from_millis(20);
+        let options = WorkerOptions::new().with_tick(wait).with_waits(wait, wait);
+        let worker = Worker::new(test.store.clone(), connections, options).await.unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let worker = tokio::spawn(worker.run(stopped));
+        Self { test, queries, stop, worker }
+    }
+
+    async fn entry(&self) -> ScheduleEntry {
+        self.test.store.schedule(Timestamp::now()).await.unwrap().remove(0)
+    }
+
+    async fn until(&self, is: impl Fn(&ScheduleEntry) -> bool) -> ScheduleEntry {
+        let begun = Instant::now();
+        loop {
+            let entry = self.entry().await;
+            if is(&entry) {
+                return entry;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{}: {entry:?}", self.test.name);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Makes the line run, and gives when its verdict's run began.
+    async fn run(&self) -> Timestamp {
+        let before = self.entry().await.ended_at;
+        self.test.store.run_now("shop", Timestamp::now()).await.unwrap();
+        self.until(|entry| entry.state == ScheduleState::Waiting && entry.ended_at != before).await;
+        let run = self.test.store.last_run(&line(RunKind::Sync).line).await.unwrap().unwrap();
+        Timestamp::from_millisecond(run.started_at.as_millisecond()).unwrap()
+    }
+
+    fn asked_since(&self) -> Vec<Option<Timestamp>> {
+        self.queries.lock().unwrap().iter().map(|query| query.seen_since).collect()
+    }
+
+    async fn end(self) {
+        self.stop.send(()).unwrap();
+        self.worker.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watermark_advances_only_over_what_was_seen_and_kept() {
+    for test in stores().await {
+        let scripts = vec![walk(), walk(), broken(), walk(), with_gap(), walk()];
+        let bench = Bench::start(test, scripts, &[line(RunKind::Sync)]).await;
+        // Everything, then what is new since.
+        let first = bench.run().await;
+        let second = bench.run().await;
+        assert_eq!(bench.asked_since(), [None, Some(first)]);
+        // One that breaks is tried again from where it stood, and asks for the same time.
+        let third = bench.run().await;
+        assert_eq!(bench.asked_since()[2..], [Some(second), Some(second)]);
+        // One that saw not all leaves the mark where it was.
+        bench.run().await;
+        bench.run().await;
+        assert_eq!(bench.asked_since()[4..], [Some(third), Some(third)]);
+        bench.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_asks_for_everything_every_time() {
+    for test in stores().await {
+        let bench = Bench::start(test, vec![walk()], &[line(RunKind::Import)]).await;
+        bench.run().await;
+        bench.run().await;
+        assert_eq!(bench.asked_since(), [None, None]);
+        assert_eq!(all(&bench.test.store, &line(RunKind::Import).line).await.len(), 2);
+        bench.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_filter_begins_a_new_watermark() {
+    for test in stores().await {
+        let bench = Bench::start(test, vec![walk()], &[line(RunKind::Sync)]).await;
+        bench.run().await;
+        let narrow = line(RunKind::Sync).with_severities([Severity::High]);
+        let changes = bench.test.store.apply_schedule(&[narrow], Timestamp::now()).await.unwrap();
+        assert_eq!(changes.changed, ["shop"]);
+        bench.run().await;
+        assert_eq!(bench.asked_since(), [None, None]);
+        bench.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hint_makes_those_that_poll_the_target_due_and_no_others() {
+    for test in stores().await {
+        let mut import = line(RunKind::Import);
+        import.name = "import".to_owned();
+        let bench = Bench::start(test, vec![walk()], &[line(RunKind::Sync), import]).await;
+        let store = &bench.test.store;
+        let hint = |connection: &'static str, target: &'static str| async move {
+            store.hint(connection, &BindTargetId::from(target), Timestamp::now()).await.unwrap()
+        };
+        assert_eq!(hint("us", "app:shop").await, 0);
+        assert_eq!(hint("eu", "app:mail").await, 0);
+        assert_eq!(bench.asked_since(), []);
+        assert_eq!(hint("eu", "app:shop").await, 1);
+        let schedule = loop {
+            let schedule = store.schedule(Timestamp::now()).await.unwrap();
+            if schedule[1].complete_at.is_some() {
+                break schedule;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!(schedule[0].line.name, "import");
+        assert_eq!(schedule[0].ended_at, None, "the import waits for its own time");
+        assert!(schedule[1].due_at.unwrap() > Timestamp::now());
+        assert_eq!(bench.asked_since(), [None]);
+        bench.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_this_machine_does_not_know_puts_the_line_off() {
+    for test in stores().await {
+        let mut strange = line(RunKind::Import);
+        strange.line.scanner = "mars".to_owned();
+        let bench = Bench::start(test, vec![walk()], &[strange]).await;
+        bench.test.store.run_now("shop", Timestamp::now()).await.unwrap();
+        let entry = bench.until(|entry| entry.tries > 1).await;
+        assert!(entry.last_error.unwrap().contains("mars"));
+        bench.end().await;
+    }
+}

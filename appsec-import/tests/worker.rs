@@ -1,0 +1,350 @@
+//! Schedules run by several processes on one database: no overlap, nothing lost, nothing twice, whoever dies or stalls.
+#![cfg(feature = "worker")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a test says what it counted")]
+
+mod support;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use appsec_core::{DastApiScanner, Timestamp};
+use appsec_import::{
+    ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, SqlStore,
+    Store, Worker, WorkerOptions,
+};
+
+use support::tenant::{PER_PAGE, Process, Setup, Tenant, ended, noted, overlaps};
+use support::{TestStore, all, stores};
+
+/// Not a test by itself: a worker's process. It works until its input ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child() {
+    let Some(setup) = Setup::of_environment() else { return };
+    if std::env::var_os("RUST_LOG").is_some() {
+        tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    }
+    let store = SqlStore::connect(&setup.url).await.unwrap();
+    let options = WorkerOptions::new()
+        .with_slots(6)
+        .with_limit(4)
+        .with_tick(Duration::from_millis(50))
+        // Long enough for a machine that does ten things at a time, and short enough to wait for.
+        .with_lease(Duration::from_secs(4))
+        .with_heartbeat(Duration::from_secs(1), 4)
+        .with_grace(setup.grace);
+    let Setup { log, pages, pause, .. } = setup;
+    let tenants = move |name: &str| {
+        Ok(std::sync::Arc::new(Tenant::new(name, &log, pages, pause)) as std::sync::Arc<dyn DastApiScanner>)
+    };
+    let worker = Worker::new(store.clone(), tenants, options).await.unwrap();
+    let input_ends = async {
+        // The thread that reads outlives the wait for it, so it is not the runtime's.
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = sender.send(());
+        });
+        let _ = receiver.await;
+    };
+    worker.run(input_ends).await.unwrap();
+    store.close().await;
+}
+
+/// A database with a schedule, and the log of those who work on it.
+struct Bench {
+    test: TestStore,
+    setup: Setup,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(test: TestStore, pages: usize, pause: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log: PathBuf = folder.path().join("log");
+        let setup = Setup {
+            url: test.url.clone(),
+            log,
+            pages,
+            pause: Duration::from_millis(pause),
+            grace: Duration::ZERO,
+        };
+        Self { test, setup, _folder: folder }
+    }
+
+    /// All databases, with a bench each.
+    async fn all(pages: usize, pause: u64) -> Vec<Self> {
+        stores().await.into_iter().map(|test| Self::new(test, pages, pause)).collect()
+    }
+
+    fn workers(&self, count: usize) -> Vec<Process> {
+        (0..count).map(|_| self.setup.spawn()).collect()
+    }
+
+    async fn apply(&self, lines: &[ScheduledLine], now: &str) {
+        self.test.store.apply_schedule(lines, now.parse().unwrap()).await.unwrap();
+    }
+
+    async fn schedule(&self) -> Vec<ScheduleEntry> {
+        self.test.store.schedule(Timestamp::now()).await.unwrap()
+    }
+
+    /// Waits until the schedule is as it should be.
+    async fn until(&self, what: &str, is: impl Fn(&[ScheduleEntry]) -> bool) -> Vec<ScheduleEntry> {
+        let begun = Instant::now();
+        loop {
+            let schedule = self.schedule().await;
+            if is(&schedule) {
+                return schedule;
+            }
+            let short: Vec<_> =
+                schedule.iter().map(|entry| (&entry.line.name, &entry.state, &entry.last_error)).collect();
+            assert!(begun.elapsed() < Duration::from_mins(1), "{}: not {what}: {short:#?}", self.test.name);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the log says so.
+    async fn until_noted(&self, what: &str, times: usize) {
+        let begun = Instant::now();
+        while noted(&self.setup.log).iter().filter(|noted| noted.what == what).count() < times {
+            assert!(begun.elapsed() < Duration::from_mins(1), "{}: never {what}", self.test.name);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn findings(&self, line: &ScheduledLine) -> usize {
+        all(&self.test.store, &line.line).await.len()
+    }
+}
+
+/// The time since when the lines of a test are due: half a year of days was missed.
+const LONG_AGO: &str = "2026-01-01T00:00:00Z";
+
+fn line(connection: &str, number: usize) -> ScheduledLine {
+    let set = ScanConfiguration::new(format!("app:{number}"));
+    let line = ImportLine::new(format!("project {number}"), connection, set);
+    ScheduledLine::new(format!("{connection} {number}"), line, Schedule::cron("0 3 * * *", "UTC").unwrap())
+}
+
+fn lines(connection: &str, count: usize) -> Vec<ScheduledLine> {
+    (0..count).map(|number| line(connection, number)).collect()
+}
+
+fn is_done(entry: &ScheduleEntry) -> bool {
+    entry.state == ScheduleState::Waiting && entry.complete_at.is_some()
+}
+
+/// Runs a test with two and with four processes.
+async fn with_workers<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
+    for count in [2, 4] {
+        test(count).await;
+    }
+}
+
+#[tokio::test]
+async fn every_line_that_missed_half_a_year_runs_once_and_nothing_overlaps() {
+    with_workers(|count| async move {
+        for bench in Bench::all(3, 5).await {
+            let mut scheduled = lines("one", 12);
+            scheduled.extend(lines("two", 12));
+            bench.apply(&scheduled, LONG_AGO).await;
+            let workers = bench.workers(count);
+            let schedule = bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+            // A restart finds nothing to do.
+            workers.into_iter().for_each(Process::stop);
+            let again = bench.workers(count);
+            let fresh = line("three", 0);
+            scheduled.push(fresh.clone());
+            bench.apply(&scheduled, LONG_AGO).await;
+            bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+            again.into_iter().for_each(Process::stop);
+
+            let log = noted(&bench.setup.log);
+            assert_eq!(overlaps(&log, &[]), 0, "{}", bench.test.name);
+            for line in &scheduled {
+                let whose = format!("{}/{}", line.connection(), line.line.configuration.bind_target);
+                assert_eq!(ended(&log, &whose), 1, "{} {whose}", bench.test.name);
+                assert_eq!(bench.findings(line).await, 3 * PER_PAGE, "{} {whose}", bench.test.name);
+            }
+            let now = Timestamp::now();
+            assert!(schedule.iter().all(|entry| entry.due_at.unwrap() > now), "{schedule:?}");
+            println!(
+                "{}, {count} workers: {} lines, each once, no overlap",
+                bench.test.name,
+                scheduled.len()
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_asked_for_while_it_runs_runs_again_after_and_never_beside() {
+    with_workers(|count| async move {
+        for bench in Bench::all(4, 10).await {
+            let scheduled = lines("one", 4);
+            bench.apply(&scheduled, LONG_AGO).await;
+            let workers = bench.workers(count);
+            // Whatever the moment: before, while and after it runs.
+            for round in 1..=10 {
+                for line in &scheduled {
+                    bench.test.store.run_now(&line.name, Timestamp::now()).await.unwrap();
+                }
+                bench.until_noted("page", round * 2).await;
+            }
+            bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+            workers.into_iter().for_each(Process::stop);
+            let log = noted(&bench.setup.log);
+            assert_eq!(overlaps(&log, &[]), 0, "{}", bench.test.name);
+            for line in &scheduled {
+                let whose = format!("one/{}", line.line.configuration.bind_target);
+                assert!(ended(&log, &whose) >= 2, "{} {whose}: {}", bench.test.name, ended(&log, &whose));
+            }
+            let ends = log.iter().filter(|noted| noted.what == "end").count();
+            println!("{}, {count} workers: {ends} runs of 4 lines, no overlap", bench.test.name);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_killed_workers_job_is_finished_by_another_and_its_findings_are_complete() {
+    with_workers(|count| async move {
+        for bench in Bench::all(40, 25).await {
+            let scheduled = lines("one", 3);
+            bench.apply(&scheduled, LONG_AGO).await;
+            let mut workers = bench.workers(count);
+            bench.until_noted("page", 12).await;
+            let holder = noted(&bench.setup.log).last().unwrap().process;
+            let at = workers.iter().position(|worker| worker.id() == holder).unwrap();
+            let mut victim = workers.remove(at);
+            victim.kill();
+            assert!(ended(&noted(&bench.setup.log), "one/app:0") == 0, "killed too late to prove anything");
+            bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+            workers.into_iter().for_each(Process::stop);
+            let log = noted(&bench.setup.log);
+            assert_eq!(overlaps(&log, &[holder]), 0, "{}", bench.test.name);
+            let mut finished = 0;
+            for line in &scheduled {
+                let whose = format!("one/{}", line.line.configuration.bind_target);
+                assert_eq!(bench.findings(line).await, 40 * PER_PAGE, "{} {whose}", bench.test.name);
+                let begun_by = |process: u32| {
+                    log.iter().any(|noted| {
+                        noted.what == "begin" && noted.whose == whose && noted.process == process
+                    })
+                };
+                finished += usize::from(begun_by(holder));
+            }
+            assert!(finished > 0, "the killed worker had no job");
+            println!(
+                "{}, {count} workers: {finished} jobs of the killed one finished by others",
+                bench.test.name
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tenant_that_refuses_is_left_in_peace_and_the_others_are_served() {
+    with_workers(|count| async move {
+        for bench in Bench::all(2, 2).await {
+            let mut scheduled = lines("busy", 20);
+            scheduled.extend(lines("locked", 20));
+            scheduled.extend(lines("good", 20));
+            bench.apply(&scheduled, LONG_AGO).await;
+            let workers = bench.workers(count);
+            let of = |entry: &ScheduleEntry, connection: &str| entry.line.connection() == connection;
+            let is_closed =
+                |entry: &ScheduleEntry| matches!(entry.state, ScheduleState::ConnectionClosed { .. });
+            let schedule = bench
+                .until("good ones done, bad ones closed", |schedule| {
+                    schedule
+                        .iter()
+                        .all(|entry| if of(entry, "good") { is_done(entry) } else { is_closed(entry) })
+                })
+                .await;
+            workers.into_iter().for_each(Process::stop);
+            let log = noted(&bench.setup.log);
+            for connection in ["busy", "locked"] {
+                // As many as may be under way when the first refusal comes, and none after it.
+                let asked =
+                    log.iter().filter(|noted| noted.what == "refuse" && noted.whose == connection).count();
+                assert!((1..=4).contains(&asked), "{} {connection}: asked {asked} times", bench.test.name);
+            }
+            let until = schedule.iter().find_map(|entry| match &entry.state {
+                ScheduleState::ConnectionClosed { until, .. } if of(entry, "busy") => Some(*until),
+                _ => None,
+            });
+            let least = Timestamp::now().checked_add(Duration::from_mins(8)).unwrap();
+            assert!(until.unwrap() > least, "Retry-After was ten minutes");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stalled_worker_that_wakes_up_writes_nothing() {
+    for mut bench in Bench::all(30, 20).await {
+        if bench.test.name == "sqlite" {
+            // A process that is stopped while it writes to SQLite holds the file from all others: one machine, one fate.
+            continue;
+        }
+        bench.setup.grace = Duration::from_secs(50);
+        let scheduled = line("one", 0).with_webhooks(["tickets"]);
+        bench.apply(std::slice::from_ref(&scheduled), LONG_AGO).await;
+        let stalled = bench.setup.spawn();
+        bench.until_noted("page", 3).await;
+        stalled.signal("STOP");
+        assert_eq!(ended(&noted(&bench.setup.log), "one/app:0"), 0, "stopped too late to prove anything");
+
+        let other = bench.setup.spawn();
+        bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+        other.stop();
+        let book = || async {
+            let store = &bench.test.store;
+            let findings = all(store, &scheduled.line).await;
+            (
+                findings,
+                store.last_run(&scheduled.line).await.unwrap(),
+                bench.schedule().await,
+                told(store).await,
+            )
+        };
+        let before = book().await;
+        assert_eq!(before.0.len(), 30 * PER_PAGE);
+
+        // It goes on where it was, finds that its turn is over, and only then ends: it has time.
+        stalled.signal("CONT");
+        stalled.stop();
+        assert_eq!(book().await, before, "{}", bench.test.name);
+    }
+}
+
+/// How many messages there are for the endpoint of the test above.
+async fn told(store: &SqlStore) -> usize {
+    use appsec_import::Outbox as _;
+    store.claim("tickets", Timestamp::now(), Duration::ZERO, 1000).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn what_is_stopped_goes_on_where_it_was() {
+    for bench in Bench::all(30, 20).await {
+        let scheduled = line("one", 0).with_run(RunKind::Import);
+        bench.apply(std::slice::from_ref(&scheduled), LONG_AGO).await;
+        let first = bench.setup.spawn();
+        bench.until_noted("page", 3).await;
+        first.stop();
+        assert_eq!(ended(&noted(&bench.setup.log), "one/app:0"), 0, "stopped too late to prove anything");
+        let schedule = bench.schedule().await;
+        assert_eq!(schedule[0].state, ScheduleState::Due, "let go at once");
+        let second = bench.setup.spawn();
+        bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+        second.stop();
+        assert_eq!(bench.findings(&scheduled).await, 30 * PER_PAGE);
+        let run = bench.test.store.last_run(&scheduled.line).await.unwrap().unwrap();
+        assert_eq!(run.number, 1, "one run, by two processes");
+    }
+}

@@ -1,0 +1,74 @@
+//! Tenable's records, from bytes to findings without a socket.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::Cursor;
+
+use appsec_core::{Finding, FindingQuery, FindingScope};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tenable_was_client::model::{
+    AddedApplication, ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportList, ExportStatus,
+    FilterList, Folder, Page, Plugin, PluginSummary, ReportFinding, Scan, ScanNote, ScanReport, ScannerList,
+    ServerProperties, ServerStatus, Session, Template, UserTemplate, Vulnerability,
+};
+
+/// What reads a value as a model.
+const MODELS: [fn(&Value); 23] = [
+    read::<Page<ConfigSummary>>,
+    read::<ConfigDetails>,
+    read::<Scan>,
+    read::<Page<Scan>>,
+    read::<Page<ScanNote>>,
+    read::<Page<ByTarget>>,
+    read::<ScanReport>,
+    read::<ReportFinding>,
+    read::<Vulnerability>,
+    read::<Plugin>,
+    read::<Page<PluginSummary>>,
+    read::<Page<Template>>,
+    read::<Page<UserTemplate>>,
+    read::<Vec<Folder>>,
+    read::<BTreeMap<String, AddedApplication>>,
+    read::<FilterList>,
+    read::<ScannerList>,
+    read::<ServerProperties>,
+    read::<ServerStatus>,
+    read::<Session>,
+    read::<ExportStatus>,
+    read::<ExportList>,
+    read::<ExportFinding>,
+];
+
+/// Any JSON into every model: read or refused, and what was read can be written and read again.
+pub fn tenable_models(json: &[u8]) {
+    let Ok(value) = serde_json::from_slice::<Value>(json) else { return };
+    for model in MODELS {
+        model(&value);
+    }
+}
+
+fn read<T: DeserializeOwned + Serialize + PartialEq + Debug>(value: &Value) {
+    let Ok(decoded) = T::deserialize(value) else { return };
+    let written = serde_json::to_value(&decoded).expect("what was read can be written");
+    assert_eq!(T::deserialize(&written).ok().as_ref(), Some(&decoded), "{written}");
+}
+
+/// A scan's report in a file, to its findings.
+pub fn tenable_report(report: &[u8]) {
+    let Ok(mut saved) = ScanReport::read(Cursor::new(report)) else { return };
+    let _ = saved.problems();
+    let masked: Vec<Finding> = saved.findings().filter_map(Result::ok).collect();
+    let mut query = FindingQuery::new(FindingScope::All);
+    (query.raw, query.unmasked) = (true, true);
+    let plain: Vec<Finding> = saved.findings_as(&query).filter_map(Result::ok).collect();
+    let identities =
+        |findings: &[Finding]| findings.iter().map(|found| found.fingerprint).collect::<Vec<_>>();
+    assert_eq!(identities(&masked), identities(&plain), "masking changes no identity");
+    for finding in masked.iter().chain(&plain) {
+        assert!(!finding.partition.as_str().is_empty());
+        let kept = serde_json::to_string(finding).expect("a finding can be kept");
+        assert_eq!(serde_json::from_str::<Finding>(&kept).ok().as_ref(), Some(finding), "{kept}");
+    }
+}

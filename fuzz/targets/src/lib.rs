@@ -1,0 +1,58 @@
+//! What the fuzz targets do with their bytes, one function for each. Each of them panics when a promise is broken.
+//!
+//! The fuzzer runs them (`fuzz_targets/`), and so does an ordinary test over the seeds (`tests/seeds.rs`).
+#![forbid(unsafe_code)]
+// The tests that stand in the parsers' own files are run by their crate.
+#![cfg(not(test))]
+#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a target fails by panicking")]
+
+mod decoders;
+mod http;
+mod identity;
+mod loopback;
+mod masking;
+mod private;
+mod salt;
+mod split;
+mod stored;
+mod tenable;
+mod webhooks;
+
+pub use decoders::{tenable_models, tenable_report};
+pub use http::{certificate, retry_after};
+pub use identity::location;
+pub use masking::{mask, redact};
+pub use salt::{salt_answers, salt_walk};
+pub use split::splitter;
+pub use stored::{reconcile, stored};
+pub use tenable::{tenable_export, tenable_walk};
+pub use webhooks::{salt_webhook, signed_webhook};
+
+/// A target.
+pub type Target = fn(&[u8]);
+
+/// Every target, by its name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("certificate", certificate),
+    ("location", location),
+    ("mask", mask),
+    ("reconcile", reconcile),
+    ("redact", redact),
+    ("retry_after", retry_after),
+    ("salt_answers", salt_answers),
+    ("salt_walk", salt_walk),
+    ("salt_webhook", salt_webhook),
+    ("signed_webhook", signed_webhook),
+    ("splitter", splitter),
+    ("stored", stored),
+    ("tenable_export", tenable_export),
+    ("tenable_models", tenable_models),
+    ("tenable_report", tenable_report),
+    ("tenable_walk", tenable_walk),
+];
+
+/// The parts of an input that has several, parted by NUL: a byte that no JSON and no header holds.
+fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
+    let mut parts = data.splitn(N, |byte| *byte == 0);
+    std::array::from_fn(|_| parts.next().unwrap_or_default())
+}

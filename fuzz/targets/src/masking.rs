@@ -1,0 +1,72 @@
+//! Whether secrets are gone, and masking twice is masking once.
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::private::redact::Redactor;
+
+/// What is planted. No text of the fuzzer's makes it, since each run looks for it after the planting only.
+const MARKER: &str = "Canary7Marker3Value";
+
+/// Evidence of any kind.
+pub fn mask(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if text.contains(MARKER) {
+        return;
+    }
+    once(&text);
+    // In lines of their own, as evidence has them, between whatever else there is.
+    let (before, after) = halves(&text);
+    for planted in [
+        format!("Authorization: Bearer {MARKER}"),
+        format!("x-apikeys: accessKey=a; secretKey={MARKER}"),
+        format!("Cookie: a=b; session={MARKER}"),
+        format!("see https://jo:{MARKER}@shop.example.com/"),
+        format!("/cb?page=2&access_token={MARKER}&x=1"),
+        format!(r#"{{"password": "{MARKER}"}}"#),
+    ] {
+        let masked = appsec_core::mask(&format!("{before}\n{planted}\n{after}")).into_owned();
+        assert!(!masked.contains(MARKER), "{planted:?} between {before:?} and {after:?}: {masked:?}");
+    }
+    if let Ok(mut value) = serde_json::from_str::<Value>(&text) {
+        if let Value::Object(members) = &mut value {
+            members.insert("password".to_owned(), MARKER.into());
+        }
+        appsec_core::mask_json(&mut value);
+        assert!(!value.to_string().contains(MARKER));
+        let masked = value.clone();
+        appsec_core::mask_json(&mut value);
+        assert_eq!(value, masked, "masked JSON masks to itself");
+    }
+}
+
+fn once(text: &str) {
+    let masked = appsec_core::mask(text);
+    assert_eq!(appsec_core::mask(&masked), masked, "masked text masks to itself");
+}
+
+/// A service's own words, with the client's credentials somewhere in them.
+pub fn redact(data: &[u8]) {
+    let secrets =
+        [SecretString::from(MARKER), SecretString::from("accessKey=abcdefgh1234;secretKey=zyxwvuts9876")];
+    let redactor = Redactor::new(&secrets);
+    let text = String::from_utf8_lossy(data);
+    let (before, after) = halves(&text);
+    for part in [MARKER, "abcdefgh1234", "zyxwvuts9876"] {
+        let planted = format!("{before}{part}{after}");
+        let shown = redactor.text(&planted);
+        assert!(!shown.contains(part) && !shown.contains(char::is_control), "{shown:?}");
+        let excerpt = redactor.excerpt(planted.as_bytes());
+        assert!(excerpt.len() <= 1024 && !excerpt.contains(part), "{excerpt:?}");
+    }
+    let excerpt = redactor.excerpt(data);
+    assert!(excerpt.len() <= 1024 && !excerpt.contains(char::is_control), "{excerpt:?}");
+}
+
+fn halves(text: &str) -> (&str, &str) {
+    let mut middle = text.len() / 2;
+    while !text.is_char_boundary(middle) {
+        middle -= 1;
+    }
+    text.split_at(middle)
+}

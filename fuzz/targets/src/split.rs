@@ -1,0 +1,103 @@
+//! The element splitter, held to a decoder of the whole document.
+
+use appsec_http::At;
+use appsec_http::splitter::{Limits, SplitErrorKind, Splitter};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Elements and what stands beside them, or why not and where.
+type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
+
+/// However the bytes are cut, the splitter with a decoder of its elements gives what `serde_json` gives on the whole, and
+/// refuses what that refuses.
+pub fn splitter(document: &[u8]) {
+    for at in [At::Root, At::Field("findings")] {
+        let whole = split(document, at, &[usize::MAX]);
+        let odd: Vec<usize> = document.iter().take(8).map(|byte| usize::from(*byte % 32) + 1).collect();
+        for lengths in [&[1][..], &[2, 3, 5, 7], &odd] {
+            assert_eq!(split(document, at, lengths), whole, "{at:?}, cut by {lengths:?}");
+        }
+        // The splitter bounds how deep values nest; a decoder that skips them does not.
+        if matches!(whole, Err((SplitErrorKind::TooDeep(_), _))) {
+            continue;
+        }
+        let decoded = whole.ok().filter(|(elements, _)| {
+            elements.iter().all(|element| serde_json::from_slice::<Box<RawValue>>(element).is_ok())
+        });
+        let (elements, rest) = decoded.unzip();
+        let (expected, beside) = reference(document, at).unzip();
+        assert_eq!(elements, expected, "{at:?}");
+        let rest =
+            rest.flatten().map(|rest| members(rest.as_bytes()).expect("what stands beside is an object"));
+        assert_eq!(rest.map(Members::texts), beside.flatten().map(Members::texts), "{at:?}");
+    }
+}
+
+/// Splits a document that arrives in pieces of the given lengths, taken in turn for ever.
+fn split(document: &[u8], at: At, lengths: &[usize]) -> Split {
+    let refused = |error: appsec_http::splitter::SplitError| (error.kind(), error.offset());
+    let mut splitter = Splitter::new(at, Limits::new());
+    let mut elements = Vec::new();
+    let mut left = document;
+    let mut lengths = lengths.iter().cycle();
+    while !left.is_empty() {
+        let length = lengths.next().map_or(usize::MAX, |length| *length);
+        let (piece, rest) = left.split_at(length.clamp(1, left.len()));
+        splitter.feed(Bytes::copy_from_slice(piece));
+        while let Some(element) = splitter.next_element().map_err(refused)? {
+            elements.push(element);
+        }
+        left = rest;
+    }
+    let rest = splitter.finish().map_err(refused)?;
+    Ok((elements, rest.map(|rest| rest.get().to_owned())))
+}
+
+/// The elements and the other members by a decoder of the whole document; `None` where it refuses.
+fn reference(document: &[u8], at: At) -> Option<(Vec<Bytes>, Option<Members>)> {
+    let texts = |array: Vec<Box<RawValue>>| array.iter().map(|raw| raw.get().to_owned().into()).collect();
+    match at {
+        At::Root => Some((texts(serde_json::from_slice(document).ok()?), None)),
+        At::Field(field) => {
+            let (wanted, beside): (Vec<_>, Vec<_>) =
+                members(document)?.0.into_iter().partition(|(name, _)| name == field);
+            let [(_, array)] = wanted.as_slice() else { return None };
+            Some((texts(serde_json::from_str(array.get()).ok()?), Some(Members(beside))))
+        }
+    }
+}
+
+fn members(object: &[u8]) -> Option<Members> {
+    serde_json::from_slice(object).ok()
+}
+
+/// Members of an object in order, doubled ones included, which no map would show.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl Members {
+    fn texts(self) -> Vec<(String, String)> {
+        self.0.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}

@@ -1,0 +1,109 @@
+//! Tenable's export, through the whole client.
+
+use std::time::Duration;
+
+use appsec_core::{Absence, FindingQuery, FindingScope};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tenable_was_client::model::{ChunkId, ExportFinding};
+use tenable_was_client::{ExportOptions, TenableWasClient};
+
+use crate::loopback::{Answer, Asked, Loopback, findings, options};
+use crate::parts;
+
+const EXPORT: &str = "bf000000-53aa-4e70-9ef3-87cfca1d2be0";
+
+struct Tenable {
+    service: Loopback,
+    client: TenableWasClient,
+}
+
+thread_local! {
+    static TENABLE: Tenable = {
+        let service = Loopback::start();
+        let moment = Duration::from_millis(1);
+        let client = TenableWasClient::builder("access", "secret")
+            .with_base_url(service.base_url())
+            .with_http(options())
+            .with_export(ExportOptions::new().with_pauses(moment, moment).with_patience(5 * moment))
+            .build()
+            .expect("a client");
+        Tenable { service, client }
+    };
+}
+
+/// A chunk of an export, read twice: whatever was decoded before, its records are those of an ordinary decoder.
+pub fn tenable_export(chunk: &[u8]) {
+    TENABLE.with(|Tenable { service, client }| {
+        let bytes = Bytes::copy_from_slice(chunk);
+        let expected = serde_json::from_slice::<Vec<Box<RawValue>>>(chunk).ok().map(|elements| {
+            let decoded =
+                elements.iter().map(|element| serde_json::from_str::<ExportFinding>(element.get()).ok());
+            decoded.collect::<Vec<_>>()
+        });
+        for _ in 0..2 {
+            let bytes = bytes.clone();
+            let read = service.run(move |_| (200, bytes.clone()), read(client));
+            match (&expected, read) {
+                (Some(expected), Some(read)) => assert_eq!(&read, expected),
+                // How deep values nest is bounded, which a decoder that skips them does not.
+                (Some(_), None) => assert!(brackets(chunk) > 128),
+                // What is wrong within a record makes a bad record.
+                (None, read) => assert!(read.is_none_or(|records| records.contains(&None))),
+            }
+        }
+    });
+}
+
+/// The records, `None` for one that is refused; `None` in all where the chunk is.
+async fn read(client: &TenableWasClient) -> Option<Vec<Option<ExportFinding>>> {
+    let mut records =
+        client.export_chunk(EXPORT.parse().ok()?, ChunkId(1)).expect("a request that can be sent");
+    let mut read = Vec::new();
+    while let Some(record) = records.next().await {
+        match record {
+            Ok(record) => read.push(Some(record)),
+            // A record's error has the record's place; any other ends the chunk.
+            Err(error) if error.path().is_some() => read.push(None),
+            Err(_) => return None,
+        }
+    }
+    Some(read)
+}
+
+fn brackets(chunk: &[u8]) -> usize {
+    chunk.iter().filter(|byte| matches!(byte, b'[' | b'{')).count()
+}
+
+/// A chunk and what is said of the job, parted by NUL, to findings.
+pub fn tenable_walk(data: &[u8]) {
+    let [chunk, status, resume] = parts(data).map(Bytes::copy_from_slice);
+    let mut query = FindingQuery::new(FindingScope::All);
+    query.resume = serde_json::from_slice(&resume).ok();
+    query.raw = true;
+    TENABLE.with(|Tenable { service, client }| {
+        let answer = move |asked: &Asked| -> Answer {
+            let path = asked.uri.path();
+            if path.ends_with("/status") && status.is_empty() {
+                let finished = r#"{"status": "FINISHED", "chunks_available": [1, 2], "total_chunks": 2}"#;
+                (200, finished.into())
+            } else if path.ends_with("/status") {
+                (200, status.clone())
+            } else if path.contains("/chunks/") {
+                (200, chunk.clone())
+            } else {
+                (200, format!(r#"{{"export_uuid": "{EXPORT}"}}"#).into())
+            }
+        };
+        let (found, end) = service.run(answer, findings(client, query));
+        for finding in &found {
+            let kept = serde_json::to_string(finding).expect("a finding can be kept");
+            assert_eq!(serde_json::from_str(&kept).ok().as_ref(), Some(finding), "{kept}");
+        }
+        if let Some(coverage) = end {
+            let silent =
+                coverage.partitions().all(|(key, _)| coverage.absence_of(key) == Absence::SaysNothing);
+            assert!(silent, "an export's silence says nothing: {coverage:?}");
+        }
+    });
+}

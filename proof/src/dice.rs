@@ -1,0 +1,60 @@
+//! Chance that can be repeated.
+
+/// A generator of the `SplitMix64` kind: the same seed, the same throws, in every version.
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// The throws of a seed.
+    pub fn new(seed: u64) -> Self {
+        // Neighbouring seeds must not begin alike.
+        let mut dice = Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        dice.next();
+        dice
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below the bound, which is above zero.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// True once in so many throws.
+    pub fn once_in(&mut self, throws: u64) -> bool {
+        self.below(throws) == 0
+    }
+
+    /// One of several.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        let index = usize::try_from(self.below(from.len() as u64)).unwrap();
+        &from[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_sequence_and_another_seed_another() {
+        let throws = |seed| {
+            let mut dice = Dice::new(seed);
+            (0..8).map(|_| dice.below(1000)).collect::<Vec<_>>()
+        };
+        assert_eq!(throws(1), throws(1));
+        assert_ne!(throws(1), throws(2));
+        let mut dice = Dice::new(3);
+        let counts = (0..3000).fold([0_u32; 3], |mut counts, _| {
+            counts[usize::try_from(dice.below(3)).unwrap()] += 1;
+            counts
+        });
+        assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
+    }
+}

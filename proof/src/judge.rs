@@ -1,0 +1,169 @@
+//! The three rules that no fault may break: it ends; it is never whole with a finding missing, doubled or foreign; no secret
+//! shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use appsec_core::{Absence, Coverage, ErrorKind, PartitionKey};
+
+use crate::secrets::leak;
+use crate::stage::Stage;
+use crate::walk::{Imported, Seen, error_of};
+
+/// What is true, as far as a reading must or may know it.
+#[derive(Debug, Clone, Default)]
+pub struct Truth {
+    /// What is there from beginning to end.
+    pub must: BTreeSet<String>,
+    /// What comes or goes meanwhile.
+    pub may: BTreeSet<String>,
+    /// Where findings are, as far as silence may speak of them.
+    pub partitions: BTreeMap<String, PartitionKey>,
+    /// The service itself sends some records twice, and an export has no memory of what it sent.
+    pub service_repeats: bool,
+}
+
+impl Truth {
+    /// What the stage holds, if nothing is changed.
+    pub fn of(stage: &Stage) -> Self {
+        Self { must: stage.truth.clone(), partitions: stage.partitions.clone(), ..Self::default() }
+    }
+}
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// With everything, and the proof of it.
+    Complete,
+    /// With what came, and the kinds of what is missing.
+    Gaps(BTreeSet<String>),
+    /// With an error of that kind.
+    Failed(ErrorKind),
+    /// Not at all.
+    Never,
+}
+
+impl Ending {
+    fn of_coverage(coverage: &Coverage) -> Self {
+        if coverage.is_complete() {
+            return Self::Complete;
+        }
+        Self::Gaps(coverage.gaps().iter().map(|gap| gap.kind.as_str().to_owned()).collect())
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("complete"),
+            Self::Gaps(kinds) => {
+                write!(f, "gaps: {}", kinds.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+            }
+            Self::Failed(kind) => write!(f, "error: {}", kind.as_str()),
+            Self::Never => f.write_str("never ended"),
+        }
+    }
+}
+
+/// How it ended, and the rules that were broken.
+#[derive(Debug)]
+pub struct Verdict {
+    /// How it ended.
+    pub ending: Ending,
+    /// Sentences on what is wrong; empty when nothing is.
+    pub breaches: Vec<String>,
+}
+
+/// Judges a reading.
+pub fn judge(truth: &Truth, seen: &Seen) -> Verdict {
+    let mut breaches = Vec::new();
+    let ids: BTreeSet<_> = seen.ids.iter().cloned().collect();
+    if !truth.service_repeats && ids.len() < seen.ids.len() {
+        breaches.push(format!("{} findings came twice", seen.ids.len() - ids.len()));
+    }
+    foreign(truth, &ids, &mut breaches);
+    let missing: Vec<_> = truth.must.difference(&ids).collect();
+    let ending = match &seen.end {
+        None => {
+            breaches.push("it did not end".to_owned());
+            Ending::Never
+        }
+        Some(Err(error)) => Ending::Failed(error.kind()),
+        Some(Ok(coverage)) => {
+            if coverage.is_complete() && !missing.is_empty() {
+                breaches.push(format!("it is complete, and {missing:?} are missing"));
+            }
+            // An import closes what did not come where silence means that it is gone.
+            let gone = |id: &&&String| {
+                let place = truth.partitions.get(**id);
+                place.is_some_and(|place| coverage.absence_of(place) == Absence::MeansGone)
+            };
+            let closed: Vec<_> = missing.iter().filter(gone).collect();
+            if !closed.is_empty() {
+                breaches.push(format!("{closed:?} did not come, and silence would close them"));
+            }
+            Ending::of_coverage(coverage)
+        }
+    };
+    breaches.extend(leak(&seen.shown).map(|leak| format!("a secret shows: {leak:?}")));
+    Verdict { ending, breaches }
+}
+
+/// Judges an import over a store that knew everything before.
+pub fn judge_import(truth: &Truth, imported: &Imported) -> Verdict {
+    let mut breaches = Vec::new();
+    let mut times: BTreeMap<&str, u32> = BTreeMap::new();
+    for (id, _) in &imported.known {
+        *times.entry(id).or_default() += 1;
+    }
+    let doubled: Vec<_> = times.iter().filter(|(_, times)| **times > 1).map(|(id, _)| id).collect();
+    if !doubled.is_empty() {
+        breaches.push(format!("{doubled:?} are in the store twice"));
+    }
+    let closed: Vec<_> = imported
+        .known
+        .iter()
+        .filter(|(id, open)| !open && truth.must.contains(id))
+        .map(|(id, _)| id)
+        .collect();
+    if !closed.is_empty() {
+        breaches.push(format!("{closed:?} were closed, and are there"));
+    }
+    let ids: BTreeSet<_> = imported.known.iter().map(|(id, _)| id.clone()).collect();
+    foreign(truth, &ids, &mut breaches);
+    let lost = truth.must.difference(&ids).count();
+    if lost > 0 {
+        breaches.push(format!("{lost} findings are in the store no more"));
+    }
+    let ending = match &imported.end {
+        None => {
+            breaches.push("it did not end".to_owned());
+            Ending::Never
+        }
+        Some(Err(_)) => Ending::Failed(
+            error_of(imported.end.as_ref()).map_or(ErrorKind::Unexpected, appsec_core::Error::kind),
+        ),
+        Some(Ok(import)) if import.gaps.is_empty() => {
+            if import.summary.kept_open_count() > 0 {
+                breaches.push(format!(
+                    "without a gap {} findings were not seen",
+                    import.summary.kept_open_count()
+                ));
+            }
+            Ending::Complete
+        }
+        Some(Ok(import)) => {
+            Ending::Gaps(import.gaps.iter().map(|gap| gap.kind.as_str().to_owned()).collect())
+        }
+    };
+    breaches.extend(leak(&imported.shown).map(|leak| format!("a secret shows: {leak:?}")));
+    Verdict { ending, breaches }
+}
+
+fn foreign(truth: &Truth, ids: &BTreeSet<String>, breaches: &mut Vec<String>) {
+    let foreign: Vec<_> =
+        ids.iter().filter(|id| !truth.must.contains(*id) && !truth.may.contains(*id)).collect();
+    if !foreign.is_empty() {
+        breaches.push(format!("{foreign:?} are nothing that the service has"));
+    }
+}

@@ -1,0 +1,137 @@
+//! Markers that stand for secrets, and everything in which they could show.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use appsec_core::Error;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+/// The word that each marker holds, and its form in base64 where it stands first.
+pub const WORDS: [&str; 2] = ["canary", "y2fuyxj5"];
+
+/// Where a marker shows in a text, with what stands around it.
+pub fn leak(text: &str) -> Option<String> {
+    // ASCII alone, so that places in the two texts agree.
+    let lower = text.to_ascii_lowercase();
+    let at = WORDS.iter().filter_map(|word| lower.find(word)).min()?;
+    let (mut from, mut to) = (at.saturating_sub(160), (at + 40).min(lower.len()));
+    while !lower.is_char_boundary(from) {
+        from -= 1;
+    }
+    while !lower.is_char_boundary(to) {
+        to += 1;
+    }
+    Some(text.get(from..to).unwrap_or(text).to_owned())
+}
+
+/// The same in bytes of any kind, as in a file.
+pub fn leak_in_bytes(bytes: &[u8]) -> Option<String> {
+    leak(&String::from_utf8_lossy(bytes))
+}
+
+/// The error and all its causes, in all forms.
+pub fn everything(error: &Error) -> String {
+    let mut text = String::new();
+    let mut cause: Option<&dyn StdError> = Some(error);
+    while let Some(error) = cause {
+        let _ = writeln!(text, "{error}\n{error:?}\n{error:#?}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Which events are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of every crate.
+    Everybodys,
+    /// Those of the crates of this workspace.
+    Ours,
+}
+
+/// What is kept of a process's log: how many lines there were, and those in which a marker shows.
+#[derive(Debug, Clone, Default)]
+pub struct Log(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    count: u64,
+    ours: u64,
+    leaks: Vec<String>,
+}
+
+impl Log {
+    /// Records every event of the process, down to `TRACE`, from the first call on; whose, the first call decides.
+    pub fn record(whose: Whose) -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Self::default();
+            let writer = log.clone();
+            let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+            let trace = tracing::level_filters::LevelFilter::TRACE;
+            let filter = match whose {
+                Whose::Everybodys => tracing_subscriber::filter::Targets::new().with_default(trace),
+                Whose::Ours => {
+                    OURS.into_iter().fold(tracing_subscriber::filter::Targets::new(), |filter, name| {
+                        filter.with_target(name, trace)
+                    })
+                }
+            };
+            let subscriber = tracing_subscriber::registry().with(layer).with(filter);
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+            log
+        })
+    }
+
+    /// How many lines there were of this workspace's crates.
+    pub fn ours(&self) -> u64 {
+        self.0.lock().unwrap().ours
+    }
+
+    /// The lines in which a marker shows.
+    pub fn leaks(&self) -> Vec<String> {
+        self.0.lock().unwrap().leaks.clone()
+    }
+}
+
+const OURS: [&str; 5] = ["appsec_core", "appsec_http", "appsec_import", "salt_client", "tenable_was_client"];
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes);
+        let mut lines = self.0.lock().unwrap();
+        lines.count += 1;
+        lines.ours += u64::from(OURS.iter().any(|name| line.contains(name)));
+        if let Some(leak) = leak(&line) {
+            lines.leaks.push(leak);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_is_found_in_any_case_in_base64_and_among_bytes() {
+        assert_eq!(leak("nothing here"), None);
+        for text in ["a Canary b", "Basic Y2FuYXJ5OmNhbmFyeQ==", "éé x-canary"] {
+            assert!(leak(text).is_some(), "{text}");
+        }
+        assert!(leak_in_bytes(b"\xff\x00canary").is_some());
+    }
+
+    #[test]
+    fn causes_are_searched_too() {
+        let error = Error::new(appsec_core::ErrorKind::Server, "x").with_source(io::Error::other("canary"));
+        assert!(leak(&error.to_string()).is_none());
+        assert!(leak(&everything(&error)).is_some());
+    }
+}

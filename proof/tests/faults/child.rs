@@ -1,0 +1,184 @@
+//! Rows that need a process of their own: 34 and 38. The test program calls itself.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use appsec_http::testing::{ConnectAnswer, ConnectProxy};
+use proof::judge::{Ending, Truth, Verdict, judge};
+use proof::{Reply, Short, Stage, Twist, Vendor, When, walk};
+use serde_json::{Value, json};
+
+const VENDOR: &str = "PROOF_VENDOR";
+const FINDINGS: &str = "PROOF_FINDINGS";
+
+/// How many findings the one child reads; the other one ten times as many.
+const FEW: u64 = 400;
+
+/// How much more memory ten times as many findings may take, in KiB: ids that were seen, and what the allocator keeps. The findings
+/// themselves would take three times that.
+const MORE_KIB: u64 = 4 * 1024;
+
+/// Runs one of the children below, and gives what it printed.
+async fn child(
+    name: &'static str,
+    vendor: Vendor,
+    environment: Vec<(&'static str, String)>,
+) -> Result<String, String> {
+    let run = move || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", name, "--ignored", "--nocapture", "--test-threads", "1"]);
+        command
+            .env(VENDOR, vendor.to_string())
+            .envs(environment)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped());
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(text) } else { Err(format!("{text}{said}")) }
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+fn vendor() -> Option<Vendor> {
+    let name = std::env::var(VENDOR).ok()?;
+    Vendor::BOTH.into_iter().find(|vendor| vendor.to_string() == name)
+}
+
+/// A child reads everything while its environment names a proxy for every scheme. The proxy is not asked.
+pub(crate) async fn proxied(vendor: Vendor, _: String) -> Verdict {
+    let proxy = ConnectProxy::start(ConnectAnswer::Status(403)).await.unwrap();
+    let url = format!("http://canary:canary@{}", proxy.address());
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let result =
+        child("child::reads_everything", vendor, names.map(|name| (name, url.clone())).to_vec()).await;
+    let mut breaches: Vec<String> = result.as_ref().err().cloned().into_iter().collect();
+    if !result.is_ok_and(|text| text.contains("read: complete")) {
+        breaches.push("the child did not read everything".to_owned());
+    }
+    if !proxy.requests().is_empty() {
+        breaches.push("the proxy was asked".to_owned());
+    }
+    Verdict { ending: Ending::Complete, breaches }
+}
+
+#[tokio::test]
+#[ignore = "a child of the matrix"]
+async fn reads_everything() {
+    let Some(vendor) = vendor() else { return };
+    let stage = Stage::start(vendor, "child").await;
+    let verdict = judge(&Truth::of(&stage), &walk(&*stage.scanner(&Short::new())).await);
+    assert_eq!(verdict.breaches, Vec::<String>::new());
+    println!("read: {}", verdict.ending);
+}
+
+/// Two children read, the second one ten times as much; their peaks of memory are compared.
+pub(crate) async fn ten_times(vendor: Vendor, _: String) -> Verdict {
+    let mut peaks = Vec::new();
+    let mut breaches = Vec::new();
+    for findings in [FEW, 10 * FEW] {
+        let environment = vec![(FINDINGS, findings.to_string())];
+        let said = child("child::reads_many", vendor, environment).await;
+        let peak = said
+            .as_ref()
+            .ok()
+            .and_then(|text| text.lines().find_map(|line| line.split_once("peak: ")?.1.parse::<u64>().ok()));
+        match peak {
+            Some(peak) => peaks.push(peak),
+            None => breaches.push(format!("{findings} findings: {said:?}")),
+        }
+    }
+    if let [few, many] = peaks[..]
+        && many > few + MORE_KIB
+    {
+        breaches.push(format!("{few} KiB with {FEW} findings, {many} KiB with ten times as many"));
+    }
+    Verdict { ending: Ending::Complete, breaches }
+}
+
+/// Reads findings that the service makes up as it is asked, and keeps none.
+#[tokio::test]
+#[ignore = "a child of the matrix"]
+async fn reads_many() {
+    let (Some(vendor), Ok(findings)) = (vendor(), std::env::var(FINDINGS)) else { return };
+    let findings: u64 = findings.parse().unwrap();
+    let stage = Stage::start(vendor, "child").await;
+    match vendor {
+        Vendor::Salt => many_pages(&stage, findings),
+        Vendor::Tenable => many_chunks(&stage, findings),
+    }
+    let scanner = stage.scanner(&Short::new());
+    let mut count = 0;
+    let mut events = scanner.findings(appsec_core::FindingQuery::all());
+    let mut complete = false;
+    while let Some(event) = futures_util::StreamExt::next(&mut events).await {
+        match event.unwrap() {
+            appsec_core::FindingEvent::Batch(batch) => count += batch.findings.len() as u64,
+            appsec_core::FindingEvent::End(coverage) => complete = coverage.is_complete(),
+            _ => {}
+        }
+    }
+    assert!(complete);
+    assert_eq!(count, findings);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    // Where the system does not tell, there is nothing to compare.
+    println!("peak: {}", peak.unwrap_or(0));
+}
+
+/// Five chunks, of which each has a fifth of the findings.
+fn many_chunks(stage: &Stage, findings: u64) {
+    let each = findings / 5;
+    let made = Arc::new(AtomicU64::new(0));
+    stage.spoil(
+        When::Always,
+        Twist::Pieces(Arc::new(move |number| match number {
+            0 => Some(b"[".to_vec()),
+            number if number <= each => {
+                let mut record = export_record(made.fetch_add(1, Ordering::Relaxed)).into_bytes();
+                if number < each {
+                    record.push(b',');
+                }
+                Some(record)
+            }
+            number => (number == each + 1).then(|| b"]".to_vec()),
+        })),
+    );
+}
+
+fn export_record(number: u64) -> String {
+    let output = "lorem ipsum ".repeat(200);
+    json!({
+        "finding_id": format!("00000000-0000-4000-8000-{number:012x}"), "url": format!("https://h0.shop.example/{number}"),
+        "output": output, "state": "OPEN", "severity": "HIGH", "severity_id": 3,
+        "plugin": {"id": 98_100 + number % 50, "name": "Weakness", "family": "General"},
+        "asset": {"uuid": "77778888-9999-4aaa-8bbb-ccccddddeeee"},
+    })
+    .to_string()
+}
+
+/// Pages of posture gaps, made from limit and offset.
+fn many_pages(stage: &Stage, findings: u64) {
+    stage.spoil(
+        When::Always,
+        Twist::Computed(Arc::new(move |target| {
+            let number = |name: &str| {
+                let (_, value) = target.split_once(name)?;
+                value.split('&').next()?.parse::<u64>().ok()
+            };
+            let (limit, offset) = (number("limit=").unwrap_or(100), number("offset=").unwrap_or(0));
+            let end = (offset + limit).min(findings);
+            let records: Vec<Value> = (offset..end).map(posture_gap).collect();
+            Reply::json(200, &json!({"response": records, "endOffset": end}))
+        })),
+    );
+}
+
+fn posture_gap(number: u64) -> Value {
+    let mut record = salt_client::testing::gap(&format!("6810f2c4{number:08x}"), "h0.shop.example");
+    record["description"] = json!(format!("{number} {}", "lorem ipsum ".repeat(200)));
+    record
+}
