@@ -1,4 +1,5 @@
 //! The command, run as a person runs it, against fakes of this process.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
