@@ -204,7 +204,9 @@ async fn typed<T: Send + 'static>(
             count += records;
             kept.extend(some);
         }
-        chunks.into_iter().for_each(|chunk| job.delivered(chunk));
+        for chunk in chunks {
+            job.delivered(chunk);
+        }
     }
     ensure!(job.gaps().is_empty(), "something is missing: {:?}", job.gaps());
     Ok((count, kept))

@@ -58,7 +58,7 @@ fn record(random: &mut Random, body: &mut String, plugins: &[String], asset: usi
     let host = format!("app-{asset}.example.com");
     let url = format!("https://{host}/{}/{}?page={}", random.word(), random.word(), random.below(1000));
     let mut output = format!("Detected at {url}\n");
-    let _ = write!(output, "Observed value: \"{}\" – {}\n", random.word(), random.words(55));
+    let _ = writeln!(output, "Observed value: \"{}\" – {}", random.word(), random.words(55));
     let number = random.below(SEVERITIES.len());
     let severity = SEVERITIES.get(number).copied().unwrap_or_default();
     let day = 1 + random.below(28);
@@ -179,7 +179,7 @@ pub fn gaps(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// SplitMix64: small, and the same on every machine.
+/// `SplitMix64`: small, and the same on every machine.
 struct Random(u64);
 
 impl Random {
@@ -212,6 +212,7 @@ impl Random {
         )
     }
 
+    #[allow(clippy::too_many_lines, reason = "a list of words")]
     fn word(&mut self) -> &'static str {
         const WORDS: &[&str] = &[
             "account",

@@ -201,7 +201,10 @@ impl Tx {
                 match self.dialect {
                     // Without numbers: a driver looks each numbered one up among all of them.
                     Dialect::Sqlite => text.push('?'),
-                    Dialect::Postgres => text.push_str(&format!("${}", place + 1)),
+                    Dialect::Postgres => {
+                        text.push('$');
+                        text.push_str(&(place + 1).to_string());
+                    }
                 }
             }
             text.push_str(") ");

@@ -91,8 +91,11 @@ const RECENT: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Recent<T> {
     hasher: RandomState,
-    places: Vec<Option<(Box<[u8]>, Arc<T>)>>,
+    places: Vec<Option<Remembered<T>>>,
 }
+
+/// An object's bytes, and what they were decoded to.
+type Remembered<T> = (Box<[u8]>, Arc<T>);
 
 impl<T> Default for Recent<T> {
     fn default() -> Self {

@@ -18,7 +18,7 @@ pub(super) fn take(value: &[u8], to: &mut Option<String>) -> bool {
 fn read(value: &[u8]) -> Option<String> {
     let inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     // Over all of it: a loop that may stop early is not turned into vector instructions.
-    if inner.iter().fold(false, |found, byte| found | (*byte < b' ')) {
+    if inner.iter().map(|byte| u8::from(*byte < b' ')).fold(0, |found, control| found | control) != 0 {
         return None;
     }
     let inner = std::str::from_utf8(inner).ok()?;

@@ -308,7 +308,7 @@ impl RecordReader {
         if let Some(change) = change.filter(|change| change.is_unknown()) {
             self.out.unknown.word("severity_modification_type", change.as_str());
         }
-        let extra = (!record.extra.is_empty()).then(|| record.extra.clone()).unwrap_or_default();
+        let extra = record.extra.clone();
         let finding = of_export(common, record, rule);
         count_unknown(&mut self.out.unknown, &finding, "finding", &extra);
         self.parts.wanted.finish(finding, &element.bytes)

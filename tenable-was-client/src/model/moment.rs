@@ -63,10 +63,11 @@ impl From<Timestamp> for Moment {
 
 /// True for `2026-10-01T00:44:10Z`, which is how a time of whole seconds is written. A leap second is read as another time.
 fn is_plain(text: &[u8]) -> bool {
-    let &[a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n, b'Z'] = text else {
-        return false;
-    };
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n].iter().all(u8::is_ascii_digit) && m < b'6'
+    const FORM: &[u8; 20] = b"0000-00-00T00:00:00Z";
+    let alike = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    text.len() == FORM.len()
+        && text.iter().zip(FORM).all(alike)
+        && text.get(17).is_some_and(|tens| *tens < b'6')
 }
 
 /// Compares what is written with a text, without an allocation.
