@@ -15,9 +15,9 @@ const FINDINGS: &str = "PROOF_FINDINGS";
 /// How many findings the one child reads; the other one ten times as many.
 const FEW: u64 = 400;
 
-/// How much more memory ten times as many findings may take, in KiB: ids that were seen, and what the allocator keeps. The findings
-/// themselves would take three times that.
-const MORE_KIB: u64 = 4 * 1024;
+/// How much more memory ten times as many findings may take, in KiB. What is under way at once fills up to its bounds, some 14 MiB
+/// here; the findings, of 10 kB each, would take 35 MiB more.
+const MORE_KIB: u64 = 20 * 1024;
 
 /// Runs one of the children below, and gives what it printed.
 async fn child(
@@ -150,7 +150,7 @@ fn many_chunks(stage: &Stage, findings: u64) {
 }
 
 fn export_record(number: u64) -> String {
-    let output = "lorem ipsum ".repeat(200);
+    let output = "lorem ipsum ".repeat(800);
     json!({
         "finding_id": format!("00000000-0000-4000-8000-{number:012x}"), "url": format!("https://h0.shop.example/{number}"),
         "output": output, "state": "OPEN", "severity": "HIGH", "severity_id": 3,
@@ -179,6 +179,6 @@ fn many_pages(stage: &Stage, findings: u64) {
 
 fn posture_gap(number: u64) -> Value {
     let mut record = salt_client::testing::gap(&format!("6810f2c4{number:08x}"), "h0.shop.example");
-    record["description"] = json!(format!("{number} {}", "lorem ipsum ".repeat(200)));
+    record["description"] = json!(format!("{number} {}", "lorem ipsum ".repeat(800)));
     record
 }
