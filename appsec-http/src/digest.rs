@@ -21,7 +21,9 @@ impl Digest {
                     *lane = folded(*lane, u64::from_le_bytes(*word));
                 }
             }
-            lanes.into_iter().for_each(|lane| self.mix(lane));
+            for lane in lanes {
+                self.mix(lane);
+            }
         }
         let (words, left) = left.as_chunks::<8>();
         for word in words {

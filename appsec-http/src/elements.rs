@@ -60,7 +60,11 @@ impl Element {
 /// Shows the length, not the bytes: a finding's evidence may be in them.
 impl fmt::Debug for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Element").field("index", &self.index).field("bytes", &self.bytes.len()).finish()
+        f.debug_struct("Element")
+            .field("index", &self.index)
+            .field("bytes", &self.bytes.len())
+            .field("block", &self.block)
+            .finish()
     }
 }
 
