@@ -1,5 +1,6 @@
 //! Runs all clients against one server and prints what they took. Its first argument may be a part of that, as it is
 //! given to the processes it starts.
+#![allow(clippy::cast_precision_loss, clippy::too_many_lines, reason = "a table of ratios, row by row")]
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 mod peer;

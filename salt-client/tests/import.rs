@@ -127,7 +127,7 @@ async fn a_token_that_sees_nothing_closes_nothing() {
     let import = import(&client, targets(&["host:a.example"])).await.unwrap();
     assert!(import.ids().is_empty());
     let kinds: Vec<_> = import.coverage.gaps().iter().map(|gap| gap.kind.clone()).collect();
-    assert_eq!(kinds, [GapKind::TargetMissing, GapKind::NotInInventory]);
+    assert_eq!(kinds, [GapKind::NotInInventory, GapKind::TargetMissing]);
     assert!(import.silence("a.example").is_some());
 }
 

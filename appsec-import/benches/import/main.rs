@@ -7,6 +7,7 @@
 
 mod generator;
 #[path = "../../tests/support/postgres.rs"]
+#[allow(clippy::unwrap_used, reason = "shared with the tests, which fail by panicking")]
 mod postgres;
 mod service;
 

@@ -1,4 +1,5 @@
 //! Counts the allocator calls of a run. A program of its own: counting costs time, and the others are timed.
+#![allow(clippy::cast_precision_loss, reason = "an average to print")]
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use std::alloc::System;
