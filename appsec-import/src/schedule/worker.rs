@@ -151,6 +151,7 @@ async fn tick(queue: Queue, runner: Arc<Runner>) {
             tracing::warn!(%error, "the schedule could not be looked after");
         }
         tokio::select! {
+            biased;
             _ = stop.wait_for(|stop| *stop) => return,
             () = runner.ended.notified() => {}
             () = tokio::time::sleep(runner.options.tick) => {}
@@ -166,7 +167,8 @@ async fn look(queue: &Queue, runner: &Runner) -> Result<()> {
     let tick = store.begin_tick().await?;
     let now = Timestamp::now();
     let due = store.due(now, options.limit, &limits).await?;
-    if !due.is_empty() {
+    // What this worker lets go as it stops is due again, and is for others.
+    if !due.is_empty() && !*runner.stop.borrow() {
         queue.push(&due).await?;
         store.queued(&due, now).await?;
         tracing::debug!(lines = due.len(), "due");
