@@ -7,6 +7,7 @@ mod support;
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appsec_core::{DastApiScanner, Timestamp};
@@ -36,7 +37,7 @@ async fn child() {
         .with_grace(setup.grace);
     let Setup { log, pages, pause, .. } = setup;
     let tenants = move |name: &str| {
-        Ok(std::sync::Arc::new(Tenant::new(name, &log, pages, pause)) as std::sync::Arc<dyn DastApiScanner>)
+        Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>)
     };
     let worker = Worker::new(store.clone(), tenants, options).await.unwrap();
     let input_ends = async {
@@ -346,5 +347,21 @@ async fn what_is_stopped_goes_on_where_it_was() {
         assert_eq!(bench.findings(&scheduled).await, 30 * PER_PAGE);
         let run = bench.test.store.last_run(&scheduled.line).await.unwrap().unwrap();
         assert_eq!(run.number, 1, "one run, by two processes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_told_to_stop_before_it_has_begun_ends() {
+    for bench in Bench::all(1, 1).await {
+        // Which of the two comes first is a matter of luck.
+        for _ in 0..16 {
+            let Setup { log, pages, pause, .. } = bench.setup.clone();
+            let tenants = move |name: &str| {
+                Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>)
+            };
+            let worker = Worker::new(bench.test.store.clone(), tenants, WorkerOptions::new()).await.unwrap();
+            let ended = tokio::time::timeout(Duration::from_secs(20), worker.run(async {})).await;
+            ended.expect("it goes on though it was told to stop").unwrap();
+        }
     }
 }

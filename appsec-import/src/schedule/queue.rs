@@ -159,17 +159,19 @@ impl Queue {
                 events!(postgres(pool, options).poll_with_strategy(strategy.stream(told)))
             }
         };
-        let (mut result, mut told) = (Ok(()), false);
+        let (mut result, mut started, mut told) = (Ok(()), false, false);
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
-                _ = stop.wait_for(|stop| *stop), if !told => {
+                // One that has not started cannot be stopped; its first event says that it has.
+                _ = stop.wait_for(|stop| *stop), if started && !told => {
                     told = true;
                     // An error says that it has stopped by itself.
                     let _ = context.stop();
                     continue;
                 }
             };
+            started = true;
             match event {
                 None => return result,
                 Some(Ok(Event::Error(error))) => tracing::warn!(%error, "a job failed, and is tried again"),
