@@ -146,8 +146,8 @@ impl SqlStore {
         page: Page,
     ) -> Result<Vec<StoredFinding>> {
         let text = format!(
-            "SELECT {COLUMNS}, d.rule AS rule, d.body AS body FROM finding f
-             LEFT JOIN detail d ON d.line = f.line AND d.finding = f.id
+            "SELECT {COLUMNS}, d.rule AS rule, d.body AS body
+             FROM finding f {{maybe:detail d: d.line = f.line AND d.finding = f.id}}
              WHERE f.line = (SELECT id FROM line WHERE key = $1) AND f.id > $2 ORDER BY f.id LIMIT $3"
         );
         let rows = self.rows(&text, args![line.key(), page.after, i64::from(page.limit)]).await?;
@@ -170,7 +170,8 @@ impl SqlStore {
         let mut ids: Vec<_> = ids.collect();
         ids.sort_unstable();
         ids.dedup();
-        let text = "SELECT r.id AS id, r.body AS body FROM {words:1} AS wanted CROSS JOIN rule r WHERE r.id = wanted.value";
+        let text =
+            "SELECT r.id AS id, r.body AS body FROM {words:1} AS wanted {look:rule r: r.id = wanted.value}";
         let rows = self.rows(text, args![json(&ids)?]).await?;
         let rules = rows.iter().map(|row| {
             let body: String = get(row, "body")?;
@@ -245,9 +246,9 @@ impl Tx {
         }
         let write = "INSERT INTO detail (line, finding, rule, body)
                      SELECT $1, CAST(seen.value->>'finding' AS BIGINT), s.rule, s.body
-                     FROM {rows:3} AS seen CROSS JOIN staged_detail s
-                     WHERE s.line = $1 AND s.run = $2 AND s.place = CAST(seen.value->>'place' AS BIGINT)
-                     ON CONFLICT (line, finding) DO UPDATE SET rule = excluded.rule, body = excluded.body
+                     FROM {rows:3} AS seen
+                     {look:staged_detail s: s.line = $1 AND s.run = $2 AND s.place = CAST(seen.value->>'place' AS BIGINT)}
+                     WHERE true ON CONFLICT (line, finding) DO UPDATE SET rule = excluded.rule, body = excluded.body
                          WHERE detail.rule <> excluded.rule OR detail.body <> excluded.body";
         self.run(write, args![run.line, run.number, json(&seen)?]).await?;
         Ok(())

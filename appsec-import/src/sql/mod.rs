@@ -1,6 +1,7 @@
 //! The store over SQL: the same statements on SQLite and on PostgreSQL.
 
 mod detail;
+mod keys;
 mod outbox;
 mod read;
 mod rows;
@@ -78,21 +79,36 @@ enum Dialect {
 }
 
 impl Dialect {
-    /// The statement in this database's words: `{rows:n}` are the objects and `{words:n}` the texts of a JSON list in parameter n.
+    /// The statement in this database's words.
+    ///
+    /// * `{rows:n}` are the objects and `{words:n}` the texts of a JSON list in parameter n.
+    /// * `{look:table t: condition}` joins the rows of a table that meet a condition on each row before, `{maybe:…}` does where there are
+    ///   any. They are looked up by index, whatever the database believes about the size of the table: between two analyses PostgreSQL may
+    ///   take one of a million rows for an empty one, and would read it whole for each row before.
     fn sql(self, text: &str) -> String {
-        let (rows, words, begin) = match self {
-            Self::Sqlite => ("json_each($", "json_each($", ")"),
-            Self::Postgres => ("json_array_elements(CAST($", "json_array_elements_text(CAST($", " AS JSON))"),
-        };
-        let mut sql = String::with_capacity(text.len() + 64);
+        let mut sql = String::with_capacity(text.len() + 128);
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             sql.push_str(before);
             let (place, tail) = after.split_once('}').unwrap_or((after, ""));
-            let (kind, number) = place.split_once(':').unwrap_or((place, ""));
-            sql.push_str(if kind == "rows" { rows } else { words });
-            sql.push_str(number);
-            sql.push_str(begin);
+            let (kind, what) = place.split_once(':').unwrap_or((place, ""));
+            let (table, condition) = what.split_once(':').unwrap_or((what, ""));
+            let name = table.rsplit(' ').next().unwrap_or_default();
+            sql.push_str(&match (self, kind) {
+                (Self::Sqlite, "rows" | "words") => format!("json_each(${what})"),
+                (Self::Postgres, "rows") => format!("json_array_elements(CAST(${what} AS JSON))"),
+                (Self::Postgres, "words") => format!("json_array_elements_text(CAST(${what} AS JSON))"),
+                (Self::Sqlite, "look") => format!("CROSS JOIN {table} ON{condition}"),
+                (Self::Sqlite, _) => format!("LEFT JOIN {table} ON{condition}"),
+                (Self::Postgres, "look") => {
+                    format!("CROSS JOIN LATERAL (SELECT * FROM {table} WHERE{condition} OFFSET 0) {name}")
+                }
+                (Self::Postgres, _) => {
+                    format!(
+                        "LEFT JOIN LATERAL (SELECT * FROM {table} WHERE{condition} OFFSET 0) {name} ON TRUE"
+                    )
+                }
+            });
             rest = tail;
         }
         sql.push_str(rest);
@@ -251,15 +267,16 @@ impl SqlStore {
             Box::pin(async move {
                 if dialect == Dialect::Postgres {
                     // All statements are pages and look-ups by an index. Without statistics, as after a first batch, the planner
-                    // would rather read tables whole for each page.
+                    // would rather read tables whole for each page; and what it thinks dear it would compile, which takes longer
+                    // than any of them.
                     // A process that stalls inside a transaction would hold its rows from whoever takes over.
                     let set = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
-                               SET idle_in_transaction_session_timeout = 10000";
+                               SET jit = off; SET idle_in_transaction_session_timeout = 10000";
                     sqlx::raw_sql(set).execute(connection).await?;
                 } else {
                     // With WAL, `NORMAL` loses no transaction when the process dies, and none half when the machine does.
                     let set = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=60000; \
-                               PRAGMA cache_size=-16384; PRAGMA journal_size_limit=67108864";
+                               PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=67108864";
                     sqlx::raw_sql(set).execute(connection).await?;
                 }
                 Ok(())

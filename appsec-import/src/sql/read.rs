@@ -3,6 +3,7 @@
 use appsec_core::{Fingerprint, Result};
 use sqlx::any::AnyRow;
 
+use super::keys::fingerprint_key;
 use super::rows::{COLUMNS, kept, of_word, time};
 use super::runs::DONE;
 use super::{SqlStore, args, get, parse};
@@ -31,11 +32,11 @@ impl SqlStore {
         finding: &Fingerprint,
     ) -> Result<Option<Explanation>> {
         let text = format!(
-            "SELECT {COLUMNS} FROM finding f
-             WHERE f.line = (SELECT id FROM line WHERE key = $1) AND f.fingerprint = $2 ORDER BY f.id LIMIT 1"
+            "SELECT {COLUMNS} FROM line l {{look:finding_key k: k.line = l.id AND k.key = $2}}
+             {{look:finding f: f.line = l.id AND f.id = k.finding}} WHERE l.key = $1 ORDER BY f.id LIMIT 1"
         );
-        let Some(row) = self.rows(&text, args![line.key(), finding.to_string()]).await?.into_iter().next()
-        else {
+        let args = args![line.key(), fingerprint_key(*finding)];
+        let Some(row) = self.rows(&text, args).await?.into_iter().next() else {
             return Ok(None);
         };
         let finding = kept(&row)?;

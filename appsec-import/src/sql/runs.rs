@@ -65,7 +65,7 @@ impl SqlStore {
     pub(super) async fn start_over_run(&self, run: &Run, query: &FindingQuery) -> Result<()> {
         let mut tx = self.transaction().await?;
         tx.hold(run).await?;
-        tx.drop_staged(run).await?;
+        tx.drop_staged(run.line, run.number).await?;
         let set = "UPDATE run SET query = $3, resume = NULL, gaps = NULL, places = 0
                    WHERE line = $1 AND number = $2";
         tx.run(set, args![run.line, run.number, json(query)?]).await?;
@@ -75,7 +75,7 @@ impl SqlStore {
     pub(super) async fn release_run(&self, run: &Run) -> Result<()> {
         let mut tx = self.transaction().await?;
         if run.dry_run {
-            tx.drop_staged(run).await?;
+            tx.drop_staged(run.line, run.number).await?;
             let gone = "DELETE FROM run WHERE line = $1 AND number = $2 AND state = $3";
             tx.run(gone, args![run.line, run.number, DRY]).await?;
         } else {
@@ -109,24 +109,25 @@ impl Tx {
         }
     }
 
-    pub(super) async fn drop_staged(&mut self, run: &Run) -> Result<()> {
+    pub(super) async fn drop_staged(&mut self, line: i64, run: i64) -> Result<()> {
         for table in STAGED {
             let gone = format!("DELETE FROM {table} WHERE line = $1 AND run = $2");
-            self.run(&gone, args![run.line, run.number]).await?;
+            self.run(&gone, args![line, run]).await?;
         }
+        self.run("UPDATE run SET places = 0 WHERE line = $1 AND number = $2", args![line, run]).await?;
         Ok(())
     }
 
     /// Removes what processes left that died after their verdict, or during a dry run.
     async fn sweep(&mut self, line: i64, now: i64) -> Result<()> {
-        let left = "(SELECT number FROM run WHERE line = $1
-                     AND (state = 'done' OR (state = 'dry' AND lease_until < $2)))";
-        for table in STAGED {
-            let gone = format!("DELETE FROM {table} WHERE line = $1 AND run IN {left}");
-            self.run(&gone, args![line, now]).await?;
+        let left = "SELECT number FROM run WHERE line = $1
+                    AND ((state = 'done' AND places > 0) OR (state = 'dry' AND lease_until < $2))";
+        for row in self.rows(left, args![line, now]).await? {
+            let number = get::<i64>(&row, "number")?;
+            self.drop_staged(line, number).await?;
+            let gone = "DELETE FROM run WHERE line = $1 AND number = $2 AND state = 'dry'";
+            self.run(gone, args![line, number]).await?;
         }
-        let gone = "DELETE FROM run WHERE line = $1 AND state = 'dry' AND lease_until < $2";
-        self.run(gone, args![line, now]).await?;
         Ok(())
     }
 }

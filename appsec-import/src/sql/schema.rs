@@ -5,7 +5,7 @@ use appsec_core::{Error, ErrorKind, Result};
 use super::{Dialect, SqlStore, Tx, args, get};
 
 /// One list of statements for each version of the store, in order. What has been released is never edited: a change is a new list.
-const MIGRATIONS: [&[&str]; 4] = [
+const MIGRATIONS: [&[&str]; 5] = [
     &[
         "CREATE TABLE line (
         id {serial},
@@ -149,6 +149,21 @@ const MIGRATIONS: [&[&str]; 4] = [
         failures BIGINT NOT NULL,
         reason TEXT NOT NULL
     ){clustered}",
+    ],
+    &[
+        // Ids and fingerprints in one table, as they are staged: one look-up finds both, and no other index can be taken for it.
+        "CREATE TABLE finding_key (
+        line BIGINT NOT NULL,
+        key TEXT NOT NULL,
+        finding BIGINT NOT NULL,
+        PRIMARY KEY (line, key, finding)
+    ){clustered}",
+        "INSERT INTO finding_key SELECT line, 'a' || alias, finding FROM finding_alias",
+        "INSERT INTO finding_key SELECT line, 'f' || fingerprint, id FROM finding",
+        "DROP TABLE finding_alias",
+        "DROP INDEX finding_by_fingerprint",
+        "DROP INDEX staged_by_found",
+        "CREATE INDEX staged_by_found ON staged (line, run, found, place) WHERE found IS NOT NULL",
     ],
 ];
 

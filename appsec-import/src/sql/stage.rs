@@ -5,19 +5,10 @@ use std::collections::HashMap;
 use appsec_core::{FindingBatch, Fingerprint, Result};
 
 use super::detail::Rules;
+use super::keys::{alias_key, fingerprint_key, keys_of};
 use super::{Arg, SqlStore, Tx, args, get, json, lost, parse};
 use crate::fold::{Folder, Sighting};
 use crate::store::Run;
-
-// What a sighting is found by: ids and fingerprints, told apart by their first letter.
-
-fn fingerprint_key(fingerprint: Fingerprint) -> String {
-    format!("f{fingerprint}")
-}
-
-fn alias_key(alias: &str) -> String {
-    format!("a{alias}")
-}
 
 impl SqlStore {
     pub(super) async fn stage_batch(&self, run: &Run, batch: &FindingBatch) -> Result<()> {
@@ -80,15 +71,11 @@ impl Tx {
 
     /// What is staged already of these sightings, and its places.
     async fn staged(&mut self, run: &Run, sightings: &[Sighting]) -> Result<(Folder, Vec<i64>)> {
-        let mut keys: Vec<String> = Vec::new();
-        for sighting in sightings {
-            keys.push(fingerprint_key(sighting.fingerprint));
-            keys.extend(sighting.aliases.iter().map(|alias| alias_key(alias)));
-        }
+        let keys: Vec<_> = sightings.iter().flat_map(|s| keys_of(s.fingerprint, &s.aliases)).collect();
         let find = "SELECT k.key AS key, s.place AS place, s.body AS body
-                    FROM {words:3} AS wanted CROSS JOIN staged_key k CROSS JOIN staged s
-                    WHERE k.line = $1 AND k.run = $2 AND k.key = wanted.value
-                        AND s.line = k.line AND s.run = k.run AND s.place = k.place";
+                    FROM {words:3} AS wanted
+                    {look:staged_key k: k.line = $1 AND k.run = $2 AND k.key = wanted.value}
+                    {look:staged s: s.line = k.line AND s.run = k.run AND s.place = k.place}";
         let rows = self.rows(find, args![run.line, run.number, json(&keys)?]).await?;
         let (mut folder, mut places, mut at) = (Folder::default(), Vec::new(), HashMap::new());
         for row in rows {
@@ -112,27 +99,19 @@ impl Tx {
         Ok((folder, places))
     }
 
-    /// The sightings as they are staged, with the known findings that they are: by the first id that is known, else by fingerprint. What is known does not change
-    /// between staging and verdict, since one run at a time holds the line. In all of these, `CROSS JOIN` keeps SQLite from reading the
-    /// list anew for each row of the table.
+    /// The sightings as they are staged, with the known findings that they are: by the first id that is known, else by fingerprint. What
+    /// is known does not change between staging and verdict, since one run at a time holds the line.
     async fn match_known(
         &mut self,
         run: &Run,
         sightings: Vec<Sighting>,
         places: &[i64],
     ) -> Result<Vec<Vec<Arg>>> {
-        let aliases: Vec<_> = sightings.iter().flat_map(|sighting| &sighting.aliases).collect();
-        let by_alias = "SELECT a.alias AS key, MIN(a.finding) AS finding FROM {words:2} AS wanted CROSS JOIN finding_alias a
-                        WHERE a.line = $1 AND a.alias = wanted.value GROUP BY a.alias";
-        let by_alias = self.found(by_alias, run.line, json(&aliases)?).await?;
-        let fingerprints: Vec<_> = sightings.iter().map(|sighting| sighting.fingerprint).collect();
-        let by_fingerprint =
-            "SELECT f.fingerprint AS key, MIN(f.id) AS finding FROM {words:2} AS wanted CROSS JOIN finding f
-                              WHERE f.line = $1 AND f.fingerprint = wanted.value GROUP BY f.fingerprint";
-        let by_fingerprint = self.found(by_fingerprint, run.line, json(&fingerprints)?).await?;
+        let wanted: Vec<_> = sightings.iter().flat_map(|s| keys_of(s.fingerprint, &s.aliases)).collect();
+        let known = self.known(run.line, &wanted).await?;
         let rows = sightings.into_iter().zip(places).map(|(sighting, place)| {
-            let same_print = by_fingerprint.get(&sighting.fingerprint.to_string()).copied();
-            let same_id = sighting.aliases.iter().find_map(|alias| by_alias.get(alias)).copied();
+            let same_print = known.get(&fingerprint_key(sighting.fingerprint)).copied();
+            let same_id = sighting.aliases.iter().find_map(|alias| known.get(&alias_key(alias))).copied();
             // The known finding that it is, unless an earlier sighting is; and whether its fingerprint is that of a known one.
             let (found, taken) = (same_id.or(same_print), i64::from(same_print.is_some()));
             Ok(args![run.line, run.number, *place, found, taken, json(&sighting)?])
@@ -140,8 +119,11 @@ impl Tx {
         rows.collect()
     }
 
-    async fn found(&mut self, text: &str, line: i64, keys: String) -> Result<HashMap<String, i64>> {
-        let rows = self.rows(text, args![line, keys]).await?;
+    /// The known findings of those keys; of several the one known first.
+    async fn known(&mut self, line: i64, keys: &[String]) -> Result<HashMap<String, i64>> {
+        let find = "SELECT k.key AS key, MIN(k.finding) AS finding FROM {words:2} AS wanted
+                    {look:finding_key k: k.line = $1 AND k.key = wanted.value} GROUP BY k.key";
+        let rows = self.rows(find, args![line, json(&keys)?]).await?;
         rows.iter().map(|row| Ok((get(row, "key")?, get(row, "finding")?))).collect()
     }
 }

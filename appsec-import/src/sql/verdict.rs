@@ -3,9 +3,10 @@
 use appsec_core::{Coverage, Result, Timestamp};
 
 use super::detail::SeenRow;
+use super::keys::{alias_key, fingerprint_key, keys_of};
 use super::rows::{COLUMNS, Kept, kept, word};
 use super::runs::DONE;
-use super::{Arg, SqlStore, Tx, args, get, json, lost, parse};
+use super::{Arg, Dialect, SqlStore, Tx, args, get, json, lost, parse};
 use crate::explain::Verdict;
 use crate::fold::Sighting;
 use crate::outbox::{EventBatcher, Subscription, messages_of};
@@ -39,6 +40,7 @@ impl SqlStore {
         coverage: &Coverage,
         to: Option<&[Subscription]>,
     ) -> Result<Summary> {
+        self.show_staged(run).await?;
         let mut tx = self.transaction().await?;
         tx.hold(run).await?;
         let row = tx.row("SELECT findings FROM line WHERE id = $1", args![run.line]).await?;
@@ -74,11 +76,23 @@ impl SqlStore {
         Ok(summary)
     }
 
+    /// Lets PostgreSQL see how much is staged, where that is more than a page: of the two indexes of the table it would else take the one
+    /// that reads the whole run for each finding.
+    async fn show_staged(&self, run: &Run) -> Result<()> {
+        let text = "SELECT places FROM run WHERE line = $1 AND number = $2 AND places > $3";
+        if self.dialect == Dialect::Postgres
+            && !self.rows(text, args![run.line, run.number, PAGE]).await?.is_empty()
+        {
+            self.rows("ANALYZE staged", args![]).await?;
+        }
+        Ok(())
+    }
+
     /// Removes what was staged. The verdict stands whether or not this succeeds: the next claim removes what is left.
     async fn clear(&self, run: &Run) {
         let cleared = async {
             let mut tx = self.transaction().await?;
-            tx.drop_staged(run).await?;
+            tx.drop_staged(run.line, run.number).await?;
             tx.commit().await
         };
         if let Err(error) = cleared.await {
@@ -93,9 +107,9 @@ impl Judging<'_> {
         // Of two sightings that are one known finding the first is it; the second is a finding of its own.
         let text = format!(
             "SELECT s.place AS at, s.taken, s.body, {COLUMNS}
-             FROM staged s LEFT JOIN finding f ON f.line = s.line AND f.id = s.found
+             FROM staged s {{maybe:finding f: f.line = s.line AND f.id = s.found
                  AND NOT EXISTS (SELECT 1 FROM staged o WHERE o.line = s.line AND o.run = s.run
-                                 AND o.found = s.found AND o.place < s.place)
+                                 AND o.found = s.found AND o.place < s.place)}}
              WHERE s.line = $1 AND s.run = $2 AND s.place > $3 ORDER BY s.place LIMIT $4"
         );
         let mut after = -1;
@@ -171,9 +185,13 @@ impl Judging<'_> {
             .collect();
         tx.write_findings(self.run.line, &written).await?;
         tx.keep_details(self.run, &page.seen).await?;
-        let aliases = page.aliases.into_iter().map(|(alias, finding)| args![self.run.line, alias, finding]);
-        let once = "ON CONFLICT (line, alias, finding) DO NOTHING";
-        tx.insert("finding_alias (line, alias, finding)", aliases.collect(), once).await?;
+        for (key, finding) in page.lost_keys {
+            let gone = "DELETE FROM finding_key WHERE line = $1 AND key = $2 AND finding = $3";
+            tx.run(gone, args![self.run.line, key, finding]).await?;
+        }
+        let keys = page.keys.into_iter().map(|(key, finding)| args![self.run.line, key, finding]);
+        let once = "ON CONFLICT (line, key, finding) DO NOTHING";
+        tx.insert("finding_key (line, key, finding)", keys.collect(), once).await?;
         tx.insert("history (line, finding, run, state, change, reason)", page.history, "").await
     }
 }
@@ -185,18 +203,19 @@ struct Page<'a> {
     outcomes: Vec<(i64, Outcome)>,
     changed: Vec<bool>,
     seen: Vec<SeenRow>,
-    aliases: Vec<(String, i64)>,
+    keys: Vec<(String, i64)>,
+    lost_keys: Vec<(String, i64)>,
     history: Vec<Vec<Arg>>,
 }
 
 impl<'a> Page<'a> {
     fn of(run: &'a Run) -> Self {
-        let (outcomes, changed, seen) = (Vec::new(), Vec::new(), Vec::new());
-        Self { run, outcomes, changed, seen, aliases: Vec::new(), history: Vec::new() }
+        let (outcomes, changed, seen, history) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { run, outcomes, changed, seen, keys: Vec::new(), lost_keys: Vec::new(), history }
     }
 
     fn first(&mut self, id: i64, outcome: Outcome) -> Result<()> {
-        self.aliases.extend(outcome.finding.aliases.iter().map(|alias| (alias.clone(), id)));
+        self.keys.extend(keys_of(outcome.finding.fingerprint, &outcome.finding.aliases).map(|key| (key, id)));
         self.remember(id, &outcome)?;
         self.outcomes.push((id, outcome));
         self.changed.push(true);
@@ -205,7 +224,11 @@ impl<'a> Page<'a> {
 
     fn again(&mut self, was: &Kept, now: Outcome) -> Result<()> {
         let new = now.finding.aliases.iter().filter(|alias| !was.finding.aliases.contains(alias));
-        self.aliases.extend(new.map(|alias| (alias.clone(), was.id)));
+        self.keys.extend(new.map(|alias| (alias_key(alias), was.id)));
+        if was.finding.fingerprint != now.finding.fingerprint {
+            self.keys.push((fingerprint_key(now.finding.fingerprint), was.id));
+            self.lost_keys.push((fingerprint_key(was.finding.fingerprint), was.id));
+        }
         let expected = Verdict::then(was.change, was.reason.as_deref());
         let surprising =
             expected != (now.change, now.reason.as_deref()) || was.finding.state != now.finding.state;
