@@ -128,8 +128,12 @@ impl Pushing<'_> {
     fn proven(&self, pushed: appsec_core::Result<Pushed>) -> Result<Pushed> {
         pushed.map_err(|error| {
             let partial = error.kind() == appsec_core::ErrorKind::Unsupported;
-            let failure = Failure::from(error);
-            if partial { Failure { exit: Exit::Partial, ..failure } } else { failure }
+            let mut failure = Failure::from(error);
+            if partial {
+                failure.exit = Exit::Partial;
+                failure.message.push_str("; --allow-unproven-closing pushes it all the same");
+            }
+            failure
         })
     }
 

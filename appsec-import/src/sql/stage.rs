@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use appsec_core::{FindingBatch, Fingerprint, Result};
+use appsec_core::{FindingBatch, Result};
 
 use super::detail::Rules;
 use super::keys::{alias_key, fingerprint_key, keys_of};
