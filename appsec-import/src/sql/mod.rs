@@ -94,21 +94,17 @@ impl Dialect {
             let (kind, what) = place.split_once(':').unwrap_or((place, ""));
             let (table, condition) = what.split_once(':').unwrap_or((what, ""));
             let name = table.rsplit(' ').next().unwrap_or_default();
-            sql.push_str(&match (self, kind) {
+            let found = format!("(SELECT * FROM {table} WHERE{condition} OFFSET 0) {name}");
+            let placed = match (self, kind) {
                 (Self::Sqlite, "rows" | "words") => format!("json_each(${what})"),
-                (Self::Postgres, "rows") => format!("json_array_elements(CAST(${what} AS JSON))"),
-                (Self::Postgres, "words") => format!("json_array_elements_text(CAST(${what} AS JSON))"),
                 (Self::Sqlite, "look") => format!("CROSS JOIN {table} ON{condition}"),
                 (Self::Sqlite, _) => format!("LEFT JOIN {table} ON{condition}"),
-                (Self::Postgres, "look") => {
-                    format!("CROSS JOIN LATERAL (SELECT * FROM {table} WHERE{condition} OFFSET 0) {name}")
-                }
-                (Self::Postgres, _) => {
-                    format!(
-                        "LEFT JOIN LATERAL (SELECT * FROM {table} WHERE{condition} OFFSET 0) {name} ON TRUE"
-                    )
-                }
-            });
+                (Self::Postgres, "rows") => format!("json_array_elements(CAST(${what} AS JSON))"),
+                (Self::Postgres, "words") => format!("json_array_elements_text(CAST(${what} AS JSON))"),
+                (Self::Postgres, "look") => format!("CROSS JOIN LATERAL {found}"),
+                (Self::Postgres, _) => format!("LEFT JOIN LATERAL {found} ON TRUE"),
+            };
+            sql.push_str(&placed);
             rest = tail;
         }
         sql.push_str(rest);
