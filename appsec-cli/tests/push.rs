@@ -127,14 +127,22 @@ async fn a_decision_is_written_where_a_scanner_takes_it_and_refused_where_none_d
     let written = desk.run(&words).await.expect(0).document();
     assert_eq!(written["fingerprint"], fingerprint);
     assert_eq!(written["written"], "ignored", "the word that Salt has for it");
-    // The scanner says it from now on, and so does the next import.
+    // The scanner says it from now on; here it is what was decided.
     desk.run(&on_salt("import", &[])).await;
-    let ignored = desk.run(&on_salt("findings", &["--state", "ignored"])).await.expect(0).documents();
-    assert!(ignored.iter().any(|finding| finding["fingerprint"] == fingerprint), "{ignored:?}");
+    let known = desk.run(&on_salt("findings", &[])).await.expect(0).documents();
+    let known = known.iter().find(|finding| finding["fingerprint"] == fingerprint).unwrap();
+    assert_eq!((&known["state"], &known["status"]), (&"risk_accepted".into(), &"ignored".into()));
 
     desk.run(&on_line("scan", &["--poll", "1"])).await.expect(0);
     let open = desk.run(&on_line("findings", &["-o", "json"])).await.expect(0).documents();
     let fingerprint = open[0]["fingerprint"].as_str().unwrap();
+    // Tenable takes no statuses: what a person decides is kept here, and what only the scanner can say is refused.
+    let words = on_line("set-status", &["--to", "false-positive", fingerprint, "-o", "json"]);
+    let kept = desk.run(&words).await.expect(0).document();
+    assert_eq!((&kept["kept"], &kept["written"]), (&true.into(), &serde_json::Value::Null));
+    desk.run(&on_line("scan", &["--poll", "1"])).await.expect(0);
+    let why = desk.run(&on_line("explain", &[fingerprint])).await.expect(0);
+    assert!(why.stdout.contains("now false positive, as a person decided"), "{}", why.stdout);
     let refused = desk.run(&on_line("set-status", &["--to", "fixed", fingerprint, "-o", "json"])).await;
     assert!(refused.code != 0, "{}", refused.said());
     assert!(

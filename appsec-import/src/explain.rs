@@ -5,7 +5,7 @@ use std::fmt;
 use appsec_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{Change, State};
+use crate::judge::{Change, Decision, State};
 use crate::reconcile::KnownFinding;
 
 /// A finding and what each run since its first meant for it. Prints as a line for each.
@@ -16,12 +16,36 @@ pub struct Explanation {
     pub finding: KnownFinding,
     /// The verdicts, oldest first.
     pub verdicts: Vec<Verdict>,
+    /// What people decided about it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionMade>,
+}
+
+/// A decision of a person about a finding, or the end of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DecisionMade {
+    /// The number of the last run whose verdict stood then.
+    pub after_run: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What was decided; `None` where an earlier decision was taken back.
+    pub decision: Option<Decision>,
+    /// Where the finding stood from then on.
+    pub state: State,
+}
+
+impl DecisionMade {
+    /// A decision after that run.
+    pub fn new(after_run: i64, at: Timestamp, decision: Option<Decision>, state: State) -> Self {
+        Self { after_run, at, decision, state }
+    }
 }
 
 impl Explanation {
     /// An explanation from its parts.
-    pub fn new(finding: KnownFinding, verdicts: Vec<Verdict>) -> Self {
-        Self { finding, verdicts }
+    pub fn new(finding: KnownFinding, verdicts: Vec<Verdict>, decisions: Vec<DecisionMade>) -> Self {
+        Self { finding, verdicts, decisions }
     }
 }
 
@@ -70,6 +94,10 @@ impl fmt::Display for Explanation {
             write!(f, ": {}, {}", words(verdict.change), state_words(verdict.state))?;
             if let Some(reason) = &verdict.reason {
                 write!(f, ": {reason}")?;
+            }
+            for made in self.decisions.iter().filter(|made| made.after_run == verdict.run) {
+                let what = if made.decision.is_some() { "decided" } else { "a decision was taken back" };
+                write!(f, "\nat {}: {what}, {}", made.at, state_words(made.state))?;
             }
         }
         match finding.decision {

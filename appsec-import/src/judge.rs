@@ -130,6 +130,15 @@ fn state_at_the_scanner(status: Option<&FindingStatus>, was: Option<State>) -> S
     }
 }
 
+/// The state of a finding about which this was decided. What is closed stays closed.
+pub(crate) fn decided(known: &KnownFinding, decision: Option<Decision>) -> State {
+    match (known.state, decision) {
+        (State::Closed, _) => State::Closed,
+        (_, Some(decision)) => decision.state(),
+        (_, None) => state_at_the_scanner(known.status.as_ref(), None),
+    }
+}
+
 /// True when a sighting without a status is of a time before the finding was closed: old news reopen nothing.
 fn is_older_than_the_closing(known: &KnownFinding, sighting: &Sighting) -> bool {
     sighting.status.is_none()

@@ -31,7 +31,7 @@ mod write_back;
 
 pub use completeness::Completeness;
 pub use empty::EmptyReason;
-pub use explain::{Explanation, Verdict};
+pub use explain::{DecisionMade, Explanation, Verdict};
 pub use gate::{Breach, Counts, Gate, GateCounts, GateOutcome, GateScope, GateVerdict, Thresholds};
 pub use importer::{Import, ImportOptions, Importer};
 pub use judge::{Change, Decision, State};

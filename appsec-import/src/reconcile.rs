@@ -43,6 +43,15 @@ pub struct KnownFinding {
     pub closed_at: Option<Timestamp>,
 }
 
+impl KnownFinding {
+    /// Keeps what a person decided, or takes it back with `None`: then the scanner's word counts again. A closed finding stays closed; the
+    /// decision counts when it comes back.
+    pub fn decide(&mut self, decision: Option<Decision>) {
+        self.state = judge::decided(self, decision);
+        self.decision = decision;
+    }
+}
+
 /// A finding after a run, and what the run meant for it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

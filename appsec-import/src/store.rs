@@ -10,7 +10,7 @@ use appsec_core::{
 use async_trait::async_trait;
 
 use crate::explain::Explanation;
-use crate::judge::Change;
+use crate::judge::{Change, Decision};
 use crate::line::ImportLine;
 use crate::outbox::{Message, RunNote, Subscription};
 use crate::reconcile::KnownFinding;
@@ -179,6 +179,20 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// Those of the store.
     async fn last_run(&self, line: &ImportLine) -> Result<Option<EndedRun>>;
+
+    /// Keeps what a person decided about a finding, or takes it back with `None`, and gives the finding as it stands now.
+    ///
+    /// The decision stands against the scanner's word until it is taken back or the scanner says that the finding is fixed. A closed
+    /// finding stays closed; the decision counts when it comes back.
+    ///
+    /// # Errors
+    /// `NotFound` when the line does not know the finding.
+    async fn decide(
+        &self,
+        line: &ImportLine,
+        finding: &Fingerprint,
+        decision: Option<Decision>,
+    ) -> Result<KnownFinding>;
 
     /// Why a finding is in its state, run by run; `None` where the line does not know it.
     ///

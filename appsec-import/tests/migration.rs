@@ -19,6 +19,7 @@ const FOURTH: &str = "
     );
     INSERT INTO finding_alias SELECT line, substr(key, 2), finding FROM finding_key WHERE key LIKE 'a%';
     DROP TABLE finding_key;
+    DROP TABLE decided;
     CREATE INDEX finding_by_fingerprint ON finding (line, fingerprint, id);
     DROP INDEX staged_by_found;
     CREATE INDEX staged_by_found ON staged (line, run, found, place);

@@ -1,6 +1,9 @@
-//! `appsec set-status`: what people decided, brought back to scanners that take it.
+//! `appsec set-status`: what people decided, kept in the store and brought back to scanners that take it.
 
-use appsec_import::{Decided, StateChange, StatusMapping, WrittenBack, write_back};
+use appsec_core::DastApiScanner;
+use appsec_import::{
+    Decided, Decision, KnownFinding, StateChange, StatusMapping, Store as _, WrittenBack, write_back,
+};
 use clap::ValueEnum;
 use serde_json::json;
 
@@ -8,7 +11,7 @@ use crate::app::App;
 use crate::exit::{Exit, Failure, Result};
 use crate::find;
 use crate::line::LineArgs;
-use crate::output::{bad, cell, good};
+use crate::output::{Cell, bad, cell, good};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -20,6 +23,9 @@ pub(crate) struct Args {
     /// Why, for scanners that keep a comment
     #[arg(long)]
     comment: Option<String>,
+    /// Keeps it in the store, and tells the scanner nothing
+    #[arg(long)]
+    here: bool,
     /// Fingerprints, the first six digits of them or more, or the scanner's own ids
     #[arg(value_name = "FINDING", required = true)]
     findings: Vec<String>,
@@ -47,18 +53,70 @@ impl From<Word> for Decided {
     }
 }
 
-/// In JSON: for each finding `{"fingerprint", "decided", "written"}`, or `"error"` in place of the last.
+impl Word {
+    /// What the store keeps of it: nothing of what only a scanner can say.
+    fn kept(self) -> Option<Option<Decision>> {
+        match self {
+            Self::Fixed => None,
+            Self::RiskAccepted => Some(Some(Decision::RiskAccepted)),
+            Self::FalsePositive => Some(Some(Decision::FalsePositive)),
+            Self::Ignored => Some(Some(Decision::Ignored)),
+            Self::Reopened => Some(None),
+        }
+    }
+}
+
+/// In JSON: for each finding `{"fingerprint", "decided", "kept"}`, and `"written"` or `"error"` where the scanner was told.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let (named, line) = args.line.resolve(app).await?;
     let store = app.store().await?;
-    let mut changes = Vec::with_capacity(args.findings.len());
+    let mut findings = Vec::with_capacity(args.findings.len());
     for word in &args.findings {
-        let mut change = StateChange::new(&find::one(&store, &line, word).await?, args.to.into());
-        change.comment.clone_from(&args.comment);
-        changes.push(change);
+        findings.push(find::one(&store, &line, word).await?);
     }
-    let scanner = app.open(&named)?;
-    let written = write_back(&*scanner, &StatusMapping::new(), &changes).await?;
+    let kept = args.to.kept();
+    let scanner = if args.here { None } else { Some(app.open(&named)?) };
+    // What is kept here need not be taken there.
+    let scanner = scanner.filter(|scanner| kept.is_none() || scanner.info().capabilities.set_finding_status);
+    if kept.is_none() && scanner.is_none() {
+        return Err(Failure::usage("only a scanner can say that a finding is fixed: leave out --here"));
+    }
+    if let Some(decision) = kept {
+        for finding in &findings {
+            store.decide(&line, &finding.fingerprint, decision).await.map_err(Failure::store)?;
+        }
+    }
+    let Some(scanner) = scanner else { return told(app, args, &findings) };
+    written(app, args, &*scanner, &findings).await
+}
+
+/// Says what was kept, where no scanner is told.
+fn told(app: &App, args: &Args, findings: &[KnownFinding]) -> Result<Exit> {
+    let decided = Decided::from(args.to);
+    let mut rows = Vec::new();
+    for KnownFinding { fingerprint, .. } in findings {
+        if app.out.is_json() {
+            app.out.json(&json!({ "fingerprint": fingerprint, "decided": decided, "kept": true }))?;
+        }
+        rows.push([cell(fingerprint), cell(decided), good("kept"), cell("the scanner is not told")]);
+    }
+    table(app, &rows)?;
+    Ok(Exit::Passed)
+}
+
+async fn written(
+    app: &App,
+    args: &Args,
+    scanner: &dyn DastApiScanner,
+    findings: &[KnownFinding],
+) -> Result<Exit> {
+    let changes = findings.iter().map(|finding| {
+        let mut change = StateChange::new(finding, args.to.into());
+        change.comment.clone_from(&args.comment);
+        change
+    });
+    let written = write_back(scanner, &StatusMapping::new(), &changes.collect::<Vec<_>>()).await?;
+    let kept = args.to.kept().is_some();
     let (mut exit, mut rows) = (Exit::Passed, Vec::new());
     for WrittenBack { fingerprint, decided, result, .. } in written {
         let (member, text, ended) = match result {
@@ -69,14 +127,20 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
             }
         };
         if app.out.is_json() {
-            app.out.json(&json!({ "fingerprint": fingerprint, "decided": decided, member: text }))?;
+            let told = json!({ "fingerprint": fingerprint, "decided": decided, "kept": kept, member: text });
+            app.out.json(&told)?;
         }
         let how = if ended == Exit::Passed { good(member) } else { bad(member) };
         rows.push([cell(fingerprint), cell(decided), how, cell(text)]);
         exit = if exit == Exit::Passed { ended } else { exit };
     }
-    if !app.out.is_json() {
-        app.out.table(["FINDING", "DECIDED", "RESULT", "STATUS"], &rows)?;
-    }
+    table(app, &rows)?;
     Ok(exit)
+}
+
+fn table(app: &App, rows: &[[Cell; 4]]) -> Result<()> {
+    if !app.out.is_json() {
+        app.out.table(["FINDING", "DECIDED", "RESULT", "STATUS"], rows)?;
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The store over SQL: the same statements on SQLite and on PostgreSQL.
 
+mod decide;
 mod detail;
 mod keys;
 mod outbox;
@@ -27,6 +28,7 @@ use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Row};
 
 use crate::explain::Explanation;
+use crate::judge::Decision;
 use crate::line::ImportLine;
 use crate::outbox::{Message, Outbox, Subscription};
 use crate::reconcile::KnownFinding;
@@ -433,6 +435,15 @@ impl Store for SqlStore {
 
     async fn last_run(&self, line: &ImportLine) -> Result<Option<EndedRun>> {
         self.read_last_run(line).await
+    }
+
+    async fn decide(
+        &self,
+        line: &ImportLine,
+        finding: &Fingerprint,
+        decision: Option<Decision>,
+    ) -> Result<KnownFinding> {
+        self.keep_decision(line, finding, decision).await
     }
 
     async fn explain(&self, line: &ImportLine, finding: &Fingerprint) -> Result<Option<Explanation>> {

@@ -7,7 +7,8 @@ use super::keys::fingerprint_key;
 use super::rows::{COLUMNS, kept, of_word, time};
 use super::runs::DONE;
 use super::{SqlStore, args, get, parse};
-use crate::explain::{Explanation, Verdict};
+use crate::explain::{DecisionMade, Explanation, Verdict};
+use crate::judge::State;
 use crate::line::ImportLine;
 use crate::reconcile::KnownFinding;
 use crate::store::{EndedRun, FindingNumber, Page};
@@ -46,13 +47,27 @@ impl SqlStore {
                         AND r.number >= (SELECT MIN(run) FROM history b WHERE b.line = r.line AND b.finding = $2)
                     ORDER BY r.number";
         let rows = self.rows(text, args![line.key(), finding.id, DONE]).await?;
+        let decisions = self.read_decisions(line, finding.id).await?;
         let mut verdicts: Vec<Verdict> = Vec::with_capacity(rows.len());
         for row in rows {
-            if let Some(verdict) = verdict(&row, verdicts.last())? {
+            let decided = |run| decisions.iter().rfind(|made| made.after_run == run).map(|made| made.state);
+            if let Some(verdict) = verdict(&row, verdicts.last(), decided)? {
                 verdicts.push(verdict);
             }
         }
-        Ok(Some(Explanation::new(finding.finding, verdicts)))
+        Ok(Some(Explanation::new(finding.finding, verdicts, decisions)))
+    }
+
+    async fn read_decisions(&self, line: &ImportLine, finding: i64) -> Result<Vec<DecisionMade>> {
+        let text = "SELECT run, at, decision, state FROM decided
+                    WHERE line = (SELECT id FROM line WHERE key = $1) AND finding = $2 ORDER BY run, at";
+        let rows = self.rows(text, args![line.key(), finding]).await?;
+        let made = rows.iter().map(|row| {
+            let decision = get::<Option<String>>(row, "decision")?.map(|word| of_word(&word)).transpose()?;
+            let (at, state) = (time(&get::<String>(row, "at")?)?, of_word(&get::<String>(row, "state")?)?);
+            Ok(DecisionMade::new(get(row, "run")?, at, decision, state))
+        });
+        made.collect()
     }
 }
 
@@ -84,15 +99,19 @@ fn ended_run(row: &AnyRow) -> Result<EndedRun> {
     Ok(run)
 }
 
-/// A run's verdict: what was kept of it, else what follows from the verdict before.
-fn verdict(row: &AnyRow, before: Option<&Verdict>) -> Result<Option<Verdict>> {
+/// A run's verdict: what was kept of it, else what follows from the verdict before and from what was decided since.
+fn verdict(
+    row: &AnyRow,
+    before: Option<&Verdict>,
+    decided: impl Fn(i64) -> Option<State>,
+) -> Result<Option<Verdict>> {
     let (state, change, reason) = if let Some(state) = get::<Option<String>>(row, "state")? {
         let change: String = get(row, "change")?;
         (of_word(&state)?, of_word(&change)?, get::<Option<String>>(row, "reason")?)
     } else {
         let Some(before) = before else { return Ok(None) };
         let (change, reason) = Verdict::then(before.change, before.reason.as_deref());
-        (before.state, change, reason.map(str::to_owned))
+        (decided(before.run).unwrap_or(before.state), change, reason.map(str::to_owned))
     };
     Ok(Some(Verdict {
         run: get(row, "number")?,

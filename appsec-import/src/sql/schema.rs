@@ -164,6 +164,16 @@ const MIGRATIONS: [&[&str]; 5] = [
         "DROP INDEX finding_by_fingerprint",
         "DROP INDEX staged_by_found",
         "CREATE INDEX staged_by_found ON staged (line, run, found, place) WHERE found IS NOT NULL",
+        // `run` is the last one whose verdict stood when it was decided.
+        "CREATE TABLE decided (
+        line BIGINT NOT NULL,
+        finding BIGINT NOT NULL,
+        run BIGINT NOT NULL,
+        at TEXT NOT NULL,
+        decision TEXT,
+        state TEXT NOT NULL,
+        PRIMARY KEY (line, finding, run, at)
+    ){clustered}",
     ],
 ];
 
