@@ -3,7 +3,7 @@
 use appsec_core::{Error, ErrorKind, Fingerprint, Result, Timestamp};
 
 use super::keys::fingerprint_key;
-use super::rows::{COLUMNS, kept, word};
+use super::rows::{by_key, kept, word};
 use super::runs::{DONE, OPEN};
 use super::{SqlStore, args};
 use crate::judge::Decision;
@@ -22,11 +22,7 @@ impl SqlStore {
         let wait = "UPDATE run SET lease_until = lease_until
                     WHERE line = (SELECT id FROM line WHERE key = $1) AND state = $2";
         tx.run(wait, args![line.key(), OPEN]).await?;
-        let text = format!(
-            "SELECT {COLUMNS} FROM line l {{look:finding_key k: k.line = l.id AND k.key = $2}}
-             {{look:finding f: f.line = l.id AND f.id = k.finding}} WHERE l.key = $1 ORDER BY f.id LIMIT 1"
-        );
-        let Some(row) = tx.row(&text, args![line.key(), fingerprint_key(*finding)]).await? else {
+        let Some(row) = tx.row(&by_key(), args![line.key(), fingerprint_key(*finding)]).await? else {
             return Err(Error::new(ErrorKind::NotFound, format!("the line knows no finding {finding}"))
                 .with_operation("decide"));
         };

@@ -4,7 +4,7 @@ use appsec_core::{Fingerprint, Result};
 use sqlx::any::AnyRow;
 
 use super::keys::fingerprint_key;
-use super::rows::{COLUMNS, kept, of_word, time};
+use super::rows::{COLUMNS, by_key, kept, of_word, time};
 use super::runs::DONE;
 use super::{SqlStore, args, get, parse};
 use crate::explain::{DecisionMade, Explanation, Verdict};
@@ -32,12 +32,8 @@ impl SqlStore {
         line: &ImportLine,
         finding: &Fingerprint,
     ) -> Result<Option<Explanation>> {
-        let text = format!(
-            "SELECT {COLUMNS} FROM line l {{look:finding_key k: k.line = l.id AND k.key = $2}}
-             {{look:finding f: f.line = l.id AND f.id = k.finding}} WHERE l.key = $1 ORDER BY f.id LIMIT 1"
-        );
         let args = args![line.key(), fingerprint_key(*finding)];
-        let Some(row) = self.rows(&text, args).await?.into_iter().next() else {
+        let Some(row) = self.rows(&by_key(), args).await?.into_iter().next() else {
             return Ok(None);
         };
         let finding = kept(&row)?;

@@ -14,6 +14,14 @@ pub(super) const COLUMNS: &str =
     "f.id, f.fingerprint, f.aliases, f.state, f.decision, f.severity, f.status, f.partition, f.title,
     f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason";
 
+/// Finds the finding of a line, whose key is the first parameter, by a key of its own, the second; of several the one known first.
+pub(super) fn by_key() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM line l {{look:finding_key k: k.line = l.id AND k.key = $2}}
+         {{look:finding f: f.line = l.id AND f.id = k.finding}} WHERE l.key = $1 ORDER BY f.id LIMIT 1"
+    )
+}
+
 /// A finding as it is kept, and what the last run meant for it.
 #[derive(Debug)]
 pub(super) struct Kept {
