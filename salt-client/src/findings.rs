@@ -84,6 +84,8 @@ pub(crate) struct Walk {
     /// The first page of the walk under way: there are two when the list moves.
     first_page: u32,
     restarted: bool,
+    /// How many records the list is known to have had.
+    least: u64,
     idle_pages: u32,
     hosts: BTreeSet<String>,
     labels: BTreeSet<String>,
@@ -117,6 +119,7 @@ impl Walk {
             page: 0,
             first_page: 1,
             restarted: false,
+            least: 0,
             idle_pages: 0,
             hosts: BTreeSet::new(),
             labels: BTreeSet::new(),
@@ -212,12 +215,16 @@ impl Walk {
                     "some posture gaps have a status that is not known; reading the list without statuses"
                 );
                 self.pass = Pass::Any;
+                self.least = self.cursor.place().offset + 1;
                 self.start_over();
                 return Ok(());
             }
             if self.has_moved().await? && self.begins_again() {
                 return Ok(());
             }
+        } else if self.cursor.place().offset < self.least && self.begins_again() {
+            // Records were there a moment ago: this list or that look was wrong.
+            return Ok(());
         }
         if self.restarted && self.cursor.place().offset == 0 && !self.seen.is_empty() {
             // A token that loses its scope sees empty lists, as a tenant without gaps has them.

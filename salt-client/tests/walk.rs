@@ -85,6 +85,25 @@ async fn a_list_that_is_empty_when_read_once_more_closes_nothing() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_empty_against_what_a_look_found_is_read_once_more_and_then_closes_nothing() {
+    let empty = || Answer::Json(200, json!({"response": [], "total": 0}));
+    // Empty, a look that finds a record of whatever status, and the list without statuses: empty, and empty again where it stays so.
+    for (falsely, delivered) in [(vec![0, 2], 10), (vec![0, 2, 3], 0)] {
+        let (fake, client) = serve(FakeSalt::builder(), one_host(10), 4).await;
+        for call in falsely {
+            fake.script(Route::ListGaps, When::After(call), empty());
+        }
+        let import = import(&client, FindingQuery::all()).await.unwrap();
+        assert_eq!(import.ids().len(), delivered);
+        if delivered == 10 {
+            assert_whole(&import, 10);
+        } else {
+            assert!(import.silence("a.example").unwrap().contains("moved twice"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_short_page_is_not_the_end() {
     for cap in [1, 2, 3, 7] {
         let (_fake, client) = serve(FakeSalt::builder().with_short_pages(cap), one_host(20), 100).await;
