@@ -7,7 +7,7 @@ use std::fmt;
 use appsec_core::{Absence, Coverage, ErrorKind, PartitionKey};
 
 use crate::secrets::leak;
-use crate::stage::Stage;
+use crate::stage::{Stage, Vendor};
 use crate::walk::{Imported, Seen, error_of};
 
 /// What is true, as far as a reading must or may know it.
@@ -19,6 +19,9 @@ pub struct Truth {
     pub may: BTreeSet<String>,
     /// Where findings are, as far as silence may speak of them.
     pub partitions: BTreeMap<String, PartitionKey>,
+    /// The service has no total, and a falsely empty list of it cannot be told from the truth as long as it stays empty: it must close
+    /// nothing then, which is all that can be asked.
+    pub no_total: bool,
     /// The service itself sends some records twice, and an export has no memory of what it sent.
     pub service_repeats: bool,
 }
@@ -26,7 +29,8 @@ pub struct Truth {
 impl Truth {
     /// What the stage holds, if nothing is changed.
     pub fn of(stage: &Stage) -> Self {
-        Self { must: stage.truth.clone(), partitions: stage.partitions.clone(), ..Self::default() }
+        let no_total = stage.vendor == Vendor::Salt;
+        Self { must: stage.truth.clone(), partitions: stage.partitions.clone(), no_total, ..Self::default() }
     }
 }
 
@@ -35,6 +39,8 @@ impl Truth {
 pub enum Ending {
     /// With everything, and the proof of it.
     Complete,
+    /// Without a single finding, and without a word on what is gone.
+    Empty,
     /// With what came, and the kinds of what is missing.
     Gaps(BTreeSet<String>),
     /// With an error of that kind.
@@ -56,6 +62,7 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Complete => f.write_str("complete"),
+            Self::Empty => f.write_str("empty"),
             Self::Gaps(kinds) => {
                 write!(f, "gaps: {}", kinds.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
             }
@@ -90,7 +97,8 @@ pub fn judge(truth: &Truth, seen: &Seen) -> Verdict {
         }
         Some(Err(error)) => Ending::Failed(error.kind()),
         Some(Ok(coverage)) => {
-            if coverage.is_complete() && !missing.is_empty() {
+            let empty = truth.no_total && ids.is_empty();
+            if coverage.is_complete() && !missing.is_empty() && !empty {
                 breaches.push(format!("it is complete, and {missing:?} are missing"));
             }
             // An import closes what did not come where silence means that it is gone.
@@ -102,7 +110,7 @@ pub fn judge(truth: &Truth, seen: &Seen) -> Verdict {
             if !closed.is_empty() {
                 breaches.push(format!("{closed:?} did not come, and silence would close them"));
             }
-            Ending::of_coverage(coverage)
+            if empty && coverage.is_complete() { Ending::Empty } else { Ending::of_coverage(coverage) }
         }
     };
     breaches.extend(leak(&seen.shown).map(|leak| format!("a secret shows: {leak:?}")));
@@ -143,6 +151,7 @@ pub fn judge_import(truth: &Truth, imported: &Imported) -> Verdict {
         Some(Err(_)) => Ending::Failed(
             error_of(imported.end.as_ref()).map_or(ErrorKind::Unexpected, appsec_core::Error::kind),
         ),
+        Some(Ok(import)) if import.gaps.is_empty() && truth.no_total && import.received == 0 => Ending::Empty,
         Some(Ok(import)) if import.gaps.is_empty() => {
             if import.summary.kept_open_count() > 0 {
                 breaches.push(format!(

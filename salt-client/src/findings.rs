@@ -444,6 +444,12 @@ impl Walk {
             Some("the service was asked for one host by a parameter that is a guess")
         } else if !self.client.settings().parameters.is_empty() {
             Some("the service was asked with parameters whose effect is unknown")
+        } else if self.seen.is_empty() {
+            // What is resolved stays in the list. One without a record is what a token without sight of them sees, and has no total to
+            // check it by.
+            Some(
+                "the service lists no posture gap of any status, and a token without the scope perm-viewer would be shown as much",
+            )
         } else {
             None
         }
