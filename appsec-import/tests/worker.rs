@@ -36,9 +36,8 @@ async fn child() {
         .with_heartbeat(Duration::from_secs(1), 4)
         .with_grace(setup.grace);
     let Setup { log, pages, pause, .. } = setup;
-    let tenants = move |name: &str| {
-        Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>)
-    };
+    let tenants =
+        move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
     let worker = Worker::new(store.clone(), tenants, options).await.unwrap();
     let input_ends = async {
         // The thread that reads outlives the wait for it, so it is not the runtime's.
