@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument as _;
 use url::Url;
 
@@ -272,7 +272,7 @@ impl Stack {
                 continue;
             }
             let Some(at) = self.pace.take(deadline) else { return Err(self.too_late(false)) };
-            sleep_until(at).await;
+            pause(at.saturating_duration_since(Instant::now())).await;
             // It may have closed in the meantime.
             if self.gate.closed_for().is_zero() {
                 return Ok(());

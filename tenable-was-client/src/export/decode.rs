@@ -1,19 +1,20 @@
 //! Decoding records of an export, without decoding the same thing twice.
 //!
 //! About four fifths of a record are its plugin, and many records share one (measured on the vendor's example record). A plugin whose bytes
-//! equal those of one decoded before is cut out of the record, and the decoded one is shared; so are the asset and the scan, which the
-//! findings of one host have in common. Long texts are cut out too, see [`text`]. What is left is decoded as usual. Whatever the bytes,
-//! the result is the one of decoding the whole record, which a differential test holds it to.
+//! equal those of one decoded before is passed over, and the decoded one is shared; so are the asset and the scan, which the findings of
+//! one host have in common. How the rest is read is said in [`record`](super::record). Whatever the bytes, the result is the one of
+//! decoding the whole record, which a differential test holds it to.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use appsec_http::{Element, Result};
+use serde::Deserialize as _;
+use serde::de::value::MapAccessDeserializer;
 
 use super::known::{KnownPlugins, Recent};
-use super::span::Members;
-use super::text;
-use crate::model::{ExportAsset, ExportFinding, ExportPlugin, ExportScan};
+use super::record::{Parts, Record, Tables};
+use crate::model::{ExportAsset, ExportFinding, ExportScan};
 
 /// Decodes the records of one chunk after another.
 #[derive(Debug)]
@@ -21,57 +22,11 @@ pub(crate) struct Decoder {
     known: Arc<KnownPlugins>,
     assets: Recent<ExportAsset>,
     scans: Recent<ExportScan>,
-    /// The record without what was cut out; kept for its room.
-    rest: Vec<u8>,
-}
-
-/// What was found in a record, and what of it was cut out.
-#[derive(Default)]
-struct Parts {
-    plugin: Part<ExportPlugin>,
-    asset: Part<ExportAsset>,
-    scan: Part<ExportScan>,
-    output: Option<String>,
-    proof: Option<String>,
-    payload: Option<String>,
-}
-
-/// A member that may have been decoded before.
-struct Part<T> {
-    span: Range<usize>,
-    known: Option<Arc<T>>,
-}
-
-impl<T> Default for Part<T> {
-    fn default() -> Self {
-        Self { span: 0..0, known: None }
-    }
-}
-
-impl<T> Part<T> {
-    /// Looks the member up, unless there was one before: a record with two is for the decoder to refuse.
-    fn find(&mut self, span: &Range<usize>, known: impl FnOnce() -> Option<Arc<T>>) -> bool {
-        if !self.span.is_empty() {
-            return false;
-        }
-        self.span = span.clone();
-        self.known = known();
-        self.known.is_some()
-    }
-
-    /// Puts the member back where it was cut out; where it was not, gives what was decoded, to be remembered.
-    fn put_back(self, to: &mut Option<Arc<T>>) -> Option<(Range<usize>, &Arc<T>)> {
-        if let Some(known) = self.known {
-            *to = Some(known);
-            return None;
-        }
-        to.as_ref().filter(|_| !self.span.is_empty()).map(|decoded| (self.span, decoded))
-    }
 }
 
 impl Decoder {
     pub(crate) fn new(known: Arc<KnownPlugins>) -> Self {
-        Self { known, assets: Recent::default(), scans: Recent::default(), rest: Vec::new() }
+        Self { known, assets: Recent::default(), scans: Recent::default() }
     }
 
     /// The record.
@@ -79,8 +34,7 @@ impl Decoder {
     /// # Errors
     /// `Decode`, with the path, which begins with the element's index.
     pub(crate) fn decode(&mut self, element: &Element, operation: &'static str) -> Result<ExportFinding> {
-        let parts = self.cut(element);
-        let Ok(mut record) = serde_json::from_slice::<ExportFinding>(&self.rest) else {
+        let Some((mut record, parts)) = self.read(element) else {
             // The ordinary way finds the words for what is wrong.
             return element.json(operation);
         };
@@ -94,43 +48,15 @@ impl Decoder {
         if let Some((span, scan)) = parts.scan.put_back(&mut record.scan) {
             self.scans.insert(bytes(span), scan);
         }
-        record.output = parts.output.or(record.output);
-        record.proof = parts.proof.or(record.proof);
-        record.payload = parts.payload.or(record.payload);
         Ok(record)
     }
 
-    /// Cuts out what need not be decoded, and leaves `null` in its place.
-    fn cut(&mut self, element: &Element) -> Parts {
-        let bytes = element.bytes.as_ref();
-        let mut parts = Parts::default();
-        let mut from = 0;
-        self.rest.clear();
-        for (name, span) in Members::of(bytes, element.block.as_ref().map(|block| &block.span)) {
-            let value = bytes.get(span.clone()).unwrap_or_default();
-            let is_out = match name {
-                b"plugin" => {
-                    let block = element.block.as_ref().filter(|block| block.span == span);
-                    parts.plugin.find(&span, || match block {
-                        Some(block) => self.known.get(block.key),
-                        None => self.known.of(value),
-                    })
-                }
-                b"asset" => parts.asset.find(&span, || self.assets.get(value)),
-                b"scan" => parts.scan.find(&span, || self.scans.get(value)),
-                b"output" => text::take(value, &mut parts.output),
-                b"proof" => text::take(value, &mut parts.proof),
-                b"payload" => text::take(value, &mut parts.payload),
-                _ => false,
-            };
-            if is_out {
-                self.rest.extend_from_slice(bytes.get(from..span.start).unwrap_or_default());
-                self.rest.extend_from_slice(b"null");
-                from = span.end;
-            }
-        }
-        self.rest.extend_from_slice(bytes.get(from..).unwrap_or_default());
-        parts
+    /// The record without what is known, and that; `None` unless all is right.
+    fn read(&self, element: &Element) -> Option<(ExportFinding, Parts)> {
+        let tables = Tables { element, plugins: &self.known, assets: &self.assets, scans: &self.scans };
+        let mut members = Record::new(tables)?;
+        let record = ExportFinding::deserialize(MapAccessDeserializer::new(&mut members)).ok()?;
+        members.is_whole().then_some((record, members.parts))
     }
 }
 

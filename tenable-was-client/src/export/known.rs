@@ -1,10 +1,11 @@
 //! What was decoded before, by its bytes.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use appsec_http::KnownBlocks;
+use foldhash::fast::RandomState;
 
 use crate::model::ExportPlugin;
 
@@ -27,7 +28,7 @@ pub(crate) struct KnownPlugins {
 #[derive(Debug, Default)]
 struct Table {
     /// By the hash of their beginning, the places in the list.
-    places: HashMap<u64, Vec<usize>>,
+    places: HashMap<u64, Vec<usize>, RandomState>,
     plugins: Vec<(Box<[u8]>, Arc<ExportPlugin>)>,
     bytes: usize,
 }
@@ -99,7 +100,7 @@ type Remembered<T> = (Box<[u8]>, Arc<T>);
 
 impl<T> Default for Recent<T> {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), places: Vec::new() }
+        Self { hasher: RandomState::default(), places: Vec::new() }
     }
 }
 

@@ -8,6 +8,7 @@ mod ledger;
 mod limit;
 mod options;
 mod poll;
+mod record;
 mod records;
 mod span;
 mod text;

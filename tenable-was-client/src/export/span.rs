@@ -2,44 +2,68 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::memchr;
 
-/// The members at the top level of an object, in their order: name, without its quotes, and place of the value. Ends where there are no more,
-/// and where the bytes are not an object as far as they were looked at.
+/// The members at the top level of an object, in their order: places of the name, with its quotes, and of the value. Ends where there are
+/// no more, and where the bytes are not an object as far as they were looked at.
 ///
-/// Strict in what it steps over to the degree that the answer is right whenever the object is valid JSON; what is not valid
-/// is left for the decoder to refuse. A name that is written with escapes is given as it is written.
+/// Strict in what it steps over to the degree that an object which [is whole](Self::is_whole), and of which each name and each value is
+/// valid JSON by itself, is valid JSON.
 pub(crate) struct Members<'a> {
     object: &'a [u8],
     /// A value of which the end is known.
     known: Option<&'a Range<usize>>,
     /// Where the next member begins; `None` after the last.
     at: Option<usize>,
+    whole: bool,
 }
 
 impl<'a> Members<'a> {
     pub(crate) fn of(object: &'a [u8], known: Option<&'a Range<usize>>) -> Self {
-        Self { object, known, at: expect(object, spaces(object, 0), b'{') }
+        let mut members = Self { object, known, at: None, whole: false };
+        if let Some(at) = expect(object, spaces(object, 0), b'{') {
+            let first = spaces(object, at);
+            members.at = Some(first);
+            members.close(first);
+        }
+        members
+    }
+
+    /// True when all members were given, the object was closed, and nothing follows.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Takes the end of the object, where it is here.
+    fn close(&mut self, at: usize) {
+        if let Some(end) = expect(self.object, at, b'}') {
+            self.at = None;
+            self.whole = spaces(self.object, end) == self.object.len();
+        }
     }
 }
 
-impl<'a> Iterator for Members<'a> {
-    type Item = (&'a [u8], Range<usize>);
+impl Iterator for Members<'_> {
+    type Item = (Range<usize>, Range<usize>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let object = self.object;
-        let at = spaces(object, self.at.take()?);
-        let key = at..string(object, at)?;
-        let at = spaces(object, expect(object, spaces(object, key.end), b':')?);
+        let at = self.at.take()?;
+        let name = at..string(object, at)?;
+        let at = spaces(object, expect(object, spaces(object, name.end), b':')?);
         let value = match self.known {
             Some(known) if known.start == at => known.clone(),
             _ => at..value(object, at)?,
         };
-        self.at = expect(object, spaces(object, value.end), b',');
-        // The quotes belong to the key's place.
-        Some((object.get(key.start + 1..key.end - 1)?, value))
+        let at = spaces(object, value.end);
+        self.at = expect(object, at, b',').map(|next| spaces(object, next));
+        self.close(at);
+        Some((name, value))
     }
 }
+
+/// How deep a value may be nested: as deep as the JSON decoder goes in a value of an object.
+const DEEPEST: u32 = 126;
 
 fn spaces(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
@@ -50,15 +74,24 @@ fn expect(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
     (bytes.get(at) == Some(&byte)).then_some(at + 1)
 }
 
+/// How far a string is searched byte by byte: most are too short for a vector search to pay.
+const SHORT: usize = 16;
+
 /// The end of the string that begins at a quote.
 fn string(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut at = expect(bytes, at, b'"')?;
+    let begin = expect(bytes, at, b'"')?;
+    let text = bytes.get(begin..)?;
+    let short = text.iter().take(SHORT).position(|byte| matches!(byte, b'"' | b'\\'));
+    if let Some(end) = short.filter(|end| text.get(*end) == Some(&b'"')) {
+        return Some(begin + end + 1);
+    }
+    // Quotes and not backslashes, since long texts have many escapes and few quotes.
+    let mut at = begin;
     loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        match bytes.get(at) {
-            Some(b'"') => return Some(at + 1),
-            // Whatever is escaped, it is at least one byte and no quote that ends the string.
-            _ => at += 2,
+        at += memchr(b'"', bytes.get(at..)?)? + 1;
+        let before = bytes.get(begin..at - 1)?;
+        if before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0 {
+            return Some(at);
         }
     }
 }
@@ -84,6 +117,7 @@ fn nested(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_u32;
     loop {
         match bytes.get(at)? {
+            b'{' | b'[' if depth == DEEPEST => return None,
             b'{' | b'[' => depth += 1,
             b'}' | b']' => {
                 depth -= 1;
@@ -109,7 +143,9 @@ mod tests {
     use super::*;
 
     fn member(object: &[u8], name: &str) -> Option<Range<usize>> {
-        Members::of(object, None).find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
+        let name = format!("\"{name}\"");
+        let mut members = Members::of(object, None);
+        members.find(|(found, _)| object[found.clone()] == *name.as_bytes()).map(|(_, value)| value)
     }
 
     fn found<'a>(object: &'a str, name: &str) -> Option<&'a str> {
@@ -119,7 +155,40 @@ mod tests {
     #[test]
     fn a_value_whose_end_is_known_is_not_looked_at() {
         let members: Vec<_> = Members::of(br#"{"a":{"x":1}, "b":[2]}"#, Some(&(5..12))).collect();
-        assert_eq!(members, [(&b"a"[..], 5..12), (b"b", 18..21)]);
+        assert_eq!(members, [(1..4, 5..12), (14..17, 18..21)]);
+    }
+
+    #[test]
+    fn what_is_whole_is_closed_and_ends_there() {
+        for (object, whole) in [
+            ("{}", true),
+            (" { } ", true),
+            (r#"{"a":1}"#, true),
+            (r#" { "a" : [1] , "b" : "}" } "#, true),
+            (r#"{"a":1,}"#, false),
+            (r#"{,"a":1}"#, false),
+            (r#"{"a":1}}"#, false),
+            (r#"{"a":1} x"#, false),
+            (r#"{"a":1"#, false),
+            (r#"{"a":1 "b":2}"#, false),
+            (r#"{"a"}"#, false),
+            ("{", false),
+            ("[]", false),
+            ("", false),
+        ] {
+            let mut members = Members::of(object.as_bytes(), None);
+            members.by_ref().for_each(drop);
+            assert_eq!(members.is_whole(), whole, "{object}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_as_deep_as_a_decoder_goes() {
+        for (depth, valid) in [(126, true), (127, false)] {
+            let text = format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(serde_json::from_str::<Value>(&text).is_ok(), valid);
+            assert_eq!(member(text.as_bytes(), "a").is_some(), valid);
+        }
     }
 
     #[test]
