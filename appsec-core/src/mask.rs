@@ -101,7 +101,11 @@ static RULES: LazyLock<[Rule; 9]> = LazyLock::new(|| {
                 format!("{}{}{word}", &c[1], &c[2])
             },
         ),
-        (r"://[^/\s:@?#]+:[^/\s@?#]+@".to_owned(), |_| "://[masked:userinfo]@".to_owned()),
+        // A name may be an e-mail address, and a password may hold an `@`: the last one counts.
+        (r#"://[^/\s:?#]+:[^/\s@?#]+@(?:[^/\s@?#"'<>,]+@)*"#.to_owned(), |c| {
+            // What another rule put in is no name.
+            if c[0].contains("[masked:") { c[0].to_owned() } else { "://[masked:userinfo]@".to_owned() }
+        }),
         (r"(?-u:\b)[0-9](?:[ -]?[0-9]){12,18}(?-u:\b)".to_owned(), |c| {
             if is_card_number(&c[0]) { "[masked:card]".to_owned() } else { c[0].to_owned() }
         }),
@@ -155,6 +159,10 @@ mod tests {
             (r#"{"password": "hunter2", "page": 2}"#, r#"{"password": "[masked:token]", "page": 2}"#),
             (r#"{\"api_key\":\"k-123\"}"#, r#"{\"api_key\":\"[masked:token]\"}"#),
             ("https://jo:pw@example.com/x", "https://[masked:userinfo]@example.com/x"),
+            ("https://jo@example.com:pw@host/x", "https://[masked:userinfo]@host/x"),
+            ("https://jo:p@ss@host/x", "https://[masked:userinfo]@host/x"),
+            (r#""https://jo:pw@host","x@y""#, r#""https://[masked:userinfo]@host","x@y""#),
+            ("://jo@example.com.@host", "://[masked:email].@host"),
             ("card 4111 1111 1111 1111.", "card [masked:card]."),
             ("mail jo.doe+x@mail.example.co.uk now", "mail [masked:email] now"),
             ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "[masked:private-key]"),

@@ -54,14 +54,18 @@ impl From<Word> for Decided {
 }
 
 impl Word {
-    /// What the store keeps of it: nothing of what only a scanner can say.
-    fn kept(self) -> Option<Option<Decision>> {
+    /// True for what a person can decide, and the store keeps; that a finding is fixed, only a scanner can say.
+    fn is_kept(self) -> bool {
+        self != Self::Fixed
+    }
+
+    /// The decision that stands from now on.
+    fn decision(self) -> Option<Decision> {
         match self {
-            Self::Fixed => None,
-            Self::RiskAccepted => Some(Some(Decision::RiskAccepted)),
-            Self::FalsePositive => Some(Some(Decision::FalsePositive)),
-            Self::Ignored => Some(Some(Decision::Ignored)),
-            Self::Reopened => Some(None),
+            Self::RiskAccepted => Some(Decision::RiskAccepted),
+            Self::FalsePositive => Some(Decision::FalsePositive),
+            Self::Ignored => Some(Decision::Ignored),
+            Self::Fixed | Self::Reopened => None,
         }
     }
 }
@@ -74,17 +78,15 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     for word in &args.findings {
         findings.push(find::one(&store, &line, word).await?);
     }
-    let kept = args.to.kept();
+    let kept = args.to.is_kept();
     let scanner = if args.here { None } else { Some(app.open(&named)?) };
     // What is kept here need not be taken there.
-    let scanner = scanner.filter(|scanner| kept.is_none() || scanner.info().capabilities.set_finding_status);
-    if kept.is_none() && scanner.is_none() {
+    let scanner = scanner.filter(|scanner| !kept || scanner.info().capabilities.set_finding_status);
+    if !kept && scanner.is_none() {
         return Err(Failure::usage("only a scanner can say that a finding is fixed: leave out --here"));
     }
-    if let Some(decision) = kept {
-        for finding in &findings {
-            store.decide(&line, &finding.fingerprint, decision).await.map_err(Failure::store)?;
-        }
+    for finding in findings.iter().filter(|_| kept) {
+        store.decide(&line, &finding.fingerprint, args.to.decision()).await.map_err(Failure::store)?;
     }
     let Some(scanner) = scanner else { return told(app, args, &findings) };
     written(app, args, &*scanner, &findings).await
@@ -116,7 +118,7 @@ async fn written(
         change
     });
     let written = write_back(scanner, &StatusMapping::new(), &changes.collect::<Vec<_>>()).await?;
-    let kept = args.to.kept().is_some();
+    let kept = args.to.is_kept();
     let (mut exit, mut rows) = (Exit::Passed, Vec::new());
     for WrittenBack { fingerprint, decided, result, .. } in written {
         let (member, text, ended) = match result {
