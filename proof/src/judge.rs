@@ -151,7 +151,9 @@ pub fn judge_import(truth: &Truth, imported: &Imported) -> Verdict {
         Some(Err(_)) => Ending::Failed(
             error_of(imported.end.as_ref()).map_or(ErrorKind::Unexpected, appsec_core::Error::kind),
         ),
-        Some(Ok(import)) if import.gaps.is_empty() && truth.no_total && import.received == 0 => Ending::Empty,
+        Some(Ok(import)) if import.gaps.is_empty() && truth.no_total && import.empty.is_some() => {
+            Ending::Empty
+        }
         Some(Ok(import)) if import.gaps.is_empty() => {
             if import.summary.kept_open_count() > 0 {
                 breaches.push(format!(
