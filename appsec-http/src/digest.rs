@@ -1,68 +1,63 @@
 //! Whether elements that come a second time are those of the first.
 
+use std::collections::HashMap;
+use std::hash::Hasher as _;
+
+use foldhash::SharedSeed;
+use foldhash::fast::{FixedState, FoldHasher};
+
+use crate::outline::{Member, MemberKind};
+
 /// A running digest of a list of byte strings.
 ///
 /// It finds accidents, not forgery: whoever could forge an answer could have forged the first one. The standard
 /// library's hasher would cost more than splitting the array does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Digest(u64);
 
+/// The digests of known blocks, by what the table knows them by.
+pub(crate) type BlockDigests = HashMap<usize, Digest, FixedState>;
+
+impl Default for Digest {
+    fn default() -> Self {
+        // Any number but 0, which a multiplication would not leave.
+        Self(0xa076_1d64_78bd_642f)
+    }
+}
+
 impl Digest {
-    pub(crate) fn add(&mut self, bytes: &[u8]) {
-        // The length keeps ["ab", "c"] apart from ["a", "bc"].
-        self.mix(bytes.len() as u64);
-        let (stripes, left) = bytes.as_chunks::<{ 16 * LANES }>();
-        if !stripes.is_empty() {
-            // A lane's next step waits for the one before; four of them keep the multiplier busy. With one, an element of 5.6 kB took
-            // as long as downloading it did.
-            let mut lanes = [self.0, self.0.rotate_left(16), self.0.rotate_left(32), self.0.rotate_left(48)];
-            for stripe in stripes {
-                for (lane, pair) in lanes.iter_mut().zip(stripe.as_chunks::<16>().0) {
-                    *lane = folded_pair(*lane, u128::from_le_bytes(*pair));
-                }
-            }
-            for lane in lanes {
-                self.mix(lane);
-            }
+    /// Adds an element. The objects that are members of it count by their digests, which are taken once of those that are known. An
+    /// object need not be known each time: it counts the same.
+    pub(crate) fn add_element(&mut self, bytes: &[u8], members: &[Member], blocks: &mut BlockDigests) {
+        let mut at = 0;
+        for member in members {
+            let Some(value) = bytes.get(member.value.clone()).filter(|value| value.first() == Some(&b'{'))
+            else {
+                continue;
+            };
+            let block = match member.kind {
+                MemberKind::Known(key) => *blocks.entry(key).or_insert_with(|| Self::of(value)),
+                _ => Self::of(value),
+            };
+            self.add(bytes.get(at..member.value.start).unwrap_or_default());
+            self.add(&block.0.to_le_bytes());
+            at = member.value.end;
         }
-        let (words, left) = left.as_chunks::<8>();
-        for word in words {
-            self.mix(u64::from_le_bytes(*word));
-        }
-        let mut last = [0; 8];
-        for (to, from) in last.iter_mut().zip(left) {
-            *to = *from;
-        }
-        self.mix(u64::from_le_bytes(last));
+        self.add(bytes.get(at..).unwrap_or_default());
     }
 
-    fn mix(&mut self, word: u64) {
-        self.0 = folded(self.0, word);
+    fn of(bytes: &[u8]) -> Self {
+        let mut digest = Self::default();
+        digest.add(bytes);
+        digest
     }
-}
 
-/// The chains that long inputs are spread over.
-const LANES: usize = 4;
-
-/// A folded multiplication, as in wyhash and its relatives: every bit of the input reaches both halves.
-fn folded(state: u64, word: u64) -> u64 {
-    fold(u128::from(state ^ word ^ 0xa076_1d64_78bd_642f) * 0xe703_7ed1_a0b4_28db)
-}
-
-/// The same for two words, which are multiplied with one another.
-fn folded_pair(state: u64, pair: u128) -> u64 {
-    let (one, other) = halves(pair);
-    fold(u128::from(state ^ one ^ 0xa076_1d64_78bd_642f) * u128::from(other ^ 0xe703_7ed1_a0b4_28db))
-}
-
-fn fold(product: u128) -> u64 {
-    let (low, high) = halves(product);
-    (low ^ high).rotate_left(23)
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "the two halves are meant")]
-fn halves(both: u128) -> (u64, u64) {
-    (both as u64, (both >> 64) as u64)
+    fn add(&mut self, bytes: &[u8]) {
+        // The length counts too: ["ab", "c"] is not ["a", "bc"].
+        let mut hasher = FoldHasher::with_seed(self.0, SharedSeed::global_fixed());
+        hasher.write(bytes);
+        self.0 = hasher.finish();
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +69,7 @@ mod tests {
     fn of<T: AsRef<[u8]>>(parts: &[T]) -> Digest {
         let mut digest = Digest::default();
         for part in parts {
-            digest.add(part.as_ref());
+            digest.add_element(part.as_ref(), &[], &mut BlockDigests::default());
         }
         digest
     }
@@ -87,9 +82,28 @@ mod tests {
         assert_ne!(of::<&str>(&[]), of(&[""]));
     }
 
+    #[test]
+    fn an_object_counts_the_same_whether_it_is_known_or_not() {
+        let member = |kind| Member { name: 2..3, value: 5..12, kind };
+        let digest = |element: &str, kind, blocks: &mut BlockDigests| {
+            let mut digest = Digest::default();
+            digest.add_element(element.as_bytes(), &[member(kind)], blocks);
+            digest
+        };
+        let mut blocks = BlockDigests::default();
+        let (known, element) = (MemberKind::Known(3), r#"{"a":{"b":1},"c":2}"#);
+        let first = digest(element, MemberKind::Other, &mut blocks);
+        assert!(blocks.is_empty());
+        assert_eq!(digest(element, known, &mut blocks), first);
+        assert_eq!(digest(element, known, &mut blocks), first, "taken from the table");
+        assert_ne!(digest(r#"{"a":{"b":2},"c":2}"#, MemberKind::Other, &mut blocks), first);
+        assert_ne!(digest(r#"{"a":{"b":1},"c":3}"#, known, &mut blocks), first);
+        assert_ne!(digest(r#"{"b":{"b":1},"c":2}"#, known, &mut blocks), first);
+    }
+
     proptest! {
         #[test]
-        fn one_changed_bit_is_seen(mut bytes in proptest::collection::vec(any::<u8>(), 1..200), at in any::<usize>(), bit in 0_u32..8) {
+        fn one_changed_bit_is_seen(mut bytes in proptest::collection::vec(any::<u8>(), 1..1000), at in any::<usize>(), bit in 0_u32..8) {
             let before = of(&[&bytes]);
             let at = at % bytes.len();
             bytes[at] ^= 1_u8 << bit;

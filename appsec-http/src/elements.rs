@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 
 use crate::answer::from_json;
 use crate::body::Body;
-use crate::digest::Digest;
-use crate::known::{Block, KnownBlocks};
+use crate::digest::{BlockDigests, Digest};
+use crate::known::KnownBlocks;
+use crate::outline::Member;
 use crate::redact::Redactor;
 use crate::request::Request;
 use crate::retry::{Failure, Fate, Tries};
@@ -31,20 +32,20 @@ pub enum At {
 
 /// One element of a streamed array.
 #[derive(Clone)]
-pub struct Element {
+pub struct Element<'a> {
     /// Its place in the array, from 0.
     pub index: u64,
     /// Its bytes: one JSON value, of which only the outer form is known to be right. Often a view of the piece of the
     /// answer that it came in, which stays in memory as long.
     pub bytes: Bytes,
-    /// The first known object among its members; see [`ElementStream::with_known_blocks`].
-    pub block: Option<Block>,
+    /// Where its members stand, as far as that was noted; see [`Splitter::members`].
+    pub members: &'a [Member],
 }
 
-impl Element {
-    /// An element in which no object is known.
+impl Element<'_> {
+    /// An element of which no members were noted.
     pub fn new(index: u64, bytes: impl Into<Bytes>) -> Self {
-        Self { index, bytes: bytes.into(), block: None }
+        Self { index, bytes: bytes.into(), members: &[] }
     }
 
     /// The element decoded.
@@ -58,13 +59,12 @@ impl Element {
 }
 
 /// Shows the length, not the bytes: a finding's evidence may be in them.
-impl fmt::Debug for Element {
+impl fmt::Debug for Element<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Element")
             .field("index", &self.index)
             .field("bytes", &self.bytes.len())
-            .field("block", &self.block)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,6 +85,7 @@ pub struct ElementStream {
     digest: Digest,
     rest: Option<Box<RawValue>>,
     known: Option<Arc<dyn KnownBlocks>>,
+    blocks: BlockDigests,
 }
 
 enum State {
@@ -119,10 +120,12 @@ impl ElementStream {
             digest: Digest::default(),
             rest: None,
             known: None,
+            blocks: BlockDigests::default(),
         }
     }
 
-    /// Steps over objects that are known, and says where they are. Elements, errors and everything else stay the same.
+    /// Steps over objects that are known, and notes where each element's members stand. Elements, errors and everything else stay the
+    /// same.
     pub fn with_known_blocks(mut self, known: Arc<dyn KnownBlocks>) -> Self {
         self.known = Some(known);
         self
@@ -134,7 +137,20 @@ impl ElementStream {
     /// # Errors
     /// Those of [`HttpClient::send`](crate::HttpClient::send) except `Deadline`, and `Decode` for an answer that holds
     /// no such array or exceeds the limits of the options.
-    pub async fn next(&mut self) -> Option<Result<Element>> {
+    pub async fn next(&mut self) -> Option<Result<Element<'_>>> {
+        let bytes = match self.advance().await? {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(error)),
+        };
+        let members = match &self.state {
+            State::Reading(reading) => reading.splitter.members(),
+            _ => &[],
+        };
+        Some(Ok(Element { index: self.delivered - 1, bytes, members }))
+    }
+
+    /// The next element's bytes; it is the last one delivered then.
+    async fn advance(&mut self) -> Option<Result<Bytes>> {
         loop {
             match &mut self.state {
                 State::New => self.ask(Duration::ZERO, Tries::new(&self.stack.options.retry)),
@@ -147,7 +163,7 @@ impl ElementStream {
                 },
                 State::Reading(reading) => match reading.next().await {
                     Ok(Some(bytes)) if reading.seen <= self.delivered => {
-                        reading.digest.add(&bytes);
+                        reading.digest.add_element(&bytes, reading.splitter.members(), &mut self.blocks);
                         if reading.seen == self.delivered && reading.digest != self.digest {
                             let made = reading.tries.made();
                             self.state = State::Ended;
@@ -155,11 +171,9 @@ impl ElementStream {
                         }
                     }
                     Ok(Some(bytes)) => {
-                        let block = reading.splitter.known_block().cloned();
-                        self.digest.add(&bytes);
-                        let index = self.delivered;
+                        self.digest.add_element(&bytes, reading.splitter.members(), &mut self.blocks);
                         self.delivered += 1;
-                        return Some(Ok(Element { index, bytes, block }));
+                        return Some(Ok(bytes));
                     }
                     ended => {
                         if let Err(error) = self.leave(ended.err()) {

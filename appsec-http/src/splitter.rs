@@ -32,7 +32,10 @@ use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 
 use crate::elements::At;
-use crate::known::{Block, KnownBlocks};
+use crate::known::KnownBlocks;
+use crate::outline::{Member, Odd, outline};
+use crate::parts::{Parts, SEAM};
+use crate::scan::Scan;
 
 /// How much of a document a [`Splitter`] puts up with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,20 +181,18 @@ pub struct Splitter {
     limits: Limits,
     state: State,
     scan: Scan,
-    /// The part of the document that is being looked at, and how much of it is done.
-    chunk: Bytes,
-    done: usize,
-    /// Bytes of the document before the chunk.
-    before: u64,
-    /// The beginning of the present value, from earlier chunks.
+    parts: Parts,
+    /// The beginning of the present value, from earlier parts.
     partial: BytesMut,
+    /// The present element was found to go on in the next part.
+    put_off: bool,
     rest: Vec<u8>,
     found_field: bool,
     finished_rest: Option<Box<RawValue>>,
     failed: Option<SplitError>,
     known: Option<Arc<dyn KnownBlocks>>,
-    /// The first known block of the present element, from where the element begins.
-    block: Option<Block>,
+    /// Those of the element that was given last.
+    members: Vec<Member>,
 }
 
 /// What may come next.
@@ -220,45 +221,43 @@ impl Splitter {
             limits,
             state: State::Start,
             scan: Scan::default(),
-            chunk: Bytes::new(),
-            done: 0,
-            before: 0,
+            parts: Parts::default(),
             partial: BytesMut::new(),
+            put_off: false,
             rest: vec![b'{'],
             found_field: false,
             finished_rest: None,
             failed: None,
             known: None,
-            block: None,
+            members: Vec::new(),
         }
     }
 
-    /// Passes over objects that are known already. See [`KnownBlocks`].
+    /// Passes over objects that are known already, and notes where the [members](Self::members) of elements stand. See [`KnownBlocks`].
     pub fn with_known_blocks(mut self, known: Arc<dyn KnownBlocks>) -> Self {
         self.known = Some(known);
         self
     }
 
-    /// The first known block of the element that [`next_element`](Self::next_element) gave last.
-    pub fn known_block(&self) -> Option<&Block> {
-        self.block.as_ref()
+    /// The members of the element that [`next_element`](Self::next_element) gave last, in their order. None without
+    /// [`with_known_blocks`](Self::with_known_blocks), and none where anything about the element is out of the ordinary: it is no object,
+    /// is empty or wrong, has more than 64 members, or has escapes in their names.
+    pub fn members(&self) -> &[Member] {
+        &self.members
     }
 
     /// Hands over the next part of the document, of any length. Take its elements with
     /// [`next_element`](Self::next_element) before the next part, or parts have to be copied together.
-    pub fn feed(&mut self, chunk: Bytes) {
-        self.before += self.done as u64;
-        let left = self.chunk.split_off(self.done);
-        self.chunk = if left.is_empty() { chunk } else { [left, chunk].concat().into() };
-        self.done = 0;
-        if self.failed.is_none() && self.before + self.chunk.len() as u64 > self.limits.total_bytes {
+    pub fn feed(&mut self, part: Bytes) {
+        self.parts.feed(part);
+        if self.failed.is_none() && self.parts.arrived() > self.limits.total_bytes {
             self.fail(SplitErrorKind::TotalTooLarge(self.limits.total_bytes));
         }
     }
 
     /// The next element, or `None` when more of the document is needed, or there are no more elements.
     ///
-    /// An element that lies within one chunk is a view of it and keeps the chunk in memory; one that does not is a
+    /// An element that lies within one part is a view of it and keeps the part in memory; one that does not is a
     /// copy.
     ///
     /// # Errors
@@ -283,37 +282,45 @@ impl Splitter {
     }
 
     fn fail(&mut self, kind: SplitErrorKind) -> SplitError {
-        let error = SplitError { kind, offset: self.before + self.done as u64 };
+        let error = SplitError { kind, offset: self.parts.offset() };
         *self.failed.insert(error)
     }
 
     fn advance(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
         loop {
-            match self.state {
-                State::Element => {
-                    let limit = self.limits.element_bytes;
-                    let element = self.value(limit, SplitErrorKind::ElementTooLarge(limit))?;
-                    if element.is_some() {
+            self.parts.turn();
+            let starved = match self.state {
+                State::Element => match self.element()? {
+                    Some(element) => {
                         self.state = State::AfterElement;
+                        return Ok(Some(element));
                     }
-                    return Ok(element);
-                }
-                State::Name => {
-                    let Some(name) = self.value_of_rest()? else { return Ok(None) };
-                    self.name(&name)?;
-                }
-                State::Beside => {
-                    let Some(value) = self.value_of_rest()? else { return Ok(None) };
-                    self.rest.extend_from_slice(&value);
-                    self.state = State::AfterMember;
-                }
+                    None => true,
+                },
+                State::Name => match self.value_of_rest()? {
+                    Some(name) => self.name(&name).map(|()| false)?,
+                    None => true,
+                },
+                State::Beside => match self.value_of_rest()? {
+                    Some(value) => {
+                        self.rest.extend_from_slice(&value);
+                        self.state = State::AfterMember;
+                        false
+                    }
+                    None => true,
+                },
                 _ => {
-                    let left = &self.chunk[self.done..];
+                    let left = self.parts.left();
                     let space = left.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
-                    self.done += space.unwrap_or(left.len());
-                    let Some(&byte) = self.chunk.get(self.done) else { return Ok(None) };
-                    self.punctuation(byte)?;
+                    self.parts.skip(space.unwrap_or(left.len()));
+                    match self.parts.left().first() {
+                        Some(&byte) => self.punctuation(byte).map(|()| false)?,
+                        None => true,
+                    }
                 }
+            };
+            if starved && !self.parts.has_next() {
+                return Ok(None);
             }
         }
     }
@@ -344,7 +351,7 @@ impl Splitter {
             (State::End, _) => return Err(SplitErrorKind::Trailing(found)),
             (state, _) => return Err(SplitErrorKind::Unexpected { expected: state.expects(), found }),
         };
-        self.done += 1;
+        self.parts.skip(1);
         Ok(())
     }
 
@@ -353,7 +360,8 @@ impl Splitter {
         self.scan = Scan::of(first.0)
             .ok_or(SplitErrorKind::Unexpected { expected: self.state.expects(), found: first })?;
         self.state = state;
-        self.block = None;
+        self.members.clear();
+        self.put_off = false;
         Ok(())
     }
 
@@ -403,49 +411,54 @@ impl Splitter {
         self.value(limit.saturating_sub(self.rest.len()), SplitErrorKind::RestTooLarge(limit))
     }
 
-    /// The present value, once its end has arrived.
-    fn value(&mut self, limit: usize, too_large: SplitErrorKind) -> Result<Option<Bytes>, SplitErrorKind> {
-        let begin = self.done;
-        let ended = self.scan(begin).map_err(|(at, kind)| {
-            self.done = at;
-            kind
-        })?;
-        let end = ended.unwrap_or(self.chunk.len());
-        if self.partial.len() + (end - begin) > limit {
-            return Err(too_large);
-        }
-        self.done = end;
-        if ended.is_some() && self.partial.is_empty() {
-            return Ok(Some(self.chunk.slice(begin..end)));
-        }
-        self.partial.extend_from_slice(&self.chunk[begin..end]);
-        Ok(ended.map(|_| self.partial.split().freeze()))
-    }
-
-    /// Goes over the value's bytes in this chunk, known blocks left out. Gives the place of its end, or of a fault.
-    fn scan(&mut self, begin: usize) -> Result<Option<usize>, (usize, SplitErrorKind)> {
-        let limit = self.limits.depth;
-        let known = self.known.as_deref().filter(|_| self.state == State::Element);
-        let mut at = begin;
-        loop {
-            match self.scan.run(&self.chunk[at..], limit, known.is_some()) {
-                Err((length, kind)) => return Err((at + length, kind)),
-                Ok(Stop::Starved) => return Ok(None),
-                Ok(Stop::End(length)) => return Ok(Some(at + length)),
-                Ok(Stop::Member(length)) => {
-                    at += length;
-                    let rest = &self.chunk[at..];
-                    if let Some((length, key)) = known.and_then(|known| known.find(rest)) {
-                        let start = self.partial.len() + (at - begin);
-                        self.block.get_or_insert(Block { span: start..start + length, key });
-                        at += length;
-                    } else {
-                        self.scan.enter(limit).map_err(|kind| (at, kind))?;
-                        at += 1;
-                    }
+    /// The present element, once its end has arrived.
+    fn element(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
+        let limit = self.limits.element_bytes;
+        let depth = self.limits.depth;
+        let Some(known) = &self.known else {
+            return self.value(limit, SplitErrorKind::ElementTooLarge(limit));
+        };
+        // Nearly all lie whole in what has arrived: then their end and their members are found in one go. Nearly all others do so
+        // together with the beginning of the next part.
+        if self.partial.is_empty() {
+            let left = self.parts.left();
+            match outline(left, depth, &**known, &mut self.members) {
+                Ok(length) if length <= limit => return Ok(Some(self.parts.take(length))),
+                Err(Odd::CutShort) if !self.put_off && left.len() <= limit.min(SEAM) => {
+                    self.put_off = true;
+                    return Ok(None);
                 }
+                _ => {}
             }
         }
+        let known = Arc::clone(known);
+        let element = self.value(limit, SplitErrorKind::ElementTooLarge(limit))?;
+        if let Some(element) = &element {
+            // What is out of the ordinary has no members noted, and is no less an element.
+            let _ = outline(element, depth, &*known, &mut self.members);
+        }
+        Ok(element)
+    }
+
+    /// The present value, once its end has arrived.
+    fn value(&mut self, limit: usize, too_large: SplitErrorKind) -> Result<Option<Bytes>, SplitErrorKind> {
+        let (length, ended) = match self.scan.run(self.parts.left(), self.limits.depth) {
+            Ok(Some(length)) => (length, true),
+            Ok(None) => (self.parts.left().len(), false),
+            Err((length, kind)) => {
+                self.parts.skip(length);
+                return Err(kind);
+            }
+        };
+        if self.partial.len() + length > limit {
+            return Err(too_large);
+        }
+        let piece = self.parts.take(length);
+        if ended && self.partial.is_empty() {
+            return Ok(Some(piece));
+        }
+        self.partial.extend_from_slice(&piece);
+        Ok(ended.then(|| self.partial.split().freeze()))
     }
 }
 
@@ -455,7 +468,7 @@ impl fmt::Debug for Splitter {
         f.debug_struct("Splitter")
             .field("at", &self.at)
             .field("state", &self.state)
-            .field("offset", &(self.before + self.done as u64))
+            .field("offset", &self.parts.offset())
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }
@@ -475,162 +488,4 @@ impl State {
             Self::End => "nothing",
         }
     }
-}
-
-/// Where a value ends, found without looking at more than brackets and strings.
-#[derive(Debug, Clone, Copy, Default)]
-struct Scan {
-    mode: Mode,
-    depth: u32,
-    /// One bit for each open bracket, the innermost lowest: set for an array. This is why nesting ends at 128.
-    arrays: u128,
-}
-
-/// Why a scan stopped; a length is that of what it went over.
-#[derive(Debug, Clone, Copy)]
-enum Stop {
-    /// The bytes are used up.
-    Starved,
-    /// The value ends.
-    End(usize),
-    /// A member that is an object begins.
-    Member(usize),
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-enum Mode {
-    /// Between the strings of a value.
-    #[default]
-    Plain,
-    Text {
-        /// The next byte has its meaning changed by a backslash before it.
-        escaped: bool,
-    },
-    /// In a number or a word outside of all brackets, which ends where something else begins.
-    Scalar,
-}
-
-/// The bytes that matter between strings.
-static MATTERS: [bool; 256] = {
-    let mut table = [false; 256];
-    table[b'"' as usize] = true;
-    table[b'{' as usize] = true;
-    table[b'}' as usize] = true;
-    table[b'[' as usize] = true;
-    table[b']' as usize] = true;
-    table
-};
-
-impl Scan {
-    /// The scan of a value that begins with this byte; `None` if no value does.
-    fn of(first: u8) -> Option<Self> {
-        let mode = match first {
-            b'"' | b'{' | b'[' => Mode::Plain,
-            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => Mode::Scalar,
-            _ => return None,
-        };
-        Some(Self { mode, ..Self::default() })
-    }
-
-    /// Goes over the next bytes of the value, up to its end or, where that is asked for, to an object that is a member of it.
-    fn run(&mut self, bytes: &[u8], limit: u32, members: bool) -> Result<Stop, (usize, SplitErrorKind)> {
-        let mut at = 0;
-        loop {
-            match self.mode {
-                Mode::Plain => {
-                    let Some(skip) = bytes[at..].iter().position(|&byte| MATTERS[usize::from(byte)]) else {
-                        return Ok(Stop::Starved);
-                    };
-                    at += skip;
-                    let byte = bytes[at];
-                    if byte == b'"' {
-                        self.mode = Mode::Text { escaped: false };
-                    } else if members && byte == b'{' && self.depth == 1 {
-                        return Ok(Stop::Member(at));
-                    } else if let Err(kind) = self.bracket(byte, limit) {
-                        return Err((at, kind));
-                    } else if self.depth == 0 {
-                        return Ok(Stop::End(at + 1));
-                    }
-                    at += 1;
-                }
-                Mode::Text { escaped } => match text_end(&bytes[at..], escaped) {
-                    Ok(length) => {
-                        at += length;
-                        self.mode = Mode::Plain;
-                        if self.depth == 0 {
-                            return Ok(Stop::End(at));
-                        }
-                    }
-                    Err(escaped) => {
-                        self.mode = Mode::Text { escaped };
-                        return Ok(Stop::Starved);
-                    }
-                },
-                Mode::Scalar => {
-                    let end = bytes.iter().position(|&byte| !is_scalar(byte));
-                    return Ok(end.map_or(Stop::Starved, Stop::End));
-                }
-            }
-        }
-    }
-
-    /// Goes into an object that is a member of the value.
-    fn enter(&mut self, limit: u32) -> Result<(), SplitErrorKind> {
-        self.bracket(b'{', limit)
-    }
-
-    fn bracket(&mut self, byte: u8, limit: u32) -> Result<(), SplitErrorKind> {
-        if matches!(byte, b'{' | b'[') {
-            if self.depth >= limit {
-                return Err(SplitErrorKind::TooDeep(limit));
-            }
-            self.depth += 1;
-            self.arrays = self.arrays << 1 | u128::from(byte == b'[');
-        } else {
-            if (self.arrays & 1 == 1) != (byte == b']') {
-                return Err(SplitErrorKind::Mismatched(Found(byte)));
-            }
-            self.depth -= 1;
-            self.arrays >>= 1;
-        }
-        Ok(())
-    }
-}
-
-/// How far a string is searched byte by byte.
-const SHORT: usize = 16;
-
-/// The length of a string's remainder with its closing quote; or, where that is not among the bytes, whether the byte
-/// after them is escaped.
-///
-/// Quotes are looked for and not backslashes, since long texts have many escapes and few quotes. A quote is escaped by
-/// an odd number of backslashes before it.
-fn text_end(text: &[u8], escaped: bool) -> Result<usize, bool> {
-    // Before this place nothing can escape what follows.
-    let mut begin = usize::from(escaped);
-    // Most strings are names and words, too short for a vector search to pay.
-    if let Some(short) = text.get(begin..text.len().min(SHORT))
-        && let Some(end) = short.iter().position(|&byte| matches!(byte, b'"' | b'\\'))
-        && short[end] == b'"'
-    {
-        return Ok(begin + end + 1);
-    }
-    loop {
-        let left = text.get(begin..).unwrap_or_default();
-        let quote = memchr::memchr(b'"', left);
-        let before = &left[..quote.unwrap_or(left.len())];
-        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
-        let odd = backslashes % 2 == 1;
-        match quote {
-            None => return Err(odd),
-            Some(quote) if odd => begin += quote + 1,
-            Some(quote) => return Ok(begin + quote + 1),
-        }
-    }
-}
-
-/// A byte of a number or of a word; which of them make sense together is for the decoder to say.
-fn is_scalar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }

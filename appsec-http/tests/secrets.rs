@@ -106,8 +106,9 @@ async fn no_secret_is_printed_logged_or_kept_in_an_error() {
         texts.push(format!("{elements:?}"));
         match elements.next().await {
             Some(Err(error)) => texts.push(everything(&error)),
-            element => texts.push(format!("{element:?} {elements:?}")),
+            element => texts.push(format!("{element:?}")),
         }
+        texts.push(format!("{elements:?}"));
         match client.open(&request).await {
             Ok(body) => texts.push(format!("{body:?}")),
             Err(error) => texts.push(everything(&error)),

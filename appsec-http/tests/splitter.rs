@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use appsec_http::splitter::{Found, Limits, SplitErrorKind, Splitter};
-use appsec_http::{At, KnownBlocks};
+use appsec_http::{At, KnownBlocks, Member, MemberKind};
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -19,9 +19,16 @@ const FIELD: At = At::Field("findings");
 /// Elements and what stands beside them, or why not and where.
 type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 
-/// Splits a document that arrives in pieces of the given lengths, taken in turn for ever.
+/// Splits a document that arrives in pieces of the given lengths, taken in turn for ever. The same must come out where members are noted.
 fn split_in(document: &[u8], at: At, limits: Limits, lengths: &[usize]) -> Split {
-    let mut splitter = Splitter::new(at, limits);
+    let plain = split_by(Splitter::new(at, limits), document, lengths);
+    let nothing = Arc::new(One(b"nothing".to_vec()));
+    let noting = split_by(Splitter::new(at, limits).with_known_blocks(nothing), document, lengths);
+    assert_eq!(noting, plain, "{}", String::from_utf8_lossy(document));
+    plain
+}
+
+fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize]) -> Split {
     let mut elements = Vec::new();
     let mut left = document;
     let mut lengths = lengths.iter().cycle();
@@ -29,6 +36,13 @@ fn split_in(document: &[u8], at: At, limits: Limits, lengths: &[usize]) -> Split
         let (piece, rest) = left.split_at((*lengths.next().unwrap()).clamp(1, left.len()));
         splitter.feed(Bytes::copy_from_slice(piece));
         while let Some(element) = splitter.next_element().map_err(|error| (error.kind(), error.offset()))? {
+            let valid = |bytes: &[u8]| serde_json::from_slice::<Box<RawValue>>(bytes).is_ok();
+            let members = splitter.members();
+            if !members.is_empty() && members.iter().all(|member| valid(&element[member.value.clone()])) {
+                let names =
+                    members.iter().all(|member| std::str::from_utf8(&element[member.name.clone()]).is_ok());
+                assert_eq!(valid(&element), names, "{}", String::from_utf8_lossy(&element));
+            }
             elements.push(element);
         }
         left = rest;
@@ -368,12 +382,22 @@ fn mutations() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, byte), 1..4)
 }
 
+/// Names and values in an object as they are written; none where a name has escapes, or the element is no object.
+fn members_as_written(element: &[u8]) -> Vec<(String, String)> {
+    let Ok(Members(members)) = serde_json::from_slice::<Members>(element) else { return Vec::new() };
+    let escaped = |(name, _): &(String, Box<RawValue>)| name.contains('\u{c9}');
+    if members.iter().any(escaped) {
+        return Vec::new();
+    }
+    members.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect()
+}
+
 /// Knows one object.
 #[derive(Debug)]
 struct One(Vec<u8>);
 
 impl KnownBlocks for One {
-    fn find(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+    fn find(&self, _: &[u8], bytes: &[u8]) -> Option<(usize, usize)> {
         bytes.starts_with(&self.0).then_some((self.0.len(), 7))
     }
 }
@@ -384,9 +408,12 @@ fn a_known_object_that_lies_whole_in_a_chunk_is_stepped_over() {
         Splitter::new(At::Root, Limits::new()).with_known_blocks(Arc::new(One(b"{\"id\":1}".to_vec())));
     splitter.feed(Bytes::from_static(b"[{\"a\":2,\"p\":{\"id\":1},\"q\":{\"id\":1}},{\"p\":{\"id\":2}}]"));
     assert_eq!(splitter.next_element().unwrap().unwrap().len(), 33);
-    assert_eq!(splitter.known_block().map(|block| block.span.clone()), Some(11..19));
+    let known = |member: &Member| (member.value.clone(), member.kind == MemberKind::Known(7));
+    let members: Vec<_> = splitter.members().iter().map(known).collect();
+    assert_eq!(members, [(5..6, false), (11..19, true), (24..32, true)]);
     assert_eq!(splitter.next_element().unwrap().unwrap().len(), 14);
-    assert_eq!(splitter.known_block(), None);
+    let members: Vec<_> = splitter.members().iter().map(known).collect();
+    assert_eq!(members, [(5..13, false)]);
 }
 
 proptest! {
@@ -416,7 +443,13 @@ proptest! {
     ) {
         // An object that stands in every element, besides what else does.
         let block = serde_json::to_string(&serde_json::json!({ "known": known })).unwrap();
-        let elements = [format!(r#"{{"a":"{{","b":{block},"c":{block}}}"#), format!("[{block}]"), block.clone()];
+        let elements = [
+            format!(r#"{{"a":"{{","b":{block},"c":{block},"d": "\u00e9 and more than 32 bytes of it"}}"#),
+            format!("[{block}]"),
+            block.clone(),
+            r#"{ "text" : "a\tb", "short":"","long":"sixteen times two and a few more", "n" :-1.5e3 , "é":[] }"#.to_owned(),
+            r#"{"name with \u00c9":1}"#.to_owned(),
+        ];
         let inside = format!("{},{}", elements.join(","), r#"{"b":{"known":0}}"#);
         let document = match at {
             At::Root => format!("[{inside}]"),
@@ -432,10 +465,16 @@ proptest! {
             let (piece, rest) = left.split_at((*lengths.next().unwrap()).clamp(1, left.len()));
             splitter.feed(Bytes::copy_from_slice(piece));
             while let Some(element) = splitter.next_element().unwrap() {
-                if let Some(known) = splitter.known_block() {
-                    prop_assert_eq!(&element[known.span.clone()], block.as_bytes());
-                    prop_assert_eq!(known.key, 7);
-                    blocks += 1;
+                let members = splitter.members();
+                let here = |span: &std::ops::Range<usize>| String::from_utf8(element[span.clone()].to_vec()).unwrap();
+                let noted: Vec<_> = members.iter().map(|member| (here(&member.name), here(&member.value))).collect();
+                prop_assert_eq!(noted, members_as_written(&element));
+                for member in members {
+                    let value = here(&member.value);
+                    prop_assert_eq!(value == block, member.kind == MemberKind::Known(7));
+                    let plain = serde_json::from_str::<String>(&value).is_ok_and(|text| value == format!("\"{text}\""));
+                    prop_assert_eq!(plain, member.kind == MemberKind::Text);
+                    blocks += usize::from(member.kind == MemberKind::Known(7));
                 }
                 found.push(element);
             }
@@ -443,7 +482,7 @@ proptest! {
         }
         let rest = splitter.finish().unwrap().map(|rest| rest.get().to_owned());
         prop_assert_eq!(plain, Ok((found, rest)));
-        prop_assert!(blocks <= 2, "an element that is the object itself has it not as a member");
+        prop_assert_eq!(blocks, 2, "an element that is the object itself has it not as a member");
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Decoder {
     ///
     /// # Errors
     /// `Decode`, with the path, which begins with the element's index.
-    pub(crate) fn decode(&mut self, element: &Element, operation: &'static str) -> Result<ExportFinding> {
+    pub(crate) fn decode(&mut self, element: &Element<'_>, operation: &'static str) -> Result<ExportFinding> {
         let Some((mut record, parts)) = self.read(element) else {
             // The ordinary way finds the words for what is wrong.
             return element.json(operation);
@@ -52,18 +52,19 @@ impl Decoder {
     }
 
     /// The record without what is known, and that; `None` unless all is right.
-    fn read(&self, element: &Element) -> Option<(ExportFinding, Parts)> {
+    fn read(&self, element: &Element<'_>) -> Option<(ExportFinding, Parts)> {
         let tables = Tables { element, plugins: &self.known, assets: &self.assets, scans: &self.scans };
         let mut members = Record::new(tables)?;
         let record = ExportFinding::deserialize(MapAccessDeserializer::new(&mut members)).ok()?;
-        members.is_whole().then_some((record, members.parts))
+        Some((record, members.parts))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use appsec_http::At;
     use appsec_http::splitter::{Limits, Splitter};
+    use appsec_http::{At, Member, MemberKind};
+    use bytes::Bytes;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -73,16 +74,35 @@ mod tests {
         Decoder::new(Arc::default())
     }
 
-    /// The text as an element, as it comes out of the splitter; one that the splitter refuses is tried all the same.
-    fn split(decoder: &Decoder, text: &[u8]) -> Element {
-        let mut splitter = Splitter::new(At::Root, Limits::new()).with_known_blocks(decoder.known.clone());
-        splitter.feed([b"[", text, b"]"].concat().into());
-        match splitter.next_element() {
-            Ok(Some(bytes)) if bytes == text => {
-                Element { index: 0, bytes, block: splitter.known_block().cloned() }
+    /// A text as an element, as it comes out of the splitter; one that the splitter refuses is tried all the same.
+    struct Split {
+        bytes: Bytes,
+        members: Vec<Member>,
+    }
+
+    impl Split {
+        fn new(decoder: &Decoder, text: &[u8]) -> Self {
+            let mut splitter =
+                Splitter::new(At::Root, Limits::new()).with_known_blocks(decoder.known.clone());
+            splitter.feed([b"[", text, b"]"].concat().into());
+            match splitter.next_element() {
+                Ok(Some(bytes)) if bytes == text => Self { bytes, members: splitter.members().to_vec() },
+                _ => Self { bytes: text.to_vec().into(), members: Vec::new() },
             }
-            _ => Element::new(0, text.to_vec()),
         }
+
+        fn decode(&self, decoder: &mut Decoder) -> Result<ExportFinding> {
+            let element = Element { index: 0, bytes: self.bytes.clone(), members: &self.members };
+            decoder.decode(&element, "t")
+        }
+
+        fn has_known(&self) -> bool {
+            self.members.iter().any(|member| matches!(member.kind, MemberKind::Known(_)))
+        }
+    }
+
+    fn decode(decoder: &mut Decoder, text: &[u8]) -> Result<ExportFinding> {
+        Split::new(decoder, text).decode(decoder)
     }
 
     /// A plugin that is long enough to be remembered.
@@ -101,8 +121,8 @@ mod tests {
     fn what_is_equal_is_decoded_once_and_shared() {
         let mut decoder = decoder();
         let mut decode = |record: Vec<u8>| {
-            let element = split(&decoder, &record);
-            (decoder.decode(&element, "t").unwrap(), element.block.is_some())
+            let split = Split::new(&decoder, &record);
+            (split.decode(&mut decoder).unwrap(), split.has_known())
         };
         let (first, _) = decode(record(1, &plugin("98104", "XSS")));
         let (second, known) = decode(record(2, &plugin("98104", "XSS")));
@@ -120,7 +140,7 @@ mod tests {
     fn a_wrong_record_with_a_known_plugin_is_refused_with_its_path() {
         let mut decoder = decoder();
         let plugin = plugin("1", "");
-        decoder.decode(&Element::new(0, record(1, &plugin)), "t").unwrap();
+        decode(&mut decoder, &record(1, &plugin)).unwrap();
         for wrong in [
             format!(r#"{{"plugin":{plugin},"asset":{{"uuid":7}}}}"#),
             format!(r#"{{"plugin":{plugin},"plugin":{plugin}}}"#),
@@ -130,11 +150,10 @@ mod tests {
             format!(r#"{{"plugin":{plugin},}}"#),
             format!(r#"["plugin",{plugin}]"#),
         ] {
-            let element = split(&decoder, wrong.as_bytes());
-            assert!(decoder.decode(&element, "t").is_err(), "{wrong}");
+            assert!(decode(&mut decoder, wrong.as_bytes()).is_err(), "{wrong}");
         }
         let wrong = format!(r#"{{"plugin":{plugin},"asset":{{"uuid":7}}}}"#);
-        let error = decoder.decode(&split(&decoder, wrong.as_bytes()), "t").unwrap_err();
+        let error = decode(&mut decoder, wrong.as_bytes()).unwrap_err();
         assert_eq!(error.path(), Some("[0].asset.uuid"));
     }
 
@@ -142,12 +161,12 @@ mod tests {
     fn a_known_plugin_under_another_name_is_no_plugin() {
         let mut decoder = decoder();
         let plugin = plugin("1", "");
-        decoder.decode(&Element::new(0, record(1, &plugin)), "t").unwrap();
+        decode(&mut decoder, &record(1, &plugin)).unwrap();
         for name in ["other", "a\\\"plugin", "xplugin"] {
             let text = format!(r#"{{"{name}":{plugin}}}"#);
-            let element = split(&decoder, text.as_bytes());
-            assert!(element.block.is_some());
-            let record = decoder.decode(&element, "t").unwrap();
+            let split = Split::new(&decoder, text.as_bytes());
+            assert!(!split.has_known(), "{text}");
+            let record = split.decode(&mut decoder).unwrap();
             assert_eq!(record, serde_json::from_str(&text).unwrap());
             assert!(record.plugin.is_none() && !record.extra.is_empty());
         }
@@ -201,7 +220,7 @@ mod tests {
                 let length = if number % 5 == cut.0 % 5 { cut.1 % (text.len() + 1) } else { text.len() };
                 let bytes = &text.as_bytes()[..length];
                 let plain = serde_json::from_slice::<ExportFinding>(bytes);
-                let ours = decoder.decode(&split(&decoder, bytes), "t");
+                let ours = decode(&mut decoder, bytes);
                 match (plain, ours) {
                     (Ok(plain), Ok(ours)) => prop_assert_eq!(ours, plain),
                     (Err(_), Err(error)) => prop_assert!(error.path().is_some()),

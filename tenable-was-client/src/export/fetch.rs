@@ -20,7 +20,7 @@ pub(crate) trait Reader: Send + 'static {
     type Batch: Send + 'static;
 
     /// Takes a record; gives what was collected before it, when it is time to send that.
-    fn take(&mut self, element: &Element, chunk: ChunkId) -> Option<Self::Batch>;
+    fn take(&mut self, element: &Element<'_>, chunk: ChunkId) -> Option<Self::Batch>;
 
     /// Gives what is left.
     fn finish(&mut self) -> Self::Batch;

@@ -41,12 +41,6 @@ impl KnownPlugins {
         table.plugins.get(place).map(|(_, plugin)| Arc::clone(plugin))
     }
 
-    /// The plugin that these bytes are.
-    pub(crate) fn of(&self, bytes: &[u8]) -> Option<Arc<ExportPlugin>> {
-        let (length, place) = self.find(bytes)?;
-        if length == bytes.len() { self.get(place) } else { None }
-    }
-
     /// Remembers a plugin, unless the table is full: then it is decoded each time, which is only slower.
     pub(crate) fn insert(&self, bytes: &[u8], plugin: &Arc<ExportPlugin>) {
         let Some(hash) = self.hash(bytes) else { return };
@@ -72,7 +66,10 @@ impl KnownPlugins {
 
 /// Only what was decoded as a plugin is found, so it is one whole object.
 impl KnownBlocks for KnownPlugins {
-    fn find(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+    fn find(&self, name: &[u8], bytes: &[u8]) -> Option<(usize, usize)> {
+        if name != b"plugin" {
+            return None;
+        }
         let hash = self.hash(bytes)?;
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let alike = table.places.get(&hash)?;
@@ -159,12 +156,11 @@ mod tests {
         let plugin: Arc<ExportPlugin> = Arc::new(serde_json::from_str(r#"{"id":1}"#).unwrap());
         let bytes = [b'x'; 2 * SAMPLE];
         known.insert(&bytes, &plugin);
-        assert_eq!(known.find(&bytes), Some((2 * SAMPLE, 0)));
-        assert_eq!(known.find(&[bytes.as_slice(), b"more"].concat()), Some((2 * SAMPLE, 0)));
-        assert!(known.of(&[bytes.as_slice(), b"more"].concat()).is_none());
-        assert_eq!(known.find(&bytes[1..]), None);
+        assert_eq!(known.find(b"plugin", &bytes), Some((2 * SAMPLE, 0)));
+        assert_eq!(known.find(b"plugin", &[bytes.as_slice(), b"more"].concat()), Some((2 * SAMPLE, 0)));
+        assert_eq!(known.find(b"plugin", &bytes[1..]), None);
         let other = [&bytes[..SAMPLE], b"y", &bytes[SAMPLE + 1..]].concat();
-        assert_eq!(known.find(&other), None);
+        assert_eq!(known.find(b"plugin", &other), None);
     }
 
     #[test]

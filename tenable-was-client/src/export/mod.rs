@@ -10,7 +10,6 @@ mod options;
 mod poll;
 mod record;
 mod records;
-mod span;
 mod text;
 
 pub use job::ExportJob;

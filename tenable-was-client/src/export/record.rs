@@ -1,31 +1,30 @@
 //! A record's members as serde takes them, one by one, without a decoder that looks at all of it again.
 //!
-//! Where the members stand is known once their ends were found. Texts are read in one step, since most are plain; what is known is
-//! given as absent, to be put in its place afterwards; the rest goes to the JSON decoder by itself.
+//! Where the members stand was noted when the record's end was looked for. Texts are read in one step, since most are plain; what is known
+//! is given as absent, to be put in its place afterwards; the rest goes to the JSON decoder by itself.
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
-use appsec_http::Element;
-use serde::de::value::{BorrowedStrDeserializer, StringDeserializer, UnitDeserializer};
+use appsec_http::{Element, Member, MemberKind};
+use serde::de::value::{BorrowedStrDeserializer, UnitDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error;
 
 use super::known::{KnownPlugins, Recent};
-use super::span::Members;
 use super::text;
 use crate::model::{ExportAsset, ExportPlugin, ExportScan};
 
 /// The members of one record. Accepts what a decoder of the whole record accepts, or less: then that one has to decide.
 pub(super) struct Record<'a> {
-    members: Members<'a>,
+    members: slice::Iter<'a, Member>,
+    present: Option<&'a Member>,
     /// The record before the known object in it, and what comes after it, from this place. The object itself was text before.
     head: &'a str,
     tail: &'a str,
     tail_at: usize,
-    name: &'a str,
-    value: Range<usize>,
     tables: Tables<'a>,
     pub(super) parts: Parts,
 }
@@ -33,7 +32,7 @@ pub(super) struct Record<'a> {
 /// Where members are looked up.
 #[derive(Clone, Copy)]
 pub(super) struct Tables<'a> {
-    pub(super) element: &'a Element,
+    pub(super) element: &'a Element<'a>,
     pub(super) plugins: &'a KnownPlugins,
     pub(super) assets: &'a Recent<ExportAsset>,
     pub(super) scans: &'a Recent<ExportScan>,
@@ -81,26 +80,22 @@ impl<T> Part<T> {
 }
 
 impl<'a> Record<'a> {
-    /// `None` for bytes that are no text.
+    /// `None` for bytes that are no text, and where it was not noted where the members stand.
     pub(super) fn new(tables: Tables<'a>) -> Option<Self> {
-        let Element { bytes, block, .. } = tables.element;
-        let known = block.as_ref().map(|block| &block.span);
-        let (head, tail) = known.map_or((0..bytes.len(), bytes.len()), |known| (0..known.start, known.end));
+        let Element { bytes, members, .. } = tables.element;
+        let known = members.iter().find(|member| matches!(member.kind, MemberKind::Known(_)));
+        let (head_end, tail_at) =
+            known.map_or((bytes.len(), bytes.len()), |known| (known.value.start, known.value.end));
+        (!members.is_empty()).then_some(())?;
         Some(Self {
-            members: Members::of(bytes, known),
-            head: std::str::from_utf8(bytes.get(head)?).ok()?,
-            tail: std::str::from_utf8(bytes.get(tail..)?).ok()?,
-            tail_at: tail,
-            name: "",
-            value: 0..0,
+            members: members.iter(),
+            present: None,
+            head: std::str::from_utf8(bytes.get(..head_end)?).ok()?,
+            tail: std::str::from_utf8(bytes.get(tail_at..)?).ok()?,
+            tail_at,
             tables,
             parts: Parts::default(),
         })
-    }
-
-    /// True once all members were taken and nothing was wrong between them.
-    pub(super) fn is_whole(&self) -> bool {
-        self.members.is_whole()
     }
 
     fn text(&self, span: Range<usize>) -> Result<&'a str, Error> {
@@ -111,20 +106,17 @@ impl<'a> Record<'a> {
         text.ok_or_else(|| Error::custom("a known object that is none of the record's"))
     }
 
-    /// Looks the present member up; true where it need not be decoded.
-    fn is_known(&mut self) -> bool {
-        let (span, tables) = (&self.value, self.tables);
-        let bytes = || tables.element.bytes.get(span.clone()).unwrap_or_default();
-        match self.name {
-            "plugin" => {
-                let block = tables.element.block.as_ref().filter(|block| block.span == *span);
-                self.parts.plugin.find(span, || match block {
-                    Some(block) => tables.plugins.get(block.key),
-                    None => tables.plugins.of(bytes()),
-                })
-            }
-            "asset" => self.parts.asset.find(span, || tables.assets.get(bytes())),
-            "scan" => self.parts.scan.find(span, || tables.scans.get(bytes())),
+    /// Looks a member up; true where it need not be decoded.
+    fn is_known(&mut self, member: &Member) -> bool {
+        let (span, tables) = (&member.value, self.tables);
+        let bytes = |span: &Range<usize>| tables.element.bytes.get(span.clone()).unwrap_or_default();
+        match bytes(&member.name) {
+            b"plugin" => self.parts.plugin.find(span, || match member.kind {
+                MemberKind::Known(key) => tables.plugins.get(key),
+                _ => None,
+            }),
+            b"asset" => self.parts.asset.find(span, || tables.assets.get(bytes(span))),
+            b"scan" => self.parts.scan.find(span, || tables.scans.get(bytes(span))),
             _ => false,
         }
     }
@@ -134,23 +126,21 @@ impl<'de> MapAccess<'de> for Record<'de> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some((name, value)) = self.members.next() else { return Ok(None) };
-        self.value = value;
-        let quoted = self.text(name)?;
-        if let Some(Cow::Borrowed(name)) = text::read(quoted) {
-            self.name = name;
-            return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
-        }
-        // A name with escapes is none that anything is known of.
-        self.name = "";
-        seed.deserialize(StringDeserializer::new(serde_json::from_str(quoted)?)).map(Some)
+        self.present = self.members.next();
+        let Some(member) = self.present else { return Ok(None) };
+        seed.deserialize(BorrowedStrDeserializer::new(self.text(member.name.clone())?)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        if self.is_known() {
+        let member = self.present.ok_or_else(|| Error::custom("a value without a name"))?;
+        if member.kind == MemberKind::Text {
+            let text = self.text(member.value.start + 1..member.value.end - 1)?;
+            return seed.deserialize(Text(Cow::Borrowed(text)));
+        }
+        if self.is_known(member) {
             return seed.deserialize(UnitDeserializer::new());
         }
-        let value = self.text(self.value.clone())?;
+        let value = self.text(member.value.clone())?;
         if let Some(text) = text::read(value) {
             return seed.deserialize(Text(text));
         }

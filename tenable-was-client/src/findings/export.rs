@@ -274,7 +274,7 @@ impl RecordReader {
     }
 
     /// The record's finding; `None` where it is not asked for or cannot be decoded.
-    fn finding(&mut self, element: &Element, chunk: ChunkId) -> Option<Finding> {
+    fn finding(&mut self, element: &Element<'_>, chunk: ChunkId) -> Option<Finding> {
         self.out.records += 1;
         let record = match self.decoder.decode(element, CHUNK_OPERATION) {
             Ok(record) => record,
@@ -338,7 +338,7 @@ impl RecordReader {
 impl Reader for RecordReader {
     type Batch = Batch;
 
-    fn take(&mut self, element: &Element, chunk: ChunkId) -> Option<Batch> {
+    fn take(&mut self, element: &Element<'_>, chunk: ChunkId) -> Option<Batch> {
         let finding = self.finding(element, chunk)?;
         let full = collect(&mut self.batcher, finding)?;
         Some(self.send(full))

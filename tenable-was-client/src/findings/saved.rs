@@ -112,7 +112,7 @@ pub struct SavedFindings<'a, R> {
 
 impl<R: Read> SavedFindings<'_, R> {
     /// The next record; `None` at the end, which is the report's own.
-    fn record(&mut self) -> Result<Option<Element>> {
+    fn record(&mut self) -> Result<Option<Element<'static>>> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }

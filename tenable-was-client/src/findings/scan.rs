@@ -293,7 +293,7 @@ impl Walk {
         }))
     }
 
-    fn reported(&mut self, element: &Element, common: &Common) -> Option<Finding> {
+    fn reported(&mut self, element: &Element<'_>, common: &Common) -> Option<Finding> {
         let record = match element.json::<ReportFinding>(REPORT_OPERATION) {
             Ok(record) => record,
             Err(error) => {
@@ -362,7 +362,7 @@ impl Walk {
     async fn detected(
         &mut self,
         record: &Vulnerability,
-        element: &Element,
+        element: &Element<'_>,
         common: &Common,
     ) -> Result<Option<Finding>> {
         let (rule, severity) = self.rules.of_plugin(&self.client, record.plugin_id).await?;

@@ -62,12 +62,9 @@ macro_rules! wire {
                 use ::serde::de::Error as _;
                 use $crate::model::lenient::{FromWire, Wire};
 
-                /// The place of each member in the declaration.
+                /// A member, or the name of one that is not declared.
                 #[allow(non_camel_case_types, reason = "named after the members")]
-                enum Place { $($field),* }
-
-                /// The place of a member, or the name of one that is not declared.
-                enum Key { At(usize), Other(String) }
+                enum Key { $($field,)* Other(String) }
 
                 impl<'de> ::serde::Deserialize<'de> for Key {
                     fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
@@ -78,9 +75,9 @@ macro_rules! wire {
                                 f.write_str("the name of a member")
                             }
                             fn visit_str<E>(self, text: &str) -> ::std::result::Result<Key, E> {
-                                Ok(match NAMES.iter().position(|name| *name == text) {
-                                    Some(place) => Key::At(place),
-                                    None => Key::Other(text.to_owned()),
+                                Ok(match text {
+                                    $($crate::model::wire::wire!(@key $field $($key)?) => Key::$field,)*
+                                    other => Key::Other(other.to_owned()),
                                 })
                             }
                         }
@@ -88,20 +85,18 @@ macro_rules! wire {
                     }
                 }
 
-                const NAMES: &[&str] = $name::MEMBERS;
                 $(let mut $field: Option<$type> = None;)*
                 let mut extra = $crate::model::Extra::default();
-                while let Some(key) = members.next_key::<Key>()? {
-                    match key {
-                        $(Key::At(place) if place == Place::$field as usize => {
+                loop {
+                    match members.next_key::<Key>()? {
+                        None => break,
+                        $(Some(Key::$field) => {
                             if $field.is_some() {
                                 return Err(A::Error::duplicate_field($crate::model::wire::wire!(@key $field $($key)?)));
                             }
                             $field = Some(members.next_value::<Wire<$type>>()?.0);
                         })*
-                        // Every place is one of the members'.
-                        Key::At(_) => {}
-                        Key::Other(name) => {
+                        Some(Key::Other(name)) => {
                             let value = members.next_value()?;
                             if !extra.insert(name, value) {
                                 return Err(A::Error::custom("an unknown member comes twice"));
@@ -117,9 +112,6 @@ macro_rules! wire {
                     extra,
                 })
             }
-
-            /// The members that this version knows, by their names in JSON.
-            pub(crate) const MEMBERS: &'static [&'static str] = &[$($crate::model::wire::wire!(@key $field $($key)?)),*];
         }
 
         impl<'de> ::serde::Deserialize<'de> for $name {
