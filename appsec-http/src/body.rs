@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result};
-use bytes::Bytes;
-use futures_util::StreamExt as _;
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::HeaderMap;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
@@ -26,7 +26,13 @@ pub struct Body {
     cap: u64,
     /// `None` after the end or an error: connection and place are given back at once.
     open: Option<Open>,
+    /// Why the body ended, while what came before is on its way to the reader.
+    failed: Option<Failure>,
 }
+
+/// Pieces are put together up to about this size, where more has arrived. TLS and decompression give a few kilobytes at a time, and each
+/// border between pieces costs a reader.
+const PIECE: usize = 64 << 10;
 
 struct Open {
     chunks: Chunks,
@@ -65,7 +71,7 @@ impl Body {
     ) -> Self {
         let Incoming { status, headers, body } = incoming;
         let open = Some(Open { chunks: body, watch, _permit: permit });
-        Self { operation, status, headers, received: 0, cap, open }
+        Self { operation, status, headers, received: 0, cap, open, failed: None }
     }
 
     /// The HTTP status.
@@ -88,6 +94,39 @@ impl Body {
 
     /// As [`chunk`](Self::chunk), with what the failure means.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        if let Some(failure) = self.failed.take() {
+            return Err(failure);
+        }
+        let piece = self.piece().await?;
+        Ok(piece.map(|piece| self.with_more(piece)))
+    }
+
+    /// A piece together with what else has arrived, up to some size. Waits for nothing.
+    fn with_more(&mut self, piece: Bytes) -> Bytes {
+        if piece.len() >= PIECE {
+            return piece;
+        }
+        let mut together = BytesMut::new();
+        while piece.len().max(together.len()) < PIECE {
+            match self.piece().now_or_never() {
+                Some(Ok(Some(more))) => {
+                    if together.is_empty() {
+                        together.reserve(2 * PIECE);
+                        together.extend_from_slice(&piece);
+                    }
+                    together.extend_from_slice(&more);
+                }
+                Some(Err(failure)) => {
+                    self.failed = Some(failure);
+                    break;
+                }
+                Some(Ok(None)) | None => break,
+            }
+        }
+        if together.is_empty() { piece } else { together.freeze() }
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             let Some(open) = &mut self.open else { return Ok(None) };
             let waiting = open.watch.wait();
@@ -230,6 +269,22 @@ mod tests {
         let pieces = vec![(29, b"0123456789".as_slice()); 100];
         let options = HttpOptions::new().with_min_throughput(0);
         assert_eq!(read(&mut body(&options, pieces)).await.unwrap(), 1000, "48 minutes, and no total");
+    }
+
+    #[tokio::test]
+    async fn what_has_arrived_comes_together_and_what_fails_comes_after_it() {
+        let options = HttpOptions::new();
+        let piece = |length| Ok(Bytes::from(vec![b'x'; length]));
+        let pieces = vec![piece(3), piece(PIECE - 4), piece(5), piece(6), piece(PIECE), piece(1)];
+        let pieces = stream::iter(pieces.into_iter().chain([Err(Broken::midway("it broke off"))]));
+        let incoming = Incoming { status: 200, headers: HeaderMap::new(), body: Box::pin(pieces) };
+        let watch = Watch::new(options.idle_timeout, options.min_throughput);
+        let mut body = Body::new("test: read", incoming, options.max_stream_bytes, watch, None);
+        for expected in [3 + PIECE - 4 + 5, 6 + PIECE, 1] {
+            assert_eq!(body.chunk().await.unwrap().map(|piece| piece.len()), Some(expected));
+        }
+        assert_eq!(body.chunk().await.unwrap_err().kind(), ErrorKind::Transport);
+        assert!(body.chunk().await.unwrap().is_none());
     }
 
     #[tokio::test(start_paused = true)]
