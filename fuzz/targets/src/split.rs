@@ -1,7 +1,9 @@
 //! The element splitter, held to a decoder of the whole document.
 
-use appsec_http::At;
-use appsec_http::splitter::{Limits, SplitErrorKind, Splitter};
+use std::sync::Arc;
+
+use appsec_http::splitter::{Limits, SplitError, SplitErrorKind, Splitter};
+use appsec_http::{At, KnownBlocks, MemberKind};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -23,6 +25,9 @@ pub fn splitter(document: &[u8]) {
         if matches!(whole, Err((SplitErrorKind::TooDeep(_), _))) {
             continue;
         }
+        for lengths in [&[usize::MAX][..], &[2, 3, 5, 7], &odd] {
+            assert_eq!(noting(document, at, lengths), whole, "{at:?}, members noted, cut by {lengths:?}");
+        }
         let decoded = whole.ok().filter(|(elements, _)| {
             elements.iter().all(|element| serde_json::from_slice::<Box<RawValue>>(element).is_ok())
         });
@@ -37,8 +42,16 @@ pub fn splitter(document: &[u8]) {
 
 /// Splits a document that arrives in pieces of the given lengths, taken in turn for ever.
 fn split(document: &[u8], at: At, lengths: &[usize]) -> Split {
-    let refused = |error: appsec_http::splitter::SplitError| (error.kind(), error.offset());
-    let mut splitter = Splitter::new(at, Limits::new());
+    split_by(Splitter::new(at, Limits::new()), document, lengths)
+}
+
+/// The same, with all objects known that can be.
+fn noting(document: &[u8], at: At, lengths: &[usize]) -> Split {
+    split_by(Splitter::new(at, Limits::new()).with_known_blocks(Arc::new(Everything)), document, lengths)
+}
+
+fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize]) -> Split {
+    let refused = |error: SplitError| (error.kind(), error.offset());
     let mut elements = Vec::new();
     let mut left = document;
     let mut lengths = lengths.iter().cycle();
@@ -47,12 +60,43 @@ fn split(document: &[u8], at: At, lengths: &[usize]) -> Split {
         let (piece, rest) = left.split_at(length.clamp(1, left.len()));
         splitter.feed(Bytes::copy_from_slice(piece));
         while let Some(element) = splitter.next_element().map_err(refused)? {
+            noted(&element, &splitter);
             elements.push(element);
         }
         left = rest;
     }
     let rest = splitter.finish().map_err(refused)?;
     Ok((elements, rest.map(|rest| rest.get().to_owned())))
+}
+
+/// Members that were noted are those that a decoder finds, once all of them are valid; and then so is the element.
+fn noted(element: &[u8], splitter: &Splitter) {
+    let mut written = Vec::new();
+    for member in splitter.members() {
+        let name = std::str::from_utf8(&element[member.name.clone()]);
+        let value = serde_json::from_slice::<Box<RawValue>>(&element[member.value.clone()]);
+        let (Ok(name), Ok(value)) = (name, value) else { return };
+        let text = serde_json::from_str::<String>(value.get());
+        let plain = text.is_ok_and(|text| value.get() == format!("\"{text}\""));
+        assert_eq!(plain, member.kind == MemberKind::Text, "{}", value.get());
+        written.push((name.to_owned(), value.get().to_owned()));
+    }
+    if !written.is_empty() {
+        let members = members(element).map(Members::texts);
+        assert_eq!(members, Some(written), "{}", String::from_utf8_lossy(element));
+    }
+}
+
+/// Knows every object.
+#[derive(Debug)]
+struct Everything;
+
+impl KnownBlocks for Everything {
+    fn find(&self, _: &[u8], bytes: &[u8]) -> Option<(usize, usize)> {
+        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Box<RawValue>>();
+        values.next()?.ok()?;
+        Some((values.byte_offset(), 0))
+    }
 }
 
 /// The elements and the other members by a decoder of the whole document; `None` where it refuses.
