@@ -58,11 +58,6 @@ impl Parts {
         &self.present[self.done..]
     }
 
-    /// True where the next part is here already.
-    pub(crate) fn has_next(&self) -> bool {
-        self.next.is_some()
-    }
-
     pub(crate) fn skip(&mut self, length: usize) {
         self.done += length;
     }

@@ -319,7 +319,7 @@ impl Splitter {
                     }
                 }
             };
-            if starved && !self.parts.has_next() {
+            if starved && !self.parts.turn() {
                 return Ok(None);
             }
         }

@@ -416,6 +416,29 @@ fn a_known_object_that_lies_whole_in_a_chunk_is_stepped_over() {
     assert_eq!(members, [(5..13, false)]);
 }
 
+/// Records of many lengths, some longer than what is joined where two parts meet, in parts of as many.
+#[test]
+fn long_parts_meet_without_a_loss_and_faults_are_where_they_were() {
+    let long = |length: usize| format!(r#"{{"text":"{}","more":[1,{{}}]}}"#, "x\\n".repeat(length / 3));
+    let lengths = [10, 5_000, 20_000, 300, 40_000, 16_384, 5_600, 5_600, 5_600, 1, 70_000];
+    let elements: Vec<String> = lengths.iter().cycle().take(60).map(|length| long(*length)).collect();
+    let document = format!("[{}]", elements.join(" , "));
+    for parts in [&[17_000, 40_000, 16_384, 3, 120_000][..], &[16_385], &[65_536], &[400_000, 1], &[9_999]] {
+        let (found, _) = split_in(document.as_bytes(), At::Root, Limits::new(), parts).unwrap();
+        assert_eq!(found, elements, "{parts:?}");
+        for fault in [100_000, 250_000, document.len() - 2] {
+            let mut broken = document.clone().into_bytes();
+            broken.truncate(fault);
+            broken.extend_from_slice(b"\"}}");
+            let whole = split(&broken, At::Root).unwrap_err();
+            assert_eq!(split_in(&broken, At::Root, Limits::new(), parts), Err(whole), "{parts:?}, {fault}");
+        }
+        let small = Limits::new().with_element_bytes(30_000);
+        let refused = split_in(document.as_bytes(), At::Root, small, parts).unwrap_err();
+        assert_eq!(refused.0, SplitErrorKind::ElementTooLarge(30_000));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
