@@ -68,6 +68,14 @@ const SECRET_WORDS: &str = r"(?:access|auth|refresh|id|csrf|xsrf|session|api|bea
 
 static SECRET_NAME: LazyLock<Regex> = LazyLock::new(|| compiled(&format!("(?i)^(?:{SECRET_WORDS})$")));
 
+/// User and password in a URL.
+const USER_INFO: &str = r#"://[^/\s:?#]+:[^/\s@?#]+@(?:[^/\s@?#"'<>,]+@)*"#;
+
+static BEGINS_WITH_USER_INFO: LazyLock<Regex> = LazyLock::new(|| compiled(&format!("^{USER_INFO}")));
+
+/// A word that stands for what was there.
+static MASKED: LazyLock<Regex> = LazyLock::new(|| compiled(r"\[masked:[a-z-]+\]"));
+
 /// The rules, in the order in which they apply. [`hints`] names them by their places.
 ///
 /// Word boundaries are those of ASCII: a boundary of Unicode makes the engine fall back to its slowest way on any text that
@@ -102,9 +110,10 @@ static RULES: LazyLock<[Rule; 9]> = LazyLock::new(|| {
             },
         ),
         // A name may be an e-mail address, and a password may hold an `@`: the last one counts.
-        (r#"://[^/\s:?#]+:[^/\s@?#]+@(?:[^/\s@?#"'<>,]+@)*"#.to_owned(), |c| {
-            // What another rule put in is no name.
-            if c[0].contains("[masked:") { c[0].to_owned() } else { "://[masked:userinfo]@".to_owned() }
+        (USER_INFO.to_owned(), |c| {
+            // The colon may be that of a word which another rule put in.
+            let plain = MASKED.replace_all(&c[0], "-");
+            if BEGINS_WITH_USER_INFO.is_match(&plain) { "://[masked:userinfo]@".to_owned() } else { c[0].to_owned() }
         }),
         (r"(?-u:\b)[0-9](?:[ -]?[0-9]){12,18}(?-u:\b)".to_owned(), |c| {
             if is_card_number(&c[0]) { "[masked:card]".to_owned() } else { c[0].to_owned() }
@@ -163,6 +172,8 @@ mod tests {
             ("https://jo:p@ss@host/x", "https://[masked:userinfo]@host/x"),
             (r#""https://jo:pw@host","x@y""#, r#""https://[masked:userinfo]@host","x@y""#),
             ("://jo@example.com.@host", "://[masked:email].@host"),
+            ("://jo:pw@[masked:cookie].o@example.com", "://[masked:userinfo]@example.com"),
+            ("://[masked:token]:pw@host", "://[masked:userinfo]@host"),
             ("card 4111 1111 1111 1111.", "card [masked:card]."),
             ("mail jo.doe+x@mail.example.co.uk now", "mail [masked:email] now"),
             ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "[masked:private-key]"),

@@ -83,10 +83,12 @@ impl<'a> Record<'a> {
     /// `None` for bytes that are no text, and where it was not noted where the members stand.
     pub(super) fn new(tables: Tables<'a>) -> Option<Self> {
         let Element { bytes, members, .. } = tables.element;
+        if members.is_empty() {
+            return None;
+        }
         let known = members.iter().find(|member| matches!(member.kind, MemberKind::Known(_)));
         let (head_end, tail_at) =
             known.map_or((bytes.len(), bytes.len()), |known| (known.value.start, known.value.end));
-        (!members.is_empty()).then_some(())?;
         Some(Self {
             members: members.iter(),
             present: None,
