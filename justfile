@@ -1,4 +1,4 @@
-# The same steps as `.ci/run`, one by one.
+# Steps that are run by themselves: some of `.ci/run`'s, and some beyond it. `just ci` runs the whole of `.ci/run`.
 
 default: test
 

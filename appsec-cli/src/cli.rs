@@ -16,7 +16,8 @@ const STYLES: Styles = Styles::styled()
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass, 1 gate failed, 2 usage, 3 credentials, 4 network, 5 timeout (the scan goes on), 6 scan failed, \
-7 partial data, 8 the scanner failed, 9 store or output failed.
+7 partial data, 8 the scanner failed, 9 store or output failed, 130 ended by a signal. \
+`schedule due` exits 1 where a line is put off or its connection closed.
 
 Begin with: appsec demo";
 

@@ -124,6 +124,9 @@ pub struct Coverage {
     /// Gaps beyond [`Coverage::MAX_GAPS`], which are counted and no longer told apart.
     #[serde(default, skip_serializing_if = "is_zero")]
     further_gaps: u64,
+    /// Why only a part was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
     #[serde(default, skip_serializing_if = "UnknownWords::is_empty")]
     unknown: UnknownWords,
 }
@@ -163,8 +166,9 @@ impl Coverage {
         }
     }
 
-    /// States that silence proves nothing anywhere, as for a filtered query.
+    /// States that only a part was asked for, as by a filtered query, so that silence proves nothing anywhere. The first reason is kept.
     pub fn silence_all(&mut self, reason: &str) {
+        self.part.get_or_insert_with(|| reason.to_owned());
         for known in self.partitions.values_mut().filter(|known| known.absence == Absence::MeansGone) {
             (known.absence, known.reason) = (Absence::SaysNothing, Some(reason.to_owned()));
         }
@@ -208,6 +212,13 @@ impl Coverage {
     /// True when nothing is missing. It does not mean that silence speaks; ask [`Coverage::absence_of`].
     pub fn is_complete(&self) -> bool {
         self.gap_count() == 0
+    }
+
+    /// Why the scanner may have more to tell than the answer holds: something is missing, or only a part was asked for. `None` where it
+    /// told all.
+    pub fn partial_because(&self) -> Option<&str> {
+        let further = (self.further_gaps > 0).then_some("more is missing than could be told apart");
+        self.gaps.first().map(|gap| gap.message.as_str()).or(further).or(self.part.as_deref())
     }
 
     /// What the absence of a finding whose last sighting lies in that partition means, with gaps taken into account.

@@ -35,19 +35,21 @@ crate::open_enum! {
 }
 
 impl FindingStatus {
-    /// How much of a claim on attention it is: an unknown word most, a fixed finding least.
+    /// How much of a claim on attention a status is: an unknown word most, a fixed finding least, and one without a status just above
+    /// that, since nobody says that it is fixed.
     ///
     /// Among occurrences of one finding the most open status wins.
-    pub fn openness(&self) -> u8 {
-        match self {
-            Self::Unknown(_) => 7,
-            Self::Reopened => 6,
-            Self::Open => 5,
-            Self::InProgress => 4,
-            Self::RiskAccepted => 3,
-            Self::Ignored => 2,
-            Self::FalsePositive => 1,
-            Self::Fixed => 0,
+    pub fn openness(status: Option<&Self>) -> u8 {
+        match status {
+            Some(Self::Unknown(_)) => 8,
+            Some(Self::Reopened) => 7,
+            Some(Self::Open) => 6,
+            Some(Self::InProgress) => 5,
+            Some(Self::RiskAccepted) => 4,
+            Some(Self::Ignored) => 3,
+            Some(Self::FalsePositive) => 2,
+            None => 1,
+            Some(Self::Fixed) => 0,
         }
     }
 }

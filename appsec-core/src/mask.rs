@@ -109,14 +109,14 @@ static RULES: LazyLock<[Rule; 9]> = LazyLock::new(|| {
                 format!("{}{}{word}", &c[1], &c[2])
             },
         ),
+        (r"(?-u:\b)[0-9](?:[ -]?[0-9]){12,18}(?-u:\b)".to_owned(), |c| {
+            if is_card_number(&c[0]) { "[masked:card]".to_owned() } else { c[0].to_owned() }
+        }),
         // A name may be an e-mail address, and a password may hold an `@`: the last one counts.
         (USER_INFO.to_owned(), |c| {
             // The colon may be that of a word which another rule put in.
             let plain = MASKED.replace_all(&c[0], "-");
             if BEGINS_WITH_USER_INFO.is_match(&plain) { "://[masked:userinfo]@".to_owned() } else { c[0].to_owned() }
-        }),
-        (r"(?-u:\b)[0-9](?:[ -]?[0-9]){12,18}(?-u:\b)".to_owned(), |c| {
-            if is_card_number(&c[0]) { "[masked:card]".to_owned() } else { c[0].to_owned() }
         }),
         (r"(?-u:\b)(?i-u:[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,})(?-u:\b)".to_owned(), |_| {
             "[masked:email]".to_owned()
@@ -174,6 +174,8 @@ mod tests {
             ("://jo@example.com.@host", "://[masked:email].@host"),
             ("://jo:pw@[masked:cookie].o@example.com", "://[masked:userinfo]@example.com"),
             ("://[masked:token]:pw@host", "://[masked:userinfo]@host"),
+            ("://4111 1111 1111 1111jo:pw@host", "://4111 1111 1111 1111jo:pw@host"),
+            ("://4111 1111 1111 1111-jo:pw@host", "://[masked:userinfo]@host"),
             ("card 4111 1111 1111 1111.", "card [masked:card]."),
             ("mail jo.doe+x@mail.example.co.uk now", "mail [masked:email] now"),
             ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "[masked:private-key]"),

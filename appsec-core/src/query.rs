@@ -87,7 +87,7 @@ impl FindingQuery {
         self
     }
 
-    /// Only findings seen at or after this time.
+    /// Only findings seen, or fixed, at or after this time. One whose times the scanner does not tell always passes.
     pub fn with_seen_since(mut self, since: Timestamp) -> Self {
         self.seen_since = Some(since);
         self
@@ -121,8 +121,10 @@ impl FindingQuery {
                 .status
                 .as_ref()
                 .is_none_or(|status| status.is_unknown() || self.statuses.contains(status));
-        let time = match (self.seen_since, finding.last_seen) {
-            (Some(since), Some(seen)) => seen >= since,
+        // What was fixed meanwhile was last seen before.
+        let news = finding.last_seen.max(finding.first_seen).max(finding.fixed_at);
+        let time = match (self.seen_since, news) {
+            (Some(since), Some(news)) => news >= since,
             _ => true,
         };
         severity && status && time

@@ -39,6 +39,9 @@ pub struct Capabilities {
     pub findings_by_target: bool,
     /// `findings` with `FindingScope::All`.
     pub findings_all: bool,
+    /// `findings` with `seen_since`, so that nothing new or fixed since is left out: the findings' times are those of sightings and of
+    /// fixes. Where they tell something else, as when the API last had traffic, the filter works, and proves no import complete.
+    pub findings_since: bool,
     /// `start_scan`.
     pub start_scan: bool,
     /// `stop_scan`.
@@ -56,6 +59,7 @@ impl Capabilities {
             findings_by_scan: false,
             findings_by_target: false,
             findings_all: false,
+            findings_since: false,
             start_scan: false,
             stop_scan: false,
             scans: false,
@@ -78,6 +82,12 @@ impl Capabilities {
     /// Sets whether the findings of the whole tenant can be read.
     pub const fn with_findings_all(mut self, yes: bool) -> Self {
         self.findings_all = yes;
+        self
+    }
+
+    /// Sets whether a filter by time leaves out nothing new.
+    pub const fn with_findings_since(mut self, yes: bool) -> Self {
+        self.findings_since = yes;
         self
     }
 

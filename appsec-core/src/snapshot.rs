@@ -72,7 +72,7 @@ fn events(
 ) -> Result<Vec<FindingEvent>> {
     findings.retain(|finding| in_scope(&query.scope, finding) && query.admits(finding));
     // Occurrences of one finding stand together, the one that asks most attention first.
-    let openness = |finding: &Finding| finding.status.as_ref().map_or(0, FindingStatus::openness);
+    let openness = |finding: &Finding| FindingStatus::openness(finding.status.as_ref());
     findings.sort_by(|a, b| {
         a.fingerprint
             .cmp(&b.fingerprint)

@@ -15,7 +15,7 @@ pub(crate) struct Sighting {
     pub(crate) aliases: Vec<String>,
     /// The gravest of the occurrences.
     pub(crate) severity: Severity,
-    /// The most open of the occurrences; `None` where the route has none.
+    /// The most open of the occurrences; `None` where the scanner does not say.
     pub(crate) status: Option<FindingStatus>,
     pub(crate) partition: PartitionKey,
     pub(crate) title: String,
@@ -75,7 +75,7 @@ impl Sighting {
         if other.severity > self.severity {
             self.severity = other.severity;
         }
-        let openness = |status: &Option<FindingStatus>| status.as_ref().map(FindingStatus::openness);
+        let openness = |status: &Option<FindingStatus>| FindingStatus::openness(status.as_ref());
         if openness(&other.status) > openness(&self.status) {
             self.status = other.status;
         }

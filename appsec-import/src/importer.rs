@@ -45,7 +45,8 @@ pub struct ImportOptions {
     pub at: Option<Timestamp>,
     /// Who is told what the run meant.
     pub subscriptions: Vec<Subscription>,
-    /// Only what was seen at or after this time. With it nothing closes by absence.
+    /// Only what was seen or fixed at or after this time. With it nothing closes by absence. A scanner that does not tell such times is
+    /// read whole.
     pub since: Option<Timestamp>,
     /// The turn of a schedule that the run is.
     pub turn: Option<Turn>,
@@ -117,7 +118,7 @@ impl ImportOptions {
         self
     }
 
-    /// Imports only what was seen at or after this time.
+    /// Imports only what was seen or fixed at or after this time, where the scanner tells.
     pub fn with_since(mut self, since: Timestamp) -> Self {
         self.since = Some(since);
         self
@@ -400,7 +401,7 @@ impl Running<'_> {
             _ => return Err(Error::unsupported("findings by target").into()),
         };
         let mut query = FindingQuery::new(scope).with_severities(self.options.severities.iter().cloned());
-        query.seen_since = self.options.since;
+        query.seen_since = self.options.since.filter(|_| can.findings_since);
         Ok((query, gaps))
     }
 
@@ -410,7 +411,7 @@ impl Running<'_> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         if self.run.scan.is_none() {
             let scan = self.alive(scanner.start_scan(request)).await?.into_scan();
-            store.keep_scan(&self.run, &scan.id).await?;
+            store.keep_scan(&self.run, Some(&scan.id)).await?;
             self.run.scan = Some(scan.id);
         }
         let Some(id) = &self.run.scan else { return Ok(None) };
@@ -421,9 +422,18 @@ impl Running<'_> {
                 ErrorKind::ScanFailed => Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message()))),
                 // It takes its time; the scanner can be read.
                 ErrorKind::Deadline => Err(Failure::Other(error)),
+                ErrorKind::NotFound => Err(self.forget_scan(error).await),
                 _ => Err(Failure::Scanner(error)),
             },
             Err(other) => Err(other),
+        }
+    }
+
+    /// A scan that someone deleted at the scanner is waited for no more, or every later run of the line would end as this one does.
+    async fn forget_scan(&mut self, error: Error) -> Failure {
+        match self.importer.store.keep_scan(&self.run, None).await {
+            Ok(()) => Failure::Scanner(error),
+            Err(error) => Failure::Other(error),
         }
     }
 
@@ -459,6 +469,12 @@ impl Running<'_> {
                     restarts += 1;
                     self.start_over(query).await?;
                 }
+                Err(Failure::Scanner(error))
+                    if error.kind() == ErrorKind::NotFound
+                        && matches!(query.scope, FindingScope::Scan(_)) =>
+                {
+                    return Err(self.forget_scan(error).await);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -466,6 +482,8 @@ impl Running<'_> {
 
     async fn stage_all(&mut self, query: FindingQuery) -> Result<Coverage, Failure> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
+        // A walk that goes on knows nothing of what was missing before it.
+        let missing = self.run.gaps.clone();
         let mut events = scanner.findings(query);
         for page in 0_u64.. {
             let span = tracing::debug_span!(
@@ -477,7 +495,10 @@ impl Running<'_> {
             );
             let Some(event) = self.alive(events.try_next()).instrument(span.clone()).await? else { break };
             match event {
-                FindingEvent::Batch(batch) => {
+                FindingEvent::Batch(mut batch) => {
+                    let before: Vec<_> =
+                        missing.iter().filter(|gap| !batch.gaps.contains(gap)).cloned().collect();
+                    batch.gaps.splice(..0, before);
                     self.received += batch.findings.len() as u64;
                     span.record("findings", batch.findings.len());
                     if let Some(progress) = batch.progress {

@@ -61,7 +61,7 @@ pub enum Change {
     Reopened,
     /// Closed by this run.
     Closed,
-    /// Open, not seen, and not closed: silence proves nothing here.
+    /// Open, not seen or not in all its occurrences, and not closed: silence proves nothing here.
     KeptOpen,
     /// Nothing changes: closed before or set aside, and not seen; or never open.
     Unchanged,
@@ -88,17 +88,14 @@ impl Judgement {
 }
 
 /// The verdict on a finding that was seen.
-pub(crate) fn seen(known: Option<&KnownFinding>, sighting: &Sighting) -> Judgement {
+pub(crate) fn seen(known: Option<&KnownFinding>, sighting: &Sighting, coverage: &Coverage) -> Judgement {
     let was = known.map(|known| known.state);
     if sighting.status == Some(FindingStatus::Fixed) {
-        // Whatever the coverage: the scanner itself says so.
-        return match was {
-            Some(State::Closed) => Judgement::new(State::Closed, Change::Unchanged),
+        return match known {
             None => Judgement::new(State::Closed, Change::Unchanged)
                 .because("it was fixed before it was first imported"),
-            Some(_) => {
-                Judgement::new(State::Closed, Change::Closed).because("the scanner says that it is fixed")
-            }
+            Some(known) if known.state == State::Closed => Judgement::new(State::Closed, Change::Unchanged),
+            Some(known) => fixed(known, sighting, coverage),
         };
     }
     if let (Some(known), Some(State::Closed)) = (known, was)
@@ -117,6 +114,20 @@ pub(crate) fn seen(known: Option<&KnownFinding>, sighting: &Sighting) -> Judgeme
         Some(_) => Change::Recurrent,
     };
     Judgement::new(state, change)
+}
+
+/// The verdict on a known finding that the scanner calls fixed. Its word counts whatever the coverage, for the occurrences that it told
+/// of: one that was known and is not among them may be among what is missing.
+fn fixed(known: &KnownFinding, sighting: &Sighting, coverage: &Coverage) -> Judgement {
+    let told_of_all = known.aliases.iter().all(|alias| sighting.aliases.contains(alias));
+    match coverage.partial_because().filter(|_| !told_of_all) {
+        None => Judgement::new(State::Closed, Change::Closed).because("the scanner says that it is fixed"),
+        Some(missing) => {
+            let change = if known.state == State::Open { Change::KeptOpen } else { Change::Unchanged };
+            Judgement::new(known.state, change)
+                .because(format!("one occurrence is fixed, and nothing was told of another: {missing}"))
+        }
+    }
 }
 
 /// The state by the scanner's word. A route that has no word for it does not overwrite what is known.

@@ -76,8 +76,9 @@ pub struct Reconciliation {
 
 /// Reconciles what a run saw with what was known of its import line.
 ///
-/// A finding closes when the scanner says that it is fixed, whatever the coverage; or by absence, when its last sighting lies in
-/// a partition without gaps whose absence means gone. Anything else stays open, and the outcome says why. Risk accepted,
+/// A finding closes when the scanner says that it is fixed, whatever the coverage, unless something is missing and an occurrence that
+/// was known was not told of; or by absence, when its last sighting lies in a partition without gaps whose absence means gone. Anything
+/// else stays open, and the outcome says why. Risk accepted,
 /// ignored and false positive are states of their own and never close by absence; a person's decision stands against the scanner's word
 /// except when that is "fixed". Findings are matched by the scanner's own ids first, then by fingerprint, so that a renamed rule is
 /// no wave of closed and new ones. Equal ones in a run are occurrences: the highest severity and the most open status count.
@@ -105,43 +106,56 @@ pub fn reconcile<'a>(
         .map(|(known, sighting)| match sighting {
             Some(sighting) => {
                 let taken = index.by_fingerprint.contains_key(&sighting.fingerprint);
-                seen_again(known, sighting, now, taken)
+                seen_again(known, sighting, coverage, now, taken)
             }
             None => not_seen(known, coverage, now),
         })
         .collect();
-    outcomes.extend(new.into_iter().map(|sighting| seen_first(sighting, now)));
+    outcomes.extend(new.into_iter().map(|sighting| seen_first(sighting, coverage, now)));
     let summary = Summary::of(&outcomes);
     Reconciliation { outcomes, summary }
 }
 
 /// Where a known finding is found, by id and by fingerprint.
 struct Index {
-    by_alias: HashMap<String, usize>,
-    by_fingerprint: HashMap<Fingerprint, usize>,
+    by_alias: HashMap<String, Vec<usize>>,
+    by_fingerprint: HashMap<Fingerprint, Vec<usize>>,
 }
 
 impl Index {
     fn of(known: &[KnownFinding]) -> Self {
-        let mut by_alias = HashMap::new();
-        let mut by_fingerprint = HashMap::new();
+        let mut by_alias = HashMap::<_, Vec<_>>::new();
+        let mut by_fingerprint = HashMap::<_, Vec<_>>::new();
         for (place, finding) in known.iter().enumerate() {
-            by_fingerprint.entry(finding.fingerprint).or_insert(place);
+            by_fingerprint.entry(finding.fingerprint).or_default().push(place);
             for alias in &finding.aliases {
-                by_alias.entry(alias.clone()).or_insert(place);
+                by_alias.entry(alias.clone()).or_default().push(place);
             }
         }
         Self { by_alias, by_fingerprint }
     }
 
     fn find(&self, sighting: &Sighting) -> Option<usize> {
-        let by_alias = sighting.aliases.iter().find_map(|alias| self.by_alias.get(alias));
-        by_alias.or_else(|| self.by_fingerprint.get(&sighting.fingerprint)).copied()
+        let by_alias =
+            sighting.aliases.iter().filter_map(|alias| self.by_alias.get(alias)).map(Vec::as_slice);
+        let by_fingerprint = self.by_fingerprint.get(&sighting.fingerprint).map(Vec::as_slice);
+        same(by_alias, by_fingerprint.unwrap_or_default())
     }
 }
 
-pub(crate) fn seen_first(sighting: Sighting, now: Timestamp) -> Outcome {
-    let judgement = judge::seen(None, &sighting);
+/// Which of the known findings a sighting is: the first that has both one of its ids and its fingerprint, else that of its first id that is
+/// known, else the first of its fingerprint. An id may have two, since a rule's new name parts what was one before.
+pub(crate) fn same<'a, T: Copy + Ord + 'a>(
+    by_alias: impl Iterator<Item = &'a [T]> + Clone,
+    by_fingerprint: &[T],
+) -> Option<T> {
+    let both = by_alias.clone().flatten().filter(|known| by_fingerprint.contains(known)).min();
+    let first = || by_alias.clone().find_map(|known| known.iter().min());
+    both.or_else(first).or_else(|| by_fingerprint.iter().min()).copied()
+}
+
+pub(crate) fn seen_first(sighting: Sighting, coverage: &Coverage, now: Timestamp) -> Outcome {
+    let judgement = judge::seen(None, &sighting, coverage);
     let closed_at = judge::closed_at(None, &judgement, sighting.fixed_at, now);
     let last_seen = sighting.seen_at.unwrap_or(now);
     let finding = KnownFinding {
@@ -162,8 +176,14 @@ pub(crate) fn seen_first(sighting: Sighting, now: Timestamp) -> Outcome {
 }
 
 /// `taken` is true when the sighting's fingerprint is that of a known finding, this one or another.
-pub(crate) fn seen_again(known: KnownFinding, sighting: Sighting, now: Timestamp, taken: bool) -> Outcome {
-    let judgement = judge::seen(Some(&known), &sighting);
+pub(crate) fn seen_again(
+    known: KnownFinding,
+    sighting: Sighting,
+    coverage: &Coverage,
+    now: Timestamp,
+    taken: bool,
+) -> Outcome {
+    let judgement = judge::seen(Some(&known), &sighting, coverage);
     let closed_at = judge::closed_at(Some(&known), &judgement, sighting.fixed_at, now);
     let mut finding = known;
     // A rule that was renamed gives a new fingerprint, unless that is another finding's.
@@ -177,7 +197,10 @@ pub(crate) fn seen_again(known: KnownFinding, sighting: Sighting, now: Timestamp
     }
     finding.state = judgement.state;
     finding.severity = sighting.severity;
-    finding.status = sighting.status.or(finding.status);
+    // Of a finding that is not fixed in all its occurrences the word before stands.
+    if judgement.state == State::Closed || sighting.status != Some(FindingStatus::Fixed) {
+        finding.status = sighting.status.or(finding.status);
+    }
     finding.partition = sighting.partition;
     (finding.title, finding.place) = (sighting.title, sighting.place);
     finding.first_seen = earliest(sighting.first_seen, Some(finding.first_seen)).unwrap_or(now);

@@ -113,11 +113,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// `Conflict` when the run is lost.
     async fn renew(&self, run: &Run) -> Result<()>;
 
-    /// Keeps which scan was started.
+    /// Keeps which scan was started; `None` forgets one that the scanner has no more.
     ///
     /// # Errors
     /// `Conflict` when the run is lost.
-    async fn keep_scan(&self, run: &Run, scan: &ScanId) -> Result<()>;
+    async fn keep_scan(&self, run: &Run, scan: Option<&ScanId>) -> Result<()>;
 
     /// Begins to stage the answer to a query, and drops whatever was staged.
     ///

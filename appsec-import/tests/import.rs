@@ -133,6 +133,50 @@ async fn a_resumed_run_closes_what_an_undisturbed_one_would() {
 }
 
 #[tokio::test]
+async fn what_a_dead_process_missed_is_missing_from_the_run_that_goes_on() {
+    for test in stores().await {
+        let whole = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
+        let mut breaks = Script::vouching(whole.clone(), &["p"]);
+        breaks.fails_after = Some(1);
+        breaks.gaps = vec![CoverageGap::new(GapKind::Record, "a record cannot be read")];
+        let mut breaks_again = Script::vouching(whole.clone(), &["p"]);
+        breaks_again.fails_after = Some(1);
+        let scanner = ScriptedScanner::new([breaks, breaks_again, Script::vouching(whole, &["p"])]);
+        let importer = importer(&scanner, &test.store);
+        for _ in 0..2 {
+            importer.run(&line("x"), &options(0)).await.unwrap_err();
+        }
+        let import = importer.run(&line("x"), &options(60)).await.unwrap();
+        let gaps: Vec<_> = import.gaps.iter().map(|gap| gap.message.as_str()).collect();
+        assert_eq!(
+            (import.resumed, gaps.as_slice()),
+            (true, &["a record cannot be read"][..]),
+            "{}",
+            test.name
+        );
+        assert!(!import.completeness.is_complete(), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_scan_that_is_gone_ends_one_run_and_not_the_line() {
+    for test in stores().await {
+        let can = Capabilities::none().with_findings_by_scan(true).with_findings_by_target(true);
+        let scanner = MemoryScanner::new().with_target(BindTarget::new("app:shop", "Shop")).with_finding(
+            MemoryScanner::finding("app:shop", "SQL injection", Severity::High, "https://shop.example.com/"),
+        );
+        let run = test.store.begin(&line("x"), &Claim::new(at(0))).await.unwrap();
+        test.store.keep_scan(&run, Some(&"deleted".into())).await.unwrap();
+        test.store.release(&run).await.unwrap();
+        let importer = Importer::new(Arc::new(scanner.with_capabilities(can)), Arc::new(test.store.clone()));
+        let error = importer.run(&line("x"), &options(60)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{}", test.name);
+        let import = importer.run(&line("x"), &options(120)).await.unwrap();
+        assert_eq!((import.summary.new, import.scan), (1, None), "{}", test.name);
+    }
+}
+
+#[tokio::test]
 async fn an_expired_resume_point_starts_over() {
     for test in stores().await {
         let mut broken = Script::vouching(vec![vec![finding("p", "/old", None)], vec![]], &["p"]);

@@ -209,6 +209,72 @@ fn a_renamed_rule_is_the_same_finding_by_its_id() {
     assert_eq!(run.outcomes[0].finding.fingerprint, renamed.fingerprint, "the new name is its name now");
 }
 
+fn fixed(id: &str) -> Finding {
+    let mut fixed = finding_in(SHOP, "/a", Some(id));
+    fixed.status = Some(FindingStatus::Fixed);
+    fixed
+}
+
+#[test]
+fn a_fix_of_one_occurrence_closes_nothing_while_another_may_be_among_what_is_missing() {
+    let both = [finding_in(SHOP, "/a", Some("1")), finding_in(SHOP, "/a", Some("2"))];
+    let mut chunk = vouched();
+    chunk.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 7 failed at the service"));
+    let mut filtered = vouched();
+    filtered.silence_all("the query was filtered by severity");
+    for (coverage, why) in
+        [(&chunk, "chunk 7 failed at the service"), (&filtered, "the query was filtered by severity")]
+    {
+        let run = reconcile(after(&both), &[fixed("2")], coverage, at(60));
+        let [outcome] = run.outcomes.as_slice() else { panic!("{:?}", run.outcomes) };
+        assert_eq!((outcome.change, outcome.finding.state), (Change::KeptOpen, State::Open));
+        assert!(outcome.reason.as_ref().unwrap().ends_with(why), "{:?}", outcome.reason);
+        assert_eq!(run.summary.kept_open_count(), 1);
+        assert_eq!(outcome.finding.status, None, "the word before stands");
+
+        let (change, state, _) = second(&both, &[fixed("1"), fixed("2")], coverage);
+        assert_eq!((change, state), (Change::Closed, State::Closed), "it told of both");
+        let (change, state, _) = second(&both[..1], &[fixed("1")], coverage);
+        assert_eq!((change, state), (Change::Closed, State::Closed), "there was no other");
+    }
+    let (change, state, _) = second(&both, &[fixed("2")], &vouched());
+    assert_eq!((change, state), (Change::Closed, State::Closed), "nothing is missing");
+
+    let mut accepted = after(&both);
+    accepted[0].decide(Some(Decision::RiskAccepted));
+    let run = reconcile(accepted, &[fixed("2")], &chunk, at(60));
+    assert_eq!(run.outcomes[0].change, Change::Unchanged);
+    assert_eq!(run.outcomes[0].finding.state, State::RiskAccepted);
+}
+
+#[test]
+fn an_occurrence_of_which_nobody_says_that_it_is_fixed_is_not() {
+    for order in
+        [[fixed("1"), finding_in(SHOP, "/a", Some("2"))], [finding_in(SHOP, "/a", Some("2")), fixed("1")]]
+    {
+        let (change, state, _) = second(&order, &order, &vouched());
+        assert_eq!((change, state), (Change::Recurrent, State::Open));
+    }
+}
+
+#[test]
+fn of_two_known_findings_with_one_id_the_one_with_the_fingerprint_is_meant() {
+    let here = |id: &str| finding_in(SHOP, "/a", Some(id));
+    let renamed = || {
+        let mut renamed = here("1");
+        renamed.fingerprint = Fingerprint::v1("memory", "renamed", &renamed.location, &[]);
+        renamed
+    };
+    // The other occurrence comes first and takes what was known; the renamed one is a finding of its own, once.
+    let parted = known(reconcile(after(&[here("1")]), &[here("2"), renamed()], &vouched(), at(60)));
+    assert_eq!(parted.len(), 2);
+    for order in [[here("2"), renamed()], [renamed(), here("2")]] {
+        let run = reconcile(parted.clone(), &order, &vouched(), at(120));
+        let changes: Vec<_> = run.outcomes.iter().map(|outcome| outcome.change).collect();
+        assert_eq!(changes, [Change::Recurrent, Change::Recurrent], "{order:?}");
+    }
+}
+
 #[test]
 fn occurrences_are_one_finding_of_the_highest_severity_and_the_most_open_status() {
     let mut low = with_status("/a", FindingStatus::Fixed);

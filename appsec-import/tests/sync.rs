@@ -94,8 +94,10 @@ impl Bench {
         Timestamp::from_millisecond(run.started_at.as_millisecond()).unwrap()
     }
 
+    /// The watermarks that were asked from; each query looks back a week beyond.
     fn asked_since(&self) -> Vec<Option<Timestamp>> {
-        self.queries.lock().unwrap().iter().map(|query| query.seen_since).collect()
+        let week = Duration::from_secs(7 * 24 * 3600);
+        self.queries.lock().unwrap().iter().map(|query| query.seen_since.map(|at| at + week)).collect()
     }
 
     async fn end(self) {

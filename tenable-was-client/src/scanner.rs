@@ -21,6 +21,7 @@ static INFO: ScannerInfo = ScannerInfo::new(
         .with_findings_by_scan(true)
         .with_findings_by_target(true)
         .with_findings_all(true)
+        .with_findings_since(true)
         .with_start_scan(true)
         .with_stop_scan(true)
         .with_scans(true),

@@ -1,6 +1,6 @@
 //! Against the real service, where keys are given; it only reads.
 //!
-//! `TENABLE_LIVE_TEST=1 TENABLE_ACCESS_KEY=… TENABLE_SECRET_KEY=… cargo test -p tenable-was-client --test live -- --nocapture`
+//! `TENABLE_LIVE=1 TENABLE_ACCESS_KEY=… TENABLE_SECRET_KEY=… cargo test -p tenable-was-client --test live -- --nocapture`
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,8 +10,8 @@ use tenable_was_client::TenableWasClient;
 
 #[tokio::test]
 async fn the_connection_stands_and_configurations_are_listed() {
-    if std::env::var_os("TENABLE_LIVE_TEST").is_none() {
-        println!("skipped: TENABLE_LIVE_TEST is not set");
+    if std::env::var_os("TENABLE_LIVE").is_none() {
+        println!("skipped: TENABLE_LIVE is not set");
         return;
     }
     let client = TenableWasClient::from_env().unwrap();

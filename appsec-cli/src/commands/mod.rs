@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Report(report::Args),
     #[command(about = "Bring findings to DefectDojo, Invicti AppSec or GitHub code scanning")]
     Push(push::Args),
-    /// Write a decision about findings back to the scanner
+    /// Keep a decision about findings in the store, and write it back where the scanner takes it
     SetStatus(set_status::Args),
     /// Show it all against fakes of both services, without credentials
     Demo,

@@ -84,7 +84,12 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
 /// What the report says of itself: the scanner, and what the last run did not see.
 pub(super) async fn options(store: &SqlStore, named: &Named, line: &ImportLine) -> Result<ReportOptions> {
     let mut options = ReportOptions::of_line(line);
-    named.connection.scanner.key().clone_into(&mut options.scanner);
+    let key = named.connection.scanner.key();
+    if line.scanner != key {
+        // Two connections to one kind of scanner are two targets to whoever compares reports.
+        options.target = format!("{}/{}", line.scanner, options.target);
+    }
+    key.clone_into(&mut options.scanner);
     let run = store.last_run(line).await.map_err(Failure::store)?;
     let run = run.ok_or_else(|| Failure::usage("the line has no run that ended: import it first"))?;
     Ok(options.with_scanner_name(named.connection.scanner.name()).with_run(&run))

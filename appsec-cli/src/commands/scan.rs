@@ -57,7 +57,7 @@ async fn start(app: &App, named: &Named, line: &ImportLine, args: &Args) -> Resu
         }),
     };
     let kept = match &started {
-        Ok((scan, _)) => store.keep_scan(&run, scan).await,
+        Ok((scan, _)) => store.keep_scan(&run, Some(scan)).await,
         Err(_) => Ok(()),
     };
     store.release(&run).await.map_err(Failure::store)?;

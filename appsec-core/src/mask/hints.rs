@@ -11,8 +11,8 @@ const COOKIE: u16 = 1 << 2;
 const BEARER: u16 = 1 << 3;
 const WEB_TOKEN: u16 = 1 << 4;
 const SECRET: u16 = 1 << 5;
-const USER_INFO: u16 = 1 << 6;
-const CARD: u16 = 1 << 7;
+const CARD: u16 = 1 << 6;
+const USER_INFO: u16 = 1 << 7;
 const EMAIL: u16 = 1 << 8;
 
 /// The fewest digits of a payment card's number.

@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 use super::error::{Refusals, shown};
 use super::options::PushOptions;
 use super::report_file::{Framed, ReportFile};
-use super::{Pushed, USER_AGENT, admit, blocking, named, wait};
+use super::{Absent, Pushed, USER_AGENT, admit, blocking, named, wait};
 use crate::completeness::Completeness;
-use crate::line::ImportLine;
+use crate::line::{Environment, ImportLine};
 
 const IMPORT: &str = "invicti: import vulnerabilities";
 const STATUS: &str = "invicti: look at an event";
@@ -85,12 +85,15 @@ impl InvictiScan {
         }
     }
 
-    /// The scan of an import line in the project with that id. A line without a branch is on `main`.
+    /// The scan of an import line in the project with that id, and of no other line: what a scan there has no field for stands in its
+    /// meta data. A line without a branch is on `main`.
     pub fn of_line(project: impl Into<String>, line: &ImportLine) -> Self {
         let set = &line.configuration;
-        let mut scan = Self::new(project, &line.scanner, set.branch.as_deref().unwrap_or("main"));
-        scan.meta_data.clone_from(&set.meta_data);
-        scan
+        let scan = Self::new(project, &line.scanner, set.branch.as_deref().unwrap_or("main"));
+        let environment = set.environment.as_ref().map(Environment::as_str);
+        let parts =
+            [Some(&*line.scanner), Some(set.bind_target.as_str()), environment, set.meta_data.as_deref()];
+        scan.with_meta_data(parts.into_iter().flatten().collect::<Vec<_>>().join("/"))
     }
 
     /// Sets the word that separates otherwise equal scans.
@@ -219,6 +222,9 @@ impl Invicti {
             InvictiForm::Array => self.import(&frame, list, &mut pushed).await?,
             InvictiForm::Object => {
                 let each = objects(list).await?;
+                if each.is_empty() {
+                    pushed.absent = Absent::Kept("nothing was sent: this form has no empty list".to_owned());
+                }
                 if each.len() > 1 {
                     let one = Completeness::unproven("each import holds one finding alone");
                     pushed.absent = admit("Invicti AppSec", &one, to.unproven_closing)?;

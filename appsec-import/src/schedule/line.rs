@@ -16,8 +16,8 @@ pub enum RunKind {
     /// Imports what the scanner has.
     #[default]
     Import,
-    /// Imports what the scanner has seen since the sync before. Nothing closes by absence: let an import of the same line run now
-    /// and then where that matters.
+    /// Imports what the scanner has seen or fixed since a week before the sync before. Nothing closes by absence: let an import of the
+    /// same line run now and then where that matters. A scanner that does not tell when it saw a finding, as Salt does not, is read whole.
     Sync,
 }
 

@@ -84,6 +84,10 @@ pub(super) async fn handle(job: DueLine, runner: Data<Arc<Runner>>) -> Result<()
     }
 }
 
+/// How far a sync looks back beyond the one before: a scanner tells of what it saw when its scan ends, which may take days, and by
+/// its own clock. Findings that come again change nothing.
+const OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+
 impl Runner {
     /// Runs a job. An error is one of the store; the queue tries the job again.
     async fn run(&self, job: &DueLine) -> Result<()> {
@@ -128,7 +132,8 @@ impl Runner {
             .with_scan_wait(options.scan_poll, options.scan_deadline)
             .with_turn(turn.clone());
         import.scan = line.run == RunKind::Scan;
-        import.since = watermark.filter(|_| line.run == RunKind::Sync);
+        let since = watermark.and_then(|at| at.checked_sub(OVERLAP).ok());
+        import.since = since.filter(|_| line.run == RunKind::Sync);
         let importer =
             Importer::new(scanner, Arc::new(self.store.clone())).with_connection(line.connection());
         importer.run_until(&line.line, &import, self.out_of_time()).await

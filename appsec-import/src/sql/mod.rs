@@ -389,11 +389,11 @@ impl Store for SqlStore {
         tx.commit().await
     }
 
-    async fn keep_scan(&self, run: &Run, scan: &ScanId) -> Result<()> {
+    async fn keep_scan(&self, run: &Run, scan: Option<&ScanId>) -> Result<()> {
         let mut tx = self.transaction().await?;
         tx.hold(run).await?;
         let set = "UPDATE run SET scan = $3 WHERE line = $1 AND number = $2";
-        tx.run(set, args![run.line, run.number, scan.as_str()]).await?;
+        tx.run(set, args![run.line, run.number, scan.map(ScanId::to_string)]).await?;
         tx.commit().await
     }
 

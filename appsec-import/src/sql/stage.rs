@@ -8,6 +8,7 @@ use super::detail::Rules;
 use super::keys::{alias_key, fingerprint_key, keys_of};
 use super::{Arg, SqlStore, Tx, args, get, json, lost, parse};
 use crate::fold::{Folder, Sighting};
+use crate::reconcile::same;
 use crate::store::Run;
 
 impl SqlStore {
@@ -99,8 +100,8 @@ impl Tx {
         Ok((folder, places))
     }
 
-    /// The sightings as they are staged, with the known findings that they are: by the first id that is known, else by fingerprint. What
-    /// is known does not change between staging and verdict, since one run at a time holds the line.
+    /// The sightings as they are staged, with the known findings that they are. What is known does not change between staging and verdict,
+    /// since one run at a time holds the line.
     async fn match_known(
         &mut self,
         run: &Run,
@@ -110,20 +111,25 @@ impl Tx {
         let wanted: Vec<_> = sightings.iter().flat_map(|s| keys_of(s.fingerprint, &s.aliases)).collect();
         let known = self.known(run.line, &wanted).await?;
         let rows = sightings.into_iter().zip(places).map(|(sighting, place)| {
-            let same_print = known.get(&fingerprint_key(sighting.fingerprint)).copied();
-            let same_id = sighting.aliases.iter().find_map(|alias| known.get(&alias_key(alias))).copied();
+            let of = |key: &String| known.get(key).map(Vec::as_slice);
+            let same_print = of(&fingerprint_key(sighting.fingerprint)).unwrap_or_default();
+            let aliases: Vec<_> = sighting.aliases.iter().map(|alias| alias_key(alias)).collect();
             // The known finding that it is, unless an earlier sighting is; and whether its fingerprint is that of a known one.
-            let (found, taken) = (same_id.or(same_print), i64::from(same_print.is_some()));
+            let (found, taken) =
+                (same(aliases.iter().filter_map(of), same_print), i64::from(!same_print.is_empty()));
             Ok(args![run.line, run.number, *place, found, taken, json(&sighting)?])
         });
         rows.collect()
     }
 
-    /// The known findings of those keys; of several the one known first.
-    async fn known(&mut self, line: i64, keys: &[String]) -> Result<HashMap<String, i64>> {
-        let find = "SELECT k.key AS key, MIN(k.finding) AS finding FROM {words:2} AS wanted
-                    {look:finding_key k: k.line = $1 AND k.key = wanted.value} GROUP BY k.key";
-        let rows = self.rows(find, args![line, json(&keys)?]).await?;
-        rows.iter().map(|row| Ok((get(row, "key")?, get(row, "finding")?))).collect()
+    /// The known findings of those keys.
+    async fn known(&mut self, line: i64, keys: &[String]) -> Result<HashMap<String, Vec<i64>>> {
+        let find = "SELECT DISTINCT k.key AS key, k.finding AS finding FROM {words:2} AS wanted
+                    {look:finding_key k: k.line = $1 AND k.key = wanted.value}";
+        let mut known = HashMap::<_, Vec<_>>::new();
+        for row in self.rows(find, args![line, json(&keys)?]).await? {
+            known.entry(get(&row, "key")?).or_default().push(get(&row, "finding")?);
+        }
+        Ok(known)
     }
 }

@@ -126,12 +126,14 @@ impl Judging<'_> {
                     let was = kept(row)?;
                     page.seen.push(SeenRow { place, finding: was.id });
                     let taken = get::<i64>(row, "taken")? != 0;
-                    let now = seen_again(was.finding.clone(), sighting, self.run.started_at, taken);
+                    let now =
+                        seen_again(was.finding.clone(), sighting, self.coverage, self.run.started_at, taken);
                     page.again(&was, now)?;
                 } else {
                     self.new += 1;
                     page.seen.push(SeenRow { place, finding: self.known + self.new });
-                    page.first(self.known + self.new, seen_first(sighting, self.run.started_at))?;
+                    let now = seen_first(sighting, self.coverage, self.run.started_at);
+                    page.first(self.known + self.new, now)?;
                 }
             }
             self.write(tx, page).await?;

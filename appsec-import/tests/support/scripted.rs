@@ -56,7 +56,10 @@ pub(crate) struct ScriptedScanner {
 
 impl ScriptedScanner {
     pub(crate) fn new(scripts: impl IntoIterator<Item = Script>) -> Self {
-        let can = Capabilities::none().with_findings_by_target(true).with_findings_all(true);
+        let can = Capabilities::none()
+            .with_findings_by_target(true)
+            .with_findings_all(true)
+            .with_findings_since(true);
         let mut scripts: Vec<_> = scripts.into_iter().collect();
         scripts.reverse();
         Self {

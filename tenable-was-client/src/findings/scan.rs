@@ -311,6 +311,7 @@ impl Walk {
         let mut seen = HashSet::new();
         let mut batcher = Batcher::new();
         let (mut offset, mut unreadable, mut idle) = (0, 0, 0);
+        let mut announced = None;
         let total = loop {
             let mut page = self.client.vulnerability_page(id, offset)?;
             let (before, known) = (offset, seen.len() as u64 + unreadable);
@@ -341,6 +342,7 @@ impl Walk {
                 }
             }
             let total = page.pagination()?.total;
+            announced.get_or_insert(total);
             if offset == before || total.is_some_and(|total| offset >= total) {
                 break total;
             }
@@ -351,9 +353,16 @@ impl Walk {
         };
         self.flush(&mut batcher, total).await?;
         let listed = seen.len() as u64 + unreadable;
-        if total.is_some_and(|total| total != listed) {
-            let message =
-                format!("{} detections are announced and {listed} were listed", total.unwrap_or_default());
+        // A list that shrinks while it is read moves what follows past the next page, and adds up all the same.
+        let message = match (announced.flatten(), total) {
+            (Some(first), Some(last)) if first == last && last == listed => None,
+            (Some(first), Some(last)) if first != last => {
+                Some(format!("{first} detections were announced at first and {last} in the end"))
+            }
+            (_, Some(last)) => Some(format!("{last} detections are announced and {listed} were listed")),
+            (_, None) => Some("the service does not say how many detections there are".to_owned()),
+        };
+        if let Some(message) = message {
             self.gap(GapKind::Shifted, &common.partition, &message);
         }
         Ok(Some(notes(&self.client, id).await?.unwrap_or_else(|refused| vec![refused])))
