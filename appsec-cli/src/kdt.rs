@@ -66,8 +66,26 @@ pub(crate) fn is_spoken(arguments: &[OsString]) -> bool {
         || !off.iter().any(|word| word.eq_ignore_ascii_case(&variable))
 }
 
+/// Our own options that take a value and may stand before the command.
+const BEFORE_THE_COMMAND: [&str; 5] = ["--config", "--store", "-o", "--output", "--exit-code"];
+
+/// True where the command is `scan`, the only one that is KDT's too: the same options mean something else in others.
+fn is_scan(arguments: &[OsString]) -> bool {
+    let mut rest = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    while let Some(argument) = rest.next() {
+        if !argument.starts_with('-') {
+            return argument == "scan";
+        }
+        if BEFORE_THE_COMMAND.contains(&&*argument) || WITH_VALUE.contains(&&*argument) {
+            rest.next();
+        }
+    }
+    false
+}
+
 /// Reads what a person typed. Credentials are refused in any case, without being repeated.
 pub(crate) fn read(arguments: Vec<OsString>, kdt: bool) -> Result<Arguments> {
+    let kdt = kdt && is_scan(&arguments);
     let (mut given, mut dropped) = (Vec::with_capacity(arguments.len()), Vec::new());
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
@@ -100,6 +118,16 @@ mod tests {
 
     fn words(line: &str) -> Vec<OsString> {
         line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn what_means_something_else_in_our_own_commands_is_left_there() {
+        for line in
+            ["appsec report -p shop -f sarif", "appsec --kdt-compat --store scan push -s x", "appsec -o json"]
+        {
+            let read = read(words(line), true).unwrap();
+            assert_eq!((read.given, read.dropped.len()), (words(line), 0), "{line}");
+        }
     }
 
     #[test]

@@ -185,6 +185,25 @@ async fn the_mock_says_where_it_is_and_is_steered() {
     assert!(asked.contains("/v1/inventory/hosts"), "{asked}");
     assert!(request(control, "POST", "/saltsecurity/answer?status=503&times=2").await.contains("done"));
     assert!(request(control, "POST", "/nobody/recover").await.contains("404"));
+    for (fake, test) in [("saltsecurity", "503"), ("tenableiowas", "401")] {
+        assert!(
+            request(control, "POST", &format!("/{fake}/answer?status={test}&times=9")).await.contains("done")
+        );
+        assert!(request(control, "POST", &format!("/{fake}/reset")).await.contains("done"));
+        assert!(
+            request(control, "GET", &format!("/{fake}/calls")).await.ends_with("[]"),
+            "asked for nothing"
+        );
+    }
+    let mut ping = desk.command(&["ping", "-t", "tenableiowas"]);
+    for (name, key) in [
+        ("TENABLE_ACCESS_KEY", "access_key"),
+        ("TENABLE_SECRET_KEY", "secret_key"),
+        ("TENABLE_BASE_URL", "base_url"),
+    ] {
+        ping.env(name, place["tenableiowas"][key].as_str().unwrap());
+    }
+    desk.end(ping).await.expect(0);
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -16,9 +16,10 @@ use crate::query::{Batcher, FindingBatch, FindingEvent, FindingQuery, FindingSco
 /// The stream of findings of a scanner whose answer fits in memory.
 ///
 /// `read` gives the findings that exist, at least those of the query's scope, and what their absence means; it runs when the stream is polled. The rest of
-/// the contract is kept here: an empty list of targets is refused, findings of other targets and those that a filter holds back are left out, evidence is masked,
-/// batches are bounded, each carries a resume point, and a filter or a resumption silences the coverage. Of findings with one fingerprint the gravest
-/// comes. What stays with `read` is the error for a target or scan that it does not know.
+/// the contract is kept here: an empty list of targets is refused, findings of other targets, those that name another scan and those that a filter holds
+/// back are left out, evidence is masked, batches are bounded, each carries a resume point, and a filter or a resumption silences the coverage. Of findings
+/// with one fingerprint the gravest comes. What stays with the caller: `Unsupported` for a scope that the scanner lacks, before this is called; the error
+/// for a target or scan that `read` does not know; and each finding's own record where the query asks for it.
 ///
 /// Findings come in the order of their fingerprints, so that a stream that resumes goes on where it stopped even when findings have come
 /// or gone meanwhile.
@@ -119,7 +120,8 @@ fn events(
 fn in_scope(scope: &FindingScope, finding: &Finding) -> bool {
     match scope {
         FindingScope::Targets(targets) => finding.targets.iter().any(|target| targets.contains(target)),
-        FindingScope::Scan(_) | FindingScope::All => true,
+        FindingScope::Scan(scan) => finding.scan.as_ref().is_none_or(|of| of == scan),
+        FindingScope::All => true,
     }
 }
 
@@ -184,6 +186,18 @@ mod tests {
         assert_eq!(findings(&rest).len(), 600 - FindingBatch::MAX_FINDINGS);
         let Some(FindingEvent::End(coverage)) = rest.last() else { panic!("an end comes last") };
         assert_eq!(coverage.absence_of(&PartitionKey::from("shop")), Absence::SaysNothing);
+    }
+
+    #[tokio::test]
+    async fn findings_that_name_another_scan_are_left_out() {
+        let of = |path, scan: Option<&str>| {
+            let mut finding = finding(path, Severity::Low);
+            finding.scan = scan.map(Into::into);
+            finding
+        };
+        let all = vec![of("/a", Some("1")), of("/b", Some("2")), of("/c", None)];
+        let events = read(FindingQuery::scan("1"), all).await.unwrap();
+        assert_eq!(findings(&events).len(), 2, "one that names no scan is taken for the scan's");
     }
 
     #[tokio::test]

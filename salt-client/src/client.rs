@@ -49,7 +49,7 @@ impl SaltClient {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let client = SaltClient::builder(Region::Eu, "the token").build()?;
-    /// assert_eq!(client.base_url().as_str(), "https://api.secured-api-eu.com/");
+    /// assert_eq!(client.base_url(), "https://api.secured-api-eu.com/");
     /// # Ok(())
     /// # }
     /// ```
@@ -70,8 +70,8 @@ impl SaltClient {
     }
 
     /// The base URL; its path ends in a slash and does not hold the version.
-    pub fn base_url(&self) -> &url::Url {
-        self.inner.http.base_url()
+    pub fn base_url(&self) -> &str {
+        self.inner.http.base_url().as_str()
     }
 
     /// The region.

@@ -17,7 +17,7 @@ const HTML: &str = "an HTML page came where JSON belongs";
 const HTML_REMEDY: &str = "use the base URL of the API, not of a web site, and see that no login portal or gateway stands before it";
 
 pub(crate) async fn test(client: &SaltClient) -> ConnectionReport {
-    let mut report = ConnectionReport::new(KEY, client.base_url().as_str());
+    let mut report = ConnectionReport::new(KEY, client.base_url());
     for step in client.http().probe().await {
         report.push(step);
     }

@@ -53,14 +53,14 @@ fn to_error(answer: &Answer, region: &str) -> Error {
                 "the token lacks a permission; reading needs the scope perm-viewer, writing perm-executor ({seen})"
             ),
         ),
-        404 => (ErrorKind::NotFound, format!("the service knows no such path or object ({seen})")),
+        404 | 410 => (ErrorKind::NotFound, format!("the service knows no such path or object ({seen})")),
         409 => (ErrorKind::Conflict, format!("the service answered {seen}")),
         429 => (ErrorKind::RateLimited, format!("the service asks for fewer requests ({seen})")),
         300..=399 => {
             (ErrorKind::Unexpected, format!("the service redirects, and no redirect is followed ({seen})"))
         }
         408 | 500..=599 => (ErrorKind::Server, format!("the service answered {seen}")),
-        400 | 405..=499 => (ErrorKind::InvalidRequest, format!("the service answered {seen}")),
+        400 | 405..=409 | 411..=499 => (ErrorKind::InvalidRequest, format!("the service answered {seen}")),
         _ => (ErrorKind::Unexpected, format!("the service answered {seen}")),
     };
     let error = Error::new(kind, message);
@@ -109,6 +109,7 @@ mod tests {
             (405, ErrorKind::InvalidRequest, false),
             (408, ErrorKind::Server, true),
             (409, ErrorKind::Conflict, false),
+            (410, ErrorKind::NotFound, false),
             (422, ErrorKind::InvalidRequest, false),
             (429, ErrorKind::RateLimited, true),
             (500, ErrorKind::Server, true),

@@ -31,4 +31,4 @@ pub use webhook::{Webhook, WebhookEvent};
 pub use write_back::{GapChange, SpeculativeBody, UnverifiedChange, Verification, WriteBack};
 
 pub use appsec_core::{Error, ErrorKind, Result};
-pub use appsec_http::{HttpOptions, RetryPolicy};
+pub use appsec_http::{HttpOptions, Resolver, RetryPolicy};

@@ -63,7 +63,7 @@ impl TenableWasClientBuilder {
     }
 
     fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let read = |name: &str| read(name).filter(|value| !value.is_empty());
+        let read = |name: &str| read(name).filter(|value| !value.trim().is_empty());
         let key = |name: &str| {
             read(name).map(SecretString::from).ok_or_else(|| {
                 Error::new(ErrorKind::Config, format!("the environment variable {name} is not set"))

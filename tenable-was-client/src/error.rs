@@ -68,7 +68,7 @@ fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind 
         (400 | 413 | 414 | 415 | 422, None) => ErrorKind::InvalidRequest,
         (403, None) => ErrorKind::PermissionDenied,
         (404 | 410, None) => ErrorKind::NotFound,
-        (408, None) => ErrorKind::Transport,
+        (408, None) => ErrorKind::Server,
         (409, None) => ErrorKind::Conflict,
         _ => ErrorKind::Unexpected,
     }
@@ -164,8 +164,7 @@ pub(crate) fn id_in(message: &str) -> Option<Uuid> {
 #[cfg(test)]
 mod tests {
     use appsec_core::ErrorKind::{
-        Auth, Conflict, InvalidRequest, NotFound, PermissionDenied, RateLimited, Server, Transport,
-        Unexpected,
+        Auth, Conflict, InvalidRequest, NotFound, PermissionDenied, RateLimited, Server, Unexpected,
     };
 
     use super::*;
@@ -285,7 +284,7 @@ mod tests {
         (503, r#"{"statusCode":503,"error":"Service Unavailable"}"#, Server, None, "Service Unavailable"),
         (502, "<!doctype html><p>bad gateway</p>", Server, None, "HTML page"),
         (302, "", Unexpected, None, "redirects"),
-        (408, "", Transport, None, "without"),
+        (408, "", Server, None, "without"),
         (418, "[]", Unexpected, None, "without"),
         (400, r#"{"reasons":[]}"#, InvalidRequest, None, "without"),
         (400, r#"{"reasons":[3,null,{}],"fields":7}"#, InvalidRequest, None, "without"),

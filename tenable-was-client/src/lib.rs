@@ -27,4 +27,4 @@ pub use launch::{Launch, OnRunning};
 pub use wait::WaitOptions;
 
 pub use appsec_core::{Error, ErrorKind, Result};
-pub use appsec_http::HttpOptions;
+pub use appsec_http::{HttpOptions, Resolver, RetryPolicy};

@@ -150,10 +150,15 @@ impl FakeBuilder {
     ///
     /// # Errors
     /// When the port cannot be bound.
-    pub async fn start(mut self) -> io::Result<FakeTenableWas> {
+    pub async fn start(self) -> io::Result<FakeTenableWas> {
+        let address = self.address;
+        FakeTenableWas::serve(self.into_state(), address).await
+    }
+
+    pub(super) fn into_state(mut self) -> State {
         let default = Timestamp::from_second(DEFAULT_NOW).unwrap_or(Timestamp::UNIX_EPOCH);
         let now = self.now.unwrap_or(default);
         self.tenant.shift(now.as_second().saturating_sub(DEFAULT_NOW));
-        FakeTenableWas::serve(State::new(self.settings, self.tenant, now), self.address).await
+        State::new(self.settings, self.tenant, now)
     }
 }

@@ -203,7 +203,14 @@ impl FakeTenableWas {
         result
     }
 
-    /// Replaces the tenant, and forgets all scans and exports.
+    /// Becomes what the builder says, at the same address. Nothing is scripted or recorded any more.
+    pub fn reset(&self, builder: FakeBuilder) {
+        let mut state = builder.into_state();
+        state.base_url = self.base_url();
+        *self.state() = state;
+    }
+
+    /// Replaces the tenant, and forgets all scans and exports. Its dates are taken as they are.
     pub fn set_tenant(&self, tenant: Tenant) {
         self.state().set_tenant(tenant);
     }

@@ -7,7 +7,7 @@
 //! | `POST /FAKE/answer?status=S&times=N` | answers the next N requests with the status |
 //! | `POST /FAKE/revoke` | takes the credentials no longer |
 //! | `POST /FAKE/recover` | forgets every fault |
-//! | `POST /FAKE/reset` | becomes what it was in the beginning |
+//! | `POST /FAKE/reset` | becomes what it was in the beginning, asked for nothing so far |
 //! | `POST /tenableiowas/advance?seconds=N` | puts its clock forward |
 //!
 //! `FAKE` is `saltsecurity` or `tenableiowas`.
@@ -69,14 +69,8 @@ fn act(fakes: &Fakes, method: &Method, uri: &Uri) -> Result<Value, Refused> {
         }
         ("POST", "recover") if is_salt => salt.recover(),
         ("POST", "recover") => tenable.recover(),
-        ("POST", "reset") if is_salt => {
-            salt.recover();
-            salt.set_tenant(data.salt());
-        }
-        ("POST", "reset") => {
-            tenable.recover();
-            tenable.set_tenant(data.tenable());
-        }
+        ("POST", "reset") if is_salt => salt.reset(data.salt()),
+        ("POST", "reset") => tenable.reset(data.tenable()),
         ("POST", "advance") if !is_salt => {
             let seconds = number(uri, "seconds");
             let seconds = seconds.ok_or((StatusCode::BAD_REQUEST, "seconds is to be a number"))?;

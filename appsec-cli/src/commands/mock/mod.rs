@@ -57,18 +57,19 @@ struct Fakes {
 }
 
 impl Data {
-    fn salt(self) -> salt_client::testing::Tenant {
-        match self {
+    fn salt(self) -> salt_client::testing::FakeBuilder {
+        FakeSalt::builder().with_tenant(match self {
             Self::Demo => salt_client::testing::demo_tenant(),
             Self::Empty => salt_client::testing::Tenant::new(),
-        }
+        })
     }
 
-    fn tenable(self) -> tenable_was_client::testing::Tenant {
-        match self {
+    fn tenable(self) -> tenable_was_client::testing::FakeBuilder {
+        let tenant = match self {
             Self::Demo => tenable_was_client::testing::demo_tenant(),
             Self::Empty => tenable_was_client::testing::Tenant::new(),
-        }
+        };
+        FakeTenableWas::builder().with_tenant(tenant).with_now(Timestamp::now())
     }
 }
 
@@ -77,11 +78,8 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let at = |port| SocketAddr::new(args.listen, port);
     let listening =
         |error: io::Error| Failure::new(Exit::Output, format!("listening on {}: {error}", args.listen));
-    let salt = FakeSalt::builder().with_tenant(args.data.salt()).with_address(at(args.salt_port));
-    let tenable = FakeTenableWas::builder()
-        .with_tenant(args.data.tenable())
-        .with_now(Timestamp::now())
-        .with_address(at(args.tenable_port));
+    let salt = args.data.salt().with_address(at(args.salt_port));
+    let tenable = args.data.tenable().with_address(at(args.tenable_port));
     let fakes = Arc::new(Fakes {
         salt: salt.start().await.map_err(listening)?,
         tenable: tenable.start().await.map_err(listening)?,
