@@ -134,6 +134,7 @@ mod tests {
         assert_eq!(Completeness::of(&silent).reason(), Some("b: an export does not say"));
         let mut gap = complete();
         gap.add_gap(CoverageGap::new(GapKind::Record, "unreadable").with_partition("a"));
+        assert_eq!(Completeness::of(&gap).reason(), Some("a: unreadable"));
         gap.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed"));
         assert_eq!(Completeness::of(&gap).reason(), Some("a: unreadable, and 1 more"));
         assert!(!Completeness::of(&Coverage::new()).is_complete(), "nothing was looked at");
