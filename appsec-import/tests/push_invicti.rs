@@ -95,6 +95,8 @@ async fn in_the_other_form_each_finding_is_an_import_that_does_not_hold_the_rest
     let taken = as_objects.with_unproven_closing();
     let two = invicti(&fake).push(&taken, &list(&["A", "B"]), &complete()).await.unwrap();
     assert_eq!(two.ids.len(), 2);
+    let none = invicti(&fake).push(&taken, &list(&[]), &complete()).await.unwrap();
+    assert!(matches!(none.absent, Absent::Kept(_)) && none.ids.is_empty(), "{none}: nothing was sent");
     let error = invicti(&fake).push(&taken, &ReportFile::held("{}"), &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
 }
@@ -184,5 +186,9 @@ fn a_lines_fields_become_the_scans() {
         (scan.project.as_str(), scan.tool.as_str(), scan.branch.as_str()),
         ("5f6b", "saltsecurity", "dev")
     );
-    assert_eq!(scan.meta_data.as_deref(), Some("cart"));
+    assert_eq!(
+        scan.meta_data.as_deref(),
+        Some("saltsecurity/app:shop/cart"),
+        "no other line is compared with it"
+    );
 }
