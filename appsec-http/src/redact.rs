@@ -30,7 +30,8 @@ pub(crate) struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor that knows these secrets, and the parts of them between `;`, `,`, `=`, `:` and spaces.
+    /// A redactor that knows these secrets, what follows a scheme such as `Bearer` in them, and the parts of them between `;`, `,`, `=`,
+    /// `:` and spaces.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         let mut parts: Vec<&str> = Vec::new();
         for secret in secrets {
@@ -39,6 +40,7 @@ impl Redactor {
                 whole
                     .split([' ', ';', ',', '=', ':'])
                     .chain([whole])
+                    .chain(whole.split_once(' ').map(|(_, after_scheme)| after_scheme))
                     .filter(|part| part.len() >= SHORTEST_PART),
             );
         }
@@ -234,6 +236,13 @@ mod tests {
             redactor.text("unknown canary-two and canary-one, accessKey=canary-one;secretKey=canary-two.");
         assert!(!echoed.contains("canary"), "{echoed}");
         assert!(echoed.starts_with("unknown *** and ***"), "{echoed}");
+    }
+
+    #[test]
+    fn a_credential_is_masked_without_its_scheme_too() {
+        let shown = self::redactor("Bearer the canary").text("the canarys and Bearer the canary");
+        assert!(!shown.contains("canary "), "{shown}");
+        assert_eq!(shown, "***s and ***");
     }
 
     #[test]

@@ -99,12 +99,13 @@ impl Runner {
             }
         };
         let StartedTurn { line, watermark, turn } = *started;
+        let asked = Timestamp::now();
         let result = self.import(&line, watermark, &turn).await;
         let held = match result {
             Ok(import) => {
                 let complete = import.gaps.is_empty();
                 telemetry::turn_ended(line.connection(), if complete { "complete" } else { "partial" });
-                self.store.end_turn(&turn, import.started_at, complete).await?
+                self.store.end_turn(&turn, import.started_at, asked, complete).await?
             }
             Err(error) if error.operation() == Some(STORE) && error.kind() != ErrorKind::Conflict => {
                 return Err(error);

@@ -69,7 +69,10 @@ impl SqlStore {
 
 impl SqlStore {
     pub(super) async fn read_lines(&self) -> Result<Vec<ImportLine>> {
-        let rows = self.rows("SELECT identity FROM line ORDER BY id", args![]).await?;
+        // A dry run leaves its line's row, and nothing else.
+        let text = "SELECT identity FROM line l WHERE EXISTS (SELECT 1 FROM run WHERE line = l.id AND state <> 'dry')
+                    ORDER BY id";
+        let rows = self.rows(text, args![]).await?;
         rows.iter().map(|row| parse(&get::<String>(row, "identity")?, "a line")).collect()
     }
 

@@ -196,10 +196,16 @@ impl SqlStore {
     }
 
     /// Ends a turn whose import gave its verdict. The line is due next after the time at which that began: what became due
-    /// earlier is answered by it, however much that was, and what became due meanwhile is due now.
+    /// earlier is answered by it, however much that was, and what became due meanwhile is due now. The scanner answered after `asked`.
     ///
     /// Gives false, and writes nothing, when the turn is over already.
-    pub(crate) async fn end_turn(&self, turn: &Turn, began: Timestamp, complete: bool) -> Result<bool> {
+    pub(crate) async fn end_turn(
+        &self,
+        turn: &Turn,
+        began: Timestamp,
+        asked: Timestamp,
+        complete: bool,
+    ) -> Result<bool> {
         let now = Timestamp::now();
         let mut tx = self.transaction().await?;
         let Some((line, due, hinted)) = tx.turn(turn).await? else { return Ok(false) };
@@ -213,9 +219,9 @@ impl SqlStore {
             let set = "UPDATE scheduled SET watermark = $2, complete_at = $3 WHERE name = $1";
             tx.run(set, args![turn.name.as_str(), millis(began), millis(now)]).await?;
         }
-        // A success that began before the connection failed proves nothing.
+        // A success whose questions began before the connection failed proves nothing. A run that was gone on with began long before.
         let open = "DELETE FROM connection_state WHERE name = $1 AND closed_to <= $2";
-        tx.run(open, args![line.connection(), millis(began)]).await?;
+        tx.run(open, args![line.connection(), millis(asked)]).await?;
         tx.commit().await?;
         Ok(true)
     }
