@@ -5,6 +5,7 @@ mod support;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::{CANARY, Desk, Fakes, on_line, script, write};
@@ -144,8 +145,11 @@ async fn a_signal_lets_the_line_go_so_that_the_next_run_goes_on() {
     let mut command = desk.command(&on_line("scan", &["--poll", "1"]));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut talk = BufReader::new(child.stderr.take().unwrap()).lines();
-    // It watches the scan from here on.
     assert!(talk.any(|line| line.unwrap().contains("running")));
+    // It watches the scan, which it has kept by then, from the second look on: the first belongs to the start.
+    while fakes.tenable.calls_to(Route::GetScan).len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let status = tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap();
