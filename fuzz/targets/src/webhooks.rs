@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::loopback::{Asked, Loopback};
 use crate::parts;
 
-/// What Salt's webhook is set up with.
-const TOKEN: &str = "canary-7f3a-canary";
+/// What Salt's webhook is set up with. It has capital letters: no text becomes it when a host's name is written small.
+const TOKEN: &str = "canary-7F3A-canary";
 
 /// The specification's own.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
