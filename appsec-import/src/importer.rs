@@ -339,14 +339,15 @@ impl Running<'_> {
         if !resumed {
             self.start_over(&query).await?;
         }
+        let missing_before = !self.run.gaps.is_empty();
         let mut walk = self.walk(&query).await?;
         resumed &= walk.resumed;
         self.note_gaps(&mut walk.coverage, &gaps);
         if walk.resumed {
             let preview = self.importer.store.preview(&self.run, &walk.coverage).await?;
-            // A walk in two halves proves nothing by absence. Where that matters, one in a whole tells what an undisturbed
-            // run would have told.
-            if preview.kept_open_count() > 0 {
+            // A walk in two halves proves nothing by absence, and what the first half missed may be there by now. Where that
+            // matters, one in a whole tells what an undisturbed run would have told.
+            if missing_before || preview.kept_open_count() > 0 {
                 resumed = false;
                 self.start_over(&query).await?;
                 walk = self.walk(&query).await?;

@@ -133,28 +133,31 @@ async fn a_resumed_run_closes_what_an_undisturbed_one_would() {
 }
 
 #[tokio::test]
-async fn what_a_dead_process_missed_is_missing_from_the_run_that_goes_on() {
+async fn what_a_dead_process_missed_is_looked_for_again_by_the_run_that_goes_on() {
     for test in stores().await {
-        let whole = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
-        let mut breaks = Script::vouching(whole.clone(), &["p"]);
-        breaks.fails_after = Some(1);
-        breaks.gaps = vec![CoverageGap::new(GapKind::Record, "a record cannot be read")];
-        let mut breaks_again = Script::vouching(whole.clone(), &["p"]);
-        breaks_again.fails_after = Some(1);
-        let scanner = ScriptedScanner::new([breaks, breaks_again, Script::vouching(whole, &["p"])]);
-        let importer = importer(&scanner, &test.store);
-        for _ in 0..2 {
-            importer.run(&line("x"), &options(0)).await.unwrap_err();
+        let whole =
+            Script::vouching(vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]], &["p"]);
+        let gap = CoverageGap::new(GapKind::Record, "a record cannot be read");
+        let breaks = Script { fails_after: Some(1), gaps: vec![gap.clone()], ..whole.clone() };
+        let mut still = whole.clone();
+        if let Some(end) = &mut still.end {
+            end.add_gap(gap);
         }
-        let import = importer.run(&line("x"), &options(60)).await.unwrap();
-        let gaps: Vec<_> = import.gaps.iter().map(|gap| gap.message.as_str()).collect();
-        assert_eq!(
-            (import.resumed, gaps.as_slice()),
-            (true, &["a record cannot be read"][..]),
-            "{}",
-            test.name
-        );
-        assert!(!import.completeness.is_complete(), "{}", test.name);
+        for (name, last, gaps) in [("mended", whole.clone(), 0), ("still", still, 1)] {
+            // The second process breaks as well, and tells of no gap of its own.
+            let again = Script { fails_after: Some(1), ..whole.clone() };
+            let scanner = ScriptedScanner::new([breaks.clone(), again, whole.clone(), last]);
+            let importer = importer(&scanner, &test.store);
+            for _ in 0..2 {
+                importer.run(&line(name), &options(0)).await.unwrap_err();
+            }
+            let import = importer.run(&line(name), &options(60)).await.unwrap();
+            assert_eq!((import.resumed, import.gaps.len()), (false, gaps), "{} {name}", test.name);
+            assert_eq!(import.completeness.is_complete(), gaps == 0, "{} {name}", test.name);
+            let resumes: Vec<_> =
+                scanner.queries.lock().unwrap().iter().map(|query| query.resume.is_some()).collect();
+            assert_eq!(resumes, [false, true, true, false], "{} {name}", test.name);
+        }
     }
 }
 
