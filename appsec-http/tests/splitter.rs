@@ -22,8 +22,8 @@ type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 /// Splits a document that arrives in pieces of the given lengths, taken in turn for ever. The same must come out where members are noted.
 fn split_in(document: &[u8], at: At, limits: Limits, lengths: &[usize]) -> Split {
     let plain = split_by(Splitter::new(at, limits), document, lengths);
-    let nothing = Arc::new(One(b"nothing".to_vec()));
-    let noting = split_by(Splitter::new(at, limits).with_known_blocks(nothing), document, lengths);
+    let known = Arc::new(One(b"nothing".to_vec()));
+    let noting = split_by(Splitter::new(at, limits).with_known_blocks(known), document, lengths);
     assert_eq!(noting, plain, "{}", String::from_utf8_lossy(document));
     plain
 }

@@ -146,11 +146,11 @@ impl Index {
 /// Which of the known findings a sighting is: the first that has both one of its ids and its fingerprint, else that of its first id that is
 /// known, else the first of its fingerprint. An id may have two, since a rule's new name parts what was one before.
 pub(crate) fn same<'a, T: Copy + Ord + 'a>(
-    by_alias: impl Iterator<Item = &'a [T]> + Clone,
+    mut by_alias: impl Iterator<Item = &'a [T]> + Clone,
     by_fingerprint: &[T],
 ) -> Option<T> {
     let both = by_alias.clone().flatten().filter(|known| by_fingerprint.contains(known)).min();
-    let first = || by_alias.clone().find_map(|known| known.iter().min());
+    let first = || by_alias.find_map(|known| known.iter().min());
     both.or_else(first).or_else(|| by_fingerprint.iter().min()).copied()
 }
 

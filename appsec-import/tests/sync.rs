@@ -96,7 +96,7 @@ impl Bench {
 
     /// The watermarks that were asked from; each query looks back a week beyond.
     fn asked_since(&self) -> Vec<Option<Timestamp>> {
-        let week = Duration::from_secs(7 * 24 * 3600);
+        let week = Duration::from_hours(7 * 24);
         self.queries.lock().unwrap().iter().map(|query| query.seen_since.map(|at| at + week)).collect()
     }
 

@@ -61,14 +61,13 @@ fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind 
     match (status, by_code) {
         (401, _) => ErrorKind::Auth,
         (429, _) => ErrorKind::RateLimited,
-        (500.., _) => ErrorKind::Server,
+        (500.., _) | (408, None) => ErrorKind::Server,
         (400..500, Some(kind)) => kind,
         // A report asked for too early: the request is right, the scan is not there yet.
         (400, None) if message.is_some_and(|text| text.contains("not finalized")) => ErrorKind::Conflict,
         (400 | 413 | 414 | 415 | 422, None) => ErrorKind::InvalidRequest,
         (403, None) => ErrorKind::PermissionDenied,
         (404 | 410, None) => ErrorKind::NotFound,
-        (408, None) => ErrorKind::Server,
         (409, None) => ErrorKind::Conflict,
         _ => ErrorKind::Unexpected,
     }

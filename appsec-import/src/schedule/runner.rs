@@ -86,7 +86,7 @@ pub(super) async fn handle(job: DueLine, runner: Data<Arc<Runner>>) -> Result<()
 
 /// How far a sync looks back beyond the one before: a scanner tells of what it saw when its scan ends, which may take days, and by
 /// its own clock. Findings that come again change nothing.
-const OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+const OVERLAP: Duration = Duration::from_hours(7 * 24);
 
 impl Runner {
     /// Runs a job. An error is one of the store; the queue tries the job again.
