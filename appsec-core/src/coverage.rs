@@ -217,8 +217,7 @@ impl Coverage {
     /// Why the scanner may have more to tell than the answer holds: something is missing, or only a part was asked for. `None` where it
     /// told all.
     pub fn partial_because(&self) -> Option<&str> {
-        let further = (self.further_gaps > 0).then_some("more is missing than could be told apart");
-        self.gaps.first().map(|gap| gap.message.as_str()).or(further).or(self.part.as_deref())
+        self.gaps.first().map(|gap| gap.message.as_str()).or(self.part.as_deref())
     }
 
     /// What the absence of a finding whose last sighting lies in that partition means, with gaps taken into account.
@@ -304,6 +303,18 @@ mod tests {
     #[test]
     fn a_partition_nobody_looked_at_says_nothing() {
         assert_eq!(Coverage::new().absence_of(&key("a")), Absence::SaysNothing);
+    }
+
+    #[test]
+    fn an_answer_is_partial_by_a_gap_or_by_its_question() {
+        let mut coverage = Coverage::new();
+        coverage.says_nothing(key("a"), "the export does not say");
+        assert_eq!(coverage.partial_because(), None, "it told all that it has");
+        coverage.silence_all("filtered by severity");
+        coverage.silence_all("filtered by time");
+        assert_eq!(coverage.partial_because(), Some("filtered by severity"));
+        coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed").with_partition("b"));
+        assert_eq!(coverage.partial_because(), Some("chunk 2 failed"), "wherever it is");
     }
 
     #[test]
