@@ -121,6 +121,19 @@ mod tests {
     }
 
     #[test]
+    fn every_option_with_a_value_that_may_stand_before_the_command_is_known() {
+        use clap::CommandFactory as _;
+        let command = crate::cli::Cli::command();
+        for option in command.get_arguments().filter(|option| option.get_action().takes_values()) {
+            let long = option.get_long().map(|name| format!("--{name}"));
+            let short = option.get_short().map(|letter| format!("-{letter}"));
+            for name in long.into_iter().chain(short) {
+                assert!(BEFORE_THE_COMMAND.contains(&&*name), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn what_means_something_else_in_our_own_commands_is_left_there() {
         for line in
             ["appsec report -p shop -f sarif", "appsec --kdt-compat --store scan push -s x", "appsec -o json"]

@@ -126,7 +126,8 @@ impl Body {
         if together.is_empty() { piece } else { together.freeze() }
     }
 
-    async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
+    /// A piece as it came, for whoever puts them together anyway.
+    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             let Some(open) = &mut self.open else { return Ok(None) };
             let waiting = open.watch.wait();

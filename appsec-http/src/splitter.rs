@@ -288,39 +288,41 @@ impl Splitter {
 
     fn advance(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
         loop {
+            let element = self.read_on()?;
+            if element.is_some() || !self.parts.turn() {
+                return Ok(element);
+            }
+        }
+    }
+
+    /// The next element, as far as the present part goes.
+    fn read_on(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
+        loop {
             self.parts.turn();
-            let starved = match self.state {
-                State::Element => match self.element()? {
-                    Some(element) => {
+            match self.state {
+                State::Element => {
+                    let element = self.element()?;
+                    if element.is_some() {
                         self.state = State::AfterElement;
-                        return Ok(Some(element));
                     }
-                    None => true,
-                },
-                State::Name => match self.value_of_rest()? {
-                    Some(name) => self.name(&name).map(|()| false)?,
-                    None => true,
-                },
-                State::Beside => match self.value_of_rest()? {
-                    Some(value) => {
-                        self.rest.extend_from_slice(&value);
-                        self.state = State::AfterMember;
-                        false
-                    }
-                    None => true,
-                },
+                    return Ok(element);
+                }
+                State::Name => {
+                    let Some(name) = self.value_of_rest()? else { return Ok(None) };
+                    self.name(&name)?;
+                }
+                State::Beside => {
+                    let Some(value) = self.value_of_rest()? else { return Ok(None) };
+                    self.rest.extend_from_slice(&value);
+                    self.state = State::AfterMember;
+                }
                 _ => {
                     let left = self.parts.left();
                     let space = left.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
                     self.parts.skip(space.unwrap_or(left.len()));
-                    match self.parts.left().first() {
-                        Some(&byte) => self.punctuation(byte).map(|()| false)?,
-                        None => true,
-                    }
+                    let Some(&byte) = self.parts.left().first() else { return Ok(None) };
+                    self.punctuation(byte)?;
                 }
-            };
-            if starved && !self.parts.turn() {
-                return Ok(None);
             }
         }
     }

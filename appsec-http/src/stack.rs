@@ -174,7 +174,7 @@ impl Stack {
         let (status, headers) = (incoming.status, incoming.headers.clone());
         let mut body = Body::whole(request.operation(), incoming, &self.options, self.options.max_body_bytes);
         let mut bytes = BytesMut::new();
-        while let Some(chunk) = self.by(deadline, body.next()).await.ok_or_else(|| self.too_late(true))?? {
+        while let Some(chunk) = self.by(deadline, body.piece()).await.ok_or_else(|| self.too_late(true))?? {
             bytes.extend_from_slice(&chunk);
         }
         Ok(self.answer(status, headers, bytes))
@@ -351,7 +351,7 @@ impl Stack {
         let mut body = Body::whole(request.operation(), incoming, &self.options, REFUSAL_BYTES);
         let mut bytes = BytesMut::new();
         // The status says enough: a body that breaks off or never ends is no reason for another error.
-        while let Some(Ok(Some(chunk))) = self.by(deadline, body.next()).await {
+        while let Some(Ok(Some(chunk))) = self.by(deadline, body.piece()).await {
             bytes.extend_from_slice(&chunk);
         }
         let answer = self.answer(status, headers, bytes);

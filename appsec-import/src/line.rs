@@ -107,16 +107,20 @@ impl ImportLine {
 
     /// The identity as a text, the same for equal lines whatever the scan tag.
     pub fn key(&self) -> String {
+        // A JSON list tells an absent part from an empty one, and no separator can be mistaken for a part's own text.
+        serde_json::Value::from(self.parts().map(serde_json::Value::from).to_vec()).to_string()
+    }
+
+    /// What its identity is made of: project, scanner, bind target, branch, meta data and environment.
+    pub(crate) fn parts(&self) -> [Option<&str>; 6] {
         let set = &self.configuration;
-        let parts = [
-            Some(self.project.as_str()),
-            Some(self.scanner.as_str()),
+        [
+            Some(&self.project),
+            Some(&self.scanner),
             Some(set.bind_target.as_str()),
             set.branch.as_deref(),
             set.meta_data.as_deref(),
             set.environment.as_ref().map(Environment::as_str),
-        ];
-        // A JSON list tells an absent part from an empty one, and no separator can be mistaken for a part's own text.
-        serde_json::Value::from(parts.map(serde_json::Value::from).to_vec()).to_string()
+        ]
     }
 }

@@ -106,12 +106,10 @@ impl DojoTest {
     /// scan tag is a tag.
     pub fn of_line(line: &ImportLine) -> Self {
         let set = &line.configuration;
-        let branch = set.branch.as_deref().filter(|branch| !branch.is_empty());
+        let [.., branch, meta_data, environment_word] = line.parts();
+        let branch = branch.filter(|branch| !branch.is_empty());
         let mut title = format!("{} {}", line.scanner, set.bind_target);
-        for (name, word) in [
-            ("environment", set.environment.as_ref().map(Environment::as_str)),
-            ("meta", set.meta_data.as_deref()),
-        ] {
+        for (name, word) in [("environment", environment_word), ("meta", meta_data)] {
             if let Some(word) = word {
                 title = format!("{title}, {name} {word}");
             }

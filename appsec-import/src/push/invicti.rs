@@ -11,7 +11,7 @@ use super::options::PushOptions;
 use super::report_file::{Framed, ReportFile};
 use super::{Absent, Pushed, USER_AGENT, admit, blocking, named, wait};
 use crate::completeness::Completeness;
-use crate::line::{Environment, ImportLine};
+use crate::line::ImportLine;
 
 const IMPORT: &str = "invicti: import vulnerabilities";
 const STATUS: &str = "invicti: look at an event";
@@ -88,12 +88,10 @@ impl InvictiScan {
     /// The scan of an import line in the project with that id, and of no other line: what a scan there has no field for stands in its
     /// meta data. A line without a branch is on `main`.
     pub fn of_line(project: impl Into<String>, line: &ImportLine) -> Self {
-        let set = &line.configuration;
-        let scan = Self::new(project, &line.scanner, set.branch.as_deref().unwrap_or("main"));
-        let environment = set.environment.as_ref().map(Environment::as_str);
-        let parts =
-            [Some(&*line.scanner), Some(set.bind_target.as_str()), environment, set.meta_data.as_deref()];
-        scan.with_meta_data(parts.into_iter().flatten().collect::<Vec<_>>().join("/"))
+        let [_, scanner, target, branch, meta_data, environment] = line.parts();
+        let scan = Self::new(project, &line.scanner, branch.unwrap_or("main"));
+        let parts = [scanner, target, environment, meta_data].into_iter().flatten();
+        scan.with_meta_data(parts.collect::<Vec<_>>().join("/"))
     }
 
     /// Sets the word that separates otherwise equal scans.

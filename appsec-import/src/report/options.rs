@@ -2,7 +2,7 @@
 
 use appsec_core::Timestamp;
 
-use crate::line::{Environment, ImportLine};
+use crate::line::ImportLine;
 use crate::store::EndedRun;
 
 /// The version that GitLab's report states. A server takes only versions whose first two numbers it knows.
@@ -70,15 +70,9 @@ impl ReportOptions {
 
     /// A report of a store's line; project, bind target, branch, meta data and environment are its target.
     pub fn of_line(line: &ImportLine) -> Self {
-        let set = &line.configuration;
-        let parts = [
-            Some(line.project.as_str()),
-            Some(set.bind_target.as_str()),
-            set.branch.as_deref(),
-            set.meta_data.as_deref(),
-            set.environment.as_ref().map(Environment::as_str),
-        ];
-        let target: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        let [project, _, rest @ ..] = line.parts();
+        let parts = [project].into_iter().chain(rest).flatten();
+        let target: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
         Self::new(&line.scanner, target.join("/"))
     }
 

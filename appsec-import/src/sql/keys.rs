@@ -10,7 +10,7 @@ pub(super) fn alias_key(alias: &str) -> String {
     format!("a{alias}")
 }
 
-/// All keys of a finding.
+/// All keys of a finding, that of its fingerprint first.
 pub(super) fn keys_of(fingerprint: Fingerprint, aliases: &[String]) -> impl Iterator<Item = String> {
     std::iter::once(fingerprint_key(fingerprint)).chain(aliases.iter().map(|alias| alias_key(alias)))
 }

@@ -108,22 +108,21 @@ impl Tx {
         sightings: Vec<Sighting>,
         places: &[i64],
     ) -> Result<Vec<Vec<Arg>>> {
-        let wanted: Vec<_> = sightings.iter().flat_map(|s| keys_of(s.fingerprint, &s.aliases)).collect();
-        let known = self.known(run.line, &wanted).await?;
-        let rows = sightings.into_iter().zip(places).map(|(sighting, place)| {
-            let of = |key: &String| known.get(key).map(Vec::as_slice);
-            let same_print = of(&fingerprint_key(sighting.fingerprint)).unwrap_or_default();
-            let aliases: Vec<_> = sighting.aliases.iter().map(|alias| alias_key(alias)).collect();
+        let keys: Vec<Vec<_>> =
+            sightings.iter().map(|s| keys_of(s.fingerprint, &s.aliases).collect()).collect();
+        let known = self.known(run.line, &keys.iter().flatten().collect::<Vec<_>>()).await?;
+        let rows = sightings.into_iter().zip(places).zip(&keys).map(|((sighting, place), keys)| {
+            let mut of_each = keys.iter().map(|key| known.get(key).map(Vec::as_slice).unwrap_or_default());
+            let same_print = of_each.next().unwrap_or_default();
             // The known finding that it is, unless an earlier sighting is; and whether its fingerprint is that of a known one.
-            let (found, taken) =
-                (same(aliases.iter().filter_map(of), same_print), i64::from(!same_print.is_empty()));
+            let (found, taken) = (same(of_each, same_print), i64::from(!same_print.is_empty()));
             Ok(args![run.line, run.number, *place, found, taken, json(&sighting)?])
         });
         rows.collect()
     }
 
     /// The known findings of those keys.
-    async fn known(&mut self, line: i64, keys: &[String]) -> Result<HashMap<String, Vec<i64>>> {
+    async fn known(&mut self, line: i64, keys: &[&String]) -> Result<HashMap<String, Vec<i64>>> {
         let find = "SELECT DISTINCT k.key AS key, k.finding AS finding FROM {words:2} AS wanted
                     {look:finding_key k: k.line = $1 AND k.key = wanted.value}";
         let mut known = HashMap::<_, Vec<_>>::new();
