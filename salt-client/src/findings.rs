@@ -400,11 +400,14 @@ impl Walk {
         let asked = |(host, labels): &(&String, &Vec<String>)| self.scope.contains(host, labels);
         let listed = inventory.hosts.iter().filter(asked).map(|(host, _)| host);
         for host in self.hosts.iter().chain(listed) {
-            match silence {
-                Some(reason) => coverage.says_nothing(partition(host), reason),
-                None if inventory.hosts.contains_key(host) => coverage.means_gone(partition(host)),
-                None => coverage.says_nothing(partition(host), "the inventory does not list the host"),
+            if silence.is_some() || inventory.hosts.contains_key(host) {
+                coverage.means_gone(partition(host));
+            } else {
+                coverage.says_nothing(partition(host), "the inventory does not list the host");
             }
+        }
+        if let Some(reason) = silence {
+            coverage.silence_all(reason);
         }
         for gap in std::mem::take(&mut self.gaps) {
             coverage.add_gap(gap);

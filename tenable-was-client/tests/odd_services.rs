@@ -279,6 +279,37 @@ async fn detections_that_do_not_add_up_are_a_gap() {
 }
 
 #[tokio::test]
+async fn detections_that_become_fewer_while_they_are_listed_are_a_gap() {
+    let mut first = body("vulnerability_search.json");
+    first["items"].as_array_mut().unwrap().truncate(1);
+    for (announced, at_last, gaps) in [
+        (json!(2), json!(1), vec![GapKind::Shifted]),
+        (json!(2), Value::Null, vec![GapKind::Shifted]),
+        (Value::Null, json!(1), vec![GapKind::Shifted]),
+        (json!(1), json!(1), vec![]),
+    ] {
+        let mut last = first.clone();
+        (first["pagination"]["total"], last["pagination"]["total"]) = (announced, at_last);
+        last["items"] = json!([]);
+        let search = format!("/was/v2/scans/{SCAN}/vulnerabilities/search");
+        let server = serve(vec![
+            post("/was/v2/configs/search").respond_with(ok(&body("config_search.json"))),
+            get(format!("/was/v2/scans/{SCAN}")).respond_with(ok(&body("scan_completed.json"))),
+            get(format!("/was/v2/scans/{SCAN}/report")).respond_with(ResponseTemplate::new(404)),
+            get(format!("/was/v2/scans/{SCAN}/notes"))
+                .respond_with(ok(&json!({"pagination": {"total": 0}, "items": []}))),
+            get("/was/v2/plugins/98104".to_owned()).respond_with(ResponseTemplate::new(404)),
+            post(&search).respond_with(ok(&first)).up_to_n_times(1),
+            post(&search).respond_with(ok(&last)),
+        ])
+        .await;
+        let (findings, coverage) = client(&server).collect_findings(FindingQuery::scan(SCAN)).await.unwrap();
+        let kinds: Vec<_> = coverage.gaps().iter().map(|gap| gap.kind.clone()).collect();
+        assert_eq!((findings.len(), kinds), (1, gaps), "{:?}", coverage.gaps());
+    }
+}
+
+#[tokio::test]
 async fn a_scan_whose_targets_are_not_all_listed_has_a_gap() {
     let mut parent = body("scan_parent.json");
     parent["metadata"]["total_children"] = json!(3);

@@ -316,6 +316,20 @@ fn filters() -> Vec<Broken> {
             }
             at_end(scanner.findings(query), |coverage| *coverage = sure(coverage, |_| true))
         }),
+        breaks("findings/filter-silences", "does not say that a filter left something out").findings(
+            |scanner, query| {
+                if !is_filtered(&query) {
+                    return scanner.findings(query);
+                }
+                at_end(scanner.findings(query), |coverage| {
+                    let mut silent = Coverage::new();
+                    for (partition, _) in coverage.partitions() {
+                        silent.says_nothing(partition.clone(), "filtered");
+                    }
+                    *coverage = silent;
+                })
+            },
+        ),
     ]
 }
 

@@ -355,12 +355,13 @@ impl Walk {
         let listed = seen.len() as u64 + unreadable;
         // A list that shrinks while it is read moves what follows past the next page, and adds up all the same.
         let message = match (announced.flatten(), total) {
-            (Some(first), Some(last)) if first == last && last == listed => None,
             (Some(first), Some(last)) if first != last => {
                 Some(format!("{first} detections were announced at first and {last} in the end"))
             }
-            (_, Some(last)) => Some(format!("{last} detections are announced and {listed} were listed")),
-            (_, None) => Some("the service does not say how many detections there are".to_owned()),
+            (Some(_), Some(last)) => {
+                (last != listed).then(|| format!("{last} detections are announced and {listed} were listed"))
+            }
+            _ => Some("the service does not say how many detections there are".to_owned()),
         };
         if let Some(message) = message {
             self.gap(GapKind::Shifted, &common.partition, &message);

@@ -151,6 +151,9 @@ pub(super) async fn filter_silences(bench: &Bench<'_>) -> Seen {
             if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::MeansGone) {
                 return failed(format!("{} by {name}: absence means gone in {gone}", scope.name));
             }
+            ensure(coverage.partial_because().is_some(), || {
+                format!("{} by {name}: the coverage does not say that only a part was asked for", scope.name)
+            })?;
             count += 1;
         }
     }
