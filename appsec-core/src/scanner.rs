@@ -195,8 +195,8 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// * An unknown target, alone or beside a known one, is an error or a gap, never silence. `[findings/unknown-target]`
     /// * A scope that the capabilities lack is `Unsupported`, and nothing is sent. `[findings/unsupported-scope]`
     /// * A filter lets through exactly what [`FindingQuery::admits`], unknown words among it. `[findings/filter]`
-    /// * A filtered query closes nothing: absence says nothing in its coverage, which says by [`Coverage::silence_all`] that only a part was
-    ///   asked for. `[findings/filter-silences]`
+    /// * A filtered query closes nothing: absence says nothing in its coverage, which says by
+    ///   [`silence_all`](crate::Coverage::silence_all) that only a part was asked for. `[findings/filter-silences]`
     /// * From the resume point of any batch, stored as JSON and given to another handle, the rest comes. What came before may come
     ///   again; nothing is lost. `[findings/resume]`
     /// * A resumed stream closes nothing. `[findings/resume-silences]`
