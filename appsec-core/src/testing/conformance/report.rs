@@ -74,13 +74,30 @@ impl ConformanceReport {
         self.outcomes.iter().filter(move |outcome| outcome.verdict == verdict).map(|outcome| outcome.id)
     }
 
-    /// For the last line of a test: does nothing when no check failed. Look at [`ConformanceReport::ids`] for what was skipped.
+    /// For the last lines of a test: does nothing when no check failed. What was skipped is
+    /// [`assert_skipped`](Self::assert_skipped)'s to say.
     ///
     /// # Panics
     /// With the whole table, when a check failed.
     #[track_caller]
     pub fn assert_passed(&self) {
         assert!(self.ids(Verdict::Failed).next().is_none(), "the scanner breaks its contract\n{self}");
+    }
+
+    /// For the last lines of a test: does nothing when these checks were skipped, in any order, and no others. A fixture that can
+    /// do less than it did skips more, and would pass all the same.
+    ///
+    /// # Panics
+    /// With what was skipped beyond these, and what was not.
+    #[track_caller]
+    pub fn assert_skipped(&self, expected: &[&str]) {
+        let beyond: Vec<_> = self.ids(Verdict::Skipped).filter(|id| !expected.contains(id)).collect();
+        let tried: Vec<_> =
+            expected.iter().filter(|id| !self.ids(Verdict::Skipped).any(|skipped| skipped == **id)).collect();
+        assert!(
+            beyond.is_empty() && tried.is_empty(),
+            "skipped beyond what was expected: {beyond:?}; expected to be skipped, but not: {tried:?}\n{self}"
+        );
     }
 }
 
