@@ -40,12 +40,14 @@ pub struct Element<'a> {
     pub bytes: Bytes,
     /// Where its members stand, as far as that was noted; see [`Splitter::members`].
     pub members: &'a [Member],
+    /// Knows the client's credentials: a service may put them into an answer.
+    redactor: Option<&'a Redactor>,
 }
 
 impl Element<'_> {
     /// An element of which no members were noted.
     pub fn new(index: u64, bytes: impl Into<Bytes>) -> Self {
-        Self { index, bytes: bytes.into(), members: &[] }
+        Self { index, bytes: bytes.into(), members: &[], redactor: None }
     }
 
     /// The element decoded.
@@ -53,7 +55,8 @@ impl Element<'_> {
     /// # Errors
     /// `Decode`, with the path, which begins with the element's index.
     pub fn json<T: DeserializeOwned>(&self, operation: &'static str) -> Result<T> {
-        from_json(&self.bytes, Some(self.index), &Redactor::default())
+        let redactor = self.redactor.cloned().unwrap_or_default();
+        from_json(&self.bytes, Some(self.index), &redactor)
             .map_err(|undecodable| undecodable.error.with_operation(operation))
     }
 }
@@ -70,7 +73,7 @@ impl fmt::Debug for Element<'_> {
 
 /// The elements of an array in an answer.
 ///
-/// * Lazy: nothing is sent before the first element is asked for, and nothing is read ahead.
+/// * Lazy: nothing is sent before the first element is asked for, and no more is read than what has arrived, 64 KiB of it at most.
 /// * Complete: the end is the array's own end and the body's. An answer that merely stops is an error.
 /// * Each element once: an answer that breaks off is asked for again within the retry rules, and what was delivered is
 ///   passed over while its digest agrees. Where it does not, the answer has changed, and the stream ends in an error.
@@ -124,8 +127,8 @@ impl ElementStream {
         }
     }
 
-    /// Steps over objects that are known, and notes where each element's members stand. Elements, errors and everything else stay the
-    /// same.
+    /// Steps over objects that are known, and notes where each element's members stand. Elements stay the same,
+    /// and so do errors but for their place.
     pub fn with_known_blocks(mut self, known: Arc<dyn KnownBlocks>) -> Self {
         self.known = Some(known);
         self
@@ -146,7 +149,8 @@ impl ElementStream {
             State::Reading(reading) => reading.splitter.members(),
             _ => &[],
         };
-        Some(Ok(Element { index: self.delivered - 1, bytes, members }))
+        let redactor = Some(&self.stack.redactor);
+        Some(Ok(Element { index: self.delivered - 1, bytes, members, redactor }))
     }
 
     /// The next element's bytes; it is the last one delivered then.
@@ -233,7 +237,7 @@ impl ElementStream {
         let Failure { mut error, fate, unclear } = failure;
         error = error.with_status(reading.body.status());
         if let (ErrorKind::Decode, Some(begin)) = (error.kind(), &reading.begin) {
-            error = error.with_body_excerpt(self.stack.redactor.excerpt(begin));
+            error = error.with_body_excerpt(self.stack.redactor.excerpt_of_part(begin));
         }
         let failure = Failure { error, fate, unclear };
         let wait = self.stack.after(failure, &self.request, &mut reading.tries, None)?;

@@ -63,21 +63,35 @@ impl Redactor {
 
     /// The beginning of a body, at most 1 KiB.
     pub(crate) fn excerpt(&self, body: &[u8]) -> String {
-        let window = body.get(..WINDOW_BYTES).unwrap_or(body);
-        let text = String::from_utf8_lossy(window);
-        let mut text = text.as_ref();
-        if window.len() < body.len() {
-            // A secret that the window cuts in two is not recognised: drop the last word.
-            text = text.get(..text.rfind(|c: char| !is_word(c)).unwrap_or(0)).unwrap_or_default();
-        }
-        let masked = self.text(text);
-        let shown = cut(&masked, EXCERPT_BYTES);
-        if shown.len() < masked.len() || window.len() < body.len() {
-            format!("{}…", cut(shown, EXCERPT_BYTES - '…'.len_utf8()))
-        } else {
-            masked
+        match body.get(..WINDOW_BYTES) {
+            Some(window) if window.len() < body.len() => self.excerpt_of_part(window),
+            _ => self.shown(&String::from_utf8_lossy(body), true),
         }
     }
+
+    /// The same of a body of which only a part is at hand.
+    pub(crate) fn excerpt_of_part(&self, part: &[u8]) -> String {
+        let window = part.get(..WINDOW_BYTES).unwrap_or(part);
+        self.shown(&String::from_utf8_lossy(whole_words(window)), false)
+    }
+
+    fn shown(&self, text: &str, whole: bool) -> String {
+        let masked = self.text(text);
+        let shown = cut(&masked, EXCERPT_BYTES);
+        if shown.len() == masked.len() && whole {
+            return masked;
+        }
+        format!("{}…", cut(shown, EXCERPT_BYTES - '…'.len_utf8()))
+    }
+}
+
+/// What arrived of a text that was cut off, without its last word: a secret that is cut in two is not recognised.
+pub(crate) fn whole_words(text: &[u8]) -> &[u8] {
+    let ends_a_word = |byte: &u8| {
+        byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b',' | b';' | b'&')
+    };
+    let end = text.iter().rposition(ends_a_word).map_or(0, |at| at + 1);
+    text.get(..end).unwrap_or_default()
 }
 
 impl fmt::Debug for Redactor {

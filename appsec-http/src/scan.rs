@@ -146,6 +146,9 @@ fn special(word: u64) -> u64 {
 /// Quotes are looked for and not backslashes, since long texts have many escapes and few quotes. A quote is escaped by
 /// an odd number of backslashes before it.
 fn text_end(text: &[u8], escaped: bool) -> Result<usize, bool> {
+    if text.is_empty() {
+        return Err(escaped);
+    }
     // Before this place nothing can escape what follows.
     let mut begin = usize::from(escaped);
     if let Some(end) = text.get(begin..).and_then(plain_end) {

@@ -3,7 +3,8 @@
 //! The splitter is strict about what it looks at and leaves the rest to the decoder of the elements. It proves that
 //! the array and the object around it are well formed down to the elements' borders: commas, colons, brackets that
 //! match, strings that end, nothing after the end. It does not look into an element beyond its brackets and strings;
-//! whoever takes an element decodes it. Both together accept exactly what a decoder of the whole document accepts.
+//! whoever takes an element decodes it. Both together accept exactly what a decoder of the whole document accepts, but for
+//! how deep it may be nested.
 //!
 //! ```
 //! use appsec_http::At;
@@ -241,7 +242,8 @@ impl Splitter {
 
     /// The members of the element that [`next_element`](Self::next_element) gave last, in their order. None without
     /// [`with_known_blocks`](Self::with_known_blocks), and none where anything about the element is out of the ordinary: it is no object,
-    /// is empty or wrong, has more than 64 members, or has escapes in their names.
+    /// is empty, its brackets or strings are wrong, has more than 64 members or levels close to the limit, or has escapes in their names.
+    /// Whether what stands in them is JSON is for the decoder to say.
     pub fn members(&self) -> &[Member] {
         &self.members
     }

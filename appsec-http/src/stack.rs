@@ -23,7 +23,7 @@ use crate::figures;
 use crate::gate::Gate;
 use crate::options::HttpOptions;
 use crate::pace::Pace;
-use crate::redact::Redactor;
+use crate::redact::{Redactor, whole_words};
 use crate::request::Request;
 use crate::retry::{Failure, Fate, Next, Tries};
 use crate::retry_after;
@@ -351,8 +351,15 @@ impl Stack {
         let mut body = Body::whole(request.operation(), incoming, &self.options, REFUSAL_BYTES);
         let mut bytes = BytesMut::new();
         // The status says enough: a body that breaks off or never ends is no reason for another error.
-        while let Some(Ok(Some(chunk))) = self.by(deadline, body.piece()).await {
-            bytes.extend_from_slice(&chunk);
+        loop {
+            match self.by(deadline, body.piece()).await {
+                Some(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
+                Some(Ok(None)) => break,
+                Some(Err(_)) | None => {
+                    bytes.truncate(whole_words(&bytes).len());
+                    break;
+                }
+            }
         }
         let answer = self.answer(status, headers, bytes);
         let fate = Fate::of_status(status);

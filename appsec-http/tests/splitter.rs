@@ -21,19 +21,29 @@ type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 
 /// Splits a document that arrives in pieces of the given lengths, taken in turn for ever. The same must come out where members are noted.
 fn split_in(document: &[u8], at: At, limits: Limits, lengths: &[usize]) -> Split {
-    let plain = split_by(Splitter::new(at, limits), document, lengths);
-    let known = Arc::new(One(b"nothing".to_vec()));
-    let noting = split_by(Splitter::new(at, limits).with_known_blocks(known), document, lengths);
-    assert_eq!(noting, plain, "{}", String::from_utf8_lossy(document));
+    let plain = split_by(Splitter::new(at, limits), document, lengths, false);
+    for asks_twice in [false, true] {
+        let known = Arc::new(One(b"nothing".to_vec()));
+        let noting =
+            split_by(Splitter::new(at, limits).with_known_blocks(known), document, lengths, asks_twice);
+        assert_eq!(noting, plain, "{}", String::from_utf8_lossy(document));
+        let again = split_by(Splitter::new(at, limits), document, lengths, asks_twice);
+        assert_eq!(again, plain, "{}", String::from_utf8_lossy(document));
+    }
     plain
 }
 
-fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize]) -> Split {
+fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize], asks_twice: bool) -> Split {
     let mut elements = Vec::new();
     let mut left = document;
     let mut lengths = lengths.iter().cycle();
     while !left.is_empty() {
         let (piece, rest) = left.split_at((*lengths.next().unwrap()).clamp(1, left.len()));
+        // Whoever gives up waiting asks again although nothing came.
+        if asks_twice {
+            splitter.feed(Bytes::new());
+            assert_eq!(splitter.next_element().map_err(|error| (error.kind(), error.offset()))?, None);
+        }
         splitter.feed(Bytes::copy_from_slice(piece));
         while let Some(element) = splitter.next_element().map_err(|error| (error.kind(), error.offset()))? {
             let valid = |bytes: &[u8]| serde_json::from_slice::<Box<RawValue>>(bytes).is_ok();
@@ -194,6 +204,11 @@ fn a_chunk_fed_before_the_last_was_used_up_is_not_lost() {
     }
     assert_eq!(elements, ["1", "2", "3"]);
     assert_eq!(splitter.finish().unwrap().map(|rest| rest.get().to_owned()), None);
+}
+
+#[test]
+fn an_escape_is_remembered_by_who_asks_while_nothing_comes() {
+    assert_eq!(split_in(br#"["a\"b"]"#, At::Root, Limits::new(), &[4]).unwrap().0, [r#""a\"b""#]);
 }
 
 #[test]

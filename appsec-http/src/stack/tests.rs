@@ -363,7 +363,7 @@ async fn a_refusal_with_a_body_that_never_ends_still_ends() {
     let script = Script::new(|_| reply(404, "").pieces(&["x"; 50]).slowly(secs(20)));
     let error = script.client(HttpOptions::new()).send(&get()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidRequest, Some(404)));
-    let endless: fn(usize) -> Reply = |_| reply(404, "").pieces(&["0123456789abcdef"; 900].repeat(10));
+    let endless: fn(usize) -> Reply = |_| reply(404, "").pieces(&["0123456789 abcdef"; 900].repeat(10));
     let error = Script::new(endless).client(HttpOptions::new()).send(&get()).await.unwrap_err();
     assert!(error.body_excerpt().unwrap().len() <= 1024);
 }

@@ -92,7 +92,8 @@ mod tests {
         }
 
         fn decode(&self, decoder: &mut Decoder) -> Result<ExportFinding> {
-            let element = Element { index: 0, bytes: self.bytes.clone(), members: &self.members };
+            let mut element = Element::new(0, self.bytes.clone());
+            element.members = &self.members;
             decoder.decode(&element, "t")
         }
 
