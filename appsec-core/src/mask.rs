@@ -34,7 +34,7 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     masked
 }
 
-/// Masks every string of a JSON value, and whole values whose key is named like a secret.
+/// Masks every string of a JSON value, and each string and number, at any depth, whose key is named like a secret.
 pub fn mask_json(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -45,14 +45,20 @@ pub fn mask_json(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(mask_json),
         Value::Object(map) => {
             for (key, value) in map {
-                if value.is_string() && SECRET_NAME.is_match(key) {
-                    *value = Value::String("[masked:token]".to_owned());
-                } else {
-                    mask_json(value);
-                }
+                if SECRET_NAME.is_match(key) { hide(value) } else { mask_json(value) }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Puts a mark in place of each string and number; what is `null`, `true` or `false` tells no secret.
+fn hide(value: &mut Value) {
+    match value {
+        Value::String(_) | Value::Number(_) => *value = Value::String("[masked:token]".to_owned()),
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Object(map) => map.values_mut().for_each(hide),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -104,9 +110,9 @@ static RULES: LazyLock<[Rule; 9]> = LazyLock::new(|| {
         (
             format!(r#"(?-u:\b)((?i-u:{SECRET_WORDS}))(\\?["']?\s*[=:]\s*\\?["']?)([^\s&"'\\;,<>}})]+)"#),
             |c| {
-                // A header rule may have been here before.
-                let word = if c[3].starts_with("[masked:") { &c[3] } else { "[masked:token]" };
-                format!("{}{}{word}", &c[1], &c[2])
+                // Another rule may have been here before; what it left of the value is no less secret.
+                let mark = c[3].find(']').filter(|_| c[3].starts_with("[masked:")).and_then(|end| c[3].get(..=end));
+                format!("{}{}{}", &c[1], &c[2], mark.unwrap_or("[masked:token]"))
             },
         ),
         (r"(?-u:\b)[0-9](?:[ -]?[0-9]){12,18}(?-u:\b)".to_owned(), |c| {
@@ -165,6 +171,7 @@ mod tests {
             ("sent bearer abcdefgh12345", "sent bearer [masked:token]"),
             ("jwt eyJhbGciOi.eyJzdWIi.c2ln here", "jwt [masked:token] here"),
             ("/cb?access_token=s3cr3t&page=2", "/cb?access_token=[masked:token]&page=2"),
+            ("token=eyJhbGciOi.eyJzdWIi.c2ln:hunter2-x end", "token=[masked:token] end"),
             (r#"{"password": "hunter2", "page": 2}"#, r#"{"password": "[masked:token]", "page": 2}"#),
             (r#"{\"api_key\":\"k-123\"}"#, r#"{\"api_key\":\"[masked:token]\"}"#),
             ("https://jo:pw@example.com/x", "https://[masked:userinfo]@example.com/x"),
@@ -202,12 +209,14 @@ mod tests {
     fn json_is_masked_by_key_and_by_content() {
         let mut value = serde_json::json!({
             "password": "hunter2", "count": 3, "note": ["from jo@example.com"], "nested": {"sid": "1"},
+            "api_key": 12_345, "secret": [{"value": "abc", "set": true}, null],
         });
         mask_json(&mut value);
         assert_eq!(
             value,
             serde_json::json!({
                 "password": "[masked:token]", "count": 3, "note": ["from [masked:email]"], "nested": {"sid": "[masked:token]"},
+                "api_key": "[masked:token]", "secret": [{"value": "[masked:token]", "set": true}, null],
             })
         );
     }

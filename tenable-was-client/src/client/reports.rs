@@ -161,14 +161,7 @@ impl ReportFindings {
         let rest = self.elements.rest().ok_or_else(|| {
             Error::new(ErrorKind::Unexpected, "the report was not read to its end").with_operation(OPERATION)
         })?;
-        serde_json::from_str(rest.get()).map_err(|cause| {
-            // The decoder's words are not kept as a source: they quote values of the answer.
-            Error::new(
-                ErrorKind::Decode,
-                format!("what stands beside the findings is not understood: {cause}"),
-            )
-            .with_operation(OPERATION)
-        })
+        ScanReport::of_rest(rest.get(), OPERATION)
     }
 }
 

@@ -198,12 +198,7 @@ impl<'a, R: Read> Pieces<'a, R> {
 }
 
 fn beside(rest: Option<&RawValue>) -> Result<ScanReport> {
-    let rest = rest.map(RawValue::get).unwrap_or_default();
-    serde_json::from_str(rest).map_err(|cause| {
-        // The decoder's words are not kept as a source: they quote values of the file.
-        Error::new(ErrorKind::Decode, format!("what stands beside the findings is not understood: {cause}"))
-            .with_operation(OPERATION)
-    })
+    ScanReport::of_rest(rest.map(RawValue::get).unwrap_or_default(), OPERATION)
 }
 
 /// What the findings have in common, as it would be read from the scan itself.

@@ -190,7 +190,8 @@ impl Walk {
             return Ok(());
         }
         match self.silence(config, config_name.as_deref(), &problems).await? {
-            Some(reason) => self.output.coverage.says_nothing(partition, reason),
+            // A remark may quote the target's URL.
+            Some(reason) => self.output.coverage.says_nothing(partition, mask(&reason)),
             None => self.output.coverage.means_gone(partition),
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The JSON report of a scan.
 
-use appsec_core::{Severity, Spelled};
+use appsec_core::{Error, ErrorKind, Result, Severity, Spelled, mask};
 use serde_json::Value;
 
 use super::configs::UserTemplateRef;
@@ -217,3 +217,18 @@ impl ReportConfig {
         serde_json::from_value(self.settings.clone()?).ok()
     }
 }
+
+impl ScanReport {
+    /// What was left of a report when its findings were taken out.
+    pub(crate) fn of_rest(rest: &str, operation: &'static str) -> Result<Self> {
+        serde_json::from_str(rest).map_err(|cause| {
+            // The decoder quotes values of the report, of any length: its error is not kept as a source.
+            let cause: String = mask(&cause.to_string()).chars().take(MAX_CAUSE).collect();
+            let message = format!("what stands beside the findings is not understood: {cause}");
+            Error::new(ErrorKind::Decode, message).with_operation(operation)
+        })
+    }
+}
+
+/// How much is told of why a report is not understood, in characters.
+const MAX_CAUSE: usize = 200;
