@@ -215,6 +215,26 @@ mod tests {
     }
 
     #[test]
+    fn a_walk_that_starts_over_reads_from_the_start_and_nothing_again() {
+        let mut cursor = Cursor::default();
+        cursor.take(page(&["a", "b"], Some(2)));
+        cursor.start_over();
+        assert_eq!(cursor.place(), &Place::default());
+        assert_eq!(ids(&cursor.take(page(&["b", "c"], Some(2)))), ["b", "c"]);
+        cursor.take(page(&["c"], Some(2)));
+        assert_eq!(cursor.offset(), 2, "the page after is asked for without the record before it");
+        cursor.start_over();
+        cursor.take(page(&["b", "c"], Some(2)));
+        assert_eq!(cursor.offset(), 1);
+    }
+
+    #[test]
+    fn a_stored_place_at_the_start_has_nothing_before_it() {
+        let place = Place { offset: 0, last: Some(Mark::Id("a".into())) };
+        assert_eq!(Cursor::at(place).offset(), 0);
+    }
+
+    #[test]
     fn a_record_without_an_id_is_known_by_its_content() {
         let mark = |record| Mark::of(&record);
         assert_eq!(mark(json!({"host": "a"})), mark(json!({"host": "a"})));
@@ -222,6 +242,7 @@ mod tests {
         assert!(!mark(json!("text")).is_id());
         assert!(!mark(json!({"postureGapId": "N/A"})).is_id());
         assert_eq!(mark(json!({"postureGapId": 7})), Mark::Id("7".into()));
+        assert!(mark(json!({"postureGapId": 7})).is_id());
     }
 
     #[test]

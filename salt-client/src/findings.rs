@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use appsec_core::{
     Batcher, BoxStream, Coverage, CoverageGap, Error, ErrorKind, Finding, FindingBatch, FindingEvent,
-    FindingQuery, FindingScope, GapKind, Progress, Result, ResumePoint,
+    FindingQuery, FindingScope, FindingStatus, GapKind, Progress, Result, ResumePoint,
 };
 use appsec_http::{MAX_PAGES, Request};
 use futures_util::{StreamExt, stream};
@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::client::SaltClient;
 use crate::cursor::{Cursor, Mark, Place, Step};
 use crate::inventory::Inventory;
-use crate::map::{Identity, Mapper, host_key, partition};
+use crate::map::{self, Identity, Mapper, host_key, partition};
 use crate::model::{GapStatus, PostureGap, kind_of, present};
 use crate::request::{GapsQuery, LIST_GAPS};
 use crate::scanner::KEY;
@@ -66,6 +66,8 @@ struct Sighting {
     page: u32,
     /// Its finding was delivered: what was unreadable or not wanted may come in another form yet.
     delivered: bool,
+    /// It was delivered as fixed. What is open when it is seen again comes again: the more open word counts.
+    fixed: bool,
 }
 
 /// One import's walk over the gaps.
@@ -300,13 +302,15 @@ impl Walk {
         let read = !step.records.is_empty();
         for (index, (record, mark)) in step.records.into_iter().zip(marks).enumerate() {
             let offset = step.offset.saturating_add(index as u64);
-            let known = self.seen.get(&mark).is_some_and(|seen| seen.delivered);
+            let before_this = self.seen.get(&mark).copied().filter(|seen| seen.delivered);
             let path = format!("{list}[{}]", step.index + index);
-            let finding = self.finding(record, known, &path, offset);
-            self.seen.insert(
-                mark.clone(),
-                Sighting { page: self.page, delivered: known || matches!(finding, Ok(Some(_))) },
-            );
+            let finding = self.finding(record, before_this, &path, offset);
+            let fixed = match &finding {
+                Ok(Some(finding)) => finding.status == Some(FindingStatus::Fixed),
+                _ => before_this.is_some_and(|seen| seen.fixed),
+            };
+            let delivered = before_this.is_some() || matches!(finding, Ok(Some(_)));
+            self.seen.insert(mark.clone(), Sighting { page: self.page, delivered, fixed });
             match finding {
                 Ok(Some(finding)) => {
                     if batch.is_full_for(&finding) {
@@ -341,7 +345,7 @@ impl Walk {
     fn finding(
         &mut self,
         record: Value,
-        known: bool,
+        known: Option<Sighting>,
         path: &str,
         offset: u64,
     ) -> Result<Option<Finding>, CoverageGap> {
@@ -374,7 +378,8 @@ impl Walk {
             return Err(gap.with_partition(partition(&key)));
         };
         self.hosts.insert(key);
-        if known {
+        let fixed = gap.status.as_ref().is_some_and(|word| map::status(word) == FindingStatus::Fixed);
+        if known.is_some_and(|known| fixed || !known.fixed) {
             return Ok(None);
         }
         let finding = self.mapper.finding(&gap, Identity { id, host, labels: &labels }, raw);

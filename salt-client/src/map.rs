@@ -167,7 +167,7 @@ fn severity(word: &Spelled<GapSeverity>) -> Severity {
     }
 }
 
-fn status(word: &Spelled<GapStatus>) -> FindingStatus {
+pub(crate) fn status(word: &Spelled<GapStatus>) -> FindingStatus {
     match word.value() {
         GapStatus::Open => FindingStatus::Open,
         GapStatus::InProcess => FindingStatus::InProgress,

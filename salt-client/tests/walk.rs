@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use appsec_core::{Absence, DastApiScanner, ErrorKind, FindingEvent, FindingQuery, GapKind};
+use appsec_core::{Absence, DastApiScanner, ErrorKind, FindingEvent, FindingQuery, FindingStatus, GapKind};
 use appsec_http::testing::{Fault, FaultProxy};
 use futures_util::{StreamExt, TryStreamExt};
 use salt_client::testing::{Answer, EndOffset, FakeSalt, Route, Tenant, When, gap, host};
@@ -158,6 +158,27 @@ async fn a_list_that_moves_once_is_read_once_more_and_delivered_once() {
             fake.calls_to(Route::ListGaps).iter().filter(|call| call.query("offset") == Some("0")).count();
         assert_eq!(starts, 2);
     }
+}
+
+#[tokio::test]
+async fn a_gap_that_opens_again_while_the_list_moves_comes_again() {
+    let mut tenant = one_host(20);
+    for number in [0, 1] {
+        tenant.gaps[number]["status"] = json!("Resolved");
+    }
+    let (fake, client) = serve(FakeSalt::builder(), tenant, 5).await;
+    fake.edit_after(Route::ListGaps, 2, |tenant| {
+        tenant.gaps[0]["status"] = json!("Open");
+        tenant.gaps.insert(0, gap("new", "a.example"));
+    });
+    let import = import(&client, FindingQuery::all()).await.unwrap();
+    let statuses = |id: &str| -> Vec<_> {
+        let of_it = import.findings().filter(|finding| finding.aliases.iter().any(|alias| alias == id));
+        of_it.map(|finding| finding.status.clone().unwrap()).collect()
+    };
+    assert_eq!(statuses("g000"), [FindingStatus::Fixed, FindingStatus::Open]);
+    assert_eq!(statuses("g001"), [FindingStatus::Fixed]);
+    assert_eq!(import.ids().len(), 22);
 }
 
 #[tokio::test]

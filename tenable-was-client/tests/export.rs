@@ -293,6 +293,29 @@ async fn a_target_of_several_urls_has_the_findings_of_all_of_them_by_both_ways_t
 }
 
 #[tokio::test]
+async fn a_target_whose_newest_scan_names_not_all_assets_is_looked_for_in_earlier_scans_or_a_gap() {
+    for earlier in [true, false] {
+        let scans =
+            [earlier.then(|| FakeScan::completed(days_ago(3))), Some(FakeScan::completed(days_ago(1)))];
+        let targets = [target("a.example.com", 2), target("b.example.com", 3)];
+        let rows = json!({"pagination": {"total": 2, "offset": 0, "limit": 200}, "items": [
+            {"target": {"asset_id": targets[0].asset_id, "target_url": "https://a.example.com/"}},
+            {"target": {"asset_id": null, "target_url": "https://b.example.com/"}},
+        ]});
+        let [a, b] = targets;
+        let config =
+            FakeConfig::new("shop").with_target(a).with_target(b).with_scans(scans.into_iter().flatten());
+        let id = BindTargetId::of("config", &config.id);
+        let (fake, client) = start(FakeTenableWas::builder().with_config(config)).await;
+        fake.script(Route::SearchByTargets, When::Next(1), Answer::Json(200, rows));
+        let (findings, coverage) = client.collect_findings(FindingQuery::target(id)).await.unwrap();
+        assert_eq!(findings.len(), if earlier { 5 } else { 2 });
+        let gaps = if earlier { vec![] } else { vec![GapKind::NeverScanned] };
+        assert_eq!(kinds(&coverage), gaps, "{:?}", coverage.gaps());
+    }
+}
+
+#[tokio::test]
 async fn an_asset_of_two_configurations_names_both_and_the_whole_tenant_where_asked_for() {
     let nightly = FakeConfig::new("nightly").with_target(target("a.example.com", 1));
     let weekly = FakeConfig::new("weekly").with_target(FakeTarget::new("https://a.example.com/"));
@@ -321,6 +344,17 @@ async fn a_chunk_that_is_not_ready_or_breaks_or_is_put_off_comes_all_the_same_an
         assert_eq!((findings.len(), places(&findings).len()), (120, 120), "{name}");
         assert!(coverage.is_complete(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_not_ready_any_more_after_half_of_it_comes_once() {
+    let (fake, client) = start(tenant(1, 1_000)).await;
+    fake.script(Route::GetChunk, When::Next(1), Answer::TruncatedJson);
+    fake.script(Route::GetChunk, When::After(1), Answer::Json(400, json!({})));
+    let (findings, coverage) = client.collect_findings(FindingQuery::all()).await.unwrap();
+    assert_eq!((findings.len(), places(&findings).len()), (1_000, 1_000));
+    assert!(coverage.is_complete());
+    assert_eq!(fake.calls_to(Route::GetChunk).len(), 3);
 }
 
 #[tokio::test]

@@ -83,6 +83,12 @@ impl<R: Reader> Fetcher<R> {
         self.waiting.push_back((chunk, not_before));
     }
 
+    /// Puts a chunk in line again, of which so many records were taken.
+    pub(crate) fn push_again(&mut self, chunk: ChunkId, not_before: Instant, taken: u64) {
+        self.skip.insert(chunk, taken);
+        self.push(chunk, not_before);
+    }
+
     /// True when nothing is in line and nothing under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.tasks.is_empty() && self.ended.is_empty() && self.receiver.is_empty()

@@ -205,6 +205,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_delivered_before_is_not_offered_again() {
+        let mut ledger = Ledger::with_delivered(chunks([1]));
+        let offered = status(json!({"status": "PROCESSING", "chunks_available": [1, 2]}));
+        assert_eq!(ledger.observe(&offered), chunks([2]));
+    }
+
+    #[test]
     fn a_finished_export_that_adds_up_has_no_gap() {
         let mut ledger = Ledger::default();
         let end = status(json!({"status": "FINISHED", "chunks_available": [1, 3], "total_chunks": 2}));

@@ -66,18 +66,21 @@ impl Assets {
     async fn add(&mut self, client: &TenableWasClient, config: &ConfigSummary, named: bool) -> Result<()> {
         let id = BindTargetId::from(config.config_id);
         let Some(last) = &config.last_scan else {
-            self.never_scanned(config, named, "was never scanned");
+            self.never_scanned(config, named, "was never scanned, so nothing is known of it");
             return Ok(());
         };
-        let mut found = of_scan(client, config, last).await?;
-        if found.is_empty() {
+        let mut found = Found::of_scan(client, config, last).await?;
+        if !found.whole {
             // The newest scan may only just have been asked for.
-            found = of_earlier_scans(client, config, last).await?;
+            found.add_earlier_scans(client, config, last).await?;
         }
-        if found.is_empty() {
-            self.never_scanned(config, named, "has no scanned target so far");
+        if found.assets.is_empty() {
+            self.never_scanned(config, named, "has no scanned target so far, so nothing is known of it");
+        } else if !found.whole {
+            let what = format!("has {} targets without an asset, of which nothing is known", found.without);
+            self.never_scanned(config, named, &what);
         }
-        for asset in found {
+        for asset in found.assets {
             let targets = self.targets.entry(asset).or_default();
             if !targets.contains(&id) {
                 targets.push(id.clone());
@@ -91,11 +94,8 @@ impl Assets {
         if named {
             let name = config.name.as_deref().unwrap_or("without a name");
             self.gaps.push(
-                CoverageGap::new(
-                    GapKind::NeverScanned,
-                    format!("configuration {name:?} {why}, so nothing is known of it"),
-                )
-                .with_partition(BindTargetId::from(config.config_id).as_str()),
+                CoverageGap::new(GapKind::NeverScanned, format!("configuration {name:?} {why}"))
+                    .with_partition(BindTargetId::from(config.config_id).as_str()),
             );
         }
     }
@@ -122,30 +122,59 @@ impl Assets {
     }
 }
 
-/// The assets of one scan: its own, or those of its children.
-async fn of_scan(client: &TenableWasClient, config: &ConfigSummary, scan: &Scan) -> Result<Vec<AssetId>> {
-    if let Some(asset) = scan.asset_id {
-        return Ok(vec![asset]);
-    }
-    let mut scan = scan.clone();
-    scan.config_id = scan.config_id.or(Some(config.config_id));
-    Ok(children(client, &scan).await?.into_iter().filter_map(|child| child.asset).collect())
+/// The assets that scans of a configuration examined.
+#[derive(Debug, Default)]
+struct Found {
+    assets: Vec<AssetId>,
+    /// The targets of the newest scan that name no asset, or are not listed.
+    without: u64,
+    /// All targets of one scan are among them.
+    whole: bool,
 }
 
-/// The assets of the newest scan before the last that has any.
-async fn of_earlier_scans(
-    client: &TenableWasClient,
-    config: &ConfigSummary,
-    last: &Scan,
-) -> Result<Vec<AssetId>> {
-    let mut pages = client.scans_of_config(config.config_id, Filter::everything());
-    while let Some(page) = pages.try_next().await? {
-        for scan in page.iter().filter(|scan| scan.scan_id != last.scan_id && scan.parent_id.is_none()) {
-            let found = of_scan(client, config, scan).await?;
-            if !found.is_empty() {
-                return Ok(found);
+impl Found {
+    /// The assets of one scan: its own, or those of its children.
+    async fn of_scan(client: &TenableWasClient, config: &ConfigSummary, scan: &Scan) -> Result<Self> {
+        if let Some(asset) = scan.asset_id {
+            return Ok(Self { assets: vec![asset], without: 0, whole: true });
+        }
+        let mut scan = scan.clone();
+        scan.config_id = scan.config_id.or(Some(config.config_id));
+        let expected = scan.metadata.as_ref().and_then(|metadata| metadata.total_children);
+        let children = children(client, &scan).await?;
+        let targets = expected.unwrap_or_default().max(children.len() as u64);
+        let assets: Vec<_> = children.into_iter().filter_map(|child| child.asset).collect();
+        let without = targets.saturating_sub(assets.len() as u64);
+        Ok(Self { whole: without == 0 && !assets.is_empty(), assets, without })
+    }
+
+    /// Adds those of the scans before the last, up to one that has all of its own, or a few of which none has.
+    async fn add_earlier_scans(
+        &mut self,
+        client: &TenableWasClient,
+        config: &ConfigSummary,
+        last: &Scan,
+    ) -> Result<()> {
+        let mut pages = client.scans_of_config(config.config_id, Filter::everything());
+        let mut partly = usize::from(!self.assets.is_empty());
+        while let Some(page) = pages.try_next().await? {
+            for scan in page.iter().filter(|scan| scan.scan_id != last.scan_id && scan.parent_id.is_none()) {
+                let earlier = Self::of_scan(client, config, scan).await?;
+                partly += usize::from(!earlier.assets.is_empty());
+                self.whole = earlier.whole;
+                for asset in earlier.assets {
+                    if !self.assets.contains(&asset) {
+                        self.assets.push(asset);
+                    }
+                }
+                if self.whole || partly > MAX_PARTLY {
+                    return Ok(());
+                }
             }
         }
+        Ok(())
     }
-    Ok(Vec::new())
 }
+
+/// How many scans are looked at that do not name the assets of all their targets.
+const MAX_PARTLY: usize = 5;

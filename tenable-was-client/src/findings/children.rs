@@ -101,16 +101,11 @@ pub(crate) async fn children(client: &TenableWasClient, scan: &Scan) -> Result<V
 
 /// The scans of a configuration that name the scan as their parent.
 async fn by_parent(client: &TenableWasClient, config: ConfigId, parent: &Scan) -> Result<Vec<Child>> {
-    let born = parent.created_at.as_ref().and_then(Moment::at);
     let mut pages = client.scans_of_config(config, Filter::everything());
     let mut found = Vec::new();
     while let Some(page) = pages.try_next().await? {
+        // To the last page: the order is one that the service may refuse, and a date one that it may leave out.
         found.extend(page.iter().filter(|scan| scan.parent_id == Some(parent.scan_id)).map(Child::of_scan));
-        // Newest first: no child is older than its parent.
-        let older = |scan: &Scan| scan.created_at.as_ref().and_then(Moment::at) < born;
-        if born.is_some() && page.iter().any(older) {
-            break;
-        }
     }
     Ok(found)
 }

@@ -169,7 +169,10 @@ async fn walk(
                     job.delivered(chunk);
                 }
                 Event::Failed(chunk, error) => match chunk_failed(client, &job, &mut not_ready, chunk, error)? {
-                    Retry::At(time) => fetcher.push(chunk, time),
+                    Retry::At(time) => {
+                        let taken = state.begun.get(&chunk.0).copied().unwrap_or_default();
+                        fetcher.push_again(chunk, time, taken);
+                    }
                     Retry::Never(lost) => job.lost(chunk, lost),
                 },
             },
