@@ -155,7 +155,10 @@ impl Coverage {
         self.set(partition, Absence::SaysNothing, Some(reason.into()));
     }
 
-    fn set(&mut self, key: PartitionKey, absence: Absence, reason: Option<String>) {
+    fn set(&mut self, key: PartitionKey, mut absence: Absence, mut reason: Option<String>) {
+        if let (Absence::MeansGone, Some(part)) = (absence, &self.part) {
+            (absence, reason) = (Absence::SaysNothing, Some(part.clone()));
+        }
         match self.partitions.entry(key) {
             // The weaker statement stands: two routes to one partition must both vouch for it.
             Entry::Occupied(known) if known.get().absence == Absence::SaysNothing => {}
@@ -166,7 +169,8 @@ impl Coverage {
         }
     }
 
-    /// States that only a part was asked for, as by a filtered query, so that silence proves nothing anywhere. The first reason is kept.
+    /// States that only a part was asked for, as by a filtered query, so that silence proves nothing anywhere, whatever is stated
+    /// before or after. The first reason is kept.
     pub fn silence_all(&mut self, reason: &str) {
         self.part.get_or_insert_with(|| reason.to_owned());
         for known in self.partitions.values_mut().filter(|known| known.absence == Absence::MeansGone) {
@@ -315,6 +319,17 @@ mod tests {
         assert_eq!(coverage.partial_because(), Some("filtered by severity"));
         coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed").with_partition("b"));
         assert_eq!(coverage.partial_because(), Some("chunk 2 failed"), "wherever it is");
+    }
+
+    #[test]
+    fn what_is_vouched_for_later_is_silent_where_only_a_part_was_asked_for() {
+        let mut coverage = Coverage::new();
+        coverage.silence_all("filtered by severity");
+        coverage.means_gone(key("a"));
+        coverage.says_nothing(key("b"), "not examined");
+        assert_eq!(coverage.silence_of(&key("a")), Some("filtered by severity"));
+        assert_eq!(coverage.silence_of(&key("b")), Some("not examined"));
+        assert!(coverage.partitions().all(|(_, known)| known.absence == Absence::SaysNothing));
     }
 
     #[test]

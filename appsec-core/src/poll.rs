@@ -23,7 +23,7 @@ use crate::scanner::DastApiScanner;
 ///
 /// A failed poll is not a failed scan: network faults, server faults and rate limits are ridden out, as many in a row as
 /// [`Watch::tolerate`] says. `NotFound` is ridden out in the same way until the scan has been seen once, since a service may
-/// not show a scan at once. A status this version does not know is not an end.
+/// not show a scan at once; after that, three in a row say that it is gone. A status this version does not know is not an end.
 ///
 /// ```no_run
 /// # async fn run(scanner: &dyn appsec_core::DastApiScanner, id: appsec_core::ScanId) -> appsec_core::Result<()> {
@@ -121,6 +121,9 @@ impl<'a, S: DastApiScanner + ?Sized> IntoFuture for Watch<'a, S> {
     }
 }
 
+/// A scan that was seen is gone after so many polls in a row that say so.
+const GONE_AFTER: u32 = 3;
+
 struct Polling<'a, S: ?Sized> {
     watch: Watch<'a, S>,
     started: Instant,
@@ -177,7 +180,8 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
     fn rides_out(&self, error: &Error) -> bool {
         let passing = match error.kind() {
             ErrorKind::Transport | ErrorKind::Server | ErrorKind::RateLimited => true,
-            ErrorKind::NotFound => self.last.is_none(),
+            // It may not be listed yet; and once it was, a gateway may say so that knows of nothing.
+            ErrorKind::NotFound => self.last.is_none() || self.failures < GONE_AFTER,
             _ => false,
         };
         passing && self.failures <= self.watch.tolerate

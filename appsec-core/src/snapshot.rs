@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::finding::{Finding, FindingStatus};
 use crate::fingerprint::Fingerprint;
 use crate::query::{Batcher, FindingBatch, FindingEvent, FindingQuery, FindingScope, Progress, ResumePoint};
+use crate::scan::ScanId;
 
 /// The stream of findings of a scanner whose answer fits in memory.
 ///
@@ -71,6 +72,13 @@ fn events(
     mut findings: Vec<Finding>,
     mut coverage: Coverage,
 ) -> Result<Vec<FindingEvent>> {
+    if let FindingScope::Scan(scan) = &query.scope {
+        for finding in findings.iter().filter(|finding| is_of_another_scan(scan, finding)) {
+            // It is there, and this answer does not hold it.
+            let reason = "a later scan saw some of what this one may have seen";
+            coverage.says_nothing(finding.partition.clone(), reason);
+        }
+    }
     findings.retain(|finding| in_scope(&query.scope, finding) && query.admits(finding));
     // Occurrences of one finding stand together, the one that asks most attention first.
     let openness = |finding: &Finding| FindingStatus::openness(finding.status.as_ref());
@@ -120,9 +128,13 @@ fn events(
 fn in_scope(scope: &FindingScope, finding: &Finding) -> bool {
     match scope {
         FindingScope::Targets(targets) => finding.targets.iter().any(|target| targets.contains(target)),
-        FindingScope::Scan(scan) => finding.scan.as_ref().is_none_or(|of| of == scan),
+        FindingScope::Scan(scan) => !is_of_another_scan(scan, finding),
         FindingScope::All => true,
     }
+}
+
+fn is_of_another_scan(scan: &ScanId, finding: &Finding) -> bool {
+    finding.scan.as_ref().is_some_and(|of| of != scan)
 }
 
 #[cfg(test)]
@@ -198,6 +210,13 @@ mod tests {
         let all = vec![of("/a", Some("1")), of("/b", Some("2")), of("/c", None)];
         let events = read(FindingQuery::scan("1"), all).await.unwrap();
         assert_eq!(findings(&events).len(), 2, "one that names no scan is taken for the scan's");
+        let Some(FindingEvent::End(coverage)) = events.last() else { panic!("an end comes last") };
+        let shop = PartitionKey::from("shop");
+        assert_eq!(
+            coverage.absence_of(&shop),
+            Absence::SaysNothing,
+            "what another scan saw last is not gone"
+        );
     }
 
     #[tokio::test]

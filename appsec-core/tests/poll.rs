@@ -231,7 +231,10 @@ async fn a_scan_that_is_not_visible_yet_is_waited_for_and_one_that_vanishes_is_n
 
     let scanner = Script::new(&[running, missing]);
     assert_eq!(scanner.watch(&id()).await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(scanner.looks(), 2, "it was there before");
+    assert_eq!(scanner.looks(), 4, "it was there before, and three in a row say that it is gone");
+
+    let scanner = Script::new(&[running, missing, missing, running, missing, completed]);
+    assert!(scanner.watch(&id()).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
