@@ -115,7 +115,11 @@ pub(crate) async fn run(
             let counts = GateCounts::of_line(&store, line).await.map_err(Failure::store)?;
             Some(gate.judge(&counts, import.missing()))
         }
-        _ => None,
+        Some(_) => {
+            output::note("a dry run leaves nothing behind, so the gate is not judged");
+            None
+        }
+        None => None,
     };
     let failed = scan.as_ref().is_some_and(|scan| scan.is_ended() && scan.status != ScanStatus::Completed);
     let broken = gate.as_ref().is_some_and(|gate| !gate.breaches.is_empty());

@@ -241,7 +241,7 @@ async fn the_demo_tells_its_story() {
         "53 kept open unseen",
         "the gate cannot be judged",
         "[exit code 7: partial]",
-        "not seen, kept open, open",
+        "not closed, open",
         "53 closed",
         "closed by this run",
         "shop.sarif",

@@ -61,7 +61,7 @@ impl Completeness {
     pub(crate) fn of_import(coverage: &Coverage, summary: &Summary) -> Self {
         match summary.kept_open.first() {
             Some(kept) if Self::of(coverage).is_complete() => Self::unproven(format!(
-                "{} findings stay open unseen; {}: {}",
+                "{} findings stay open unproven; {}: {}",
                 summary.kept_open_count(),
                 kept.partition,
                 kept.reason
@@ -152,7 +152,7 @@ mod tests {
         assert!(Completeness::of_import(&complete(), &Summary::default()).is_complete());
         assert_eq!(
             Completeness::of_import(&complete(), &summary).to_string(),
-            "not complete: 3 findings stay open unseen; c: it was not looked at"
+            "not complete: 3 findings stay open unproven; c: it was not looked at"
         );
     }
 

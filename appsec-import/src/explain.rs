@@ -113,7 +113,7 @@ fn words(change: Change) -> &'static str {
         Change::Recurrent => "seen again",
         Change::Reopened => "back",
         Change::Closed => "closed by this run",
-        Change::KeptOpen => "not seen, kept open",
+        Change::KeptOpen => "not closed",
         Change::Unchanged => "nothing changed",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use appsec_core::{Result, Severity};
+use appsec_core::{Coverage, Result, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::empty::EmptyReason;
@@ -311,10 +311,15 @@ impl Import {
 impl EndedRun {
     /// What the run did not see, a sentence each, as [`Import::missing`] tells it.
     pub fn missing(&self) -> Vec<String> {
-        let mut missing: Vec<_> = self.coverage.gaps().iter().map(ToString::to_string).collect();
-        if missing.is_empty() && self.coverage.partitions().len() == 0 {
-            missing.push(EmptyReason::NothingLookedAt.to_string());
-        }
-        missing
+        missing_from(&self.coverage)
     }
+}
+
+/// What a walk did not see, a sentence each.
+pub(crate) fn missing_from(coverage: &Coverage) -> Vec<String> {
+    let mut missing: Vec<_> = coverage.gaps().iter().map(ToString::to_string).collect();
+    if missing.is_empty() && coverage.partitions().len() == 0 {
+        missing.push(EmptyReason::NothingLookedAt.to_string());
+    }
+    missing
 }

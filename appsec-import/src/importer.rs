@@ -11,6 +11,7 @@ use appsec_core::{
 };
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use tracing::Instrument as _;
 
 use crate::completeness::Completeness;
@@ -22,6 +23,10 @@ use crate::summary::Summary;
 
 /// How often a list that changes under way is read from its beginning before the run gives up.
 const MAX_RESTARTS: u32 = 3;
+
+/// For how long after a run began another process may go on with it. Later it begins anew: what the first half saw is too old to be
+/// told beside the second.
+const MAX_AGE: Duration = Duration::from_hours(6);
 
 /// How one run is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,8 +190,8 @@ impl fmt::Display for Import {
 /// Imports the findings of a scanner, whatever its kind, into a store.
 ///
 /// A run that ends in an error has closed nothing and opened nothing, and tells nobody but of a scanner that cannot be read
-/// (`connection.failed`). What it staged stays, and the next run of the line goes on from there; the end is the same as if nothing had
-/// happened. A process that was taken for dead and wakes up
+/// (`connection.failed`). What it staged stays, and the next run of the line goes on from there, within six hours; the end is the same as
+/// if nothing had happened. A process that was taken for dead and wakes up
 /// finds its run taken, and writes nothing.
 #[derive(Debug, Clone)]
 pub struct Importer {
@@ -219,7 +224,7 @@ impl Importer {
     }
 
     /// Makes one run of the line, or as much of it as there is time for: when `stop` ends first, the run is let go, and the next one
-    /// goes on from there at once.
+    /// goes on from there at once. A scan that is just being launched is kept first, and a verdict that is being given is given.
     ///
     /// # Errors
     /// Those of [`run`](Self::run); `Deadline` when it was stopped.
@@ -260,7 +265,20 @@ impl Importer {
         };
         let run = self.store.begin(line, &claim).await?;
         tracing::Span::current().record("run", run.number);
-        let mut running = Running { importer: self, line, options, run: run.clone(), received: 0 };
+        let undivided = Arc::new(Mutex::new(()));
+        let stop = async {
+            stop.await;
+            let _done = undivided.lock().await;
+        };
+        let mut running = Running {
+            importer: self,
+            line,
+            options,
+            run: run.clone(),
+            at: claim.at,
+            received: 0,
+            undivided: Arc::clone(&undivided),
+        };
         let result = tokio::select! {
             result = running.import() => result,
             () = stop => {
@@ -323,7 +341,11 @@ struct Running<'a> {
     line: &'a ImportLine,
     options: &'a ImportOptions,
     run: Run,
+    /// When this process counts as having begun.
+    at: Timestamp,
     received: u64,
+    /// Held while something is done that no stop may divide: a scan is launched and its id kept, or the verdict is given and told.
+    undivided: Arc<Mutex<()>>,
 }
 
 /// A walk that proved its end.
@@ -335,7 +357,9 @@ struct Walk {
 impl Running<'_> {
     async fn import(&mut self) -> Result<Import, Failure> {
         let (query, gaps) = self.prepare().await?;
-        let mut resumed = self.run.resume.is_some() && self.run.query.as_ref() == Some(&query);
+        let age = Duration::try_from(self.at.duration_since(self.run.started_at)).unwrap_or_default();
+        let mut resumed =
+            self.run.resume.is_some() && self.run.query.as_ref() == Some(&query) && age <= MAX_AGE;
         if !resumed {
             self.start_over(&query).await?;
         }
@@ -358,6 +382,7 @@ impl Running<'_> {
         let summary = if self.options.dry_run {
             store.preview(&self.run, coverage).await?
         } else {
+            let _undivided = self.undivided.lock().await;
             store.conclude(&self.run, coverage, &self.options.subscriptions).await?
         };
         let nothing = self.received == 0 && !resumed;
@@ -411,6 +436,7 @@ impl Running<'_> {
     async fn scan(&mut self, request: &ScanRequest) -> Result<Option<CoverageGap>, Failure> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         if self.run.scan.is_none() {
+            let _undivided = self.undivided.lock().await;
             let scan = self.alive(scanner.start_scan(request)).await?.into_scan();
             store.keep_scan(&self.run, Some(&scan.id)).await?;
             self.run.scan = Some(scan.id);

@@ -119,7 +119,9 @@ pub(crate) fn seen(known: Option<&KnownFinding>, sighting: &Sighting, coverage: 
 /// The verdict on a known finding that the scanner calls fixed. Its word counts whatever the coverage, for the occurrences that it told
 /// of: one that was known and is not among them may be among what is missing.
 fn fixed(known: &KnownFinding, sighting: &Sighting, coverage: &Coverage) -> Judgement {
-    let told_of_all = known.aliases.iter().all(|alias| sighting.aliases.contains(alias));
+    // Where no id is known, nobody knows how many occurrences there are.
+    let told_of_all =
+        !known.aliases.is_empty() && known.aliases.iter().all(|alias| sighting.aliases.contains(alias));
     match coverage.partial_because().filter(|_| !told_of_all) {
         None => Judgement::new(State::Closed, Change::Closed).because("the scanner says that it is fixed"),
         Some(missing) => {
@@ -128,6 +130,11 @@ fn fixed(known: &KnownFinding, sighting: &Sighting, coverage: &Coverage) -> Judg
                 .because(format!("one occurrence is fixed, and nothing was told of another: {missing}"))
         }
     }
+}
+
+/// True where a sighting is of some occurrences of a finding, which are fixed, and the finding is not: nothing of it is news.
+pub(crate) fn is_of_a_part(seen: Option<&FindingStatus>, judged: State) -> bool {
+    seen == Some(&FindingStatus::Fixed) && judged != State::Closed
 }
 
 /// The state by the scanner's word. A route that has no word for it does not overwrite what is known.

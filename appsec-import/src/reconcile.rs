@@ -184,6 +184,9 @@ pub(crate) fn seen_again(
     taken: bool,
 ) -> Outcome {
     let judgement = judge::seen(Some(&known), &sighting, coverage);
+    if judge::is_of_a_part(sighting.status.as_ref(), judgement.state) {
+        return outcome(known, judgement);
+    }
     let closed_at = judge::closed_at(Some(&known), &judgement, sighting.fixed_at, now);
     let mut finding = known;
     // A rule that was renamed gives a new fingerprint, unless that is another finding's.
@@ -197,10 +200,7 @@ pub(crate) fn seen_again(
     }
     finding.state = judgement.state;
     finding.severity = sighting.severity;
-    // Of a finding that is not fixed in all its occurrences the word before stands.
-    if judgement.state == State::Closed || sighting.status != Some(FindingStatus::Fixed) {
-        finding.status = sighting.status.or(finding.status);
-    }
+    finding.status = sighting.status.or(finding.status);
     finding.partition = sighting.partition;
     (finding.title, finding.place) = (sighting.title, sighting.place);
     finding.first_seen = earliest(sighting.first_seen, Some(finding.first_seen)).unwrap_or(now);

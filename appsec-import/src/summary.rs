@@ -134,7 +134,7 @@ impl Tally {
     }
 }
 
-/// One line of counts, and one for each place where findings stay open unseen.
+/// One line of counts, and one for each place where findings stay open unproven.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

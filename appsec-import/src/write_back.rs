@@ -285,7 +285,8 @@ async fn write_word(
         match scanner.set_finding_status(&status).await {
             Ok(()) => known = true,
             Err(error) if error.kind() == ErrorKind::NotFound => unknown = Some(error),
-            Err(error) => return Err(error),
+            // Another id of the finding has the word already.
+            Err(error) => return Err(if known { error.with_outcome_unknown(true) } else { error }),
         }
     }
     match unknown {

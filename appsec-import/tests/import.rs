@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{
-    BindTarget, Capabilities, Coverage, CoverageGap, ErrorKind, FindingBatch, FindingQuery, FindingStatus,
-    GapKind, ResumePoint, Severity,
+    BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage, CoverageGap,
+    DastApiScanner, ErrorKind, FindingBatch, FindingEvent, FindingQuery, FindingStatus, GapKind, Result,
+    ResumePoint, Scan, ScanId, ScanRequest, ScannerInfo, Severity, StartedScan, async_trait,
 };
 use appsec_import::{
     Change, Claim, EmptyReason, ImportLine, ImportOptions, Importer, Outbox, ScanConfiguration, SqlStore,
     State, Store, Subscription,
 };
+use tokio::sync::Notify;
 
 use support::{Script, ScriptedScanner, all, at, finding, line, stores};
 
@@ -199,6 +201,21 @@ async fn an_expired_resume_point_starts_over() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_left_long_ago_begins_anew() {
+    for test in stores().await {
+        for (name, later, resumed) in [("soon", 6 * 3_600, true), ("late", 6 * 3_600 + 1, false)] {
+            let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
+            let whole = Script::vouching(batches, &["p"]);
+            let scanner = ScriptedScanner::new([Script { fails_after: Some(1), ..whole.clone() }, whole]);
+            let importer = importer(&scanner, &test.store);
+            importer.run(&line(name), &options(0)).await.unwrap_err();
+            let import = importer.run(&line(name), &options(later)).await.unwrap();
+            assert_eq!((import.resumed, import.summary.new), (resumed, 2), "{} {name}", test.name);
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_question_does_not_go_on_with_what_was_staged() {
     for test in stores().await {
         let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
@@ -312,7 +329,7 @@ async fn a_finding_is_explained_run_by_run() {
         assert_eq!(changes, expected, "{}", test.name);
         let text = explanation.to_string();
         assert!(
-            text.contains("run 4 at 2026-09-21T14:16:20Z: not seen, kept open, open: it was not looked at"),
+            text.contains("run 4 at 2026-09-21T14:16:20Z: not closed, open: it was not looked at"),
             "{text}"
         );
         assert!(text.ends_with("now open"), "{text}");
@@ -391,6 +408,56 @@ async fn a_scan_is_started_watched_and_read() {
         let named = ImportLine::new("x", "memory", ScanConfiguration::new("Shop"));
         let import = importer.run(&named, &scan).await.unwrap();
         assert_eq!((import.summary.new, import.scan), (1, None), "{}", test.name);
+    }
+}
+
+/// Answers a launch late: the scan runs already, and nobody knows its id.
+#[derive(Debug)]
+struct LateAnswer {
+    scanner: MemoryScanner,
+    launched: Notify,
+}
+
+#[async_trait]
+impl DastApiScanner for LateAnswer {
+    fn info(&self) -> &ScannerInfo {
+        self.scanner.info()
+    }
+
+    async fn test_connection(&self) -> ConnectionReport {
+        self.scanner.test_connection().await
+    }
+
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+        self.scanner.bind_targets(query)
+    }
+
+    fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
+        self.scanner.findings(query)
+    }
+
+    async fn start_scan(&self, request: &ScanRequest) -> Result<StartedScan> {
+        let started = self.scanner.start_scan(request).await;
+        self.launched.notify_one();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        started
+    }
+
+    async fn scan(&self, id: &ScanId) -> Result<Scan> {
+        self.scanner.scan(id).await
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_while_its_scan_is_launched_keeps_the_scan() {
+    for test in stores().await {
+        let scanner = MemoryScanner::new().with_target(BindTarget::new("app:shop", "Shop"));
+        let late = Arc::new(LateAnswer { scanner, launched: Notify::new() });
+        let importer = Importer::new(Arc::clone(&late) as _, Arc::new(test.store.clone()));
+        let error = importer.run_until(&line("x"), &options(0).with_scan(), late.launched.notified()).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Deadline, "{}", test.name);
+        let run = test.store.begin(&line("x"), &Claim::new(at(60))).await.unwrap();
+        assert!(run.scan.is_some(), "{}", test.name);
     }
 }
 

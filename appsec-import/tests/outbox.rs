@@ -135,6 +135,16 @@ fn a_run_with_a_gap_is_partial_and_says_what_stays_open_and_why() {
 }
 
 #[test]
+fn a_run_that_looked_at_nothing_is_partial_and_says_so() {
+    let events = events(&[], &[], &Coverage::new());
+    let [Event { data: EventData::ImportPartial(ended), .. }] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+    assert_eq!(ended.gaps, 0);
+    assert!(ended.gap_messages[0].contains("looked at nothing"), "{:?}", ended.gap_messages);
+}
+
+#[test]
 fn many_findings_are_many_events_of_a_bounded_size_and_none_is_lost() {
     let long = "x".repeat(5000);
     let many: Vec<_> = (0..250).map(|number| finding(&format!("/{number}/{long}"))).collect();

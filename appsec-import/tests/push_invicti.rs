@@ -2,6 +2,7 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use appsec_core::testing::MemoryScanner;
@@ -9,8 +10,8 @@ use appsec_core::{Coverage, ErrorKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::testing::{FakeInvicti, Reply, Route, When};
 use appsec_import::{
-    Absent, Completeness, ImportLine, Invicti, InvictiForm, InvictiScan, InvictiWriter, PushOptions,
-    ReportFile, ScanConfiguration,
+    Absent, Completeness, Environment, ImportLine, Invicti, InvictiForm, InvictiScan, InvictiWriter,
+    PushOptions, ReportFile, ScanConfiguration,
 };
 use serde_json::json;
 
@@ -188,7 +189,18 @@ fn a_lines_fields_become_the_scans() {
     );
     assert_eq!(
         scan.meta_data.as_deref(),
-        Some("saltsecurity/app:shop/cart"),
+        Some("shop/saltsecurity/app:shop//cart"),
         "no other line is compared with it"
     );
+    let of = |project: &str, set: ScanConfiguration| {
+        InvictiScan::of_line("5f6b", &ImportLine::new(project, "saltsecurity", set)).meta_data
+    };
+    let set = || ScanConfiguration::new("app:shop");
+    let different = [
+        of("shop", set()),
+        of("billing", set()),
+        of("shop", set().with_environment(Environment::Production)),
+        of("shop", set().with_meta_data("production")),
+    ];
+    assert_eq!(different.iter().collect::<BTreeSet<_>>().len(), 4, "{different:?}");
 }

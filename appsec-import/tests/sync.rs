@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use appsec_core::{
-    BindTargetId, CoverageGap, DastApiScanner, Error, ErrorKind, FindingQuery, GapKind, Result, Severity,
-    Timestamp,
+    BindTargetId, Coverage, CoverageGap, DastApiScanner, Error, ErrorKind, FindingQuery, GapKind, Result,
+    Severity, Timestamp,
 };
 use appsec_import::{
     ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, Store,
@@ -134,6 +134,20 @@ async fn an_import_asks_for_everything_every_time() {
         bench.run().await;
         assert_eq!(bench.asked_since(), [None, None]);
         assert_eq!(all(&bench.test.store, &line(RunKind::Import).line).await.len(), 2);
+        bench.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_looked_at_nothing_saw_nothing() {
+    for test in stores().await {
+        let nothing = Script { end: Some(Coverage::new()), ..Script::default() };
+        let bench = Bench::start(test, vec![nothing, walk()], &[line(RunKind::Sync)]).await;
+        bench.run().await;
+        assert_eq!(bench.entry().await.complete_at, None, "{}", bench.test.name);
+        bench.run().await;
+        assert!(bench.entry().await.complete_at.is_some(), "{}", bench.test.name);
+        assert_eq!(bench.asked_since(), [None, None], "{}", bench.test.name);
         bench.end().await;
     }
 }

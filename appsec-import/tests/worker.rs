@@ -364,3 +364,41 @@ async fn a_worker_that_is_told_to_stop_before_it_has_begun_ends() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_waits_for_a_place_is_not_lost() {
+    let waits = |bench: Bench| async move {
+        let lines = ["one", "two"].map(|name| {
+            let line = ImportLine::new(name, name, ScanConfiguration::new("app:0"));
+            ScheduledLine::new(name, line, Schedule::cron("@yearly", "UTC").unwrap())
+        });
+        bench.apply(&lines, "2026-01-01T00:00:00Z").await;
+        for line in &lines {
+            bench.test.store.run_now(&line.name, Timestamp::now()).await.unwrap();
+        }
+        let Setup { log, pages, pause, .. } = bench.setup.clone();
+        let tenants =
+            move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
+        // A job counts as lost after four seconds without a word; the first takes longer.
+        let options = WorkerOptions::new()
+            .with_slots(1)
+            .with_tick(Duration::from_millis(50))
+            .with_lease(Duration::from_secs(2))
+            .with_heartbeat(Duration::from_secs(1), 2);
+        let worker = Worker::new(bench.test.store.clone(), tenants, options).await.unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let worker = tokio::spawn(worker.run(async {
+            let _ = stopped.await;
+        }));
+        bench
+            .until("done", |schedule| {
+                assert!(schedule.iter().all(|entry| entry.tries == 0), "{}: {schedule:#?}", bench.test.name);
+                schedule.iter().all(is_done)
+            })
+            .await;
+        stop.send(()).unwrap();
+        worker.await.unwrap().unwrap();
+    };
+    let benches = Bench::all(7, 1_000).await;
+    futures_util::future::join_all(benches.into_iter().map(waits)).await;
+}

@@ -59,8 +59,8 @@ impl Command {
     /// True for what ends in good order by itself once it is told to.
     pub(crate) fn ends_itself(&self) -> bool {
         match self {
-            Self::Scan(args) => !args.detached,
-            Self::Import(_) | Self::Mock(_) | Self::Worker(_) => true,
+            // A scan that is launched is kept and named first.
+            Self::Scan(_) | Self::Import(_) | Self::Mock(_) | Self::Worker(_) => true,
             _ => false,
         }
     }

@@ -60,10 +60,11 @@ async fn start(app: &App, named: &Named, line: &ImportLine, args: &Args) -> Resu
         Ok((scan, _)) => store.keep_scan(&run, Some(scan)).await,
         Err(_) => Ok(()),
     };
-    store.release(&run).await.map_err(Failure::store)?;
+    let released = store.release(&run).await;
     let (scan, how) = started?;
-    kept.map_err(Failure::store)?;
+    // Whatever the store says: the scan is under way.
     show(app, &scan, how)?;
+    kept.and(released).map_err(Failure::store)?;
     Ok(Exit::Passed)
 }
 

@@ -9,6 +9,7 @@ use appsec_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::gate::missing_from;
 use crate::judge::{Change, State};
 use crate::line::{Environment, ScanConfiguration};
 use crate::reconcile::KnownFinding;
@@ -320,12 +321,12 @@ pub struct RunEnded {
     pub closed: u64,
     /// Open, not seen, and not closed.
     pub kept_open: u64,
-    /// Where findings stay open unseen, and why: the 50 places with most of them.
+    /// Where findings stay open unproven, and why: the 50 places with most of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_open_at: Vec<KeptOpen>,
     /// How many gaps there are in what was seen.
     pub gaps: u64,
-    /// What the gaps are, in words a person can act on: the first 50.
+    /// What the gaps are, in words a person can act on: the first 50. Without a gap, why something is missing all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gap_messages: Vec<String>,
 }
@@ -346,7 +347,10 @@ impl RunEnded {
                 .map(|kept| KeptOpen { reason: cut(&kept.reason), ..kept.clone() })
                 .collect(),
             gaps: coverage.gap_count(),
-            gap_messages: coverage.gaps().iter().take(MAX_REASONS).map(|gap| cut(&gap.message)).collect(),
+            gap_messages: match coverage.gaps() {
+                [] => missing_from(coverage),
+                gaps => gaps.iter().take(MAX_REASONS).map(|gap| cut(&gap.message)).collect(),
+            },
         }
     }
 }
@@ -459,7 +463,7 @@ impl EventBatcher {
             .then(|| Event::new(self.at, make(batch.take(&self.run))))
     }
 
-    /// The last events: what has gathered, and the run's end, `import.partial` where the coverage has a gap.
+    /// The last events: what has gathered, and the run's end, `import.partial` where [something is missing](crate::EndedRun::missing).
     pub fn finish(mut self, summary: &Summary, coverage: &Coverage) -> Vec<Event> {
         let batches: [(&mut Batch, Make); 3] = [
             (&mut self.new, EventData::FindingNew),
@@ -472,7 +476,7 @@ impl EventBatcher {
             .map(|(batch, make)| make(batch.take(&self.run)))
             .collect();
         let ended = RunEnded::new(self.run, summary, coverage);
-        let partial = ended.gaps > 0;
+        let partial = !missing_from(coverage).is_empty();
         data.push(if partial { EventData::ImportPartial(ended) } else { EventData::ScanCompleted(ended) });
         data.into_iter().map(|data| Event::new(self.at, data)).collect()
     }

@@ -86,12 +86,11 @@ impl InvictiScan {
     }
 
     /// The scan of an import line in the project with that id, and of no other line: what a scan there has no field for stands in its
-    /// meta data. A line without a branch is on `main`.
+    /// meta data. A line without a branch is on `main`, and is one with that of the branch `main`.
     pub fn of_line(project: impl Into<String>, line: &ImportLine) -> Self {
-        let [_, scanner, target, branch, meta_data, environment] = line.parts();
+        let [ours, scanner, target, branch, meta_data, environment] = line.parts();
         let scan = Self::new(project, &line.scanner, branch.unwrap_or("main"));
-        let parts = [scanner, target, environment, meta_data].into_iter().flatten();
-        scan.with_meta_data(parts.collect::<Vec<_>>().join("/"))
+        scan.with_meta_data(ImportLine::word_of([ours, scanner, target, environment, meta_data]))
     }
 
     /// Sets the word that separates otherwise equal scans.

@@ -71,9 +71,7 @@ impl ReportOptions {
     /// A report of a store's line; project, bind target, branch, meta data and environment are its target.
     pub fn of_line(line: &ImportLine) -> Self {
         let [project, _, rest @ ..] = line.parts();
-        let parts = [project].into_iter().chain(rest).flatten();
-        let target: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
-        Self::new(&line.scanner, target.join("/"))
+        Self::new(&line.scanner, ImportLine::word_of([project].into_iter().chain(rest)))
     }
 
     /// Sets the scanner's name for a person.

@@ -176,6 +176,12 @@ impl ScheduledLine {
         }
     }
 
+    /// True when what one of them saw is what the other asks for: the same findings of the same line, all there are or those of a scan.
+    pub(crate) fn asks_as(&self, other: &Self) -> bool {
+        let of_a_scan = |line: &Self| line.run == RunKind::Scan;
+        self.line == other.line && self.severities == other.severities && of_a_scan(self) == of_a_scan(other)
+    }
+
     /// Sets what a run does.
     pub fn with_run(mut self, run: RunKind) -> Self {
         self.run = run;
@@ -229,6 +235,17 @@ mod tests {
             let text = serde_json::to_string(&line).unwrap();
             assert_eq!(serde_json::from_str::<ScheduledLine>(&text).unwrap(), line, "{text}");
         }
+    }
+
+    #[test]
+    fn lines_that_ask_otherwise_have_no_watermark_in_common() {
+        let mut other = line();
+        other.line.configuration.bind_target = "host:www.example.com".into();
+        for changed in [other, line().with_severities([Severity::High]), line().with_run(RunKind::Scan)] {
+            assert!(!line().asks_as(&changed), "{changed:?}");
+        }
+        let told = line().with_run(RunKind::Sync).with_webhooks(["tickets"]).with_enabled(false);
+        assert!(line().asks_as(&told));
     }
 
     #[test]

@@ -130,6 +130,22 @@ impl Queue {
         }
     }
 
+    /// The keys of the jobs that nobody has taken yet.
+    pub(super) async fn waiting(&self) -> Result<HashSet<String>> {
+        let keys: Vec<Option<String>> = match self {
+            Self::Sqlite(pool) => {
+                let text = "SELECT idempotency_key FROM Jobs WHERE job_type = ?1 AND status = 'Pending'";
+                sqlx::query_scalar(text).bind(QUEUE).fetch_all(pool).await.map_err(failed)?
+            }
+            Self::Postgres(pool) => {
+                let text =
+                    "SELECT idempotency_key FROM apalis.jobs WHERE job_type = $1 AND status = 'Pending'";
+                sqlx::query_scalar(text).bind(QUEUE).fetch_all(pool).await.map_err(failed)?
+            }
+        };
+        Ok(keys.into_iter().flatten().collect())
+    }
+
     /// Works on jobs until told to stop, or until the database fails.
     pub(super) async fn work(
         &self,

@@ -103,9 +103,10 @@ impl Runner {
         let result = self.import(&line, watermark, &turn).await;
         let held = match result {
             Ok(import) => {
-                let complete = import.gaps.is_empty();
+                let complete = import.missing().is_empty();
                 telemetry::turn_ended(line.connection(), if complete { "complete" } else { "partial" });
-                self.store.end_turn(&turn, import.started_at, asked, complete).await?
+                let seen = complete.then_some(&line);
+                self.store.end_turn(&turn, import.started_at, asked, seen).await?
             }
             Err(error) if error.operation() == Some(STORE) && error.kind() != ErrorKind::Conflict => {
                 return Err(error);

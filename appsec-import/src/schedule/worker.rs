@@ -137,7 +137,7 @@ async fn tick(queue: Queue, runner: Arc<Runner>) {
         }
         let kept = async {
             if recover.is_due() {
-                runner.recover().await?;
+                runner.recover(&queue).await?;
             }
             if figures.is_due() {
                 telemetry::of_store(&runner.store).await?;
@@ -177,12 +177,13 @@ async fn look(queue: &Queue, runner: &Runner) -> Result<()> {
 }
 
 impl Runner {
-    /// Finds jobs that were lost: not taken over by the queue in twice the time that it needs for that.
-    async fn recover(&self) -> Result<()> {
+    /// Finds jobs that were lost: not taken over by the queue in twice the time that it needs for that. One that waits for a place is
+    /// not lost.
+    async fn recover(&self, queue: &Queue) -> Result<()> {
         let patience = self.options.dead_after().saturating_mul(2).max(self.options.lease);
         let now = Timestamp::now();
         let before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
-        let lost = self.store.recover(before, now).await?;
+        let lost = self.store.recover(before, now, &queue.waiting().await?).await?;
         if lost > 0 {
             tracing::warn!(lost, "jobs were lost, and their lines are due again");
         }

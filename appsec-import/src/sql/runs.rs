@@ -44,8 +44,9 @@ impl SqlStore {
                 .with_operation("import"));
             }
             let run = left_run(id, line, &row, claim)?;
-            let set = "UPDATE run SET fence = $3, lease_until = $4 WHERE line = $1 AND number = $2";
-            tx.run(set, args![id, run.number, run.fence, lease]).await?;
+            let set = "UPDATE run SET fence = $3, lease_until = $4, tag = $5 WHERE line = $1 AND number = $2";
+            let tag = line.configuration.scan_tag.clone();
+            tx.run(set, args![id, run.number, run.fence, lease, tag]).await?;
             run
         } else {
             tx.run("UPDATE line SET runs = runs + 1 WHERE id = $1", args![id]).await?;

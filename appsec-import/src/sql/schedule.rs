@@ -137,7 +137,7 @@ impl Tx {
             let next = line.schedule.next_after(now).map(millis);
             self.run(set, args![line.name.as_str(), next]).await?;
         }
-        if was.line != line.line || was.severities != line.severities {
+        if !was.asks_as(line) {
             // What was seen until then was seen for something else.
             let set = "UPDATE scheduled SET watermark = NULL WHERE name = $1";
             self.run(set, args![line.name.as_str()]).await?;

@@ -3,10 +3,12 @@
 //! A turn has a fence that grows: who held an earlier one writes nothing any more. What runs is known by the run's own lease,
 //! so that there is one sign of life and not two.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use appsec_core::{Result, Timestamp};
 use serde::Serialize;
+use sqlx::any::AnyRow;
 
 use super::runs::OPEN;
 use super::schedule::time_of;
@@ -117,12 +119,7 @@ impl SqlStore {
             ORDER BY d.due_at, d.name LIMIT 1000";
         let default_limit = i64::try_from(default_limit).unwrap_or(i64::MAX);
         let rows = self.rows(text, args![millis(now), default_limit, json(&limits)?]).await?;
-        rows.iter()
-            .map(|row| {
-                let (name, due, tries) = (get(row, "name")?, get(row, "due_at")?, get(row, "tries")?);
-                Ok(DueLine { name, due, tries })
-            })
-            .collect()
+        rows.iter().map(due_line).collect()
     }
 
     /// Notes that there is a job for each of these. A job that has begun already noted it itself.
@@ -137,8 +134,26 @@ impl SqlStore {
         tx.commit().await
     }
 
-    /// Makes lines due again whose job is lost: noted before the given time, and without a sign of life.
-    pub(crate) async fn recover(&self, queued_before: Timestamp, now: Timestamp) -> Result<u64> {
+    /// Makes lines due again whose job is lost: noted before the given time, not `waiting` by its key, and without a sign of life.
+    pub(crate) async fn recover(
+        &self,
+        queued_before: Timestamp,
+        now: Timestamp,
+        waiting: &HashSet<String>,
+    ) -> Result<u64> {
+        let old = "SELECT name, due_at, tries FROM scheduled WHERE queued_at < $1";
+        let mut still = Vec::new();
+        for row in &self.rows(old, args![millis(queued_before)]).await? {
+            let line = due_line(row)?;
+            if waiting.contains(&line.key()?) {
+                still.push(line);
+            }
+        }
+        let wait = "UPDATE scheduled SET queued_at = $1 FROM (
+                SELECT value->>'name' AS name, CAST(value->>'due' AS BIGINT) AS due, CAST(value->>'tries' AS BIGINT) AS tries
+                FROM {rows:2} AS given) j
+            WHERE scheduled.name = j.name AND scheduled.due_at = j.due AND scheduled.tries = j.tries
+                AND scheduled.queued_at IS NOT NULL";
         let set = format!(
             "UPDATE scheduled SET queued_at = NULL, tries = tries + 1
              WHERE queued_at < $1 AND NOT EXISTS (
@@ -146,6 +161,9 @@ impl SqlStore {
                 WHERE l.key = scheduled.line AND r.state = '{OPEN}' AND r.lease_until > $2)"
         );
         let mut tx = self.transaction().await?;
+        if !still.is_empty() {
+            tx.run(wait, args![millis(now), json(&still)?]).await?;
+        }
         let lost = tx.run(&set, args![millis(queued_before), millis(now)]).await?;
         tx.commit().await?;
         Ok(lost)
@@ -196,7 +214,8 @@ impl SqlStore {
     }
 
     /// Ends a turn whose import gave its verdict. The line is due next after the time at which that began: what became due
-    /// earlier is answered by it, however much that was, and what became due meanwhile is due now. The scanner answered after `asked`.
+    /// earlier is answered by it, however much that was, and what became due meanwhile is due now. The scanner answered after `asked`;
+    /// `seen` is the line as it was imported, where nothing was missing.
     ///
     /// Gives false, and writes nothing, when the turn is over already.
     pub(crate) async fn end_turn(
@@ -204,7 +223,7 @@ impl SqlStore {
         turn: &Turn,
         began: Timestamp,
         asked: Timestamp,
-        complete: bool,
+        seen: Option<&ScheduledLine>,
     ) -> Result<bool> {
         let now = Timestamp::now();
         let mut tx = self.transaction().await?;
@@ -215,7 +234,8 @@ impl SqlStore {
         let set = "UPDATE scheduled SET due_at = $3, tries = 0, put_off_to = 0, queued_at = NULL, ended_at = $4, last_error = NULL
                    WHERE name = $1 AND fence = $2";
         tx.run(set, args![turn.name.as_str(), turn.fence, next.map(millis), millis(now)]).await?;
-        if complete {
+        // A line that was changed meanwhile asks for what nobody saw.
+        if seen.is_some_and(|seen| seen.asks_as(&line)) {
             let set = "UPDATE scheduled SET watermark = $2, complete_at = $3 WHERE name = $1";
             tx.run(set, args![turn.name.as_str(), millis(began), millis(now)]).await?;
         }
@@ -299,6 +319,11 @@ impl Tx {
         let due = get::<Option<i64>>(&row, "due_at")?.map(time_of).transpose()?;
         Ok(Some((parse(&body, "a scheduled line")?, due, hinted)))
     }
+}
+
+fn due_line(row: &AnyRow) -> Result<DueLine> {
+    let (name, due, tries) = (get(row, "name")?, get(row, "due_at")?, get(row, "tries")?);
+    Ok(DueLine { name, due, tries })
 }
 
 fn later(now: Timestamp, wait: Duration) -> i64 {

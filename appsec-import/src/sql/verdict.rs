@@ -9,6 +9,7 @@ use super::runs::DONE;
 use super::{Arg, Dialect, SqlStore, Tx, args, get, json, lost, parse};
 use crate::explain::Verdict;
 use crate::fold::Sighting;
+use crate::judge::is_of_a_part;
 use crate::outbox::{EventBatcher, Subscription, messages_of};
 use crate::reconcile::{Outcome, not_seen, seen_again, seen_first};
 use crate::store::Run;
@@ -126,10 +127,13 @@ impl Judging<'_> {
                 let place = get(row, "at")?;
                 if get::<Option<i64>>(row, "id")?.is_some() {
                     let was = kept(row)?;
-                    page.seen.push(SeenRow { place, finding: was.id });
                     let taken = get::<i64>(row, "taken")? != 0;
+                    let status = sighting.status.clone();
                     let now =
                         seen_again(was.finding.clone(), sighting, self.coverage, self.run.started_at, taken);
+                    if !is_of_a_part(status.as_ref(), now.finding.state) {
+                        page.seen.push(SeenRow { place, finding: was.id });
+                    }
                     page.again(&was, now)?;
                 } else {
                     self.new += 1;
