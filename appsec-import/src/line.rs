@@ -111,7 +111,8 @@ impl ImportLine {
         serde_json::Value::from(self.parts().map(serde_json::Value::from).to_vec()).to_string()
     }
 
-    /// Some of its parts as one word for other tools: each in its place, also beside one that is not set, so that no two lines have one.
+    /// Some of its parts as one word for other tools: each in its place, also beside one that is not set, so that two lines have one only
+    /// where a part holds a slash itself.
     pub(crate) fn word_of<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> String {
         let word = parts.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join("/");
         word.trim_end_matches('/').to_owned()
