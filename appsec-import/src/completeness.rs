@@ -150,6 +150,13 @@ mod tests {
         };
         let summary = Summary { kept_open: vec![kept], ..Summary::default() };
         assert!(Completeness::of_import(&complete(), &Summary::default()).is_complete());
+        let mut partial = complete();
+        partial.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed"));
+        assert_eq!(
+            Completeness::of_import(&partial, &summary).reason(),
+            Some("chunk 2 failed"),
+            "what is missing is the reason before what follows from it"
+        );
         assert_eq!(
             Completeness::of_import(&complete(), &summary).to_string(),
             "not complete: 3 findings stay open unproven; c: it was not looked at"

@@ -1,6 +1,6 @@
 //! Occurrences of one finding folded into one sighting.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use appsec_core::{Finding, FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub(crate) struct Sighting {
     /// The most open of the occurrences; `None` where the scanner does not say.
     pub(crate) status: Option<FindingStatus>,
     pub(crate) partition: PartitionKey,
+    /// The other partitions that it was seen in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) also_in: BTreeSet<PartitionKey>,
     pub(crate) title: String,
     pub(crate) place: String,
     pub(crate) first_seen: Option<Timestamp>,
@@ -37,6 +40,7 @@ impl Sighting {
             severity: finding.severity.clone(),
             status: finding.status.clone(),
             partition: finding.partition.clone(),
+            also_in: BTreeSet::new(),
             title: finding.rule.name.clone(),
             place: finding.location.to_string(),
             first_seen: finding.first_seen,
@@ -58,9 +62,11 @@ impl Sighting {
         self.aliases.iter_mut().for_each(clean);
         clean(&mut self.title);
         clean(&mut self.place);
+        let cleaned = |key: &PartitionKey| PartitionKey::new(key.as_str().replace('\0', "\u{fffd}"));
         if self.partition.as_str().contains('\0') {
-            self.partition = PartitionKey::new(self.partition.as_str().replace('\0', "\u{fffd}"));
+            self.partition = cleaned(&self.partition);
         }
+        self.also_in = self.also_in.iter().map(cleaned).collect();
         if let Severity::Unknown(word) = &self.severity {
             self.severity = Severity::Unknown(word.replace('\0', "\u{fffd}").into());
         }
@@ -85,7 +91,10 @@ impl Sighting {
             }
         }
         self.first_seen = earliest(self.first_seen, other.first_seen);
-        // The last sighting's partition is the one whose silence will count.
+        if other.partition != self.partition || !other.also_in.is_empty() {
+            self.also_in.extend(other.also_in);
+            self.also_in.extend([self.partition.clone(), other.partition.clone()]);
+        }
         if other.seen_at > self.seen_at {
             (self.seen_at, self.partition, self.place) = (other.seen_at, other.partition, other.place);
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -93,6 +102,7 @@ impl Sighting {
                 self.detail = other.detail;
             }
         }
+        self.also_in.remove(&self.partition);
         self.fixed_at = self.fixed_at.max(other.fixed_at);
     }
 }

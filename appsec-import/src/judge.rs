@@ -1,6 +1,8 @@
 //! The verdict on one finding: what was known, what was seen, and what silence means.
 
-use appsec_core::{Coverage, FindingStatus, Timestamp};
+use std::collections::BTreeSet;
+
+use appsec_core::{Coverage, FindingStatus, PartitionKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::fold::Sighting;
@@ -169,11 +171,30 @@ pub(crate) fn unseen(known: &KnownFinding, coverage: &Coverage) -> Judgement {
         // Set aside or accepted is a state of its own, never closed by silence.
         return Judgement::new(known.state, Change::Unchanged);
     }
-    match coverage.silence_of(&known.partition) {
+    match known.partitions().find_map(|partition| coverage.silence_of(partition)) {
         None => Judgement::new(State::Closed, Change::Closed)
             .because("the scanner examined the place completely and did not report it"),
         Some(reason) => Judgement::new(State::Open, Change::KeptOpen).because(reason),
     }
+}
+
+/// The partitions that a finding may be in, besides that of its sighting: the others where it was seen, and those where it was known and
+/// of which the run tells less than all. One that is not among what was looked at any more is let go: the scanner divides its world anew.
+pub(crate) fn partitions_besides(
+    known: &KnownFinding,
+    sighting: &Sighting,
+    coverage: &Coverage,
+) -> Vec<PartitionKey> {
+    let told_in_part = |partition: &&PartitionKey| {
+        let gaps = coverage.gaps().iter();
+        coverage.silence_of(partition).is_some()
+            && (coverage.partitions().any(|(key, _)| key == *partition)
+                || gaps.into_iter().any(|gap| gap.partition.as_ref().is_none_or(|key| key == *partition)))
+    };
+    let mut besides: BTreeSet<_> = sighting.also_in.iter().cloned().collect();
+    let before = known.partitions().filter(|partition| **partition != sighting.partition);
+    besides.extend(before.filter(told_in_part).cloned());
+    besides.into_iter().collect()
 }
 
 /// When a finding was closed, after a verdict at the given time.

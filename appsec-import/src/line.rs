@@ -113,6 +113,7 @@ impl ImportLine {
 
     /// Some of its parts as one word for other tools: each in its place, also beside one that is not set, so that two lines have one only
     /// where a part holds a slash itself.
+    #[cfg(any(feature = "push", feature = "report"))]
     pub(crate) fn word_of<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> String {
         let word = parts.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join("/");
         word.trim_end_matches('/').to_owned()

@@ -28,8 +28,11 @@ pub struct KnownFinding {
     /// Where it stood at the scanner, as far as a route ever said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<FindingStatus>,
-    /// The partition of its last sighting: the one whose silence counts.
+    /// The partition of its last sighting.
     pub partition: PartitionKey,
+    /// Other partitions that hold it, or may. It is gone where the silence of all of them says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_in: Vec<PartitionKey>,
     /// The broken rule's name.
     pub title: String,
     /// Where it is.
@@ -44,6 +47,11 @@ pub struct KnownFinding {
 }
 
 impl KnownFinding {
+    /// The partitions that hold it, or may.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &PartitionKey> {
+        std::iter::once(&self.partition).chain(&self.also_in)
+    }
+
     /// Keeps what a person decided, or takes it back with `None`: then the scanner's word counts again. A closed finding stays closed; the
     /// decision counts when it comes back.
     pub fn decide(&mut self, decision: Option<Decision>) {
@@ -77,7 +85,7 @@ pub struct Reconciliation {
 /// Reconciles what a run saw with what was known of its import line.
 ///
 /// A finding closes when the scanner says that it is fixed, whatever the coverage, unless something is missing and an occurrence that
-/// was known was not told of; or by absence, when its last sighting lies in a partition without gaps whose absence means gone. Anything
+/// was known was not told of; or by absence, when it was last seen in partitions without gaps whose absence means gone. Anything
 /// else stays open, and the outcome says why. Risk accepted,
 /// ignored and false positive are states of their own and never close by absence; a person's decision stands against the scanner's word
 /// except when that is "fixed". Findings are matched by the scanner's own ids first, then by fingerprint, so that a renamed rule is
@@ -166,6 +174,7 @@ pub(crate) fn seen_first(sighting: Sighting, coverage: &Coverage, now: Timestamp
         severity: sighting.severity,
         status: sighting.status,
         partition: sighting.partition,
+        also_in: sighting.also_in.into_iter().collect(),
         title: sighting.title,
         place: sighting.place,
         first_seen: sighting.first_seen.unwrap_or(last_seen),
@@ -188,6 +197,7 @@ pub(crate) fn seen_again(
         return outcome(known, judgement);
     }
     let closed_at = judge::closed_at(Some(&known), &judgement, sighting.fixed_at, now);
+    let also_in = judge::partitions_besides(&known, &sighting, coverage);
     let mut finding = known;
     // A rule that was renamed gives a new fingerprint, unless that is another finding's.
     if !taken {
@@ -201,7 +211,7 @@ pub(crate) fn seen_again(
     finding.state = judgement.state;
     finding.severity = sighting.severity;
     finding.status = sighting.status.or(finding.status);
-    finding.partition = sighting.partition;
+    (finding.partition, finding.also_in) = (sighting.partition, also_in);
     (finding.title, finding.place) = (sighting.title, sighting.place);
     finding.first_seen = earliest(sighting.first_seen, Some(finding.first_seen)).unwrap_or(now);
     finding.last_seen = finding.last_seen.max(sighting.seen_at.unwrap_or(now));

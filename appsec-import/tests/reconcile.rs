@@ -209,6 +209,48 @@ fn a_renamed_rule_is_the_same_finding_by_its_id() {
     assert_eq!(run.outcomes[0].finding.fingerprint, renamed.fingerprint, "the new name is its name now");
 }
 
+#[test]
+fn what_is_in_two_places_is_gone_when_both_say_so() {
+    const OTHER: &str = "host:other.example.com";
+    let both = [finding_in(SHOP, "/a", Some("1")), finding_in(OTHER, "/a", Some("1"))];
+    let looked_at = |places: &[&str]| {
+        let mut coverage = Coverage::new();
+        for place in places {
+            coverage.means_gone(PartitionKey::from(*place));
+        }
+        coverage
+    };
+    let limited = |mut coverage: Coverage, place: &str| {
+        coverage.add_gap(CoverageGap::new(GapKind::ScanLimited, "time limit").with_partition(place));
+        coverage
+    };
+    let change = |known: &[KnownFinding], seen: &[Finding], coverage: &Coverage| {
+        let run = reconcile(known.to_vec(), seen, coverage, at(60));
+        (run.outcomes[0].change, vec![run.outcomes[0].finding.clone()])
+    };
+    let known = after(&both);
+    let all = looked_at(&[SHOP, OTHER]);
+    assert_eq!(change(&known, &[], &all).0, Change::Closed);
+    for place in [SHOP, OTHER] {
+        assert_eq!(change(&known, &[], &limited(all.clone(), place)).0, Change::KeptOpen, "{place}");
+        assert_eq!(change(&known, &[], &looked_at(&[place])).0, Change::KeptOpen, "{place}");
+    }
+
+    // Seen in one place while the other was read in part: it may be there still, until that is read to its end.
+    let (_, partly) = change(&known, &both[1..], &limited(all.clone(), SHOP));
+    assert_eq!(change(&partly, &[], &limited(all.clone(), SHOP)).0, Change::KeptOpen);
+    assert_eq!(change(&partly, &[], &all).0, Change::Closed);
+    let (_, settled) = change(&partly, &both[1..], &all);
+    assert_eq!(
+        change(&settled, &[], &looked_at(&[OTHER])).0,
+        Change::Closed,
+        "the other said that it is gone"
+    );
+    // A place that is looked at no more does not keep it open for ever.
+    let (_, moved) = change(&partly, &both[1..], &looked_at(&[OTHER]));
+    assert_eq!(change(&moved, &[], &looked_at(&[OTHER])).0, Change::Closed);
+}
+
 fn fixed(id: &str) -> Finding {
     let mut fixed = finding_in(SHOP, "/a", Some(id));
     fixed.status = Some(FindingStatus::Fixed);

@@ -177,6 +177,7 @@ impl ScheduledLine {
     }
 
     /// True when what one of them saw is what the other asks for: the same findings of the same line, all there are or those of a scan.
+    #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
     pub(crate) fn asks_as(&self, other: &Self) -> bool {
         let of_a_scan = |line: &Self| line.run == RunKind::Scan;
         self.line == other.line && self.severities == other.severities && of_a_scan(self) == of_a_scan(other)

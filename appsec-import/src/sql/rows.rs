@@ -11,8 +11,8 @@ use crate::reconcile::{KnownFinding, Outcome};
 
 /// The columns of a finding, in the order of the statements below.
 pub(super) const COLUMNS: &str =
-    "f.id, f.fingerprint, f.aliases, f.state, f.decision, f.severity, f.status, f.partition, f.title,
-    f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason";
+    "f.id, f.fingerprint, f.aliases, f.state, f.decision, f.severity, f.status, f.partition,
+    f.also_in, f.title, f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason";
 
 /// Finds the finding of a line, whose key is the first parameter, by a key of its own, the second; of several the one known first.
 pub(super) fn by_key() -> String {
@@ -56,6 +56,7 @@ pub(super) fn kept(row: &AnyRow) -> Result<Kept> {
         severity: Severity::from(text("severity")?.as_str()),
         status: optional("status")?.map(|word| word.as_str().into()),
         partition: PartitionKey::from(text("partition")?),
+        also_in: optional("also_in")?.map(|text| parse(&text, "partitions")).transpose()?.unwrap_or_default(),
         title: text("title")?,
         place: text("place")?,
         first_seen: time(&text("first_seen")?)?,
@@ -69,11 +70,11 @@ impl Tx {
     /// Writes findings, known and new, with their verdicts.
     pub(super) async fn write_findings(&mut self, line: i64, outcomes: &[(i64, Outcome)]) -> Result<()> {
         let rows = outcomes.iter().map(|(id, outcome)| row(line, *id, outcome)).collect::<Result<_>>()?;
-        let into = "finding (line, id, fingerprint, aliases, state, decision, severity, status, partition, title, place,
-            first_seen, last_seen, closed_at, change, reason)";
+        let into = "finding (line, id, fingerprint, aliases, state, decision, severity, status, partition, also_in, title,
+            place, first_seen, last_seen, closed_at, change, reason)";
         let again = "ON CONFLICT (line, id) DO UPDATE SET fingerprint = excluded.fingerprint, aliases = excluded.aliases,
             state = excluded.state, severity = excluded.severity, status = excluded.status,
-            partition = excluded.partition, title = excluded.title, place = excluded.place,
+            partition = excluded.partition, also_in = excluded.also_in, title = excluded.title, place = excluded.place,
             first_seen = excluded.first_seen, last_seen = excluded.last_seen, closed_at = excluded.closed_at,
             change = excluded.change, reason = excluded.reason";
         self.insert(into, rows, again).await
@@ -93,6 +94,7 @@ fn row(line: i64, id: i64, outcome: &Outcome) -> Result<Vec<Arg>> {
         finding.severity.as_str(),
         finding.status.as_ref().map(|status| status.as_str().to_owned()),
         finding.partition.as_str(),
+        (!finding.also_in.is_empty()).then(|| json(&finding.also_in)).transpose()?,
         finding.title.as_str(),
         finding.place.as_str(),
         finding.first_seen.to_string(),
