@@ -91,8 +91,8 @@ impl Sighting {
             }
         }
         self.first_seen = earliest(self.first_seen, other.first_seen);
-        if other.partition != self.partition || !other.also_in.is_empty() {
-            self.also_in.extend(other.also_in);
+        self.also_in.extend(other.also_in);
+        if other.partition != self.partition {
             self.also_in.extend([self.partition.clone(), other.partition.clone()]);
         }
         if other.seen_at > self.seen_at {

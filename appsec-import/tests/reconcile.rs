@@ -246,9 +246,17 @@ fn what_is_in_two_places_is_gone_when_both_say_so() {
         Change::Closed,
         "the other said that it is gone"
     );
+    let mut silent = looked_at(&[OTHER]);
+    silent.says_nothing(PartitionKey::from(SHOP), "it does not say");
+    for told_in_part in [silent, limited(looked_at(&[OTHER]), SHOP)] {
+        let (_, partly) = change(&known, &both[1..], &told_in_part);
+        assert_eq!(partly[0].also_in, [PartitionKey::from(SHOP)], "{told_in_part:?}");
+    }
     // A place that is looked at no more does not keep it open for ever.
-    let (_, moved) = change(&partly, &both[1..], &looked_at(&[OTHER]));
-    assert_eq!(change(&moved, &[], &looked_at(&[OTHER])).0, Change::Closed);
+    for elsewhere in [looked_at(&[OTHER]), limited(looked_at(&[OTHER]), "host:third.example.com")] {
+        let (_, moved) = change(&partly, &both[1..], &elsewhere);
+        assert_eq!(change(&moved, &[], &looked_at(&[OTHER])).0, Change::Closed, "{elsewhere:?}");
+    }
 }
 
 fn fixed(id: &str) -> Finding {
