@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use appsec_core::{Coverage, FindingStatus, PartitionKey, Timestamp};
+use appsec_core::{Coverage, CoverageGap, FindingStatus, PartitionKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::fold::Sighting;
@@ -186,10 +186,10 @@ pub(crate) fn partitions_besides(
     coverage: &Coverage,
 ) -> Vec<PartitionKey> {
     let told_in_part = |partition: &&PartitionKey| {
-        let gaps = coverage.gaps().iter();
-        coverage.silence_of(partition).is_some()
-            && (coverage.partitions().any(|(key, _)| key == *partition)
-                || gaps.into_iter().any(|gap| gap.partition.as_ref().is_none_or(|key| key == *partition)))
+        let concerns = |gap: &CoverageGap| gap.partition.as_ref().is_none_or(|key| key == *partition);
+        let named =
+            coverage.partitions().any(|(key, _)| key == *partition) || coverage.gaps().iter().any(concerns);
+        named && coverage.silence_of(partition).is_some()
     };
     let mut besides: BTreeSet<_> = sighting.also_in.iter().cloned().collect();
     let before = known.partitions().filter(|partition| **partition != sighting.partition);
