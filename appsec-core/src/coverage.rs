@@ -231,8 +231,7 @@ impl Coverage {
 
     /// Why the absence of a finding of that partition proves nothing; `None` where it means gone.
     pub fn silence_of(&self, partition: &PartitionKey) -> Option<&str> {
-        let gap = self.gaps.iter().find(|gap| gap.partition.as_ref().is_none_or(|gap| gap == partition));
-        if let Some(gap) = gap {
+        if let Some(gap) = self.gap_of(partition) {
             return Some(&gap.message);
         }
         if self.further_gaps > 0 {
@@ -245,6 +244,16 @@ impl Coverage {
             }
             Some(_) => None,
         }
+    }
+
+    /// True when the answer is about that partition, in a whole or in part: it was looked at, or a gap concerns it.
+    pub fn concerns(&self, partition: &PartitionKey) -> bool {
+        self.partitions.contains_key(partition) || self.gap_of(partition).is_some()
+    }
+
+    /// The first gap that concerns the partition.
+    fn gap_of(&self, partition: &PartitionKey) -> Option<&CoverageGap> {
+        self.gaps.iter().find(|gap| gap.partition.as_ref().is_none_or(|concerned| concerned == partition))
     }
 }
 
@@ -342,6 +351,13 @@ mod tests {
         assert_eq!(coverage.silence_of(&key("a")), Some("time limit"));
         assert_eq!(coverage.absence_of(&key("b")), Absence::MeansGone);
         assert!(!coverage.is_complete());
+        assert!(
+            coverage.concerns(&key("a")) && coverage.concerns(&key("b")) && !coverage.concerns(&key("c"))
+        );
+        coverage.add_gap(CoverageGap::new(GapKind::ScanLimited, "time limit").with_partition("c"));
+        assert!(coverage.concerns(&key("c")) && !coverage.concerns(&key("d")));
+        coverage.add_gap(CoverageGap::new(GapKind::Chunk, "a chunk failed"));
+        assert!(coverage.concerns(&key("d")), "it may be of any");
     }
 
     #[test]

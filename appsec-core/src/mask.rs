@@ -36,29 +36,25 @@ pub fn mask(text: &str) -> Cow<'_, str> {
 
 /// Masks every string of a JSON value, and each string and number, at any depth, whose key is named like a secret.
 pub fn mask_json(value: &mut Value) {
+    mask_value(value, false);
+}
+
+/// `secret` is true below a key that is named like a secret. What is `null`, `true` or `false` tells none.
+fn mask_value(value: &mut Value, secret: bool) {
     match value {
+        Value::String(_) | Value::Number(_) if secret => *value = Value::String("[masked:token]".to_owned()),
         Value::String(text) => {
             if let Cow::Owned(masked) = mask(text) {
                 *text = masked;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mask_json),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_value(item, secret)),
         Value::Object(map) => {
             for (key, value) in map {
-                if SECRET_NAME.is_match(key) { hide(value) } else { mask_json(value) }
+                mask_value(value, secret || SECRET_NAME.is_match(key));
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Puts a mark in place of each string and number; what is `null`, `true` or `false` tells no secret.
-fn hide(value: &mut Value) {
-    match value {
-        Value::String(_) | Value::Number(_) => *value = Value::String("[masked:token]".to_owned()),
-        Value::Array(items) => items.iter_mut().for_each(hide),
-        Value::Object(map) => map.values_mut().for_each(hide),
-        Value::Null | Value::Bool(_) => {}
     }
 }
 

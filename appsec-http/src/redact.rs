@@ -63,10 +63,10 @@ impl Redactor {
 
     /// The beginning of a body, at most 1 KiB.
     pub(crate) fn excerpt(&self, body: &[u8]) -> String {
-        match body.get(..WINDOW_BYTES) {
-            Some(window) if window.len() < body.len() => self.excerpt_of_part(window),
-            _ => self.shown(&String::from_utf8_lossy(body), true),
+        if body.len() > WINDOW_BYTES {
+            return self.excerpt_of_part(body);
         }
+        self.shown(&String::from_utf8_lossy(body), true)
     }
 
     /// The same of a body of which only a part is at hand.

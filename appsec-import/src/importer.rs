@@ -265,7 +265,7 @@ impl Importer {
         };
         let run = self.store.begin(line, &claim).await?;
         tracing::Span::current().record("run", run.number);
-        let undivided = Arc::new(Mutex::new(()));
+        let undivided = Mutex::new(());
         let stop = async {
             stop.await;
             let _done = undivided.lock().await;
@@ -277,7 +277,7 @@ impl Importer {
             run: run.clone(),
             at: claim.at,
             received: 0,
-            undivided: Arc::clone(&undivided),
+            undivided: &undivided,
         };
         let result = tokio::select! {
             result = running.import() => result,
@@ -345,7 +345,7 @@ struct Running<'a> {
     at: Timestamp,
     received: u64,
     /// Held while something is done that no stop may divide: a scan is launched and its id kept, or the verdict is given and told.
-    undivided: Arc<Mutex<()>>,
+    undivided: &'a Mutex<()>,
 }
 
 /// A walk that proved its end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use appsec_core::{Coverage, CoverageGap, FindingStatus, PartitionKey, Timestamp};
+use appsec_core::{Coverage, FindingStatus, PartitionKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::fold::Sighting;
@@ -185,12 +185,8 @@ pub(crate) fn partitions_besides(
     sighting: &Sighting,
     coverage: &Coverage,
 ) -> Vec<PartitionKey> {
-    let told_in_part = |partition: &&PartitionKey| {
-        let concerns = |gap: &CoverageGap| gap.partition.as_ref().is_none_or(|key| key == *partition);
-        let named =
-            coverage.partitions().any(|(key, _)| key == *partition) || coverage.gaps().iter().any(concerns);
-        named && coverage.silence_of(partition).is_some()
-    };
+    let told_in_part =
+        |partition: &&PartitionKey| coverage.concerns(partition) && coverage.silence_of(partition).is_some();
     let mut besides: BTreeSet<_> = sighting.also_in.iter().cloned().collect();
     let before = known.partitions().filter(|partition| **partition != sighting.partition);
     besides.extend(before.filter(told_in_part).cloned());

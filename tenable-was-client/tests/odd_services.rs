@@ -248,6 +248,24 @@ async fn a_record_without_a_plugin_is_a_gap() {
     assert_eq!((gap.kind.clone(), gap.path.as_deref()), (GapKind::Record, Some("[0].plugin")));
 }
 
+/// A scan of which there is no report, and these answers beside.
+async fn without_a_report(others: impl IntoIterator<Item = Mock>) -> MockServer {
+    let mut mocks = vec![
+        post("/was/v2/configs/search").respond_with(ok(&body("config_search.json"))),
+        get(format!("/was/v2/scans/{SCAN}")).respond_with(ok(&body("scan_completed.json"))),
+        get(format!("/was/v2/scans/{SCAN}/report")).respond_with(ResponseTemplate::new(404)),
+        get(format!("/was/v2/scans/{SCAN}/notes"))
+            .respond_with(ok(&json!({"pagination": {"total": 0}, "items": []}))),
+    ];
+    mocks.extend(others);
+    serve(mocks).await
+}
+
+/// A plugin that the service does not know any more.
+fn withdrawn() -> Mock {
+    get("/was/v2/plugins/98104".to_owned()).respond_with(ResponseTemplate::new(404))
+}
+
 #[tokio::test]
 async fn detections_that_do_not_add_up_are_a_gap() {
     let mut page = body("vulnerability_search.json");
@@ -257,16 +275,8 @@ async fn detections_that_do_not_add_up_are_a_gap() {
     for (total, gaps) in [(1, vec![]), (2, vec![GapKind::Shifted])] {
         let mut page = page.clone();
         page["pagination"]["total"] = json!(total);
-        let server = serve(vec![
-            post("/was/v2/configs/search").respond_with(ok(&body("config_search.json"))),
-            get(format!("/was/v2/scans/{SCAN}")).respond_with(ok(&body("scan_completed.json"))),
-            get(format!("/was/v2/scans/{SCAN}/report")).respond_with(ResponseTemplate::new(404)),
-            get(format!("/was/v2/scans/{SCAN}/notes"))
-                .respond_with(ok(&json!({"pagination": {"total": 0}, "items": []}))),
-            get("/was/v2/plugins/98104".to_owned())
-                .respond_with(ResponseTemplate::new(404))
-                .named("withdrawn")
-                .expect(1),
+        let server = without_a_report([
+            withdrawn().named("withdrawn").expect(1),
             post(&format!("/was/v2/scans/{SCAN}/vulnerabilities/search")).respond_with(ok(&page)),
         ])
         .await;
@@ -292,13 +302,8 @@ async fn detections_that_become_fewer_while_they_are_listed_are_a_gap() {
         (first["pagination"]["total"], last["pagination"]["total"]) = (announced, at_last);
         last["items"] = json!([]);
         let search = format!("/was/v2/scans/{SCAN}/vulnerabilities/search");
-        let server = serve(vec![
-            post("/was/v2/configs/search").respond_with(ok(&body("config_search.json"))),
-            get(format!("/was/v2/scans/{SCAN}")).respond_with(ok(&body("scan_completed.json"))),
-            get(format!("/was/v2/scans/{SCAN}/report")).respond_with(ResponseTemplate::new(404)),
-            get(format!("/was/v2/scans/{SCAN}/notes"))
-                .respond_with(ok(&json!({"pagination": {"total": 0}, "items": []}))),
-            get("/was/v2/plugins/98104".to_owned()).respond_with(ResponseTemplate::new(404)),
+        let server = without_a_report([
+            withdrawn(),
             post(&search).respond_with(ok(&first)).up_to_n_times(1),
             post(&search).respond_with(ok(&last)),
         ])

@@ -476,7 +476,7 @@ impl EventBatcher {
             .map(|(batch, make)| make(batch.take(&self.run)))
             .collect();
         let ended = RunEnded::new(self.run, summary, coverage);
-        let partial = !missing_from(coverage).is_empty();
+        let partial = !ended.gap_messages.is_empty();
         data.push(if partial { EventData::ImportPartial(ended) } else { EventData::ScanCompleted(ended) });
         data.into_iter().map(|data| Event::new(self.at, data)).collect()
     }

@@ -124,13 +124,8 @@ impl SqlStore {
 
     /// Notes that there is a job for each of these. A job that has begun already noted it itself.
     pub(crate) async fn queued(&self, lines: &[DueLine], now: Timestamp) -> Result<()> {
-        let set = "UPDATE scheduled SET queued_at = $1 FROM (
-                SELECT value->>'name' AS name, CAST(value->>'due' AS BIGINT) AS due, CAST(value->>'tries' AS BIGINT) AS tries
-                FROM {rows:2} AS given) j
-            WHERE scheduled.name = j.name AND scheduled.due_at = j.due AND scheduled.tries = j.tries
-                AND scheduled.queued_at IS NULL";
         let mut tx = self.transaction().await?;
-        tx.run(set, args![millis(now), json(&lines)?]).await?;
+        tx.note_jobs(lines, "NULL", now).await?;
         tx.commit().await
     }
 
@@ -149,11 +144,6 @@ impl SqlStore {
                 still.push(line);
             }
         }
-        let wait = "UPDATE scheduled SET queued_at = $1 FROM (
-                SELECT value->>'name' AS name, CAST(value->>'due' AS BIGINT) AS due, CAST(value->>'tries' AS BIGINT) AS tries
-                FROM {rows:2} AS given) j
-            WHERE scheduled.name = j.name AND scheduled.due_at = j.due AND scheduled.tries = j.tries
-                AND scheduled.queued_at IS NOT NULL";
         let set = format!(
             "UPDATE scheduled SET queued_at = NULL, tries = tries + 1
              WHERE queued_at < $1 AND NOT EXISTS (
@@ -162,7 +152,7 @@ impl SqlStore {
         );
         let mut tx = self.transaction().await?;
         if !still.is_empty() {
-            tx.run(wait, args![millis(now), json(&still)?]).await?;
+            tx.note_jobs(&still, "NOT NULL", now).await?;
         }
         let lost = tx.run(&set, args![millis(queued_before), millis(now)]).await?;
         tx.commit().await?;
@@ -306,6 +296,19 @@ impl SqlStore {
 }
 
 impl Tx {
+    /// Notes when there was a job for each of these, of which was noted before what `noted` says: `NULL` or `NOT NULL`.
+    async fn note_jobs(&mut self, lines: &[DueLine], noted: &str, now: Timestamp) -> Result<()> {
+        let set = format!(
+            "UPDATE scheduled SET queued_at = $1 FROM (
+                SELECT value->>'name' AS name, CAST(value->>'due' AS BIGINT) AS due, CAST(value->>'tries' AS BIGINT) AS tries
+                FROM {{rows:2}} AS given) j
+             WHERE scheduled.name = j.name AND scheduled.due_at = j.due AND scheduled.tries = j.tries
+                AND scheduled.queued_at IS {noted}"
+        );
+        self.run(&set, args![millis(now), json(&lines)?]).await?;
+        Ok(())
+    }
+
     /// The line as it is scheduled now, its due time, and whether a hint came meanwhile; `None` when the turn is over.
     async fn turn(&mut self, turn: &Turn) -> Result<Option<(ScheduledLine, Option<Timestamp>, bool)>> {
         // Holds the row, so that a hint comes before or after.

@@ -123,7 +123,7 @@ impl Assets {
 }
 
 /// The assets that scans of a configuration examined.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Found {
     assets: Vec<AssetId>,
     /// The targets of the newest scan that name no asset, or are not listed.
