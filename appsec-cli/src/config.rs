@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use appsec_import::{Endpoint, EventKind, Gate, ScheduledLine};
+use appsec_import::{Endpoint, EventKind, Gate, ScheduledBinding};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -38,7 +38,7 @@ pub(crate) struct Config {
     pub(crate) connections: BTreeMap<String, Connection>,
     /// What is imported for whom, and when.
     #[serde(default)]
-    pub(crate) lines: Vec<ScheduledLine>,
+    pub(crate) bindings: Vec<ScheduledBinding>,
     /// Who is told what an import meant.
     #[serde(default)]
     webhooks: BTreeMap<String, Webhook>,
@@ -269,20 +269,20 @@ impl Config {
             return Err(format!(": {why}"));
         }
         config.folder = folder;
-        config.check_lines()?;
+        config.check_bindings()?;
         Ok(config)
     }
 
-    /// Refuses lines that are one by name, and those of a connection or a webhook that is not there.
-    fn check_lines(&self) -> Result<(), String> {
+    /// Refuses bindings that are one by name, and those of a connection or a webhook that is not there.
+    fn check_bindings(&self) -> Result<(), String> {
         let mut names = BTreeSet::new();
-        for line in &self.lines {
-            let refused = |why: String| format!(": the line {:?}: {why}", line.name);
-            if !names.insert(&line.name) {
+        for binding in &self.bindings {
+            let refused = |why: String| format!(": the binding {:?}: {why}", binding.name);
+            if !names.insert(&binding.name) {
                 return Err(refused("another has that name".to_owned()));
             }
-            scanners::find(self, &line.line.scanner).map_err(|failure| refused(failure.message))?;
-            if let Some(nobody) = line.webhooks.iter().find(|name| !self.webhooks.contains_key(*name)) {
+            scanners::find(self, &binding.binding.scanner).map_err(|failure| refused(failure.message))?;
+            if let Some(nobody) = binding.webhooks.iter().find(|name| !self.webhooks.contains_key(*name)) {
                 return Err(refused(format!("there is no webhook {nobody:?}")));
             }
         }
@@ -378,9 +378,9 @@ fn has_password(url: &str) -> bool {
 fn explain(text: &str, error: &toml::de::Error) -> String {
     let place = error.span().map(|span| {
         let before = text.get(..span.start).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
+        let binding = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        format!(":{line}:{column}")
+        format!(":{binding}:{column}")
     });
     format!("{}: {}", place.unwrap_or_default(), without_values(error.message()))
 }
@@ -439,7 +439,7 @@ mod tests {
             url = "https://hooks.example/T0"
             secret_env = "CHAT"
             events = ["finding.new", "import.partial"]
-            [[lines]]
+            [[bindings]]
             name = "shop nightly"
             project = "shop"
             scanner = "was"
@@ -450,14 +450,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.connections["was"].scanner, Tool::TenableWas);
-        assert_eq!(config.lines[0].line.project, "shop");
+        assert_eq!(config.bindings[0].binding.project, "shop");
         assert_eq!(config.of_folder("sqlite:findings.db"), "sqlite:/etc/appsec/findings.db");
         assert_eq!(config.of_folder("sqlite:///var/x.db?mode=ro"), "sqlite:/var/x.db?mode=ro");
         assert_eq!(config.of_folder("sqlite::memory:"), "sqlite::memory:");
         assert_eq!(config.path(Path::new("ca.pem")), Path::new("/etc/appsec/ca.pem"));
     }
 
-    const LINE: &str = "[[lines]]\nname = \"n\"\nproject = \"p\"\nscanner = \"was\"\nbind_target = \"t\"\n\
+    const LINE: &str = "[[bindings]]\nname = \"n\"\nproject = \"p\"\nscanner = \"was\"\nbind_target = \"t\"\n\
                         schedule = { cron = \"@daily\", time_zone = \"UTC\" }\nwebhooks = [\"chat\"]\n";
 
     #[test]
@@ -487,8 +487,8 @@ mod tests {
                 "[connections.x]\nscanner = \"saltsecurity\"\nsecret_key_env = \"A\"",
                 ": connections.x: saltsecurity takes a token",
             ),
-            (LINE, ": the line \"n\": there is no scanner \"was\""),
-            (&LINE.replace("was", "saltsecurity"), ": the line \"n\": there is no webhook \"chat\""),
+            (LINE, ": the binding \"n\": there is no scanner \"was\""),
+            (&LINE.replace("was", "saltsecurity"), ": the binding \"n\": there is no webhook \"chat\""),
             (&LINE.replace("name =", "nam ="), ":2:1: unknown key `nam`"),
             (&LINE.replace("@daily", "canary"), ":"),
             (

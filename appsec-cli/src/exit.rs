@@ -98,7 +98,7 @@ impl Exit {
             return Self::Output;
         }
         match error.kind() {
-            // Another process holds the line in the store.
+            // Another process holds the binding in the store.
             ErrorKind::Conflict if error.operation() == Some("import") => Self::Output,
             ErrorKind::Config | ErrorKind::Unsupported | ErrorKind::NotFound => Self::Usage,
             // Without a status it was refused on this side, before anything was sent.

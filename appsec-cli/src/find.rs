@@ -1,21 +1,21 @@
-//! A finding of a line by what a person has of it: its fingerprint, the beginning of it, or the scanner's own id.
+//! A finding of a binding by what a person has of it: its fingerprint, the beginning of it, or the scanner's own id.
 
-use appsec_import::{ImportLine, KnownFinding, Page, SqlStore, Store as _};
+use appsec_import::{Binding, KnownFinding, Page, SqlStore, Store as _};
 
 use crate::exit::{Failure, Result};
 
 /// How many findings are read at a time.
 const PAGE: u32 = 500;
 
-/// Hands each finding of the line to the function, a page at a time, until it says that it has enough.
+/// Hands each finding of the binding to the function, a page at a time, until it says that it has enough.
 pub(crate) async fn each(
     store: &SqlStore,
-    line: &ImportLine,
+    binding: &Binding,
     mut visit: impl FnMut(KnownFinding) -> Result<bool>,
 ) -> Result<()> {
     let mut after = 0;
     loop {
-        let page = store.findings(line, Page { after, limit: PAGE }).await.map_err(Failure::store)?;
+        let page = store.findings(binding, Page { after, limit: PAGE }).await.map_err(Failure::store)?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = *last;
         for (_, finding) in page {
@@ -27,10 +27,10 @@ pub(crate) async fn each(
 }
 
 /// The one finding that the word means.
-pub(crate) async fn one(store: &SqlStore, line: &ImportLine, word: &str) -> Result<KnownFinding> {
+pub(crate) async fn one(store: &SqlStore, binding: &Binding, word: &str) -> Result<KnownFinding> {
     let mut found: Option<KnownFinding> = None;
     let mut several = false;
-    each(store, line, |finding| {
+    each(store, binding, |finding| {
         if means(word, &finding) {
             several = found.is_some();
             found = Some(finding);
@@ -43,9 +43,9 @@ pub(crate) async fn one(store: &SqlStore, line: &ImportLine, word: &str) -> Resu
             Err(Failure::usage(format!("several findings begin with {word:?}: say more of it")))
         }
         Some(finding) => Ok(finding),
-        None => {
-            Err(Failure::usage(format!("the line knows no finding {word:?}; `appsec findings` lists them")))
-        }
+        None => Err(Failure::usage(format!(
+            "the binding knows no finding {word:?}; `appsec findings` lists them"
+        ))),
     }
 }
 

@@ -116,8 +116,8 @@ pub(crate) fn read(arguments: Vec<OsString>, kdt: bool) -> Result<Arguments> {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Vec<OsString> {
-        line.split_whitespace().map(OsString::from).collect()
+    fn words(binding: &str) -> Vec<OsString> {
+        binding.split_whitespace().map(OsString::from).collect()
     }
 
     #[test]
@@ -135,32 +135,32 @@ mod tests {
 
     #[test]
     fn what_means_something_else_in_our_own_commands_is_left_there() {
-        for line in
+        for binding in
             ["appsec report -p shop -f sarif", "appsec --kdt-compat --store scan push -s x", "appsec -o json"]
         {
-            let read = read(words(line), true).unwrap();
-            assert_eq!((read.given, read.dropped.len()), (words(line), 0), "{line}");
+            let read = read(words(binding), true).unwrap();
+            assert_eq!((read.given, read.dropped.len()), (words(binding), 0), "{binding}");
         }
     }
 
     #[test]
     fn kdts_own_options_are_dropped_with_their_values() {
-        let line = "appsec --kdt-compat --host https://x scan -p shop -t tenableiowas -b main --team=blue --create-project --async";
-        let read = read(words(line), true).unwrap();
+        let binding = "appsec --kdt-compat --host https://x scan -p shop -t tenableiowas -b main --team=blue --create-project --async";
+        let read = read(words(binding), true).unwrap();
         assert_eq!(read.given, words("appsec --kdt-compat scan -p shop -t tenableiowas -b main --async"));
         assert_eq!(read.dropped.len(), 3);
     }
 
     #[test]
     fn without_the_switch_nothing_is_dropped() {
-        let line = words("appsec scan --team blue");
-        assert_eq!(read(line.clone(), false).unwrap().given, line);
+        let binding = words("appsec scan --team blue");
+        assert_eq!(read(binding.clone(), false).unwrap().given, binding);
     }
 
     #[test]
     fn a_credential_is_refused_and_not_repeated() {
-        for line in ["appsec ping --token canary", "appsec ping --secret-key=canary"] {
-            let failure = read(words(line), false).unwrap_err();
+        for binding in ["appsec ping --token canary", "appsec ping --secret-key=canary"] {
+            let failure = read(words(binding), false).unwrap_err();
             assert!(!failure.message.contains("canary"), "{}", failure.message);
         }
         assert!(read(words("appsec scan -f x.sarif"), true).is_err());

@@ -1,6 +1,7 @@
 //! The `appsec` command.
 
 mod app;
+mod binding;
 mod cli;
 mod commands;
 mod config;
@@ -9,7 +10,6 @@ mod exit;
 mod find;
 mod gate;
 mod kdt;
-mod line;
 mod log;
 mod observed;
 mod output;

@@ -1,20 +1,20 @@
-//! One run of a line, as `appsec scan` and `appsec import` make it: import, tell others, judge.
+//! One run of a binding, as `appsec scan` and `appsec import` make it: import, tell others, judge.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{DastApiScanner, Scan, ScanStatus};
 use appsec_import::{
-    Delivery, Dispatcher, GateCounts, GateOutcome, GateVerdict, Import, ImportLine, ImportOptions, Importer,
+    Binding, Delivery, Dispatcher, GateCounts, GateOutcome, GateVerdict, Import, ImportOptions, Importer,
     SqlStore, Subscription,
 };
 use clap::Args;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::binding;
 use crate::exit::{Codes, Exit, Failure, Result};
 use crate::gate::GateArgs;
-use crate::line;
 use crate::observed::Observed;
 use crate::output::{self, Format, note};
 use crate::progress::Progress;
@@ -32,7 +32,7 @@ pub(crate) struct RunArgs {
     /// Look at the scan every so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) poll: u64,
-    /// Take over a run of this line whose process is known to be dead, without waiting for two minutes
+    /// Take over a run of this binding whose process is known to be dead, without waiting for two minutes
     #[arg(long)]
     pub(crate) take_over: bool,
     #[command(flatten)]
@@ -58,7 +58,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// What a run did: the document of `appsec scan` and `appsec import`.
 #[derive(Debug, Serialize)]
 struct Ran<'a> {
-    line: &'a ImportLine,
+    binding: &'a Binding,
     /// The scan that was started or joined, as it was last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<Scan>,
@@ -70,10 +70,10 @@ struct Ran<'a> {
     reason: &'static str,
 }
 
-/// Makes one run of the line and prints what it meant.
+/// Makes one run of the binding and prints what it meant.
 pub(crate) async fn run(
     app: &App,
-    (named, line): (&Named, &ImportLine),
+    (named, binding): (&Named, &Binding),
     args: &RunArgs,
     options: ImportOptions,
 ) -> Result<Exit> {
@@ -84,14 +84,14 @@ pub(crate) async fn run(
     let observed = Arc::new(Observed::new(scanner, Arc::clone(&progress)));
     let mut options = options
         .with_scan_wait(Duration::from_secs(args.poll), args.timeout)
-        .with_subscriptions(subscriptions(app, &dispatcher, line));
+        .with_subscriptions(subscriptions(app, &dispatcher, binding));
     if args.take_over {
         options = options.with_take_over();
     }
-    let mut tagged = line.clone();
+    let mut tagged = binding.clone();
     tagged.configuration.scan_tag.clone_from(&args.scan_tag);
     let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store.clone()))
-        .with_connection(line.scanner.as_str());
+        .with_connection(binding.scanner.as_str());
     let import = importer.run_until(&tagged, &options, app.stopped()).await;
     progress.finish();
     let scan = observed.last_scan();
@@ -99,7 +99,7 @@ pub(crate) async fn run(
         Ok(import) => import,
         Err(error) => {
             let mut failure = if app.is_stopping() {
-                Failure::new(Exit::Interrupted, "interrupted; the next run of the line goes on from here")
+                Failure::new(Exit::Interrupted, "interrupted; the next run of the binding goes on from here")
             } else {
                 Failure::from(error)
             };
@@ -112,7 +112,7 @@ pub(crate) async fn run(
     let gate = match args.gate.over(app.config.gate.as_ref()) {
         // A dry run leaves nothing to judge.
         Some(gate) if !import.dry_run => {
-            let counts = GateCounts::of_line(&store, line).await.map_err(Failure::store)?;
+            let counts = GateCounts::of_binding(&store, binding).await.map_err(Failure::store)?;
             Some(gate.judge(&counts, import.missing()))
         }
         Some(_) => {
@@ -124,7 +124,8 @@ pub(crate) async fn run(
     let failed = scan.as_ref().is_some_and(|scan| scan.is_ended() && scan.status != ScanStatus::Completed);
     let broken = gate.as_ref().is_some_and(|gate| !gate.breaches.is_empty());
     let exit = Exit::of_run(failed, !import.missing().is_empty(), broken);
-    let ran = Ran { line: &tagged, scan, import, gate, exit: exit.code(Codes::Own), reason: exit.reason() };
+    let ran =
+        Ran { binding: &tagged, scan, import, gate, exit: exit.code(Codes::Own), reason: exit.reason() };
     match app.out.format {
         Format::Json => app.out.json(&ran)?,
         Format::Plain => show_plain(app, &ran)?,
@@ -137,17 +138,19 @@ pub(crate) async fn run(
 fn with_next_step(mut failure: Failure) -> Failure {
     if let (Exit::Timeout, Some(scan)) = (failure.exit, &failure.scan) {
         failure.message = format!(
-            "{}\nthe scan {scan} goes on at the scanner; the next run of the line waits for it and imports it",
+            "{}\nthe scan {scan} goes on at the scanner; the next run of the binding waits for it and imports it",
             failure.message
         );
     }
     failure
 }
 
-/// Who is told of the line: those that its entry in the configuration names; where it has none, everybody.
-fn subscriptions(app: &App, dispatcher: &Dispatcher, line: &ImportLine) -> Vec<Subscription> {
+/// Who is told of the binding: those that its entry in the configuration names; where it has none, everybody.
+fn subscriptions(app: &App, dispatcher: &Dispatcher, binding: &Binding) -> Vec<Subscription> {
     let mut to = dispatcher.subscriptions();
-    if let Some(scheduled) = app.config.lines.iter().find(|scheduled| scheduled.line.key() == line.key()) {
+    if let Some(scheduled) =
+        app.config.bindings.iter().find(|scheduled| scheduled.binding.key() == binding.key())
+    {
         to.retain(|subscription| scheduled.webhooks.contains(&subscription.endpoint));
     }
     to
@@ -177,8 +180,8 @@ async fn deliver(dispatcher: &Dispatcher, import: &Import) {
 
 fn show(app: &App, ran: &Ran<'_>) -> Result<()> {
     let import = &ran.import;
-    let tag = ran.line.configuration.scan_tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
-    app.out.line(format_args!("run {}{tag} of {}", import.run, line::words(ran.line)))?;
+    let tag = ran.binding.configuration.scan_tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
+    app.out.line(format_args!("run {}{tag} of {}", import.run, binding::words(ran.binding)))?;
     if let Some(scan) = &ran.scan {
         app.out.line(format_args!("scan {}: {}", scan.id, scan.status))?;
         for problem in scan.all_problems() {
@@ -193,12 +196,12 @@ fn show(app: &App, ran: &Ran<'_>) -> Result<()> {
             .try_for_each(|missing| app.out.text(format_args!("missing: {missing}")));
     };
     let verdict = gate.to_string();
-    for (number, line) in verdict.lines().map(output::one_line).enumerate() {
+    for (number, binding) in verdict.lines().map(output::one_line).enumerate() {
         match (number, gate.outcome()) {
-            (0, GateOutcome::Passed) => app.out.line(output::good(line))?,
-            (0, GateOutcome::Failed) => app.out.line(output::bad(line))?,
-            (0, _) => app.out.line(output::doubtful(line))?,
-            _ => app.out.line(line)?,
+            (0, GateOutcome::Passed) => app.out.line(output::good(binding))?,
+            (0, GateOutcome::Failed) => app.out.line(output::bad(binding))?,
+            (0, _) => app.out.line(output::doubtful(binding))?,
+            _ => app.out.line(binding)?,
         }
     }
     Ok(())

@@ -40,8 +40,8 @@ async fn targets_come_a_line_each_and_by_name() {
 async fn an_import_is_told_judged_listed_explained_and_reported() {
     let fakes = Fakes::start().await;
     let desk = fakes.desk("[gate.total]\ncritical = 0\n");
-    let line = ["-p", "shop", "-t", "salt", "--bind-to", "all", "-b", "main"];
-    let words = |command: &'static str, more: &[&'static str]| [&[command], &line[..], more].concat();
+    let binding = ["-p", "shop", "-t", "salt", "--bind-to", "all", "-b", "main"];
+    let words = |command: &'static str, more: &[&'static str]| [&[command], &binding[..], more].concat();
 
     let dry = desk.run(&words("import", &["--dry-run", "-o", "json"])).await;
     assert_eq!(dry.document()["import"]["dry_run"], true);
@@ -49,7 +49,7 @@ async fn an_import_is_told_judged_listed_explained_and_reported() {
 
     let scan = desk.run(&words("scan", &["--scan-tag", "first", "-o", "json"])).await;
     let document = scan.document();
-    assert_eq!(document["line"]["scan_tag"], "first");
+    assert_eq!(document["binding"]["scan_tag"], "first");
     assert!(document["gate"]["counts"]["total"]["critical"].as_u64().unwrap() > 0);
     assert!(scan.stderr.contains("starts no scans"), "{}", scan.stderr);
 
@@ -57,7 +57,7 @@ async fn an_import_is_told_judged_listed_explained_and_reported() {
     let known = document["import"]["summary"]["new"].as_u64().unwrap();
     assert!(findings.len() as u64 >= known, "{} of {known}", findings.len());
     let fingerprint = findings[0]["fingerprint"].as_str().unwrap();
-    // The line is known now: it need not be spelled out.
+    // The binding is known now: it need not be spelled out.
     let why =
         desk.run(&["explain", "-p", "shop", "-t", "saltsecurity", &fingerprint[..12], "-o", "json"]).await;
     let why = why.expect(0).document();
@@ -145,7 +145,7 @@ async fn a_signal_lets_the_line_go_so_that_the_next_run_goes_on() {
     let mut command = desk.command(&on_line("scan", &["--poll", "1"]));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut talk = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(talk.any(|line| line.unwrap().contains("running")));
+    assert!(talk.any(|binding| binding.unwrap().contains("running")));
     // It watches the scan, which it has kept by then, from the second look on: the first belongs to the start.
     while fakes.tenable.calls_to(Route::GetScan).len() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -177,8 +177,8 @@ async fn the_mock_says_where_it_is_and_is_steered() {
     let desk = Desk::new("");
     let mut command = desk.command(&["mock", "-o", "json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let place: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let mut bindings = BufReader::new(child.stdout.take().unwrap()).lines();
+    let place: Value = serde_json::from_str(&bindings.next().unwrap().unwrap()).unwrap();
     let mut ping = desk.command(&["ping", "-t", "saltsecurity"]);
     ping.env("SALT_API_TOKEN", place["saltsecurity"]["token"].as_str().unwrap());
     ping.env("SALT_BASE_URL", place["saltsecurity"]["base_url"].as_str().unwrap());
@@ -269,9 +269,9 @@ async fn the_help_lists_every_command_and_the_exit_codes() {
     let help = Desk::new("").run(&["-h"]).await.expect(0).stdout;
     let commands: Vec<_> = help
         .lines()
-        .skip_while(|line| *line != "Commands:")
+        .skip_while(|binding| *binding != "Commands:")
         .skip(1)
-        .take_while(|line| !line.is_empty())
+        .take_while(|binding| !binding.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     for expected in [

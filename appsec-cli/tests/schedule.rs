@@ -10,16 +10,16 @@ use serde_json::Value;
 
 use support::{Desk, Fakes, STOREFRONT, write};
 
-fn lines(cron: &str) -> String {
+fn bindings(cron: &str) -> String {
     format!(
         r#"
-        [[lines]]
+        [[bindings]]
         name = "shop"
         project = "shop"
         scanner = "was"
         bind_target = "{STOREFRONT}"
         schedule = {{ cron = "{cron}", time_zone = "Europe/Berlin" }}
-        [[lines]]
+        [[bindings]]
         name = "api"
         project = "api"
         scanner = "salt"
@@ -37,12 +37,12 @@ async fn list(desk: &Desk) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schedule_is_applied_listed_and_asked_when_it_comes() {
     let fakes = Fakes::start().await;
-    let desk = fakes.desk(&lines("30 2 29 2 *"));
+    let desk = fakes.desk(&bindings("30 2 29 2 *"));
     let would = desk.run(&["schedule", "apply", "--dry-run", "-o", "json"]).await.expect(0).document();
     assert_eq!(would["added"], serde_json::json!(["shop", "api"]));
     assert!(list(&desk).await.is_empty(), "a dry run changes nothing");
     let applied = desk.run(&["schedule", "apply"]).await.expect(0);
-    assert_eq!(applied.stdout, "added\tshop\nadded\tapi\n2 lines are scheduled\n");
+    assert_eq!(applied.stdout, "added\tshop\nadded\tapi\n2 bindings are scheduled\n");
 
     let next = desk.run(&["schedule", "next", "shop", "-n", "1"]).await.expect(0);
     assert!(next.stdout.contains("-02-29 02:30 +01:00"), "{}", next.stdout);
@@ -50,13 +50,13 @@ async fn the_schedule_is_applied_listed_and_asked_when_it_comes() {
     desk.run(&["schedule", "run-now", "shop"]).await.expect(0);
     desk.run(&["schedule", "run-now", "nobody"]).await.expect(2);
     let hinted = desk.run(&["schedule", "hint", "-t", "saltsecurity", "all"]).await.expect(0);
-    assert_eq!(hinted.stdout, "1 lines are due\n");
+    assert_eq!(hinted.stdout, "1 bindings are due\n");
     let states: Vec<_> = list(&desk).await.iter().map(|entry| entry["state"].clone()).collect();
     assert_eq!(states, ["due", "due"]);
 
     // Another configuration, and the schedule is that.
     let text = std::fs::read_to_string(desk.path("appsec.toml")).unwrap();
-    write(&desk.path("appsec.toml"), text.split("[[lines]]").next().unwrap());
+    write(&desk.path("appsec.toml"), text.split("[[bindings]]").next().unwrap());
     let applied = desk.run(&["schedule", "apply", "-o", "plain"]).await.expect(0);
     assert_eq!(applied.stdout, "removed\tapi\nremoved\tshop\n");
 }
@@ -64,7 +64,7 @@ async fn the_schedule_is_applied_listed_and_asked_when_it_comes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_runs_what_is_due_and_ends_in_good_order() {
     let fakes = Fakes::start().await;
-    let desk = fakes.desk(&lines("30 2 29 2 *"));
+    let desk = fakes.desk(&bindings("30 2 29 2 *"));
     let mut worker = desk.command(&["worker", "--apply", "--slots", "2"]);
     let mut worker = worker.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();
@@ -97,7 +97,7 @@ async fn a_worker_runs_what_is_due_and_ends_in_good_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scanner_that_refuses_is_seen_in_what_is_due() {
     let fakes = Fakes::start().await;
-    let desk = fakes.desk(&lines("30 2 29 2 *"));
+    let desk = fakes.desk(&bindings("30 2 29 2 *"));
     write(&desk.path("was.key"), "wrong");
     desk.run(&["schedule", "apply"]).await.expect(0);
     desk.run(&["schedule", "run-now", "shop"]).await.expect(0);

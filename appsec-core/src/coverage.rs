@@ -15,9 +15,9 @@ crate::id_type! {
 #[serde(rename_all = "snake_case")]
 pub enum Absence {
     /// The scanner examined the partition completely: what it did not report is gone.
-    MeansGone,
+    Conclusive,
     /// Nothing follows from silence.
-    SaysNothing,
+    Inconclusive,
 }
 
 crate::open_enum! {
@@ -110,11 +110,11 @@ pub struct PartitionCoverage {
 ///
 /// let shop = PartitionKey::from("host:shop.example.com");
 /// let mut coverage = Coverage::new();
-/// coverage.means_gone(shop.clone());
-/// assert_eq!(coverage.absence_of(&shop), Absence::MeansGone);
+/// coverage.mark_conclusive(shop.clone());
+/// assert_eq!(coverage.absence_of(&shop), Absence::Conclusive);
 ///
 /// coverage.add_gap(CoverageGap::new(GapKind::Record, "one record could not be read"));
-/// assert_eq!(coverage.absence_of(&shop), Absence::SaysNothing, "the record may have been one of this host");
+/// assert_eq!(coverage.absence_of(&shop), Absence::Inconclusive, "the record may have been one of this host");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -145,23 +145,23 @@ impl Coverage {
         Self::default()
     }
 
-    /// States that what a partition did not report is gone. Does not override an earlier `says_nothing`.
-    pub fn means_gone(&mut self, partition: PartitionKey) {
-        self.set(partition, Absence::MeansGone, None);
+    /// States that what a partition did not report is gone. Does not override an earlier `mark_inconclusive`.
+    pub fn mark_conclusive(&mut self, partition: PartitionKey) {
+        self.set(partition, Absence::Conclusive, None);
     }
 
     /// States that silence about a partition proves nothing, and why. The first reason is kept.
-    pub fn says_nothing(&mut self, partition: PartitionKey, reason: impl Into<String>) {
-        self.set(partition, Absence::SaysNothing, Some(reason.into()));
+    pub fn mark_inconclusive(&mut self, partition: PartitionKey, reason: impl Into<String>) {
+        self.set(partition, Absence::Inconclusive, Some(reason.into()));
     }
 
     fn set(&mut self, key: PartitionKey, mut absence: Absence, mut reason: Option<String>) {
-        if let (Absence::MeansGone, Some(part)) = (absence, &self.part) {
-            (absence, reason) = (Absence::SaysNothing, Some(part.clone()));
+        if let (Absence::Conclusive, Some(part)) = (absence, &self.part) {
+            (absence, reason) = (Absence::Inconclusive, Some(part.clone()));
         }
         match self.partitions.entry(key) {
             // The weaker statement stands: two routes to one partition must both vouch for it.
-            Entry::Occupied(known) if known.get().absence == Absence::SaysNothing => {}
+            Entry::Occupied(known) if known.get().absence == Absence::Inconclusive => {}
             Entry::Occupied(mut known) => *known.get_mut() = PartitionCoverage { absence, reason },
             Entry::Vacant(place) => {
                 place.insert(PartitionCoverage { absence, reason });
@@ -171,10 +171,10 @@ impl Coverage {
 
     /// States that only a part was asked for, as by a filtered query, so that silence proves nothing anywhere, whatever is stated
     /// before or after. The first reason is kept.
-    pub fn silence_all(&mut self, reason: &str) {
+    pub fn mark_all_inconclusive(&mut self, reason: &str) {
         self.part.get_or_insert_with(|| reason.to_owned());
-        for known in self.partitions.values_mut().filter(|known| known.absence == Absence::MeansGone) {
-            (known.absence, known.reason) = (Absence::SaysNothing, Some(reason.to_owned()));
+        for known in self.partitions.values_mut().filter(|known| known.absence == Absence::Conclusive) {
+            (known.absence, known.reason) = (Absence::Inconclusive, Some(reason.to_owned()));
         }
     }
 
@@ -220,17 +220,21 @@ impl Coverage {
 
     /// Why the scanner may have more to tell than the answer holds: something is missing, or only a part was asked for. `None` where it
     /// told all.
-    pub fn partial_because(&self) -> Option<&str> {
+    pub fn partial_reason(&self) -> Option<&str> {
         self.gaps.first().map(|gap| gap.message.as_str()).or(self.part.as_deref())
     }
 
     /// What the absence of a finding whose last sighting lies in that partition means, with gaps taken into account.
     pub fn absence_of(&self, partition: &PartitionKey) -> Absence {
-        if self.silence_of(partition).is_some() { Absence::SaysNothing } else { Absence::MeansGone }
+        if self.inconclusive_reason(partition).is_some() {
+            Absence::Inconclusive
+        } else {
+            Absence::Conclusive
+        }
     }
 
     /// Why the absence of a finding of that partition proves nothing; `None` where it means gone.
-    pub fn silence_of(&self, partition: &PartitionKey) -> Option<&str> {
+    pub fn inconclusive_reason(&self, partition: &PartitionKey) -> Option<&str> {
         if let Some(gap) = self.gap_of(partition) {
             return Some(&gap.message);
         }
@@ -239,7 +243,7 @@ impl Coverage {
         }
         match self.partitions.get(partition) {
             None => Some("it was not looked at"),
-            Some(known) if known.absence == Absence::SaysNothing => {
+            Some(known) if known.absence == Absence::Inconclusive => {
                 Some(known.reason.as_deref().unwrap_or("the scanner does not say"))
             }
             Some(_) => None,
@@ -315,41 +319,41 @@ mod tests {
 
     #[test]
     fn a_partition_nobody_looked_at_says_nothing() {
-        assert_eq!(Coverage::new().absence_of(&key("a")), Absence::SaysNothing);
+        assert_eq!(Coverage::new().absence_of(&key("a")), Absence::Inconclusive);
     }
 
     #[test]
     fn an_answer_is_partial_by_a_gap_or_by_its_question() {
         let mut coverage = Coverage::new();
-        coverage.says_nothing(key("a"), "the export does not say");
-        assert_eq!(coverage.partial_because(), None, "it told all that it has");
-        coverage.silence_all("filtered by severity");
-        coverage.silence_all("filtered by time");
-        assert_eq!(coverage.partial_because(), Some("filtered by severity"));
+        coverage.mark_inconclusive(key("a"), "the export does not say");
+        assert_eq!(coverage.partial_reason(), None, "it told all that it has");
+        coverage.mark_all_inconclusive("filtered by severity");
+        coverage.mark_all_inconclusive("filtered by time");
+        assert_eq!(coverage.partial_reason(), Some("filtered by severity"));
         coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed").with_partition("b"));
-        assert_eq!(coverage.partial_because(), Some("chunk 2 failed"), "wherever it is");
+        assert_eq!(coverage.partial_reason(), Some("chunk 2 failed"), "wherever it is");
     }
 
     #[test]
     fn what_is_vouched_for_later_is_silent_where_only_a_part_was_asked_for() {
         let mut coverage = Coverage::new();
-        coverage.silence_all("filtered by severity");
-        coverage.means_gone(key("a"));
-        coverage.says_nothing(key("b"), "not examined");
-        assert_eq!(coverage.silence_of(&key("a")), Some("filtered by severity"));
-        assert_eq!(coverage.silence_of(&key("b")), Some("not examined"));
-        assert!(coverage.partitions().all(|(_, known)| known.absence == Absence::SaysNothing));
+        coverage.mark_all_inconclusive("filtered by severity");
+        coverage.mark_conclusive(key("a"));
+        coverage.mark_inconclusive(key("b"), "not examined");
+        assert_eq!(coverage.inconclusive_reason(&key("a")), Some("filtered by severity"));
+        assert_eq!(coverage.inconclusive_reason(&key("b")), Some("not examined"));
+        assert!(coverage.partitions().all(|(_, known)| known.absence == Absence::Inconclusive));
     }
 
     #[test]
     fn a_gap_silences_its_partition_and_only_that() {
         let mut coverage = Coverage::new();
-        coverage.means_gone(key("a"));
-        coverage.means_gone(key("b"));
+        coverage.mark_conclusive(key("a"));
+        coverage.mark_conclusive(key("b"));
         coverage.add_gap(CoverageGap::new(GapKind::ScanLimited, "time limit").with_partition("a"));
-        assert_eq!(coverage.absence_of(&key("a")), Absence::SaysNothing);
-        assert_eq!(coverage.silence_of(&key("a")), Some("time limit"));
-        assert_eq!(coverage.absence_of(&key("b")), Absence::MeansGone);
+        assert_eq!(coverage.absence_of(&key("a")), Absence::Inconclusive);
+        assert_eq!(coverage.inconclusive_reason(&key("a")), Some("time limit"));
+        assert_eq!(coverage.absence_of(&key("b")), Absence::Conclusive);
         assert!(!coverage.is_complete());
         assert!(
             coverage.concerns(&key("a")) && coverage.concerns(&key("b")) && !coverage.concerns(&key("c"))
@@ -363,15 +367,15 @@ mod tests {
     #[test]
     fn a_gap_without_a_partition_silences_all() {
         let mut coverage = Coverage::new();
-        coverage.means_gone(key("a"));
+        coverage.mark_conclusive(key("a"));
         coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 3 failed"));
-        assert_eq!(coverage.absence_of(&key("a")), Absence::SaysNothing);
+        assert_eq!(coverage.absence_of(&key("a")), Absence::Inconclusive);
     }
 
     #[test]
     fn gaps_are_bounded_and_the_rest_silences_everything() {
         let mut coverage = Coverage::new();
-        coverage.means_gone(key("a"));
+        coverage.mark_conclusive(key("a"));
         for number in 0..=Coverage::MAX_GAPS {
             let gap = CoverageGap::new(GapKind::Record, "unreadable").with_path(format!("[{number}]"));
             coverage.add_gap(gap.clone().with_partition("b"));
@@ -379,7 +383,7 @@ mod tests {
         }
         assert_eq!(coverage.gaps().len(), Coverage::MAX_GAPS);
         assert_eq!(coverage.gap_count(), 1_003, "beyond the bound nothing is told apart");
-        assert_eq!(coverage.absence_of(&key("a")), Absence::SaysNothing);
+        assert_eq!(coverage.absence_of(&key("a")), Absence::Inconclusive);
     }
 
     #[test]
@@ -387,11 +391,11 @@ mod tests {
         for gone_first in [true, false] {
             let mut coverage = Coverage::new();
             if gone_first {
-                coverage.means_gone(key("a"));
+                coverage.mark_conclusive(key("a"));
             }
-            coverage.says_nothing(key("a"), "the export does not say");
-            coverage.means_gone(key("a"));
-            assert_eq!(coverage.absence_of(&key("a")), Absence::SaysNothing, "gone first: {gone_first}");
+            coverage.mark_inconclusive(key("a"), "the export does not say");
+            coverage.mark_conclusive(key("a"));
+            assert_eq!(coverage.absence_of(&key("a")), Absence::Inconclusive, "gone first: {gone_first}");
             assert_eq!(coverage.partitions().len(), 1);
         }
     }
@@ -426,10 +430,10 @@ mod tests {
     #[test]
     fn what_is_kept_of_a_coverage_is_all_of_it_and_no_more() {
         let mut coverage = Coverage::new();
-        coverage.means_gone(key("a"));
+        coverage.mark_conclusive(key("a"));
         assert!(coverage.is_complete());
         let kept = serde_json::to_string(&coverage).unwrap();
-        assert_eq!(kept, r#"{"partitions":{"a":{"absence":"means_gone"}},"gaps":[]}"#);
+        assert_eq!(kept, r#"{"partitions":{"a":{"absence":"mark_conclusive"}},"gaps":[]}"#);
 
         let mut unknown = UnknownWords::new();
         unknown.word("severity", "Blocker");

@@ -53,7 +53,7 @@ macro_rules! id_type {
 ///
 /// A known word is recognised whatever its case, spaces, `_` and `-` are (`"InProcess"`, `"In Process"`, `"IN_PROCESS"`); a
 /// word that is not known is kept in `Unknown`, verbatim. Such an enum may grow without a major version. Use
-/// [`Spelled`] around it where a record must be written back exactly as it came.
+/// [`Verbatim`] around it where a record must be written back exactly as it came.
 ///
 /// ```
 /// appsec_core::open_enum! {
@@ -186,13 +186,13 @@ fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
 ///
 /// Two are equal when their values are, whatever the spelling.
 #[derive(Debug, Clone)]
-pub struct Spelled<E> {
+pub struct Verbatim<E> {
     value: E,
     // Only kept where it differs from the usual spelling: nearly never, so nearly no allocation.
     text: Option<Box<str>>,
 }
 
-impl<E> Spelled<E> {
+impl<E> Verbatim<E> {
     /// The word's meaning.
     pub fn value(&self) -> &E {
         &self.value
@@ -204,7 +204,7 @@ impl<E> Spelled<E> {
     }
 }
 
-impl<E: for<'a> From<&'a str> + AsRef<str>> Spelled<E> {
+impl<E: for<'a> From<&'a str> + AsRef<str>> Verbatim<E> {
     /// The word from its text.
     pub fn new(text: &str) -> Self {
         let value = E::from(text);
@@ -213,25 +213,25 @@ impl<E: for<'a> From<&'a str> + AsRef<str>> Spelled<E> {
     }
 }
 
-impl<E> From<E> for Spelled<E> {
+impl<E> From<E> for Verbatim<E> {
     fn from(value: E) -> Self {
         Self { value, text: None }
     }
 }
 
-impl<E: PartialEq> PartialEq for Spelled<E> {
+impl<E: PartialEq> PartialEq for Verbatim<E> {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
     }
 }
 
-impl<E: PartialEq> PartialEq<E> for Spelled<E> {
+impl<E: PartialEq> PartialEq<E> for Verbatim<E> {
     fn eq(&self, other: &E) -> bool {
         self.value == *other
     }
 }
 
-impl<E: fmt::Display> fmt::Display for Spelled<E> {
+impl<E: fmt::Display> fmt::Display for Verbatim<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.text {
             Some(text) => f.pad(text),
@@ -240,7 +240,7 @@ impl<E: fmt::Display> fmt::Display for Spelled<E> {
     }
 }
 
-impl<E: Serialize> Serialize for Spelled<E> {
+impl<E: Serialize> Serialize for Verbatim<E> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.text {
             Some(text) => serializer.serialize_str(text),
@@ -249,7 +249,7 @@ impl<E: Serialize> Serialize for Spelled<E> {
     }
 }
 
-impl<'de, E: for<'a> From<&'a str> + AsRef<str>> Deserialize<'de> for Spelled<E> {
+impl<'de, E: for<'a> From<&'a str> + AsRef<str>> Deserialize<'de> for Verbatim<E> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         read_text(deserializer, Self::new)
     }
@@ -302,10 +302,10 @@ mod tests {
     fn spelled_words_are_written_back_verbatim() {
         for text in ["InProcess", "In Process", "IN_PROCESS", "Snoozed", ""] {
             let json = serde_json::to_string(text).unwrap();
-            let word: Spelled<Status> = serde_json::from_str(&json).unwrap();
+            let word: Verbatim<Status> = serde_json::from_str(&json).unwrap();
             assert_eq!(serde_json::to_string(&word).unwrap(), json);
             assert_eq!(word.to_string(), text);
         }
-        assert_eq!(Spelled::<Status>::new("in process"), Status::InProcess);
+        assert_eq!(Verbatim::<Status>::new("in process"), Status::InProcess);
     }
 }

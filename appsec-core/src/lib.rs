@@ -31,7 +31,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use ext::DastApiScannerExt;
 pub use finding::{Cvss, Evidence, EvidenceKind, Finding, FindingStatus, Recast, Rule, StatusChange};
 pub use fingerprint::Fingerprint;
-pub use ids::{Spelled, same_word};
+pub use ids::{Verbatim, same_word};
 pub use location::{Input, Location};
 pub use mask::{mask, mask_json};
 pub use poll::Watch;

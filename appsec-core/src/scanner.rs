@@ -196,7 +196,7 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// * A scope that the capabilities lack is `Unsupported`, and nothing is sent. `[findings/unsupported-scope]`
     /// * A filter lets through exactly what [`FindingQuery::admits`], unknown words among it. `[findings/filter]`
     /// * A filtered query closes nothing: absence says nothing in its coverage, which says by
-    ///   [`silence_all`](crate::Coverage::silence_all) that only a part was asked for. `[findings/filter-silences]`
+    ///   [`mark_all_inconclusive`](crate::Coverage::mark_all_inconclusive) that only a part was asked for. `[findings/filter-silences]`
     /// * From the resume point of any batch, stored as JSON and given to another handle, the rest comes. What came before may come
     ///   again; nothing is lost. `[findings/resume]`
     /// * A resumed stream closes nothing. `[findings/resume-silences]`

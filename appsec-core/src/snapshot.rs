@@ -76,7 +76,7 @@ fn events(
         for finding in findings.iter().filter(|finding| is_of_another_scan(scan, finding)) {
             // It is there, and this answer does not hold it.
             let reason = "a later scan saw some of what this one may have seen";
-            coverage.says_nothing(finding.partition.clone(), reason);
+            coverage.mark_inconclusive(finding.partition.clone(), reason);
         }
     }
     findings.retain(|finding| in_scope(&query.scope, finding) && query.admits(finding));
@@ -94,7 +94,7 @@ fn events(
         findings.retain(|finding| finding.fingerprint > after);
     }
     if let Some(reason) = query.silence() {
-        coverage.silence_all(reason);
+        coverage.mark_all_inconclusive(reason);
     }
 
     let (mut events, mut batcher) = (Vec::new(), Batcher::new());
@@ -162,7 +162,7 @@ mod tests {
 
     async fn read(query: FindingQuery, findings: Vec<Finding>) -> Result<Vec<FindingEvent>> {
         let mut coverage = Coverage::new();
-        coverage.means_gone(PartitionKey::from("shop"));
+        coverage.mark_conclusive(PartitionKey::from("shop"));
         snapshot("memory", query, async { Ok((findings, coverage)) }).try_collect().await
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let rest = read(query, later).await.unwrap();
         assert_eq!(findings(&rest).len(), 600 - FindingBatch::MAX_FINDINGS);
         let Some(FindingEvent::End(coverage)) = rest.last() else { panic!("an end comes last") };
-        assert_eq!(coverage.absence_of(&PartitionKey::from("shop")), Absence::SaysNothing);
+        assert_eq!(coverage.absence_of(&PartitionKey::from("shop")), Absence::Inconclusive);
     }
 
     #[tokio::test]
@@ -214,7 +214,7 @@ mod tests {
         let shop = PartitionKey::from("shop");
         assert_eq!(
             coverage.absence_of(&shop),
-            Absence::SaysNothing,
+            Absence::Inconclusive,
             "what another scan saw last is not gone"
         );
     }

@@ -6,12 +6,12 @@ use appsec_core::{ConnectionStep, Result};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::answer::Answer;
 use crate::base_url;
 use crate::body::Body;
 use crate::elements::{At, ElementStream};
 use crate::options::HttpOptions;
 use crate::request::Request;
+use crate::response::Response;
 use crate::retry::{Failure, Fate, Tries};
 use crate::service::{AuthHeader, Service};
 use crate::stack::Stack;
@@ -73,7 +73,7 @@ impl HttpClient {
     }
 
     /// Sends a request and gives its answer, which is 2xx, whatever its body. Repeated by the rules of
-    /// [`Repeat`](crate::Repeat).
+    /// [`RetrySafety`](crate::RetrySafety).
     ///
     /// # Errors
     /// * What the service makes of an answer that is not 2xx; `Decode` for a redirect, which is never followed.
@@ -85,7 +85,7 @@ impl HttpClient {
     ///
     /// Where a request with an effect may have had it without a clear answer, the error says
     /// [`outcome_unknown`](appsec_core::Error::outcome_unknown).
-    pub async fn send(&self, request: &Request) -> Result<Answer> {
+    pub async fn send(&self, request: &Request) -> Result<Response> {
         self.stack.call(request, Ok).await
     }
 
@@ -96,7 +96,7 @@ impl HttpClient {
     /// # Errors
     /// Those of [`send`](Self::send), and `Decode` with the path of what could not be decoded.
     pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
-        let decode = |answer: Answer| {
+        let decode = |answer: Response| {
             answer.decode(request.operation()).map_err(|undecodable| Failure {
                 error: undecodable.error,
                 fate: if undecodable.malformed { Fate::Passing } else { Fate::Final },

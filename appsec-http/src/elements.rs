@@ -10,13 +10,13 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::answer::from_json;
 use crate::body::Body;
 use crate::digest::{BlockDigests, Digest};
 use crate::known::KnownBlocks;
 use crate::outline::Member;
 use crate::redact::Redactor;
 use crate::request::Request;
+use crate::response::from_json;
 use crate::retry::{Failure, Fate, Tries};
 use crate::splitter::{Found, Limits, SplitError, SplitErrorKind, Splitter};
 use crate::stack::{Stack, pause};

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod answer;
 mod base_url;
 mod body;
 mod budget;
@@ -16,12 +15,12 @@ mod outline;
 mod pace;
 mod paginate;
 mod parts;
-mod postbox;
 mod probe;
 mod redact;
 mod request;
 mod request_body;
 mod resolve;
+mod response;
 mod retry;
 mod retry_after;
 mod scan;
@@ -34,8 +33,8 @@ mod stack;
 pub mod testing;
 mod tls;
 mod transport;
+mod webhook_sender;
 
-pub use answer::Answer;
 pub use body::Body;
 pub use client::HttpClient;
 pub use elements::{At, Element, ElementStream};
@@ -43,10 +42,11 @@ pub use known::KnownBlocks;
 pub use options::{HttpOptions, RetryPolicy};
 pub use outline::{Member, MemberKind};
 pub use paginate::{MAX_PAGES, paginate};
-pub use postbox::Postbox;
-pub use request::{Path, Repeat, Request};
+pub use request::{Path, Request, RetrySafety};
 pub use request_body::BodySource;
 pub use resolve::{Resolver, SystemResolver};
+pub use response::Response;
 pub use service::{AuthHeader, Service};
+pub use webhook_sender::WebhookSender;
 
 pub use appsec_core::{Error, ErrorKind, Result};

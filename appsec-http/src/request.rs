@@ -14,7 +14,7 @@ use crate::request_body::{BodySource, RequestBody};
 
 /// Whether a request may be made again when its answer is missing or is a passing fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Repeat {
+pub enum RetrySafety {
     /// It changes nothing, or the same thing again: repeated on 408, 429, 5xx other than 501 and 505, timeouts and broken
     /// connections.
     Always,
@@ -25,14 +25,14 @@ pub enum Repeat {
 /// One request to a service, relative to the client's base URL.
 ///
 /// ```
-/// use appsec_http::{Path, Repeat, Request};
+/// use appsec_http::{Path, RetrySafety, Request};
 ///
 /// # fn main() -> appsec_http::Result<()> {
 /// let path = Path::new("/was/v2/scans").join("3fa85f64-5717-4562-b3fc-2c963f66afa6")?;
 /// let request = Request::get("tenable: get scan", path).with_query("details", true);
 /// assert_eq!(request.path().as_str(), "/was/v2/scans/3fa85f64-5717-4562-b3fc-2c963f66afa6");
 /// assert_eq!(request.query(), [("details", "true".to_owned())]);
-/// assert_eq!(request.repeat(), Repeat::Always);
+/// assert_eq!(request.repeat(), RetrySafety::Always);
 /// # Ok(())
 /// # }
 /// ```
@@ -44,37 +44,37 @@ pub struct Request {
     query: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
     body: Option<RequestBody>,
-    repeat: Repeat,
+    repeat: RetrySafety,
 }
 
 impl Request {
-    fn new(operation: &'static str, method: Method, path: Path, repeat: Repeat) -> Self {
+    fn new(operation: &'static str, method: Method, path: Path, repeat: RetrySafety) -> Self {
         Self { operation, method, path, query: Vec::new(), headers: Vec::new(), body: None, repeat }
     }
 
     /// A read, repeated at need. The operation is `"<service>: <what>"`, for errors and logs.
     pub fn get(operation: &'static str, path: impl Into<Path>) -> Self {
-        Self::new(operation, Method::GET, path.into(), Repeat::Always)
+        Self::new(operation, Method::GET, path.into(), RetrySafety::Always)
     }
 
-    /// A POST, repeated only when it was never sent; a search sets [`Repeat::Always`].
+    /// A POST, repeated only when it was never sent; a search sets [`RetrySafety::Always`].
     pub fn post(operation: &'static str, path: impl Into<Path>) -> Self {
-        Self::new(operation, Method::POST, path.into(), Repeat::IfUnsent)
+        Self::new(operation, Method::POST, path.into(), RetrySafety::IfUnsent)
     }
 
     /// A PUT, repeated only when it was never sent.
     pub fn put(operation: &'static str, path: impl Into<Path>) -> Self {
-        Self::new(operation, Method::PUT, path.into(), Repeat::IfUnsent)
+        Self::new(operation, Method::PUT, path.into(), RetrySafety::IfUnsent)
     }
 
     /// A PATCH, repeated only when it was never sent.
     pub fn patch(operation: &'static str, path: impl Into<Path>) -> Self {
-        Self::new(operation, Method::PATCH, path.into(), Repeat::IfUnsent)
+        Self::new(operation, Method::PATCH, path.into(), RetrySafety::IfUnsent)
     }
 
     /// A DELETE, repeated only when it was never sent.
     pub fn delete(operation: &'static str, path: impl Into<Path>) -> Self {
-        Self::new(operation, Method::DELETE, path.into(), Repeat::IfUnsent)
+        Self::new(operation, Method::DELETE, path.into(), RetrySafety::IfUnsent)
     }
 
     /// Adds a pair to the query; name and value are percent-encoded when sent.
@@ -125,7 +125,7 @@ impl Request {
     }
 
     /// Sets whether the request may be made again.
-    pub fn with_repeat(mut self, repeat: Repeat) -> Self {
+    pub fn with_repeat(mut self, repeat: RetrySafety) -> Self {
         self.repeat = repeat;
         self
     }
@@ -169,7 +169,7 @@ impl Request {
     }
 
     /// Whether the request may be made again.
-    pub fn repeat(&self) -> Repeat {
+    pub fn repeat(&self) -> RetrySafety {
         self.repeat
     }
 
@@ -300,14 +300,14 @@ mod tests {
 
     #[test]
     fn effects_are_repeated_only_if_unsent() {
-        assert_eq!(Request::get("x", "/").repeat(), Repeat::Always);
+        assert_eq!(Request::get("x", "/").repeat(), RetrySafety::Always);
         for request in [
             Request::post("x", "/"),
             Request::put("x", "/"),
             Request::patch("x", "/"),
             Request::delete("x", "/"),
         ] {
-            assert_eq!(request.repeat(), Repeat::IfUnsent, "{:?}", request.method());
+            assert_eq!(request.repeat(), RetrySafety::IfUnsent, "{:?}", request.method());
         }
     }
 

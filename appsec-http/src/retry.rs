@@ -6,7 +6,7 @@ use appsec_core::{Error, ErrorKind};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use crate::options::RetryPolicy;
-use crate::request::Repeat;
+use crate::request::RetrySafety;
 use crate::transport::Broken;
 
 /// What is known after a failed attempt.
@@ -34,10 +34,10 @@ impl Fate {
         }
     }
 
-    pub(crate) fn may_repeat(self, repeat: Repeat) -> bool {
+    pub(crate) fn may_repeat(self, repeat: RetrySafety) -> bool {
         match self {
             Self::Unsent | Self::Throttled => true,
-            Self::Passing => repeat == Repeat::Always,
+            Self::Passing => repeat == RetrySafety::Always,
             Self::Final => false,
         }
     }
@@ -115,13 +115,13 @@ impl Tries {
     pub(crate) fn next(
         &mut self,
         failure: Failure,
-        repeat: Repeat,
+        repeat: RetrySafety,
         left: Option<Duration>,
         pay: impl FnOnce() -> bool,
     ) -> Next {
         let Failure { error, fate, unclear } = failure;
         let error = error.with_attempts(self.made);
-        if unclear && repeat == Repeat::IfUnsent {
+        if unclear && repeat == RetrySafety::IfUnsent {
             // An outer loop that repeats what is retryable would do it twice.
             return Next::Stop(error.with_outcome_unknown(true).with_retryable(false));
         }
@@ -168,7 +168,7 @@ mod tests {
     /// What follows the first attempt; the wait, or whether an outer loop may try again.
     fn after_one(
         failure: Failure,
-        repeat: Repeat,
+        repeat: RetrySafety,
         left: Option<Duration>,
         pays: bool,
     ) -> Result<Duration, bool> {
@@ -185,8 +185,9 @@ mod tests {
 
     #[test]
     fn the_longest_wait_that_is_granted_is_granted_and_no_longer_one() {
-        let asked =
-            |seconds, left| after_one(failure(Fate::Throttled, Some(seconds)), Repeat::IfUnsent, left, true);
+        let asked = |seconds, left| {
+            after_one(failure(Fate::Throttled, Some(seconds)), RetrySafety::IfUnsent, left, true)
+        };
         assert_eq!(asked(60, None), Ok(secs(60)));
         assert_eq!(asked(61, None), Err(true), "when that time has passed");
         assert_eq!(asked(30, Some(secs(31))), Ok(secs(30)));
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_wait_of_ones_own_ends_before_the_deadline_or_is_not_begun() {
-        let own = |left| after_one(failure(Fate::Passing, None), Repeat::Always, left, true);
+        let own = |left| after_one(failure(Fate::Passing, None), RetrySafety::Always, left, true);
         assert!(own(None).unwrap() <= Duration::from_millis(20));
         assert!(own(Some(secs(1))).is_ok());
         assert_eq!(own(Some(Duration::ZERO)), Err(false));
@@ -206,17 +207,20 @@ mod tests {
     fn attempts_and_the_budget_end_it_for_an_outer_loop_too() {
         let mut tries = Tries::new(&policy());
         tries.count();
-        let next = tries.next(failure(Fate::Passing, None), Repeat::Always, None, || true);
+        let next = tries.next(failure(Fate::Passing, None), RetrySafety::Always, None, || true);
         assert!(matches!(next, Next::After(_)));
         tries.count();
         assert_eq!(tries.made(), 2);
         let next =
-            tries.next(failure(Fate::Passing, None), Repeat::Always, None, || panic!("nothing to pay"));
+            tries.next(failure(Fate::Passing, None), RetrySafety::Always, None, || panic!("nothing to pay"));
         assert!(matches!(next, Next::Stop(error) if !error.is_retryable() && error.attempts() == 2));
 
-        assert_eq!(after_one(failure(Fate::Passing, None), Repeat::Always, None, false), Err(false));
-        assert_eq!(after_one(failure(Fate::Throttled, Some(1)), Repeat::Always, None, false), Err(false));
-        assert_eq!(after_one(failure(Fate::Final, None), Repeat::Always, None, true), Err(true));
+        assert_eq!(after_one(failure(Fate::Passing, None), RetrySafety::Always, None, false), Err(false));
+        assert_eq!(
+            after_one(failure(Fate::Throttled, Some(1)), RetrySafety::Always, None, false),
+            Err(false)
+        );
+        assert_eq!(after_one(failure(Fate::Final, None), RetrySafety::Always, None, true), Err(true));
     }
 
     #[test]
@@ -224,11 +228,11 @@ mod tests {
         let unclear = || Failure { unclear: true, ..failure(Fate::Passing, None) };
         let mut tries = Tries::new(&policy());
         tries.count();
-        let next = tries.next(unclear(), Repeat::IfUnsent, None, || true);
+        let next = tries.next(unclear(), RetrySafety::IfUnsent, None, || true);
         assert!(matches!(next, Next::Stop(error) if error.outcome_unknown() && !error.is_retryable()));
-        assert!(after_one(unclear(), Repeat::Always, None, true).is_ok(), "a read changes nothing");
-        assert_eq!(after_one(failure(Fate::Passing, None), Repeat::IfUnsent, None, true), Err(true));
-        assert!(after_one(failure(Fate::Unsent, None), Repeat::IfUnsent, None, true).is_ok());
+        assert!(after_one(unclear(), RetrySafety::Always, None, true).is_ok(), "a read changes nothing");
+        assert_eq!(after_one(failure(Fate::Passing, None), RetrySafety::IfUnsent, None, true), Err(true));
+        assert!(after_one(failure(Fate::Unsent, None), RetrySafety::IfUnsent, None, true).is_ok());
         assert!(!Failure::last(Error::new(ErrorKind::Decode, "shape")).unclear);
     }
 

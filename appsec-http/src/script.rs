@@ -13,15 +13,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use crate::answer::Answer;
 use crate::client::HttpClient;
 use crate::options::HttpOptions;
+use crate::response::Response;
 use crate::service::{AuthHeader, Service};
 use crate::transport::{Broken, Incoming, Outgoing, Transport};
 
 /// What happens to one request.
 pub(crate) enum Step {
-    Answer(Reply),
+    Response(Reply),
     /// The connection is refused.
     Unsent,
     /// The certificate is not trusted.
@@ -78,7 +78,7 @@ impl Reply {
 
 impl From<Reply> for Step {
     fn from(reply: Reply) -> Self {
-        Self::Answer(reply)
+        Self::Response(reply)
     }
 }
 
@@ -104,7 +104,7 @@ impl Script {
     }
 
     pub(crate) fn client(&self, options: HttpOptions) -> HttpClient {
-        let to_error = |answer: &Answer| {
+        let to_error = |answer: &Response| {
             let kind = match answer.status() {
                 401 => ErrorKind::Auth,
                 409 => ErrorKind::Conflict,
@@ -161,7 +161,7 @@ impl Transport for Script {
         let _under_way = UnderWay(&self.under_way);
         self.most_under_way.fetch_max(now, Ordering::SeqCst);
         let reply = match (self.plan)(n) {
-            Step::Answer(reply) => reply,
+            Step::Response(reply) => reply,
             Step::Unsent => return Err(Broken { unsent: true, ..Broken::midway("refused") }),
             Step::Untrusted => {
                 return Err(Broken { unsent: true, lasting: true, ..Broken::midway("untrusted") });

@@ -6,14 +6,14 @@ use appsec_core::{Error, ErrorKind, Result};
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::answer::Answer;
+use crate::response::Response;
 
 /// A vendor's service, as far as the stack needs to know it.
 ///
 /// ```
-/// use appsec_http::{Answer, Error, ErrorKind, Service};
+/// use appsec_http::{Response, Error, ErrorKind, Service};
 ///
-/// fn to_error(answer: &Answer) -> Error {
+/// fn to_error(answer: &Response) -> Error {
 ///     let kind = if answer.status() == 401 { ErrorKind::Auth } else { ErrorKind::Unexpected };
 ///     Error::new(kind, format!("the service answered {}", answer.status()))
 /// }
@@ -30,14 +30,14 @@ pub struct Service {
     pub user_agent: String,
     /// Makes the error of an answer that is not 2xx. The stack adds status, operation, request id, attempts, the wait
     /// asked for and, where the function gives none, an excerpt of the body.
-    pub to_error: fn(&Answer) -> Error,
+    pub to_error: fn(&Response) -> Error,
     /// The answer's header that holds the id which the vendor's support asks for, in lower case.
     pub request_id_header: Option<&'static str>,
 }
 
 impl Service {
     /// A service without a request id header.
-    pub fn new(name: &'static str, user_agent: impl Into<String>, to_error: fn(&Answer) -> Error) -> Self {
+    pub fn new(name: &'static str, user_agent: impl Into<String>, to_error: fn(&Response) -> Error) -> Self {
         Self { name, user_agent: user_agent.into(), to_error, request_id_header: None }
     }
 

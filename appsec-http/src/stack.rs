@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::answer::Answer;
 use crate::body::Body;
 use crate::budget::Budget;
 use crate::figures;
@@ -25,6 +24,7 @@ use crate::options::HttpOptions;
 use crate::pace::Pace;
 use crate::redact::{Redactor, whole_words};
 use crate::request::Request;
+use crate::response::Response;
 use crate::retry::{Failure, Fate, Next, Tries};
 use crate::retry_after;
 use crate::service::{AuthHeader, Service};
@@ -76,7 +76,7 @@ impl Stack {
     pub(crate) async fn call<T>(
         &self,
         request: &Request,
-        accept: impl Fn(Answer) -> Result<T, Failure> + Send + Sync,
+        accept: impl Fn(Response) -> Result<T, Failure> + Send + Sync,
     ) -> Result<T> {
         let deadline = Instant::now().checked_add(self.options.call_timeout);
         let mut tries = Tries::new(&self.options.retry);
@@ -165,7 +165,7 @@ impl Stack {
         request: &Request,
         deadline: Option<Instant>,
         tries: &mut Tries,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let _place = self.place(&self.calls, deadline).await?;
         let incoming = self.send(request, deadline, tries).await?;
         if !is_success(incoming.status) {
@@ -337,8 +337,8 @@ impl Stack {
         })
     }
 
-    fn answer(&self, status: u16, headers: HeaderMap, body: BytesMut) -> Answer {
-        let answer = Answer::new(status, headers, body).with_redactor(self.redactor.clone());
+    fn answer(&self, status: u16, headers: HeaderMap, body: BytesMut) -> Response {
+        let answer = Response::new(status, headers, body).with_redactor(self.redactor.clone());
         match self.service.request_id_header {
             Some(name) => answer.with_request_id_header(name),
             None => answer,

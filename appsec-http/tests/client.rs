@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use appsec_http::{
-    Answer, At, AuthHeader, BodySource, Error, ErrorKind, HttpClient, HttpOptions, Path, Repeat, Request,
-    RetryPolicy, Service,
+    At, AuthHeader, BodySource, Error, ErrorKind, HttpClient, HttpOptions, Path, Request, Response,
+    RetryPolicy, RetrySafety, Service,
 };
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
@@ -18,7 +18,7 @@ use serde_json::json;
 use wiremock::matchers::{any, body_bytes, body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-fn to_error(answer: &Answer) -> Error {
+fn to_error(answer: &Response) -> Error {
     let kind = match answer.status() {
         401 => ErrorKind::Auth,
         409 => ErrorKind::Conflict,
@@ -69,7 +69,7 @@ async fn a_request_is_sent_as_it_was_built() {
         .with_header("accept", "application/json")
         .with_json(&json!({"and": []}))
         .unwrap()
-        .with_repeat(Repeat::Always);
+        .with_repeat(RetrySafety::Always);
     let page: Page = client(&server, options()).json(&request).await.unwrap();
     assert_eq!(page, Page { items: vec![1, 2] });
     let requests = server.received_requests().await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use appsec_http::testing::{TestCa, TestCertificate};
 use appsec_http::{
-    Answer, At, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, RetryPolicy, Service,
+    At, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy, Service,
 };
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -50,7 +50,7 @@ impl Listener for TlsListener {
     }
 }
 
-fn to_error(answer: &Answer) -> Error {
+fn to_error(answer: &Response) -> Error {
     Error::new(ErrorKind::Unexpected, format!("the service answered {}", answer.status()))
 }
 

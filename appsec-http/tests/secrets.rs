@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use appsec_http::testing::StaticResolver;
 use appsec_http::{
-    Answer, At, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Repeat, Request, RetryPolicy, Service,
+    At, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy, RetrySafety,
+    Service,
 };
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-fn to_error(answer: &Answer) -> Error {
+fn to_error(answer: &Response) -> Error {
     Error::new(ErrorKind::Unexpected, answer.redacted(&String::from_utf8_lossy(answer.body())))
 }
 
@@ -120,7 +121,7 @@ async fn no_secret_is_printed_logged_or_kept_in_an_error() {
     texts.push(format!("{client:?}"));
     assert!(format!("{client:?}").contains("accept_invalid_certs: true"));
     assert!(format!("{client:?}").contains("http://127.0.0.1:1"));
-    texts.push(everything(&client.send(&request().with_repeat(Repeat::IfUnsent)).await.unwrap_err()));
+    texts.push(everything(&client.send(&request().with_repeat(RetrySafety::IfUnsent)).await.unwrap_err()));
     for text in &texts {
         assert!(!text.contains("canary"), "{text}");
     }

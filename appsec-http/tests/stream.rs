@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use appsec_http::testing::{Fault, FaultProxy, black_hole};
 use appsec_http::{
-    Answer, At, AuthHeader, ElementStream, Error, ErrorKind, HttpClient, HttpOptions, Request, RetryPolicy,
+    At, AuthHeader, ElementStream, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy,
     Service,
 };
 use axum::Router;
@@ -62,7 +62,7 @@ async fn server(list: String) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, requests)
 }
 
-fn to_error(answer: &Answer) -> Error {
+fn to_error(answer: &Response) -> Error {
     Error::new(ErrorKind::Unexpected, format!("the service answered {}", answer.status()))
 }
 

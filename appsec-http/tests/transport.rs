@@ -9,12 +9,12 @@ use appsec_http::testing::{
     ConnectAnswer, ConnectProxy, StaticResolver, TestCa, TestCertificate, TlsServer, http_answer,
 };
 use appsec_http::{
-    Answer, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, RetryPolicy, Service,
+    AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy, Service,
 };
 
 const HOST: &str = "api.scanner.test";
 
-fn to_error(answer: &Answer) -> Error {
+fn to_error(answer: &Response) -> Error {
     Error::new(ErrorKind::Unexpected, answer.redacted(&String::from_utf8_lossy(answer.body())))
 }
 

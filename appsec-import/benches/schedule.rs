@@ -1,8 +1,8 @@
-//! What the schedule costs, and what more processes bring: 2,000 lines of six tenants on one PostgreSQL of its own.
+//! What the schedule costs, and what more processes bring: 2,000 bindings of six tenants on one PostgreSQL of its own.
 //!
 //! `cargo bench -p appsec-import --features worker --bench schedule`; `LINES=200` for a short one.
 //!
-//! Each import asks its tenant three times (targets, a page, the end), and a tenant answers in 50 ms: what a line takes by itself is
+//! Each import asks its tenant three times (targets, a page, the end), and a tenant answers in 50 ms: what a binding takes by itself is
 //! 150 ms and the store's part. The first row makes the same imports without a schedule, as many at a time as one worker does. The cost
 //! of the schedule per job is what a place is occupied for longer than there.
 #![allow(
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use appsec_core::{DastApiScanner, Timestamp};
 use appsec_import::{
-    ImportLine, ImportOptions, Importer, ScanConfiguration, Schedule, ScheduleState, ScheduledLine, SqlStore,
+    Binding, ImportOptions, Importer, ScanConfiguration, Schedule, ScheduleState, ScheduledBinding, SqlStore,
     Worker, WorkerOptions,
 };
 use futures_util::{StreamExt, stream};
@@ -40,12 +40,12 @@ async fn main() {
     if let Some(setup) = Setup::of_environment() {
         return work(setup).await;
     }
-    let lines = std::env::var("LINES").map_or(2000, |text| text.parse().unwrap());
+    let bindings = std::env::var("LINES").map_or(2000, |text| text.parse().unwrap());
     println!(
-        "{lines} lines, {TENANTS} tenants, {SLOTS} places per process, {LIMIT} per tenant, answers in {ANSWER:?}"
+        "{bindings} bindings, {TENANTS} tenants, {SLOTS} places per process, {LIMIT} per tenant, answers in {ANSWER:?}"
     );
     println!(
-        "| processes | total | lines/s | a line occupies a place for | of it the schedule | overlaps | lost | twice |"
+        "| processes | total | bindings/s | a binding occupies a place for | of it the schedule | overlaps | lost | twice |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let mut direct = None;
@@ -54,50 +54,53 @@ async fn main() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let setup = Setup { url: server.url(), log, pages: 1, pause: ANSWER, grace: Duration::ZERO };
-        let total =
-            if processes == 0 { import(&setup, lines).await } else { run(&setup, lines, processes).await };
+        let total = if processes == 0 {
+            import(&setup, bindings).await
+        } else {
+            run(&setup, bindings, processes).await
+        };
         let places = (SLOTS * processes.max(1)).min(LIMIT * TENANTS);
-        let occupied = total.as_secs_f64() * 1000.0 * places as f64 / lines as f64;
+        let occupied = total.as_secs_f64() * 1000.0 * places as f64 / bindings as f64;
         let cost = occupied - *direct.get_or_insert(occupied);
         let log = noted(&setup.log);
-        let (lost, twice) = count(&log, lines);
+        let (lost, twice) = count(&log, bindings);
         println!(
             "| {} | {:.1} s | {:.0} | {occupied:.1} ms | {cost:.1} ms | {} | {lost} | {twice} |",
             if processes == 0 { "none: the imports alone".to_owned() } else { processes.to_string() },
             total.as_secs_f64(),
-            lines as f64 / total.as_secs_f64(),
+            bindings as f64 / total.as_secs_f64(),
             overlaps(&log, &[]),
         );
     }
 }
 
-fn line(number: usize) -> ScheduledLine {
+fn binding(number: usize) -> ScheduledBinding {
     let set = ScanConfiguration::new(format!("app:{}", number / TENANTS));
-    let line = ImportLine::new("shop", format!("tenant-{}", number % TENANTS), set);
-    ScheduledLine::new(format!("line {number}"), line, Schedule::cron("@daily", "UTC").unwrap())
+    let binding = Binding::new("shop", format!("tenant-{}", number % TENANTS), set);
+    ScheduledBinding::new(format!("binding {number}"), binding, Schedule::cron("@daily", "UTC").unwrap())
 }
 
-/// How many lines were never read to the end, and how many more than once.
-fn count(log: &[Noted], lines: usize) -> (usize, usize) {
-    let times = (0..lines).map(|number| {
-        let line = line(number).line;
-        ended(log, &format!("{}/{}", line.scanner, line.configuration.bind_target))
+/// How many bindings were never read to the end, and how many more than once.
+fn count(log: &[Noted], bindings: usize) -> (usize, usize) {
+    let times = (0..bindings).map(|number| {
+        let binding = binding(number).binding;
+        ended(log, &format!("{}/{}", binding.scanner, binding.configuration.bind_target))
     });
     let times: Vec<_> = times.collect();
     (times.iter().filter(|times| **times == 0).count(), times.iter().filter(|times| **times > 1).count())
 }
 
 /// The imports alone, as many at a time as one worker makes.
-async fn import(setup: &Setup, lines: usize) -> Duration {
+async fn import(setup: &Setup, bindings: usize) -> Duration {
     let store = SqlStore::connect(&setup.url).await.unwrap();
     let begun = Instant::now();
-    let imports = stream::iter(0..lines).map(|number| {
-        let (line, store) = (line(number).line, store.clone());
-        let scanner = Tenant::new(&line.scanner, &setup.log, setup.pages, setup.pause);
+    let imports = stream::iter(0..bindings).map(|number| {
+        let (binding, store) = (binding(number).binding, store.clone());
+        let scanner = Tenant::new(&binding.scanner, &setup.log, setup.pages, setup.pause);
         tokio::spawn(async move {
             let importer =
-                Importer::new(Arc::new(scanner), Arc::new(store)).with_connection(line.scanner.as_str());
-            importer.run(&line, &ImportOptions::new()).await.unwrap()
+                Importer::new(Arc::new(scanner), Arc::new(store)).with_connection(binding.scanner.as_str());
+            importer.run(&binding, &ImportOptions::new()).await.unwrap()
         })
     });
     imports.buffer_unordered(SLOTS).for_each(|import| async { drop(import.unwrap()) }).await;
@@ -106,11 +109,11 @@ async fn import(setup: &Setup, lines: usize) -> Duration {
     total
 }
 
-/// The same by workers, from the moment that all lines are due.
-async fn run(setup: &Setup, lines: usize, processes: usize) -> Duration {
+/// The same by workers, from the moment that all bindings are due.
+async fn run(setup: &Setup, bindings: usize, processes: usize) -> Duration {
     let store = SqlStore::connect(&setup.url).await.unwrap();
     let workers: Vec<Process> = (0..processes).map(|_| setup.spawn()).collect();
-    let all: Vec<_> = (0..lines).map(line).collect();
+    let all: Vec<_> = (0..bindings).map(binding).collect();
     let begun = Instant::now();
     store.apply_schedule(&all, "2026-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
     loop {

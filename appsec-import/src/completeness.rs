@@ -18,7 +18,7 @@ use crate::summary::Summary;
 /// use appsec_import::Completeness;
 ///
 /// let mut coverage = Coverage::new();
-/// coverage.means_gone("host:shop.example.com".into());
+/// coverage.mark_conclusive("host:shop.example.com".into());
 /// assert!(Completeness::of(&coverage).is_complete());
 ///
 /// coverage.add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit"));
@@ -48,7 +48,7 @@ impl Completeness {
         if coverage.partitions().len() == 0 {
             return Self::unproven("nothing was looked at");
         }
-        match coverage.partitions().find(|(_, known)| known.absence == Absence::SaysNothing) {
+        match coverage.partitions().find(|(_, known)| known.absence == Absence::Inconclusive) {
             Some((partition, known)) => {
                 let why = known.reason.as_deref().unwrap_or("the scanner does not say what silence means");
                 Self::unproven(format!("{partition}: {why}"))
@@ -121,8 +121,8 @@ mod tests {
 
     fn complete() -> Coverage {
         let mut coverage = Coverage::new();
-        coverage.means_gone("a".into());
-        coverage.means_gone("b".into());
+        coverage.mark_conclusive("a".into());
+        coverage.mark_conclusive("b".into());
         coverage
     }
 
@@ -130,7 +130,7 @@ mod tests {
     fn one_silent_place_is_enough_to_prove_nothing() {
         assert!(Completeness::of(&complete()).is_complete());
         let mut silent = complete();
-        silent.says_nothing("b".into(), "an export does not say");
+        silent.mark_inconclusive("b".into(), "an export does not say");
         assert_eq!(Completeness::of(&silent).reason(), Some("b: an export does not say"));
         let mut gap = complete();
         gap.add_gap(CoverageGap::new(GapKind::Record, "unreadable").with_partition("a"));

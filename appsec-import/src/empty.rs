@@ -53,7 +53,7 @@ impl fmt::Display for EmptyReason {
         f.write_str(match self {
             Self::NothingFound => "the scanner looked and reports nothing",
             Self::TargetMissing => {
-                "the scanner does not list the bind target: bind the line again, or let the credentials see it"
+                "the scanner does not list the bind target: bind the binding again, or let the credentials see it"
             }
             Self::NeverScanned => "the target was never scanned: start a scan first",
             Self::NotInInventory => {

@@ -15,16 +15,16 @@ pub struct Explanation {
     /// What is known of it now.
     pub finding: KnownFinding,
     /// The verdicts, oldest first.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<HistoryEntry>,
     /// What people decided about it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub decisions: Vec<DecisionMade>,
+    pub decisions: Vec<DecisionEntry>,
 }
 
 /// A decision of a person about a finding, or the end of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct DecisionMade {
+pub struct DecisionEntry {
     /// The number of the last run whose verdict stood then.
     pub after_run: i64,
     /// When.
@@ -35,7 +35,7 @@ pub struct DecisionMade {
     pub state: State,
 }
 
-impl DecisionMade {
+impl DecisionEntry {
     /// A decision after that run.
     pub fn new(after_run: i64, at: Timestamp, decision: Option<Decision>, state: State) -> Self {
         Self { after_run, at, decision, state }
@@ -44,7 +44,7 @@ impl DecisionMade {
 
 impl Explanation {
     /// An explanation from its parts.
-    pub fn new(finding: KnownFinding, verdicts: Vec<Verdict>, decisions: Vec<DecisionMade>) -> Self {
+    pub fn new(finding: KnownFinding, verdicts: Vec<HistoryEntry>, decisions: Vec<DecisionEntry>) -> Self {
         Self { finding, verdicts, decisions }
     }
 }
@@ -52,7 +52,7 @@ impl Explanation {
 /// What one run meant for a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Verdict {
+pub struct HistoryEntry {
     /// The run's number.
     pub run: i64,
     /// The time at which the run counts as made.
@@ -69,7 +69,7 @@ pub struct Verdict {
     pub reason: Option<String>,
 }
 
-impl Verdict {
+impl HistoryEntry {
     /// What the run after this one means, where nothing else is kept: a finding that was seen is seen again, one that was
     /// not stays as it is.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -1,4 +1,4 @@
-//! Occurrences of one finding folded into one sighting.
+//! Occurrences of one finding folded into one observation.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use crate::sql::Detail;
 
 /// A finding as one run saw it, its occurrences together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Sighting {
+pub(crate) struct Observation {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) aliases: Vec<String>,
     /// The gravest of the occurrences.
@@ -32,7 +32,7 @@ pub(crate) struct Sighting {
     pub(crate) detail: Option<Detail>,
 }
 
-impl Sighting {
+impl Observation {
     pub(crate) fn of(finding: &Finding) -> Self {
         Self {
             fingerprint: finding.fingerprint,
@@ -51,7 +51,7 @@ impl Sighting {
         }
     }
 
-    /// The sighting as a store can keep it: PostgreSQL's texts hold no NUL.
+    /// The observation as a store can keep it: PostgreSQL's texts hold no NUL.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn stored(mut self) -> Self {
         let clean = |text: &mut String| {
@@ -114,42 +114,42 @@ pub(crate) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Tim
     }
 }
 
-/// Folds occurrences, which share an id or a fingerprint, into sightings in the order of first occurrence.
+/// Folds occurrences, which share an id or a fingerprint, into observations in the order of first occurrence.
 ///
-/// It can start from sightings that were folded before, so that a run need not be held in memory.
+/// It can start from observations that were folded before, so that a run need not be held in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Folder {
-    sightings: Vec<Sighting>,
+    observations: Vec<Observation>,
     by_fingerprint: HashMap<Fingerprint, usize>,
     by_alias: HashMap<String, usize>,
 }
 
 impl Folder {
-    pub(crate) fn add(&mut self, sighting: Sighting) {
-        let known = sighting.aliases.iter().find_map(|alias| self.by_alias.get(alias)).copied();
-        let place = known.or_else(|| self.by_fingerprint.get(&sighting.fingerprint).copied());
-        let place = place.unwrap_or(self.sightings.len());
-        self.by_fingerprint.entry(sighting.fingerprint).or_insert(place);
-        for alias in &sighting.aliases {
+    pub(crate) fn add(&mut self, observation: Observation) {
+        let known = observation.aliases.iter().find_map(|alias| self.by_alias.get(alias)).copied();
+        let place = known.or_else(|| self.by_fingerprint.get(&observation.fingerprint).copied());
+        let place = place.unwrap_or(self.observations.len());
+        self.by_fingerprint.entry(observation.fingerprint).or_insert(place);
+        for alias in &observation.aliases {
             self.by_alias.entry(alias.clone()).or_insert(place);
         }
-        match self.sightings.get_mut(place) {
-            Some(first) => first.join(sighting),
-            None => self.sightings.push(sighting),
+        match self.observations.get_mut(place) {
+            Some(first) => first.join(observation),
+            None => self.observations.push(observation),
         }
     }
 
-    pub(crate) fn into_sightings(self) -> Vec<Sighting> {
-        self.sightings
+    pub(crate) fn into_sightings(self) -> Vec<Observation> {
+        self.observations
     }
 }
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl Folder {
-    /// Takes in a sighting that was folded before. What it is found by is told apart, by the two methods below.
-    pub(crate) fn restore(&mut self, sighting: Sighting) -> usize {
-        self.sightings.push(sighting);
-        self.sightings.len() - 1
+    /// Takes in a observation that was folded before. What it is found by is told apart, by the two methods below.
+    pub(crate) fn restore(&mut self, observation: Observation) -> usize {
+        self.observations.push(observation);
+        self.observations.len() - 1
     }
 
     pub(crate) fn restore_fingerprint(&mut self, fingerprint: Fingerprint, place: usize) {
@@ -160,15 +160,15 @@ impl Folder {
         self.by_alias.insert(alias, place);
     }
 
-    /// What sightings are found by, and their places.
+    /// What observations are found by, and their places.
     pub(crate) fn keys(&self) -> (&HashMap<Fingerprint, usize>, &HashMap<String, usize>) {
         (&self.by_fingerprint, &self.by_alias)
     }
 }
 
-/// The sightings in the order of first occurrence.
-pub(crate) fn fold<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Sighting> {
+/// The observations in the order of first occurrence.
+pub(crate) fn fold<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Observation> {
     let mut folder = Folder::default();
-    findings.into_iter().for_each(|finding| folder.add(Sighting::of(finding)));
+    findings.into_iter().for_each(|finding| folder.add(Observation::of(finding)));
     folder.into_sightings()
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use appsec_core::{Coverage, Result, Severity};
 use serde::{Deserialize, Serialize};
 
+use crate::binding::Binding;
 use crate::empty::EmptyReason;
 use crate::importer::Import;
 use crate::judge::{Change, State};
-use crate::line::ImportLine;
 use crate::store::{EndedRun, Page, Store};
 
 /// Findings read from a store at a time.
@@ -131,14 +131,14 @@ impl GateCounts {
         }
     }
 
-    /// Those of a store's line, as its last run left them.
+    /// Those of a store's binding, as its last run left them.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn of_line(store: &dyn Store, line: &ImportLine) -> Result<Self> {
+    pub async fn of_binding(store: &dyn Store, binding: &Binding) -> Result<Self> {
         let (mut counts, mut after) = (Self::new(), 0);
         loop {
-            let page = store.stored_findings(line, Page { after, limit: PAGE }).await?;
+            let page = store.stored_findings(binding, Page { after, limit: PAGE }).await?;
             let Some(last) = page.last() else { return Ok(counts) };
             after = last.number;
             for stored in &page {

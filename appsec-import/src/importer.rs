@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tracing::Instrument as _;
 
+use crate::binding::Binding;
 use crate::completeness::Completeness;
 use crate::empty::EmptyReason;
-use crate::line::ImportLine;
 use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, Subscription, messages_of};
-use crate::store::{Claim, Run, Store, Turn};
+use crate::store::{Claim, Run, ScheduledRun, Store};
 use crate::summary::Summary;
 
 /// How often a list that changes under way is read from its beginning before the run gives up.
@@ -42,9 +42,9 @@ pub struct ImportOptions {
     pub severities: Vec<Severity>,
     /// Computes the summary and leaves nothing behind.
     pub dry_run: bool,
-    /// Takes over a run of this line whose process is known to be dead, without waiting for its lease to end.
+    /// Takes over a run of this binding whose process is known to be dead, without waiting for its lease to end.
     pub take_over: bool,
-    /// How long the claim on the line holds without a sign of life; default two minutes, at least a second.
+    /// How long the claim on the binding holds without a sign of life; default two minutes, at least a second.
     pub lease: Duration,
     /// The time at which the run counts as made; default: when it begins.
     pub at: Option<Timestamp>,
@@ -54,7 +54,7 @@ pub struct ImportOptions {
     /// read whole.
     pub since: Option<Timestamp>,
     /// The turn of a schedule that the run is.
-    pub turn: Option<Turn>,
+    pub turn: Option<ScheduledRun>,
 }
 
 impl Default for ImportOptions {
@@ -105,13 +105,13 @@ impl ImportOptions {
         self
     }
 
-    /// Takes over a run of this line whose process is known to be dead.
+    /// Takes over a run of this binding whose process is known to be dead.
     pub fn with_take_over(mut self) -> Self {
         self.take_over = true;
         self
     }
 
-    /// Sets how long the claim on the line holds without a sign of life.
+    /// Sets how long the claim on the binding holds without a sign of life.
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
         self
@@ -130,7 +130,7 @@ impl ImportOptions {
     }
 
     /// Makes the run a turn of a schedule.
-    pub fn with_turn(mut self, turn: Turn) -> Self {
+    pub fn with_turn(mut self, turn: ScheduledRun) -> Self {
         self.turn = Some(turn);
         self
     }
@@ -146,7 +146,7 @@ impl ImportOptions {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Import {
-    /// The run's number among those of its line.
+    /// The run's number among those of its binding.
     pub run: i64,
     /// The time at which the run counts as made; that of its first process where another went on with it.
     pub started_at: Timestamp,
@@ -190,7 +190,7 @@ impl fmt::Display for Import {
 /// Imports the findings of a scanner, whatever its kind, into a store.
 ///
 /// A run that ends in an error has closed nothing and opened nothing, and tells nobody but of a scanner that cannot be read
-/// (`connection.failed`). What it staged stays, and the next run of the line goes on from there, within six hours; the end is the same as
+/// (`connection.failed`). What it staged stays, and the next run of the binding goes on from there, within six hours; the end is the same as
 /// if nothing had happened. A process that was taken for dead and wakes up
 /// finds its run taken, and writes nothing.
 #[derive(Debug, Clone)]
@@ -206,54 +206,54 @@ impl Importer {
         Self { scanner, store, connection: None }
     }
 
-    /// Imports lines of this connection: where there are several of one scanner, a line names one of them in place of the
+    /// Imports bindings of this connection: where there are several of one scanner, a binding names one of them in place of the
     /// scanner's key.
     pub fn with_connection(mut self, name: impl Into<String>) -> Self {
         self.connection = Some(name.into());
         self
     }
 
-    /// Makes one run of the line.
+    /// Makes one run of the binding.
     ///
     /// # Errors
-    /// `InvalidRequest` when the line is of another scanner; `Conflict` while another process imports the line, or when one took
+    /// `InvalidRequest` when the binding is of another scanner; `Conflict` while another process imports the binding, or when one took
     /// this run over; `Unsupported` when the scanner cannot read findings of such a target; `Deadline` when the scan has not ended
     /// in time; those of the scanner and of the store. `Unexpected` when the scanner stops without proving its end.
-    pub async fn run(&self, line: &ImportLine, options: &ImportOptions) -> Result<Import> {
-        self.run_until(line, options, std::future::pending()).await
+    pub async fn run(&self, binding: &Binding, options: &ImportOptions) -> Result<Import> {
+        self.run_until(binding, options, std::future::pending()).await
     }
 
-    /// Makes one run of the line, or as much of it as there is time for: when `stop` ends first, the run is let go, and the next one
+    /// Makes one run of the binding, or as much of it as there is time for: when `stop` ends first, the run is let go, and the next one
     /// goes on from there at once. A scan that is just being launched is kept first, and a verdict that is being given is given.
     ///
     /// # Errors
     /// Those of [`run`](Self::run); `Deadline` when it was stopped.
     pub async fn run_until(
         &self,
-        line: &ImportLine,
+        binding: &Binding,
         options: &ImportOptions,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Import> {
         let span = tracing::info_span!(
             "import",
-            project = line.project,
-            scanner = line.scanner,
-            target = %line.configuration.bind_target,
+            project = binding.project,
+            scanner = binding.scanner,
+            target = %binding.configuration.bind_target,
             run = tracing::field::Empty,
             received = tracing::field::Empty,
         );
-        self.run_in_span(line, options, stop).instrument(span).await
+        self.run_in_span(binding, options, stop).instrument(span).await
     }
 
     async fn run_in_span(
         &self,
-        line: &ImportLine,
+        binding: &Binding,
         options: &ImportOptions,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Import> {
         let key = self.scanner.info().key;
-        if line.scanner != key && self.connection.as_deref() != Some(line.scanner.as_str()) {
-            let message = format!("the line is of the scanner {}, this is {key}", line.scanner);
+        if binding.scanner != key && self.connection.as_deref() != Some(binding.scanner.as_str()) {
+            let message = format!("the binding is of the scanner {}, this is {key}", binding.scanner);
             return Err(Error::new(ErrorKind::InvalidRequest, message).with_operation("import"));
         }
         let claim = Claim {
@@ -263,21 +263,21 @@ impl Importer {
             dry_run: options.dry_run,
             turn: options.turn.clone(),
         };
-        let run = self.store.begin(line, &claim).await?;
+        let run = self.store.begin(binding, &claim).await?;
         tracing::Span::current().record("run", run.number);
-        let undivided = Mutex::new(());
+        let critical_section = Mutex::new(());
         let stop = async {
             stop.await;
-            let _done = undivided.lock().await;
+            let _done = critical_section.lock().await;
         };
         let mut running = Running {
             importer: self,
-            line,
+            binding,
             options,
             run: run.clone(),
             at: claim.at,
             received: 0,
-            undivided: &undivided,
+            critical_section: &critical_section,
         };
         let result = tokio::select! {
             result = running.import() => result,
@@ -297,7 +297,7 @@ impl Importer {
         if result.is_err() || options.dry_run {
             // The error of the run counts; a lease that cannot be given back ends by itself.
             if let Err(error) = self.store.release(&run).await {
-                tracing::warn!(%error, "the line stays claimed until its lease ends");
+                tracing::warn!(%error, "the binding stays claimed until its lease ends");
             }
         }
         let result = result.map_err(|(Failure::Scanner(error) | Failure::Other(error))| error);
@@ -338,14 +338,14 @@ fn cannot_be_read(error: &Error) -> bool {
 
 struct Running<'a> {
     importer: &'a Importer,
-    line: &'a ImportLine,
+    binding: &'a Binding,
     options: &'a ImportOptions,
     run: Run,
     /// When this process counts as having begun.
     at: Timestamp,
     received: u64,
     /// Held while something is done that no stop may divide: a scan is launched and its id kept, or the verdict is given and told.
-    undivided: &'a Mutex<()>,
+    critical_section: &'a Mutex<()>,
 }
 
 /// A walk that proved its end.
@@ -382,7 +382,7 @@ impl Running<'_> {
         let summary = if self.options.dry_run {
             store.preview(&self.run, coverage).await?
         } else {
-            let _undivided = self.undivided.lock().await;
+            let _undivided = self.critical_section.lock().await;
             store.conclude(&self.run, coverage, &self.options.subscriptions).await?
         };
         let nothing = self.received == 0 && !resumed;
@@ -404,10 +404,10 @@ impl Running<'_> {
     async fn prepare(&mut self) -> Result<(FindingQuery, Vec<CoverageGap>), Failure> {
         let (scanner, mut gaps) = (&self.importer.scanner, Vec::new());
         let can = scanner.info().capabilities;
-        let mut target = self.line.configuration.bind_target.clone();
+        let mut target = self.binding.configuration.bind_target.clone();
         let everything = target == appsec_core::BindTargetId::all();
         if !everything {
-            match self.alive(scanner.find_target(target.as_str())).await {
+            match self.with_heartbeat(scanner.find_target(target.as_str())).await {
                 Ok(found) => target = found.id,
                 Err(Failure::Scanner(error)) if error.kind() == ErrorKind::NotFound => {
                     let message = format!("the scanner does not list {target}, or not to these credentials");
@@ -436,14 +436,14 @@ impl Running<'_> {
     async fn scan(&mut self, request: &ScanRequest) -> Result<Option<CoverageGap>, Failure> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         if self.run.scan.is_none() {
-            let _undivided = self.undivided.lock().await;
-            let scan = self.alive(scanner.start_scan(request)).await?.into_scan();
+            let _undivided = self.critical_section.lock().await;
+            let scan = self.with_heartbeat(scanner.start_scan(request)).await?.into_scan();
             store.keep_scan(&self.run, Some(&scan.id)).await?;
             self.run.scan = Some(scan.id);
         }
         let Some(id) = &self.run.scan else { return Ok(None) };
         let watch = scanner.watch(id).every(self.options.poll_every).deadline(self.options.scan_deadline);
-        match self.alive(watch.into_future()).await {
+        match self.with_heartbeat(watch.into_future()).await {
             Ok(_) => Ok(None),
             Err(Failure::Scanner(error)) => match error.kind() {
                 ErrorKind::ScanFailed => Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message()))),
@@ -456,7 +456,7 @@ impl Running<'_> {
         }
     }
 
-    /// A scan that someone deleted at the scanner is waited for no more, or every later run of the line would end as this one does.
+    /// A scan that someone deleted at the scanner is waited for no more, or every later run of the binding would end as this one does.
     async fn forget_scan(&mut self, error: Error) -> Failure {
         match self.importer.store.keep_scan(&self.run, None).await {
             Ok(()) => Failure::Scanner(error),
@@ -520,7 +520,9 @@ impl Running<'_> {
                 done = tracing::field::Empty,
                 total = tracing::field::Empty,
             );
-            let Some(event) = self.alive(events.try_next()).instrument(span.clone()).await? else { break };
+            let Some(event) = self.with_heartbeat(events.try_next()).instrument(span.clone()).await? else {
+                break;
+            };
             match event {
                 FindingEvent::Batch(mut batch) => {
                     let before: Vec<_> =
@@ -554,20 +556,20 @@ impl Running<'_> {
             return Ok(());
         }
         let test = async { Ok(self.importer.scanner.test_connection().await) };
-        let report = match self.alive(test).await {
+        let report = match self.with_heartbeat(test).await {
             Ok(report) => report,
             Err(Failure::Scanner(error) | Failure::Other(error)) => return Err(error),
         };
-        let line = self.run.note.line.clone();
-        let failed = ConnectionFailed::of_report(line.clone(), &report)
-            .unwrap_or_else(|| ConnectionFailed::of_error(line, error));
+        let binding = self.run.note.binding.clone();
+        let failed = ConnectionFailed::of_report(binding.clone(), &report)
+            .unwrap_or_else(|| ConnectionFailed::of_error(binding, error));
         let event = Event::new(self.run.started_at, EventData::ConnectionFailed(failed));
         self.importer.store.tell(&messages_of(&event, &to)).await
     }
 
     /// Waits for the scanner, and gives signs of life meanwhile. Not for work that holds a transaction: a store with one writer would wait
     /// for itself.
-    async fn alive<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T, Failure> {
+    async fn with_heartbeat<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T, Failure> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use appsec_core::{Coverage, FindingStatus, PartitionKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::fold::Sighting;
+use crate::fold::Observation;
 use crate::reconcile::KnownFinding;
 
 /// Where a finding stands in our book.
@@ -90,25 +90,29 @@ impl Judgement {
 }
 
 /// The verdict on a finding that was seen.
-pub(crate) fn seen(known: Option<&KnownFinding>, sighting: &Sighting, coverage: &Coverage) -> Judgement {
+pub(crate) fn seen(
+    known: Option<&KnownFinding>,
+    observation: &Observation,
+    coverage: &Coverage,
+) -> Judgement {
     let was = known.map(|known| known.state);
-    if sighting.status == Some(FindingStatus::Fixed) {
+    if observation.status == Some(FindingStatus::Fixed) {
         return match known {
             None => Judgement::new(State::Closed, Change::Unchanged)
                 .because("it was fixed before it was first imported"),
             Some(known) if known.state == State::Closed => Judgement::new(State::Closed, Change::Unchanged),
-            Some(known) => fixed(known, sighting, coverage),
+            Some(known) => fixed(known, observation, coverage),
         };
     }
     if let (Some(known), Some(State::Closed)) = (known, was)
-        && is_older_than_the_closing(known, sighting)
+        && is_older_than_the_closing(known, observation)
     {
         return Judgement::new(State::Closed, Change::Unchanged)
             .because("what was seen is older than the closing");
     }
     let state = match known.and_then(|known| known.decision) {
         Some(decision) => decision.state(),
-        None => state_at_the_scanner(sighting.status.as_ref(), was),
+        None => state_at_the_scanner(observation.status.as_ref(), was),
     };
     let change = match was {
         None => Change::New,
@@ -120,11 +124,11 @@ pub(crate) fn seen(known: Option<&KnownFinding>, sighting: &Sighting, coverage: 
 
 /// The verdict on a known finding that the scanner calls fixed. Its word counts whatever the coverage, for the occurrences that it told
 /// of: one that was known and is not among them may be among what is missing.
-fn fixed(known: &KnownFinding, sighting: &Sighting, coverage: &Coverage) -> Judgement {
+fn fixed(known: &KnownFinding, observation: &Observation, coverage: &Coverage) -> Judgement {
     // Where no id is known, nobody knows how many occurrences there are.
     let told_of_all =
-        !known.aliases.is_empty() && known.aliases.iter().all(|alias| sighting.aliases.contains(alias));
-    match coverage.partial_because().filter(|_| !told_of_all) {
+        !known.aliases.is_empty() && known.aliases.iter().all(|alias| observation.aliases.contains(alias));
+    match coverage.partial_reason().filter(|_| !told_of_all) {
         None => Judgement::new(State::Closed, Change::Closed).because("the scanner says that it is fixed"),
         Some(missing) => {
             let change = if known.state == State::Open { Change::KeptOpen } else { Change::Unchanged };
@@ -134,7 +138,7 @@ fn fixed(known: &KnownFinding, sighting: &Sighting, coverage: &Coverage) -> Judg
     }
 }
 
-/// True where a sighting is of some occurrences of a finding, which are fixed, and the finding is not: nothing of it is news.
+/// True where a observation is of some occurrences of a finding, which are fixed, and the finding is not: nothing of it is news.
 pub(crate) fn is_of_a_part(seen: Option<&FindingStatus>, judged: State) -> bool {
     seen == Some(&FindingStatus::Fixed) && judged != State::Closed
 }
@@ -159,10 +163,10 @@ pub(crate) fn decided(known: &KnownFinding, decision: Option<Decision>) -> State
     }
 }
 
-/// True when a sighting without a status is of a time before the finding was closed: old news reopen nothing.
-fn is_older_than_the_closing(known: &KnownFinding, sighting: &Sighting) -> bool {
-    sighting.status.is_none()
-        && matches!((sighting.seen_at, known.closed_at), (Some(seen), Some(closed)) if seen < closed)
+/// True when a observation without a status is of a time before the finding was closed: old news reopen nothing.
+fn is_older_than_the_closing(known: &KnownFinding, observation: &Observation) -> bool {
+    observation.status.is_none()
+        && matches!((observation.seen_at, known.closed_at), (Some(seen), Some(closed)) if seen < closed)
 }
 
 /// The verdict on a finding that was known and not seen.
@@ -171,24 +175,25 @@ pub(crate) fn unseen(known: &KnownFinding, coverage: &Coverage) -> Judgement {
         // Set aside or accepted is a state of its own, never closed by silence.
         return Judgement::new(known.state, Change::Unchanged);
     }
-    match known.partitions().find_map(|partition| coverage.silence_of(partition)) {
+    match known.partitions().find_map(|partition| coverage.inconclusive_reason(partition)) {
         None => Judgement::new(State::Closed, Change::Closed)
             .because("the scanner examined the place completely and did not report it"),
         Some(reason) => Judgement::new(State::Open, Change::KeptOpen).because(reason),
     }
 }
 
-/// The partitions that a finding may be in, besides that of its sighting: the others where it was seen, and those where it was known and
+/// The partitions that a finding may be in, besides that of its observation: the others where it was seen, and those where it was known and
 /// of which the run tells less than all. One that is not among what was looked at any more is let go: the scanner divides its world anew.
 pub(crate) fn partitions_besides(
     known: &KnownFinding,
-    sighting: &Sighting,
+    observation: &Observation,
     coverage: &Coverage,
 ) -> Vec<PartitionKey> {
-    let told_in_part =
-        |partition: &&PartitionKey| coverage.concerns(partition) && coverage.silence_of(partition).is_some();
-    let mut besides: BTreeSet<_> = sighting.also_in.iter().cloned().collect();
-    let before = known.partitions().filter(|partition| **partition != sighting.partition);
+    let told_in_part = |partition: &&PartitionKey| {
+        coverage.concerns(partition) && coverage.inconclusive_reason(partition).is_some()
+    };
+    let mut besides: BTreeSet<_> = observation.also_in.iter().cloned().collect();
+    let before = known.partitions().filter(|partition| **partition != observation.partition);
     besides.extend(before.filter(told_in_part).cloned());
     besides.into_iter().collect()
 }

@@ -5,8 +5,8 @@ mod event;
 mod memory;
 
 pub use event::{
-    ConnectionFailed, Event, EventBatcher, EventData, EventKind, FindingNote, FindingsChanged, LineNote,
-    MAX_FINDINGS_PER_EVENT, RunEnded, RunNote,
+    BindingRef, ConnectionFailed, Event, EventBatcher, EventData, EventKind, FindingRef, FindingsChanged,
+    MAX_FINDINGS_PER_EVENT, RunEnded, RunRef,
 };
 pub use memory::MemoryOutbox;
 

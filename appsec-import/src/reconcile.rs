@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use appsec_core::{Coverage, Finding, FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::fold::{Sighting, earliest, fold};
+use crate::fold::{Observation, earliest, fold};
 use crate::judge::{self, Change, Decision, Judgement, State};
 use crate::summary::Summary;
 
-/// What is known of a finding of one import line.
+/// What is known of a finding of one binding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct KnownFinding {
@@ -28,7 +28,7 @@ pub struct KnownFinding {
     /// Where it stood at the scanner, as far as a route ever said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<FindingStatus>,
-    /// The partition of its last sighting.
+    /// The partition of its last observation.
     pub partition: PartitionKey,
     /// Other partitions that hold it, or may. It is gone where the silence of all of them says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -63,7 +63,7 @@ impl KnownFinding {
 /// A finding after a run, and what the run meant for it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Outcome {
+pub struct Transition {
     /// What is known now.
     pub finding: KnownFinding,
     /// What the run meant.
@@ -77,12 +77,12 @@ pub struct Outcome {
 #[non_exhaustive]
 pub struct Reconciliation {
     /// Every finding, those known before first and in their order.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<Transition>,
     /// The counts, and what stays open unseen, by reason.
     pub summary: Summary,
 }
 
-/// Reconciles what a run saw with what was known of its import line.
+/// Reconciles what a run saw with what was known of its binding.
 ///
 /// A finding closes when the scanner says that it is fixed, whatever the coverage, unless something is missing and an occurrence that
 /// was known was not told of; or by absence, when it was last seen in partitions without gaps whose absence means gone. Anything
@@ -99,27 +99,27 @@ pub fn reconcile<'a>(
     now: Timestamp,
 ) -> Reconciliation {
     let index = Index::of(&known);
-    let mut sightings: Vec<Option<Sighting>> = vec![None; known.len()];
+    let mut observations: Vec<Option<Observation>> = vec![None; known.len()];
     let mut new = Vec::new();
-    for sighting in fold(seen) {
-        match index.find(&sighting).and_then(|place| sightings.get_mut(place)) {
-            Some(place @ None) => *place = Some(sighting),
-            // Two sightings of one known finding that share neither id nor fingerprint: the second is a finding of its own.
-            Some(Some(_)) | None => new.push(sighting),
+    for observation in fold(seen) {
+        match index.find(&observation).and_then(|place| observations.get_mut(place)) {
+            Some(place @ None) => *place = Some(observation),
+            // Two observations of one known finding that share neither id nor fingerprint: the second is a finding of its own.
+            Some(Some(_)) | None => new.push(observation),
         }
     }
     let mut outcomes: Vec<_> = known
         .into_iter()
-        .zip(sightings)
-        .map(|(known, sighting)| match sighting {
-            Some(sighting) => {
-                let taken = index.by_fingerprint.contains_key(&sighting.fingerprint);
-                seen_again(known, sighting, coverage, now, taken)
+        .zip(observations)
+        .map(|(known, observation)| match observation {
+            Some(observation) => {
+                let taken = index.by_fingerprint.contains_key(&observation.fingerprint);
+                seen_again(known, observation, coverage, now, taken)
             }
             None => not_seen(known, coverage, now),
         })
         .collect();
-    outcomes.extend(new.into_iter().map(|sighting| seen_first(sighting, coverage, now)));
+    outcomes.extend(new.into_iter().map(|observation| seen_first(observation, coverage, now)));
     let summary = Summary::of(&outcomes);
     Reconciliation { outcomes, summary }
 }
@@ -143,15 +143,15 @@ impl Index {
         Self { by_alias, by_fingerprint }
     }
 
-    fn find(&self, sighting: &Sighting) -> Option<usize> {
+    fn find(&self, observation: &Observation) -> Option<usize> {
         let by_alias =
-            sighting.aliases.iter().filter_map(|alias| self.by_alias.get(alias)).map(Vec::as_slice);
-        let by_fingerprint = self.by_fingerprint.get(&sighting.fingerprint).map(Vec::as_slice);
+            observation.aliases.iter().filter_map(|alias| self.by_alias.get(alias)).map(Vec::as_slice);
+        let by_fingerprint = self.by_fingerprint.get(&observation.fingerprint).map(Vec::as_slice);
         same(by_alias, by_fingerprint.unwrap_or_default())
     }
 }
 
-/// Which of the known findings a sighting is: the first that has both one of its ids and its fingerprint, else that of its first id that is
+/// Which of the known findings a observation is: the first that has both one of its ids and its fingerprint, else that of its first id that is
 /// known, else the first of its fingerprint. An id may have two, since a rule's new name parts what was one before.
 pub(crate) fn same<'a, T: Copy + Ord + 'a>(
     mut by_alias: impl Iterator<Item = &'a [T]> + Clone,
@@ -162,69 +162,69 @@ pub(crate) fn same<'a, T: Copy + Ord + 'a>(
     both.or_else(first).or_else(|| by_fingerprint.iter().min()).copied()
 }
 
-pub(crate) fn seen_first(sighting: Sighting, coverage: &Coverage, now: Timestamp) -> Outcome {
-    let judgement = judge::seen(None, &sighting, coverage);
-    let closed_at = judge::closed_at(None, &judgement, sighting.fixed_at, now);
-    let last_seen = sighting.seen_at.unwrap_or(now);
+pub(crate) fn seen_first(observation: Observation, coverage: &Coverage, now: Timestamp) -> Transition {
+    let judgement = judge::seen(None, &observation, coverage);
+    let closed_at = judge::closed_at(None, &judgement, observation.fixed_at, now);
+    let last_seen = observation.seen_at.unwrap_or(now);
     let finding = KnownFinding {
-        fingerprint: sighting.fingerprint,
-        aliases: sighting.aliases,
+        fingerprint: observation.fingerprint,
+        aliases: observation.aliases,
         state: judgement.state,
         decision: None,
-        severity: sighting.severity,
-        status: sighting.status,
-        partition: sighting.partition,
-        also_in: sighting.also_in.into_iter().collect(),
-        title: sighting.title,
-        place: sighting.place,
-        first_seen: sighting.first_seen.unwrap_or(last_seen),
+        severity: observation.severity,
+        status: observation.status,
+        partition: observation.partition,
+        also_in: observation.also_in.into_iter().collect(),
+        title: observation.title,
+        place: observation.place,
+        first_seen: observation.first_seen.unwrap_or(last_seen),
         last_seen,
         closed_at,
     };
     outcome(finding, judgement)
 }
 
-/// `taken` is true when the sighting's fingerprint is that of a known finding, this one or another.
+/// `taken` is true when the observation's fingerprint is that of a known finding, this one or another.
 pub(crate) fn seen_again(
     known: KnownFinding,
-    sighting: Sighting,
+    observation: Observation,
     coverage: &Coverage,
     now: Timestamp,
     taken: bool,
-) -> Outcome {
-    let judgement = judge::seen(Some(&known), &sighting, coverage);
-    if judge::is_of_a_part(sighting.status.as_ref(), judgement.state) {
+) -> Transition {
+    let judgement = judge::seen(Some(&known), &observation, coverage);
+    if judge::is_of_a_part(observation.status.as_ref(), judgement.state) {
         return outcome(known, judgement);
     }
-    let closed_at = judge::closed_at(Some(&known), &judgement, sighting.fixed_at, now);
-    let also_in = judge::partitions_besides(&known, &sighting, coverage);
+    let closed_at = judge::closed_at(Some(&known), &judgement, observation.fixed_at, now);
+    let also_in = judge::partitions_besides(&known, &observation, coverage);
     let mut finding = known;
     // A rule that was renamed gives a new fingerprint, unless that is another finding's.
     if !taken {
-        finding.fingerprint = sighting.fingerprint;
+        finding.fingerprint = observation.fingerprint;
     }
-    for alias in sighting.aliases {
+    for alias in observation.aliases {
         if !finding.aliases.contains(&alias) {
             finding.aliases.push(alias);
         }
     }
     finding.state = judgement.state;
-    finding.severity = sighting.severity;
-    finding.status = sighting.status.or(finding.status);
-    (finding.partition, finding.also_in) = (sighting.partition, also_in);
-    (finding.title, finding.place) = (sighting.title, sighting.place);
-    finding.first_seen = earliest(sighting.first_seen, Some(finding.first_seen)).unwrap_or(now);
-    finding.last_seen = finding.last_seen.max(sighting.seen_at.unwrap_or(now));
+    finding.severity = observation.severity;
+    finding.status = observation.status.or(finding.status);
+    (finding.partition, finding.also_in) = (observation.partition, also_in);
+    (finding.title, finding.place) = (observation.title, observation.place);
+    finding.first_seen = earliest(observation.first_seen, Some(finding.first_seen)).unwrap_or(now);
+    finding.last_seen = finding.last_seen.max(observation.seen_at.unwrap_or(now));
     finding.closed_at = closed_at;
     outcome(finding, judgement)
 }
 
-pub(crate) fn not_seen(known: KnownFinding, coverage: &Coverage, now: Timestamp) -> Outcome {
+pub(crate) fn not_seen(known: KnownFinding, coverage: &Coverage, now: Timestamp) -> Transition {
     let judgement = judge::unseen(&known, coverage);
     let closed_at = judge::closed_at(Some(&known), &judgement, None, now);
     outcome(KnownFinding { state: judgement.state, closed_at, ..known }, judgement)
 }
 
-fn outcome(finding: KnownFinding, judgement: Judgement) -> Outcome {
-    Outcome { finding, change: judgement.change, reason: judgement.reason }
+fn outcome(finding: KnownFinding, judgement: Judgement) -> Transition {
+    Transition { finding, change: judgement.change, reason: judgement.reason }
 }

@@ -21,7 +21,7 @@ use std::io::{self, Write};
 use appsec_core::{Error, ErrorKind, Result};
 
 use self::out::Out;
-use crate::line::ImportLine;
+use crate::binding::Binding;
 use crate::store::{Page, Store};
 
 pub use self::finding::ReportFinding;
@@ -138,7 +138,7 @@ impl<'a> ReportWriter<'a> {
     ///
     /// # Errors
     /// Those of the store; `Unexpected` when the output cannot be written to.
-    pub async fn write_line(&mut self, store: &dyn Store, line: &ImportLine) -> Result<u64> {
+    pub async fn write_line(&mut self, store: &dyn Store, line: &Binding) -> Result<u64> {
         let (mut read, mut after) = (0, 0);
         loop {
             let page = store.stored_findings(line, Page { after, limit: PAGE }).await?;

@@ -1,7 +1,7 @@
-//! Import lines that run by the clock: what they are, as data, and who runs them.
+//! Bindings that run by the clock: what they are, as data, and who runs them.
 
+mod binding;
 mod entry;
-mod line;
 #[cfg(feature = "worker")]
 mod options;
 #[cfg(feature = "worker")]
@@ -13,8 +13,8 @@ mod when;
 #[cfg(feature = "worker")]
 mod worker;
 
+pub use binding::{RunKind, ScheduledBinding};
 pub use entry::{ScheduleChanges, ScheduleEntry, ScheduleState};
-pub use line::{RunKind, ScheduledLine};
 #[cfg(feature = "worker")]
 pub use options::WorkerOptions;
 #[cfg(feature = "worker")]

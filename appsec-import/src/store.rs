@@ -1,4 +1,4 @@
-//! Where import lines, their runs and their findings are kept.
+//! Where bindings, their runs and their findings are kept.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use appsec_core::{
 };
 use async_trait::async_trait;
 
+use crate::binding::Binding;
 use crate::explain::Explanation;
 use crate::judge::{Change, Decision};
-use crate::line::ImportLine;
-use crate::outbox::{Message, RunNote, Subscription};
+use crate::outbox::{Message, RunRef, Subscription};
 use crate::reconcile::KnownFinding;
 use crate::summary::Summary;
 
-/// What a run asks for when it claims its line.
+/// What a run asks for when it claims its binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
@@ -28,16 +28,16 @@ pub struct Claim {
     pub take_over: bool,
     /// A run that is for its summary only. It claims nothing and leaves nothing.
     pub dry_run: bool,
-    /// The turn of a schedule that the run is; it must still be the line's last.
-    pub turn: Option<Turn>,
+    /// The turn of a schedule that the run is; it must still be the binding's last.
+    pub turn: Option<ScheduledRun>,
 }
 
-/// A turn of a scheduled line. Whoever has an older one is late, and begins nothing.
+/// A turn of a scheduled binding. Whoever has an older one is late, and begins nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    /// The scheduled line's name.
+pub struct ScheduledRun {
+    /// The scheduled binding's name.
     pub name: String,
-    /// Grows with each turn of the line.
+    /// Grows with each turn of the binding.
     pub fence: i64,
 }
 
@@ -48,16 +48,16 @@ impl Claim {
     }
 }
 
-/// A run that holds its line. What it carries beyond its names is where an earlier process left off.
+/// A run that holds its binding. What it carries beyond its names is where an earlier process left off.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Run {
-    /// The store's number of the line.
-    pub line: i64,
-    /// The run's number among those of its line, from 1.
+    /// The store's number of the binding.
+    pub binding: i64,
+    /// The run's number among those of its binding, from 1.
     pub number: i64,
     /// How the run is named in what is told of it.
-    pub note: RunNote,
+    pub note: RunRef,
     /// Grows with each process that holds the run; one with an older fence writes nothing.
     pub fence: i64,
     /// The time at which the run counts as made; kept when another process goes on with it.
@@ -78,9 +78,9 @@ pub struct Run {
 
 impl Run {
     /// A run that begins.
-    pub fn new(line: i64, number: i64, note: RunNote, fence: i64, claim: &Claim) -> Self {
+    pub fn new(binding: i64, number: i64, note: RunRef, fence: i64, claim: &Claim) -> Self {
         Self {
-            line,
+            binding,
             number,
             note,
             fence,
@@ -95,7 +95,7 @@ impl Run {
     }
 }
 
-/// Where import lines, their runs and their findings are kept.
+/// Where bindings, their runs and their findings are kept.
 ///
 /// Each method is one transaction, or as many as it likes where it says so. Every method that takes a [`Run`] writes nothing and
 /// answers `Conflict` when another process has taken the run over, or when it has ended.
@@ -104,8 +104,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Begins a run, or goes on with one that a dead process left.
     ///
     /// # Errors
-    /// `Conflict` while another process holds the line, or when the claim's turn is over.
-    async fn begin(&self, line: &ImportLine, claim: &Claim) -> Result<Run>;
+    /// `Conflict` while another process holds the binding, or when the claim's turn is over.
+    async fn begin(&self, binding: &Binding, claim: &Claim) -> Result<Run>;
 
     /// Gives a sign of life.
     ///
@@ -156,29 +156,29 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Those of the store; a run that is lost or has ended is no error here.
     async fn release(&self, run: &Run) -> Result<()>;
 
-    /// The findings of a line in the order in which they became known, a page at a time.
+    /// The findings of a binding in the order in which they became known, a page at a time.
     ///
     /// # Errors
     /// Those of the store.
-    async fn findings(&self, line: &ImportLine, page: Page) -> Result<Vec<(FindingNumber, KnownFinding)>>;
+    async fn findings(&self, binding: &Binding, page: Page) -> Result<Vec<(FindingNumber, KnownFinding)>>;
 
-    /// The findings of a line with all that their last sighting told, in the same order and pages: what reports are written from.
+    /// The findings of a binding with all that their last observation told, in the same order and pages: what reports are written from.
     ///
     /// # Errors
     /// Those of the store.
-    async fn stored_findings(&self, line: &ImportLine, page: Page) -> Result<Vec<StoredFinding>>;
+    async fn stored_findings(&self, binding: &Binding, page: Page) -> Result<Vec<StoredFinding>>;
 
-    /// The lines that ever had a run, in the order of their first.
+    /// The bindings that ever had a run, in the order of their first.
     ///
     /// # Errors
     /// Those of the store.
-    async fn lines(&self) -> Result<Vec<ImportLine>>;
+    async fn bindings(&self) -> Result<Vec<Binding>>;
 
-    /// The last run of a line whose verdict was given; `None` where there is none.
+    /// The last run of a binding whose verdict was given; `None` where there is none.
     ///
     /// # Errors
     /// Those of the store.
-    async fn last_run(&self, line: &ImportLine) -> Result<Option<EndedRun>>;
+    async fn last_run(&self, binding: &Binding) -> Result<Option<EndedRun>>;
 
     /// Keeps what a person decided about a finding, or takes it back with `None`, and gives the finding as it stands now.
     ///
@@ -186,25 +186,25 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// finding stays closed; the decision counts when it comes back.
     ///
     /// # Errors
-    /// `NotFound` when the line does not know the finding.
+    /// `NotFound` when the binding does not know the finding.
     async fn decide(
         &self,
-        line: &ImportLine,
+        binding: &Binding,
         finding: &Fingerprint,
         decision: Option<Decision>,
     ) -> Result<KnownFinding>;
 
-    /// Why a finding is in its state, run by run; `None` where the line does not know it.
+    /// Why a finding is in its state, run by run; `None` where the binding does not know it.
     ///
     /// # Errors
     /// Those of the store.
-    async fn explain(&self, line: &ImportLine, finding: &Fingerprint) -> Result<Option<Explanation>>;
+    async fn explain(&self, binding: &Binding, finding: &Fingerprint) -> Result<Option<Explanation>>;
 }
 
-/// A finding's number among those of its line, from 1.
+/// A finding's number among those of its binding, from 1.
 pub type FindingNumber = i64;
 
-/// A finding of a line with all that its last sighting told.
+/// A finding of a binding with all that its last observation told.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StoredFinding {
@@ -214,7 +214,7 @@ pub struct StoredFinding {
     pub known: KnownFinding,
     /// What the last run that judged it meant for it.
     pub change: Change,
-    /// The finding: identity, severity, status and times are those of `known`, the rest is what its last sighting told, masked as it
+    /// The finding: identity, severity, status and times are those of `known`, the rest is what its last observation told, masked as it
     /// came. Where that was imported by a version that did not keep it, only what `known` has.
     pub finding: Finding,
 }
@@ -230,7 +230,7 @@ impl StoredFinding {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct EndedRun {
-    /// The run's number among those of its line.
+    /// The run's number among those of its binding.
     pub number: i64,
     /// The time at which the run counts as made.
     pub started_at: Timestamp,

@@ -7,7 +7,7 @@ use appsec_core::PartitionKey;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::Change;
-use crate::reconcile::Outcome;
+use crate::reconcile::Transition;
 
 /// Findings that stay open although they were not seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn of(outcomes: &[Outcome]) -> Self {
+    pub(crate) fn of(outcomes: &[Transition]) -> Self {
         let mut tally = Tally::default();
         for outcome in outcomes {
             tally.add(outcome);
@@ -95,7 +95,7 @@ fn host_of(place: &str) -> Option<&str> {
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, outcome: &Outcome) {
+    pub(crate) fn add(&mut self, outcome: &Transition) {
         let summary = &mut self.summary;
         match outcome.change {
             Change::New => summary.new += 1,

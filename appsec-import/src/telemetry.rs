@@ -1,6 +1,6 @@
 //! Figures by the `metrics` facade; without that feature, nothing. Their names and labels are a table in the README.
 
-use crate::reconcile::Outcome;
+use crate::reconcile::Transition;
 
 /// The findings that a run gave its verdict on.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ struct Count {
 
 impl Verdicts {
     #[cfg(feature = "metrics")]
-    pub(crate) fn add(&mut self, outcome: &Outcome) {
+    pub(crate) fn add(&mut self, outcome: &Transition) {
         let (severity, state, change) = (&outcome.finding.severity, outcome.finding.state, outcome.change);
         let same = |count: &&mut Count| {
             count.state == state && count.change == change && count.severity == *severity
@@ -33,7 +33,7 @@ impl Verdicts {
 
     #[cfg(not(feature = "metrics"))]
     #[allow(clippy::unused_self, reason = "there is nothing to count for")]
-    pub(crate) fn add(&mut self, _: &Outcome) {}
+    pub(crate) fn add(&mut self, _: &Transition) {}
 
     /// Tells of them once they are kept.
     #[cfg(feature = "metrics")]
@@ -57,7 +57,7 @@ fn label(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// How a turn of a line ended.
+/// How a turn of a binding ended.
 #[cfg(feature = "worker")]
 pub(crate) fn turn_ended(connection: &str, result: &'static str) {
     metrics::counter!("appsec_schedule_turns_total", "connection" => connection.to_owned(), "result" => result)
@@ -69,12 +69,12 @@ pub(crate) fn turn_ended(connection: &str, result: &'static str) {
 pub(crate) async fn of_store(store: &crate::sql::SqlStore) -> appsec_core::Result<()> {
     let now = appsec_core::Timestamp::now();
     let depth = store.depth(now).await?;
-    for (state, lines) in [("due", depth.due), ("queued", depth.queued), ("put_off", depth.put_off)] {
-        metrics::gauge!("appsec_schedule_lines", "state" => state).set(figure(lines));
+    for (state, bindings) in [("due", depth.due), ("queued", depth.queued), ("put_off", depth.put_off)] {
+        metrics::gauge!("appsec_schedule_bindings", "state" => state).set(figure(bindings));
     }
-    for (line, at) in store.completed().await? {
+    for (binding, at) in store.completed().await? {
         let seconds = now.as_second().saturating_sub(at.as_second());
-        metrics::gauge!("appsec_schedule_since_complete_seconds", "line" => line).set(figure(seconds));
+        metrics::gauge!("appsec_schedule_since_complete_seconds", "binding" => binding).set(figure(seconds));
     }
     Ok(())
 }

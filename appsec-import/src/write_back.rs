@@ -13,7 +13,7 @@ use crate::reconcile::KnownFinding;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Decided {
+pub enum WriteBackOutcome {
     /// It is fixed.
     Fixed,
     /// The risk is accepted.
@@ -26,7 +26,7 @@ pub enum Decided {
     Reopened,
 }
 
-impl Decided {
+impl WriteBackOutcome {
     /// Everything that can be decided.
     pub const ALL: [Self; 5] =
         [Self::Fixed, Self::RiskAccepted, Self::FalsePositive, Self::Ignored, Self::Reopened];
@@ -43,13 +43,13 @@ impl Decided {
     }
 }
 
-impl fmt::Display for Decided {
+impl fmt::Display for WriteBackOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl From<Decision> for Decided {
+impl From<Decision> for WriteBackOutcome {
     fn from(decision: Decision) -> Self {
         match decision {
             Decision::RiskAccepted => Self::RiskAccepted,
@@ -73,17 +73,17 @@ impl From<Decision> for Decided {
 ///
 /// ```
 /// use appsec_core::FindingStatus;
-/// use appsec_import::{Decided, StatusMapping};
+/// use appsec_import::{WriteBackOutcome, StatusMapping};
 ///
 /// // Never call a finding ignored whose risk is accepted: be told that the scanner has no word for it.
-/// let mapping = StatusMapping::new().with_words(Decided::RiskAccepted, [FindingStatus::RiskAccepted]);
-/// assert_eq!(mapping.words(Decided::RiskAccepted), [FindingStatus::RiskAccepted]);
+/// let mapping = StatusMapping::new().with_words(WriteBackOutcome::RiskAccepted, [FindingStatus::RiskAccepted]);
+/// assert_eq!(mapping.words(WriteBackOutcome::RiskAccepted), [FindingStatus::RiskAccepted]);
 /// assert!(mapping.to_string().contains("false positive: false_positive, else ignored"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StatusMapping {
-    words: BTreeMap<Decided, Vec<FindingStatus>>,
+    words: BTreeMap<WriteBackOutcome, Vec<FindingStatus>>,
 }
 
 impl Default for StatusMapping {
@@ -97,21 +97,25 @@ impl StatusMapping {
     pub fn new() -> Self {
         use FindingStatus::{FalsePositive, Fixed, Ignored, Open, Reopened, RiskAccepted};
         Self { words: BTreeMap::new() }
-            .with_words(Decided::Fixed, [Fixed])
-            .with_words(Decided::RiskAccepted, [RiskAccepted, Ignored])
-            .with_words(Decided::FalsePositive, [FalsePositive, Ignored])
-            .with_words(Decided::Ignored, [Ignored])
-            .with_words(Decided::Reopened, [Open, Reopened])
+            .with_words(WriteBackOutcome::Fixed, [Fixed])
+            .with_words(WriteBackOutcome::RiskAccepted, [RiskAccepted, Ignored])
+            .with_words(WriteBackOutcome::FalsePositive, [FalsePositive, Ignored])
+            .with_words(WriteBackOutcome::Ignored, [Ignored])
+            .with_words(WriteBackOutcome::Reopened, [Open, Reopened])
     }
 
     /// Sets the words for a decision, the best first. None means that it is never written.
-    pub fn with_words(mut self, decided: Decided, words: impl IntoIterator<Item = FindingStatus>) -> Self {
+    pub fn with_words(
+        mut self,
+        decided: WriteBackOutcome,
+        words: impl IntoIterator<Item = FindingStatus>,
+    ) -> Self {
         self.words.insert(decided, words.into_iter().collect());
         self
     }
 
     /// The words for a decision, the best first.
-    pub fn words(&self, decided: Decided) -> &[FindingStatus] {
+    pub fn words(&self, decided: WriteBackOutcome) -> &[FindingStatus] {
         self.words.get(&decided).map_or(&[], Vec::as_slice)
     }
 }
@@ -119,7 +123,7 @@ impl StatusMapping {
 /// One line for each decision.
 impl fmt::Display for StatusMapping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, decided) in Decided::ALL.into_iter().enumerate() {
+        for (number, decided) in WriteBackOutcome::ALL.into_iter().enumerate() {
             let words: Vec<_> = self.words(decided).iter().map(FindingStatus::as_str).collect();
             let words = if words.is_empty() { "never written".to_owned() } else { words.join(", else ") };
             write!(f, "{}{decided}: {words}", if number == 0 { "" } else { "\n" })?;
@@ -138,7 +142,7 @@ pub struct StateChange {
     /// most open of them would win at the next import.
     pub aliases: Vec<String>,
     /// What was decided.
-    pub decided: Decided,
+    pub decided: WriteBackOutcome,
     /// Why, for scanners that keep a comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -146,7 +150,7 @@ pub struct StateChange {
 
 impl StateChange {
     /// A decision about a finding.
-    pub fn new(finding: &KnownFinding, decided: Decided) -> Self {
+    pub fn new(finding: &KnownFinding, decided: WriteBackOutcome) -> Self {
         Self { fingerprint: finding.fingerprint, aliases: finding.aliases.clone(), decided, comment: None }
     }
 
@@ -164,7 +168,7 @@ pub struct WrittenBack {
     /// About which finding.
     pub fingerprint: Fingerprint,
     /// What was decided.
-    pub decided: Decided,
+    pub decided: WriteBackOutcome,
     /// The word that the scanner took, or why it took none:
     ///
     /// * `InvalidRequest`, nothing sent: the finding has no id of the scanner's own, or the scanner has none of the mapping's words;
@@ -183,7 +187,7 @@ pub struct WrittenBack {
 /// # async fn main() -> appsec_core::Result<()> {
 /// use appsec_core::testing::MemoryScanner;
 /// use appsec_core::{DastApiScannerExt, FindingQuery, FindingStatus, Severity, Timestamp};
-/// use appsec_import::{Decided, StateChange, StatusMapping, reconcile, write_back};
+/// use appsec_import::{WriteBackOutcome, StateChange, StatusMapping, reconcile, write_back};
 ///
 /// let scanner = MemoryScanner::new().with_finding(MemoryScanner::finding(
 ///     "app:shop", "SQL injection", Severity::High, "https://shop.example.com/search",
@@ -191,7 +195,7 @@ pub struct WrittenBack {
 /// let (findings, coverage) = scanner.collect_findings(FindingQuery::all()).await?;
 /// let run = reconcile(Vec::new(), &findings, &coverage, Timestamp::now());
 ///
-/// let change = StateChange::new(&run.outcomes[0].finding, Decided::RiskAccepted).with_comment("behind a proxy");
+/// let change = StateChange::new(&run.outcomes[0].finding, WriteBackOutcome::RiskAccepted).with_comment("behind a proxy");
 /// let written = write_back(&scanner, &StatusMapping::new(), &[change]).await?;
 /// assert_eq!(written[0].result.as_ref().ok(), Some(&FindingStatus::RiskAccepted));
 /// # Ok(())

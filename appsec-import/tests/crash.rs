@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use appsec_core::{Finding, FindingStatus};
 use appsec_import::{ImportOptions, Importer, KnownFinding, MessageState, Outbox, SqlStore, Subscription};
 
-use support::{Script, ScriptedScanner, all, at, finding, line, stores};
+use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
 
 /// Findings of one page.
 const PAGE: usize = 40;
@@ -37,7 +37,7 @@ fn history() -> Vec<Script> {
     scripts.collect()
 }
 
-/// Makes all runs of the line; those that are made already it makes again, which changes nothing.
+/// Makes all runs of the binding; those that are made already it makes again, which changes nothing.
 async fn import(store: &SqlStore, project: &str, first: usize, pause: Duration) {
     for (number, script) in history().into_iter().enumerate().skip(first) {
         let mut scanner = ScriptedScanner::new([script]);
@@ -47,7 +47,7 @@ async fn import(store: &SqlStore, project: &str, first: usize, pause: Duration) 
             .with_time(at(60 * i64::try_from(number).unwrap()))
             .with_take_over()
             .with_subscriptions([Subscription::to_all(project)]);
-        importer.run(&line(project), &options).await.unwrap();
+        importer.run(&binding(project), &options).await.unwrap();
     }
 }
 
@@ -73,14 +73,14 @@ fn spawn(url: &str, project: &str, first: usize) -> Child {
         .unwrap()
 }
 
-/// How many runs of the line have their verdict: what the outbox says, since it is written with it.
+/// How many runs of the binding have their verdict: what the outbox says, since it is written with it.
 async fn told(store: &SqlStore, project: &str) -> Vec<String> {
     let messages = store.claim(project, at(1_000_000), Duration::from_secs(1), 10_000).await.unwrap();
     let mut told: Vec<_> = messages
         .into_iter()
         .map(|message| {
             assert_eq!(message.state, MessageState::Pending);
-            message.payload.replace(project, "line")
+            message.payload.replace(project, "binding")
         })
         .collect();
     told.sort_unstable();
@@ -103,11 +103,11 @@ async fn a_killed_run_ends_as_one_that_was_not() {
         let begun = Instant::now();
         import(&test.store, undisturbed, 0, Duration::from_millis(2)).await;
         let whole = u64::try_from(begun.elapsed().as_millis()).unwrap();
-        let expected: Vec<KnownFinding> = all(&test.store, &line(undisturbed)).await;
+        let expected: Vec<KnownFinding> = all(&test.store, &binding(undisturbed)).await;
         let expected_told = told(&test.store, undisturbed).await;
 
-        let (mut seed, mut killed, mut lines, mut first) = (0x9E37_79B9_7F4A_7C15, 0, 0, 0);
-        let mut project = format!("line {lines}");
+        let (mut seed, mut killed, mut bindings, mut first) = (0x9E37_79B9_7F4A_7C15, 0, 0, 0);
+        let mut project = format!("binding {bindings}");
         while killed < kills {
             let mut process = spawn(&test.url, &project, first);
             std::thread::sleep(Duration::from_millis(random(&mut seed, whole)));
@@ -116,27 +116,31 @@ async fn a_killed_run_ends_as_one_that_was_not() {
             process.wait().unwrap();
             if let Some(status) = ended {
                 assert!(status.success(), "{}: the process failed by itself", test.name);
-                assert_eq!(all(&test.store, &line(&project)).await, expected, "{} {project}", test.name);
+                assert_eq!(all(&test.store, &binding(&project)).await, expected, "{} {project}", test.name);
                 assert_eq!(told(&test.store, &project).await, expected_told, "{} {project}", test.name);
-                (lines, first) = (lines + 1, 0);
-                project = format!("line {lines}");
+                (bindings, first) = (bindings + 1, 0);
+                project = format!("binding {bindings}");
                 continue;
             }
             killed += 1;
             first = runs_done(&test.store, &project).await;
         }
         import(&test.store, &project, first, Duration::ZERO).await;
-        assert_eq!(all(&test.store, &line(&project)).await, expected, "{} {project}", test.name);
+        assert_eq!(all(&test.store, &binding(&project)).await, expected, "{} {project}", test.name);
         assert_eq!(told(&test.store, &project).await, expected_told, "{} {project}", test.name);
-        println!("{}: {killed} kills over {} lines, each ended as if undisturbed", test.name, lines + 1);
+        println!(
+            "{}: {killed} kills over {} bindings, each ended as if undisturbed",
+            test.name,
+            bindings + 1
+        );
     }
 }
 
 /// The runs that have their verdict, read without claiming anything: each verdict left an end in some finding's history.
 async fn runs_done(store: &SqlStore, project: &str) -> usize {
     use appsec_import::Store as _;
-    let known = all(store, &line(project)).await;
+    let known = all(store, &binding(project)).await;
     let Some(first) = known.first() else { return 0 };
-    let explanation = store.explain(&line(project), &first.fingerprint).await.unwrap().unwrap();
+    let explanation = store.explain(&binding(project), &first.fingerprint).await.unwrap().unwrap();
     explanation.verdicts.len()
 }

@@ -9,21 +9,21 @@ use std::sync::Arc;
 use appsec_core::{ErrorKind, Finding, FindingStatus, Fingerprint};
 use appsec_import::{Change, Decision, Import, ImportOptions, Importer, State, Store};
 
-use support::{Script, ScriptedScanner, TestStore, all, at, finding, line, stores};
+use support::{Script, ScriptedScanner, TestStore, all, at, binding, finding, stores};
 
 async fn import(test: &TestStore, minute: i64, findings: Vec<Finding>) -> Import {
     let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
     let importer = Importer::new(Arc::new(scanner), Arc::new(test.store.clone()));
-    importer.run(&line("shop"), &ImportOptions::new().with_time(at(60 * minute))).await.unwrap()
+    importer.run(&binding("shop"), &ImportOptions::new().with_time(at(60 * minute))).await.unwrap()
 }
 
 async fn state(test: &TestStore) -> (State, Option<Decision>) {
-    let known = all(&test.store, &line("shop")).await.remove(0);
+    let known = all(&test.store, &binding("shop")).await.remove(0);
     (known.state, known.decision)
 }
 
 async fn decide(test: &TestStore, finding: &Fingerprint, decision: Option<Decision>) -> State {
-    test.store.decide(&line("shop"), finding, decision).await.unwrap().state
+    test.store.decide(&binding("shop"), finding, decision).await.unwrap().state
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_decision_stands_until_it_is_taken_back_or_the_finding_is_fixed() {
         import(&test, 6, vec![seen.clone()]).await;
         assert_eq!(state(&test).await, (State::Open, None), "{}", test.name);
 
-        let why = test.store.explain(&line("shop"), &seen.fingerprint).await.unwrap().unwrap();
+        let why = test.store.explain(&binding("shop"), &seen.fingerprint).await.unwrap().unwrap();
         let told: Vec<_> = why.verdicts.iter().map(|verdict| (verdict.change, verdict.state)).collect();
         let expected = [
             (Change::New, State::Open),
@@ -81,7 +81,7 @@ async fn nothing_is_decided_about_what_is_not_known() {
     for test in stores().await {
         let unknown = finding("p", "/b", None).fingerprint;
         for _ in 0..2 {
-            let error = test.store.decide(&line("shop"), &unknown, None).await.unwrap_err();
+            let error = test.store.decide(&binding("shop"), &unknown, None).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound, "{}", test.name);
             import(&test, 1, vec![finding("p", "/a", None)]).await;
         }
@@ -98,7 +98,7 @@ async fn a_decision_made_while_a_run_is_under_way_is_kept() {
         scanner.pause = std::time::Duration::from_millis(20);
         let importer = Importer::new(Arc::new(scanner), Arc::new(test.store.clone()));
         let run = tokio::spawn(async move {
-            importer.run(&line("shop"), &ImportOptions::new().with_time(at(120))).await.unwrap()
+            importer.run(&binding("shop"), &ImportOptions::new().with_time(at(120))).await.unwrap()
         });
         tokio::time::sleep(std::time::Duration::from_millis(150)).await;
         assert!(!run.is_finished());

@@ -105,15 +105,15 @@ fn a_file_with_a_typing_error_is_no_gate() {
 /// What an import did not see, by the coverage that it ended with.
 #[cfg(feature = "sqlite")]
 async fn missing_after(end: appsec_core::Coverage) -> (Vec<String>, Vec<String>) {
-    use appsec_import::{ImportLine, ImportOptions, Importer, ScanConfiguration, SqlStore, Store};
+    use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore, Store};
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("findings.db").display());
     let store = Arc::new(SqlStore::connect(&url).await.unwrap());
     let script = support::Script { batches: vec![vec![]], end: Some(end), ..support::Script::default() };
     let scanner = Arc::new(support::ScriptedScanner::new([script]));
-    let line = ImportLine::new("shop", "memory", ScanConfiguration::new("app:shop"));
-    let import = Importer::new(scanner, store.clone()).run(&line, &ImportOptions::new()).await.unwrap();
-    let run = store.last_run(&line).await.unwrap().unwrap();
+    let binding = Binding::new("shop", "memory", ScanConfiguration::new("app:shop"));
+    let import = Importer::new(scanner, store.clone()).run(&binding, &ImportOptions::new()).await.unwrap();
+    let run = store.last_run(&binding).await.unwrap().unwrap();
     store.close().await;
     (import.missing(), run.missing())
 }
@@ -126,7 +126,7 @@ mod support;
 async fn what_an_import_did_not_see_is_told_and_silence_alone_is_no_loss() {
     use appsec_core::{Coverage, CoverageGap, GapKind};
     let mut seen = Coverage::new();
-    seen.says_nothing("p".into(), "an export does not say");
+    seen.mark_inconclusive("p".into(), "an export does not say");
     assert_eq!(missing_after(seen.clone()).await, (vec![], vec![]));
     seen.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 3 failed"));
     let gap = vec!["chunk 3 failed".to_owned()];

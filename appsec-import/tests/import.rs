@@ -16,12 +16,12 @@ use appsec_core::{
     ResumePoint, Scan, ScanId, ScanRequest, ScannerInfo, Severity, StartedScan, async_trait,
 };
 use appsec_import::{
-    Change, Claim, EmptyReason, ImportLine, ImportOptions, Importer, Outbox, ScanConfiguration, SqlStore,
-    State, Store, Subscription,
+    Binding, Change, Claim, EmptyReason, ImportOptions, Importer, Outbox, ScanConfiguration, SqlStore, State,
+    Store, Subscription,
 };
 use tokio::sync::Notify;
 
-use support::{Script, ScriptedScanner, all, at, finding, line, stores};
+use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
 
 fn importer(scanner: &ScriptedScanner, store: &SqlStore) -> Importer {
     Importer::new(Arc::new(scanner.clone()), Arc::new(store.clone()))
@@ -37,9 +37,9 @@ async fn a_page_that_comes_twice_is_one_page() {
         let page = vec![finding("p", "/a", Some("1")), finding("p", "/b", Some("2"))];
         let scanner =
             ScriptedScanner::new([Script::vouching(vec![page.clone(), page.clone(), page], &["p"])]);
-        let import = importer(&scanner, &test.store).run(&line("x"), &options(0)).await.unwrap();
+        let import = importer(&scanner, &test.store).run(&binding("x"), &options(0)).await.unwrap();
         assert_eq!((import.summary.new, import.received), (2, 6), "{}", test.name);
-        let import = importer(&scanner, &test.store).run(&line("x"), &options(60)).await.unwrap();
+        let import = importer(&scanner, &test.store).run(&binding("x"), &options(60)).await.unwrap();
         assert_eq!((import.summary.new, import.summary.recurrent), (0, 2), "{}", test.name);
     }
 }
@@ -54,8 +54,8 @@ async fn the_same_finding_in_two_states_stands_in_the_more_open_one() {
             // In two batches, so that the second meets the first in the store.
             let batches = pair.into_iter().map(|finding| vec![finding]).collect();
             let scanner = ScriptedScanner::new([Script::vouching(batches, &["p"])]);
-            importer(&scanner, &test.store).run(&line(name), &options(0)).await.unwrap();
-            let known = all(&test.store, &line(name)).await;
+            importer(&scanner, &test.store).run(&binding(name), &options(0)).await.unwrap();
+            let known = all(&test.store, &binding(name)).await;
             assert_eq!(known.len(), 1, "{} {name}", test.name);
             assert_eq!(known[0].state, State::Open, "{} {name}", test.name);
         }
@@ -69,9 +69,9 @@ async fn a_total_that_changes_under_way_changes_no_verdict() {
         let mut script = Script::vouching(batches, &["p"]);
         script.totals = vec![40, 1];
         let scanner = ScriptedScanner::new([script, Script::vouching(vec![vec![]], &["p"])]);
-        let import = importer(&scanner, &test.store).run(&line("x"), &options(0)).await.unwrap();
+        let import = importer(&scanner, &test.store).run(&binding("x"), &options(0)).await.unwrap();
         assert_eq!(import.summary.new, 2, "{}: the end counts, not the total", test.name);
-        let import = importer(&scanner, &test.store).run(&line("x"), &options(60)).await.unwrap();
+        let import = importer(&scanner, &test.store).run(&binding("x"), &options(60)).await.unwrap();
         assert_eq!(import.summary.closed, 2, "{}", test.name);
     }
 }
@@ -89,19 +89,19 @@ async fn a_stream_that_dies_before_its_end_decides_nothing_and_is_gone_on_with()
         {
             let scanner = ScriptedScanner::new([broken, Script::vouching(whole.clone(), &["p"])]);
             let importer = importer(&scanner, &test.store);
-            let error = importer.run(&line(name), &options(0)).await.unwrap_err();
+            let error = importer.run(&binding(name), &options(0)).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{} {name}", test.name);
             assert!(
-                all(&test.store, &line(name)).await.is_empty(),
+                all(&test.store, &binding(name)).await.is_empty(),
                 "{} {name}: nothing is decided",
                 test.name
             );
-            let import = importer.run(&line(name), &options(60)).await.unwrap();
+            let import = importer.run(&binding(name), &options(60)).await.unwrap();
             assert_eq!((import.run, import.summary.new), (1, 2), "{} {name}", test.name);
             assert!(import.resumed, "{} {name}", test.name);
             assert!(scanner.queries.lock().unwrap()[1].resume.is_some(), "{} {name}", test.name);
             assert_eq!(
-                all(&test.store, &line(name)).await[0].last_seen,
+                all(&test.store, &binding(name)).await[0].last_seen,
                 at(0),
                 "the run is of its beginning"
             );
@@ -119,9 +119,9 @@ async fn a_resumed_run_closes_what_an_undisturbed_one_would() {
         let scripts = [Script::vouching(first, &["p"]), broken, Script::vouching(then, &["p"])];
         let scanner = ScriptedScanner::new(scripts);
         let importer = importer(&scanner, &test.store);
-        importer.run(&line("x"), &options(0)).await.unwrap();
-        importer.run(&line("x"), &options(60)).await.unwrap_err();
-        let import = importer.run(&line("x"), &options(120)).await.unwrap();
+        importer.run(&binding("x"), &options(0)).await.unwrap();
+        importer.run(&binding("x"), &options(60)).await.unwrap_err();
+        let import = importer.run(&binding("x"), &options(120)).await.unwrap();
         assert_eq!((import.summary.closed, import.summary.kept_open_count()), (1, 0), "{}", test.name);
         let resumes: Vec<_> =
             scanner.queries.lock().unwrap().iter().map(|query| query.resume.is_some()).collect();
@@ -151,9 +151,9 @@ async fn what_a_dead_process_missed_is_looked_for_again_by_the_run_that_goes_on(
             let scanner = ScriptedScanner::new([breaks.clone(), again, whole.clone(), last]);
             let importer = importer(&scanner, &test.store);
             for _ in 0..2 {
-                importer.run(&line(name), &options(0)).await.unwrap_err();
+                importer.run(&binding(name), &options(0)).await.unwrap_err();
             }
-            let import = importer.run(&line(name), &options(60)).await.unwrap();
+            let import = importer.run(&binding(name), &options(60)).await.unwrap();
             assert_eq!((import.resumed, import.gaps.len()), (false, gaps), "{} {name}", test.name);
             assert_eq!(import.completeness.is_complete(), gaps == 0, "{} {name}", test.name);
             let resumes: Vec<_> =
@@ -170,13 +170,13 @@ async fn a_scan_that_is_gone_ends_one_run_and_not_the_line() {
         let scanner = MemoryScanner::new().with_target(BindTarget::new("app:shop", "Shop")).with_finding(
             MemoryScanner::finding("app:shop", "SQL injection", Severity::High, "https://shop.example.com/"),
         );
-        let run = test.store.begin(&line("x"), &Claim::new(at(0))).await.unwrap();
+        let run = test.store.begin(&binding("x"), &Claim::new(at(0))).await.unwrap();
         test.store.keep_scan(&run, Some(&"deleted".into())).await.unwrap();
         test.store.release(&run).await.unwrap();
         let importer = Importer::new(Arc::new(scanner.with_capabilities(can)), Arc::new(test.store.clone()));
-        let error = importer.run(&line("x"), &options(60)).await.unwrap_err();
+        let error = importer.run(&binding("x"), &options(60)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{}", test.name);
-        let import = importer.run(&line("x"), &options(120)).await.unwrap();
+        let import = importer.run(&binding("x"), &options(120)).await.unwrap();
         assert_eq!((import.summary.new, import.scan), (1, None), "{}", test.name);
     }
 }
@@ -190,11 +190,11 @@ async fn an_expired_resume_point_starts_over() {
         let mut scanner = ScriptedScanner::new([broken, whole]);
         scanner.resume_expires = true;
         let importer = importer(&scanner, &test.store);
-        importer.run(&line("x"), &options(0)).await.unwrap_err();
-        let import = importer.run(&line("x"), &options(60)).await.unwrap();
+        importer.run(&binding("x"), &options(0)).await.unwrap_err();
+        let import = importer.run(&binding("x"), &options(60)).await.unwrap();
         assert_eq!((import.summary.new, import.resumed), (1, false), "{}", test.name);
         assert!(
-            all(&test.store, &line("x")).await[0].place.contains("/new"),
+            all(&test.store, &binding("x")).await[0].place.contains("/new"),
             "two snapshots are never mixed"
         );
     }
@@ -208,8 +208,8 @@ async fn a_run_that_was_left_long_ago_begins_anew() {
             let whole = Script::vouching(batches, &["p"]);
             let scanner = ScriptedScanner::new([Script { fails_after: Some(1), ..whole.clone() }, whole]);
             let importer = importer(&scanner, &test.store);
-            importer.run(&line(name), &options(0)).await.unwrap_err();
-            let import = importer.run(&line(name), &options(later)).await.unwrap();
+            importer.run(&binding(name), &options(0)).await.unwrap_err();
+            let import = importer.run(&binding(name), &options(later)).await.unwrap();
             assert_eq!((import.resumed, import.summary.new), (resumed, 2), "{} {name}", test.name);
         }
     }
@@ -223,9 +223,9 @@ async fn another_question_does_not_go_on_with_what_was_staged() {
         broken.fails_after = Some(1);
         let scanner = ScriptedScanner::new([broken, Script::vouching(batches, &["p"])]);
         let importer = importer(&scanner, &test.store);
-        importer.run(&line("x"), &options(0)).await.unwrap_err();
+        importer.run(&binding("x"), &options(0)).await.unwrap_err();
         let filtered = options(60).with_severities([Severity::Critical]);
-        let import = importer.run(&line("x"), &filtered).await.unwrap();
+        let import = importer.run(&binding("x"), &filtered).await.unwrap();
         assert_eq!((import.summary.new, import.empty), (0, Some(EmptyReason::Filtered)), "{}", test.name);
     }
 }
@@ -235,9 +235,9 @@ async fn a_severity_filter_closes_nothing_by_absence() {
     for test in stores().await {
         let scanner = ScriptedScanner::new([Script::vouching(vec![vec![finding("p", "/a", None)]], &["p"])]);
         let importer = importer(&scanner, &test.store);
-        importer.run(&line("x"), &options(0)).await.unwrap();
+        importer.run(&binding("x"), &options(0)).await.unwrap();
         let filtered = options(60).with_severities([Severity::Critical]);
-        let import = importer.run(&line("x"), &filtered).await.unwrap();
+        let import = importer.run(&binding("x"), &filtered).await.unwrap();
         assert_eq!((import.summary.closed, import.summary.kept_open_count()), (0, 1), "{}", test.name);
         assert_eq!(import.summary.kept_open[0].reason, "the query was filtered by severity");
     }
@@ -261,7 +261,7 @@ async fn an_empty_import_says_why() {
     for test in stores().await {
         for (coverage, reason) in &cases {
             let scanner = ScriptedScanner::new([Script { end: Some(coverage.clone()), ..Script::default() }]);
-            let import = importer(&scanner, &test.store).run(&line("x"), &options(0)).await.unwrap();
+            let import = importer(&scanner, &test.store).run(&binding("x"), &options(0)).await.unwrap();
             assert_eq!(import.empty.as_ref(), Some(reason), "{}", test.name);
             assert!(import.to_string().contains(&reason.to_string()));
         }
@@ -272,8 +272,8 @@ async fn an_empty_import_says_why() {
 async fn a_target_that_is_not_listed_closes_nothing() {
     for test in stores().await {
         let scanner = ScriptedScanner::new([Script::vouching(vec![], &["p"])]);
-        let line = ImportLine::new("x", "memory", ScanConfiguration::new("app:gone"));
-        let import = importer(&scanner, &test.store).run(&line, &options(0)).await.unwrap();
+        let binding = Binding::new("x", "memory", ScanConfiguration::new("app:gone"));
+        let import = importer(&scanner, &test.store).run(&binding, &options(0)).await.unwrap();
         assert_eq!(import.empty, Some(EmptyReason::TargetMissing), "{}", test.name);
         assert_eq!(import.gaps.len(), 1, "{}", test.name);
     }
@@ -288,12 +288,12 @@ async fn a_dry_run_of_a_partial_import_says_what_would_happen() {
         limited.end.as_mut().unwrap().add_gap(gap);
         let scanner = ScriptedScanner::new([Script::vouching(vec![first], &["p"]), limited]);
         let importer = importer(&scanner, &test.store);
-        importer.run(&line("x"), &options(0)).await.unwrap();
-        let dry = importer.run(&line("x"), &options(60).with_dry_run()).await.unwrap();
+        importer.run(&binding("x"), &options(0)).await.unwrap();
+        let dry = importer.run(&binding("x"), &options(60).with_dry_run()).await.unwrap();
         let said = "would open 1, close 0, reopen 0, see 0 again\n\
                     would not close 40 of shop.example.com: the scan hit its time limit";
         assert_eq!(dry.to_string(), said, "{}", test.name);
-        assert_eq!(all(&test.store, &line("x")).await.len(), 40, "{}", test.name);
+        assert_eq!(all(&test.store, &binding("x")).await.len(), 40, "{}", test.name);
     }
 }
 
@@ -312,10 +312,10 @@ async fn a_finding_is_explained_run_by_run() {
             Script::vouching(seen, &["p"]),
         ]);
         for run in 0..7 {
-            importer(&scanner, &test.store).run(&line("x"), &options(run * 60)).await.unwrap();
+            importer(&scanner, &test.store).run(&binding("x"), &options(run * 60)).await.unwrap();
         }
-        let known = all(&test.store, &line("x")).await;
-        let explanation = test.store.explain(&line("x"), &known[0].fingerprint).await.unwrap().unwrap();
+        let known = all(&test.store, &binding("x")).await;
+        let explanation = test.store.explain(&binding("x"), &known[0].fingerprint).await.unwrap().unwrap();
         let changes: Vec<_> = explanation.verdicts.iter().map(|verdict| verdict.change).collect();
         let expected = [
             Change::New,
@@ -333,7 +333,7 @@ async fn a_finding_is_explained_run_by_run() {
             "{text}"
         );
         assert!(text.ends_with("now open"), "{text}");
-        assert!(test.store.explain(&line("y"), &known[0].fingerprint).await.unwrap().is_none());
+        assert!(test.store.explain(&binding("y"), &known[0].fingerprint).await.unwrap().is_none());
     }
 }
 
@@ -341,12 +341,12 @@ async fn a_finding_is_explained_run_by_run() {
 async fn a_line_is_imported_by_one_process_at_a_time_and_a_stale_one_writes_nothing() {
     for test in stores().await {
         let store = &test.store;
-        let stale = store.begin(&line("x"), &Claim::new(at(0))).await.unwrap();
-        let error = store.begin(&line("x"), &Claim::new(at(1))).await.unwrap_err();
+        let stale = store.begin(&binding("x"), &Claim::new(at(0))).await.unwrap();
+        let error = store.begin(&binding("x"), &Claim::new(at(1))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{}", test.name);
         let mut claim = Claim::new(at(1));
         claim.take_over = true;
-        let run = store.begin(&line("x"), &claim).await.unwrap();
+        let run = store.begin(&binding("x"), &claim).await.unwrap();
         assert_eq!((run.number, run.started_at), (stale.number, at(0)), "{}", test.name);
 
         let batch =
@@ -365,7 +365,7 @@ async fn a_line_is_imported_by_one_process_at_a_time_and_a_stale_one_writes_noth
         store.stage(&run, &batch).await.unwrap();
         store.release(&stale).await.unwrap();
         store.conclude(&run, &Coverage::new(), &[]).await.unwrap();
-        assert_eq!(all(store, &line("x")).await.len(), 1, "{}", test.name);
+        assert_eq!(all(store, &binding("x")).await.len(), 1, "{}", test.name);
         let error = store.conclude(&run, &Coverage::new(), &[]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{}: it has ended", test.name);
     }
@@ -379,11 +379,11 @@ async fn a_slow_scanner_does_not_lose_its_lease() {
         scanner.pause = Duration::from_millis(1_500);
         let importer = importer(&scanner, &test.store);
         let slow = options(0).with_lease(Duration::from_secs(1));
-        let (slow_line, other_line) = (line("x"), line("x"));
-        let slow_run = importer.run(&slow_line, &slow);
+        let (slow_binding, other_binding) = (binding("x"), binding("x"));
+        let slow_run = importer.run(&slow_binding, &slow);
         let late = async {
             tokio::time::sleep(Duration::from_millis(1_300)).await;
-            test.store.begin(&other_line, &Claim::new(at(1))).await
+            test.store.begin(&other_binding, &Claim::new(at(1))).await
         };
         let (import, late) = tokio::join!(slow_run, late);
         assert_eq!(late.unwrap_err().kind(), ErrorKind::Conflict, "{}", test.name);
@@ -399,13 +399,13 @@ async fn a_scan_is_started_watched_and_read() {
         );
         let importer = Importer::new(Arc::new(scanner.clone()), Arc::new(test.store.clone()));
         let scan = options(0).with_scan().with_scan_wait(Duration::from_secs(1), Duration::from_mins(1));
-        let import = importer.run(&line("x"), &scan).await.unwrap();
+        let import = importer.run(&binding("x"), &scan).await.unwrap();
         assert_eq!((import.summary.new, import.scan.is_some()), (1, true), "{}", test.name);
 
         // By the target's name, from a scanner that cannot scan: what there is, is read.
         let passive = scanner.with_capabilities(Capabilities::none().with_findings_by_target(true));
         let importer = Importer::new(Arc::new(passive), Arc::new(test.store.clone()));
-        let named = ImportLine::new("x", "memory", ScanConfiguration::new("Shop"));
+        let named = Binding::new("x", "memory", ScanConfiguration::new("Shop"));
         let import = importer.run(&named, &scan).await.unwrap();
         assert_eq!((import.summary.new, import.scan), (1, None), "{}", test.name);
     }
@@ -454,9 +454,10 @@ async fn a_run_that_is_stopped_while_its_scan_is_launched_keeps_the_scan() {
         let scanner = MemoryScanner::new().with_target(BindTarget::new("app:shop", "Shop"));
         let late = Arc::new(LateAnswer { scanner, launched: Notify::new() });
         let importer = Importer::new(Arc::clone(&late) as _, Arc::new(test.store.clone()));
-        let error = importer.run_until(&line("x"), &options(0).with_scan(), late.launched.notified()).await;
+        let error =
+            importer.run_until(&binding("x"), &options(0).with_scan(), late.launched.notified()).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Deadline, "{}", test.name);
-        let run = test.store.begin(&line("x"), &Claim::new(at(60))).await.unwrap();
+        let run = test.store.begin(&binding("x"), &Claim::new(at(60))).await.unwrap();
         assert!(run.scan.is_some(), "{}", test.name);
     }
 }
@@ -468,12 +469,12 @@ async fn what_a_run_means_is_told_in_the_same_transaction() {
         let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
         let to = [Subscription::to_all("chat")];
         let dry = options(0).with_subscriptions(to.clone()).with_dry_run();
-        importer(&scanner, &test.store).run(&line("x"), &dry).await.unwrap();
+        importer(&scanner, &test.store).run(&binding("x"), &dry).await.unwrap();
         let now = at(100_000);
         let hold = Duration::from_mins(1);
         let waiting = Outbox::claim(&test.store, "chat", now, hold, 100).await;
         assert!(waiting.unwrap().is_empty(), "{}: a dry run tells nobody", test.name);
-        importer(&scanner, &test.store).run(&line("x"), &options(0).with_subscriptions(to)).await.unwrap();
+        importer(&scanner, &test.store).run(&binding("x"), &options(0).with_subscriptions(to)).await.unwrap();
         let messages = Outbox::claim(&test.store, "chat", now, hold, 100).await.unwrap();
         let mut kinds: Vec<_> = messages.iter().map(|message| message.kind.as_str()).collect();
         kinds.sort_unstable();
@@ -495,10 +496,11 @@ async fn texts_that_databases_dislike_are_kept_apart_from_them() {
         odd.severity = Severity::from("bad\0");
         let scanner = ScriptedScanner::new([Script::vouching(vec![vec![odd]], &["p"])]);
         for run in 0..2 {
-            let import = importer(&scanner, &test.store).run(&line("it's \\"), &options(run)).await.unwrap();
+            let import =
+                importer(&scanner, &test.store).run(&binding("it's \\"), &options(run)).await.unwrap();
             assert_eq!(import.summary.new + import.summary.recurrent, 1, "{}", test.name);
         }
-        assert_eq!(all(&test.store, &line("it's \\")).await.len(), 1, "{}", test.name);
+        assert_eq!(all(&test.store, &binding("it's \\")).await.len(), 1, "{}", test.name);
     }
 }
 

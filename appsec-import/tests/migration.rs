@@ -10,20 +10,20 @@ use appsec_core::{ErrorKind, Rule};
 use appsec_import::{Change, ImportOptions, Importer, SqlStore, Store};
 use sqlx::AnyPool;
 
-use support::{Script, ScriptedScanner, all, at, finding, line, stores};
+use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
 
 /// What the fifth version of the tables and those after it changed, undone.
 const FOURTH: &str = "
     ALTER TABLE finding DROP COLUMN also_in;
     CREATE TABLE finding_alias (
-        line BIGINT NOT NULL, alias TEXT NOT NULL, finding BIGINT NOT NULL, PRIMARY KEY (line, alias, finding)
+        binding BIGINT NOT NULL, alias TEXT NOT NULL, finding BIGINT NOT NULL, PRIMARY KEY (binding, alias, finding)
     );
-    INSERT INTO finding_alias SELECT line, substr(key, 2), finding FROM finding_key WHERE key LIKE 'a%';
+    INSERT INTO finding_alias SELECT binding, substr(key, 2), finding FROM finding_key WHERE key LIKE 'a%';
     DROP TABLE finding_key;
     DROP TABLE decided;
-    CREATE INDEX finding_by_fingerprint ON finding (line, fingerprint, id);
+    CREATE INDEX finding_by_fingerprint ON finding (binding, fingerprint, id);
     DROP INDEX staged_by_found;
-    CREATE INDEX staged_by_found ON staged (line, run, found, place);
+    CREATE INDEX staged_by_found ON staged (binding, run, found, place);
     UPDATE appsec_store SET version = 4;";
 
 async fn sql(url: &str, statements: &'static str) {
@@ -35,7 +35,7 @@ async fn sql(url: &str, statements: &'static str) {
 async fn import(store: &SqlStore, minute: i64, findings: Vec<appsec_core::Finding>) -> appsec_import::Import {
     let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
     let importer = Importer::new(Arc::new(scanner), Arc::new(store.clone()));
-    importer.run(&line("shop"), &ImportOptions::new().with_time(at(60 * minute))).await.unwrap()
+    importer.run(&binding("shop"), &ImportOptions::new().with_time(at(60 * minute))).await.unwrap()
 }
 
 #[tokio::test]
@@ -43,13 +43,13 @@ async fn what_an_earlier_version_kept_is_found_again_by_id_and_by_fingerprint() 
     for test in stores().await {
         let seen = vec![finding("p", "/by-id", Some("id-1")), finding("p", "/by-print", None)];
         import(&test.store, 1, seen).await;
-        let before = all(&test.store, &line("shop")).await;
+        let before = all(&test.store, &binding("shop")).await;
         test.store.close().await;
         sql(&test.url, FOURTH).await;
 
         let store = SqlStore::connect(&test.url).await.unwrap();
-        assert_eq!(all(&store, &line("shop")).await, before, "{}", test.name);
-        let why = store.explain(&line("shop"), &before[1].fingerprint).await.unwrap().unwrap();
+        assert_eq!(all(&store, &binding("shop")).await, before, "{}", test.name);
+        let why = store.explain(&binding("shop"), &before[1].fingerprint).await.unwrap().unwrap();
         assert_eq!(why.verdicts.last().unwrap().change, Change::New, "{}", test.name);
 
         // The rule was renamed, and with it the fingerprint: the id still leads to the finding, and then the new fingerprint does.
@@ -58,8 +58,8 @@ async fn what_an_earlier_version_kept_is_found_again_by_id_and_by_fingerprint() 
         renamed.fingerprint = finding("p", "/renamed", None).fingerprint;
         let run = import(&store, 2, vec![renamed.clone(), finding("p", "/by-print", None)]).await;
         assert_eq!((run.summary.recurrent, run.summary.new), (2, 0), "{}", test.name);
-        assert!(store.explain(&line("shop"), &before[0].fingerprint).await.unwrap().is_none());
-        assert!(store.explain(&line("shop"), &renamed.fingerprint).await.unwrap().is_some());
+        assert!(store.explain(&binding("shop"), &before[0].fingerprint).await.unwrap().is_none());
+        assert!(store.explain(&binding("shop"), &renamed.fingerprint).await.unwrap().is_some());
         renamed.aliases.clear();
         let run = import(&store, 3, vec![renamed]).await;
         assert_eq!((run.summary.recurrent, run.summary.closed), (1, 1), "{}", test.name);

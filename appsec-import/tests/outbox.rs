@@ -9,17 +9,17 @@ use appsec_core::{
     GapKind, Location, PartitionKey, Rule, Severity, StepKind, Timestamp,
 };
 use appsec_import::{
-    ConnectionFailed, Environment, Event, EventBatcher, EventData, EventKind, LineNote,
-    MAX_FINDINGS_PER_EVENT, MemoryOutbox, Message, RunNote, ScanConfiguration, Subscription, messages_of,
+    BindingRef, ConnectionFailed, Environment, Event, EventBatcher, EventData, EventKind,
+    MAX_FINDINGS_PER_EVENT, MemoryOutbox, Message, RunRef, ScanConfiguration, Subscription, messages_of,
     reconcile,
 };
 use serde_json::{Value, json};
 
-fn line() -> LineNote {
+fn binding() -> BindingRef {
     let configuration = ScanConfiguration::new("host:shop.example.com")
         .with_environment(Environment::Production)
         .with_branch("main");
-    LineNote::new("shop", "memory", &configuration)
+    BindingRef::new("shop", "memory", &configuration)
 }
 
 fn at(second: i64) -> Timestamp {
@@ -40,7 +40,7 @@ fn finding(path: &str) -> Finding {
 
 fn vouched() -> Coverage {
     let mut coverage = Coverage::new();
-    coverage.means_gone(PartitionKey::from("host:shop.example.com"));
+    coverage.mark_conclusive(PartitionKey::from("host:shop.example.com"));
     coverage
 }
 
@@ -49,7 +49,7 @@ fn events(first: &[Finding], second: &[Finding], coverage: &Coverage) -> Vec<Eve
     let known = reconcile(Vec::new(), first, &vouched(), at(0)).outcomes;
     let known = known.into_iter().map(|outcome| outcome.finding).collect();
     let run = reconcile(known, second, coverage, at(60));
-    let mut batcher = EventBatcher::new(RunNote::new(line(), "7").with_scan_tag("nightly"), at(60));
+    let mut batcher = EventBatcher::new(RunRef::new(binding(), "7").with_scan_tag("nightly"), at(60));
     let mut events = Vec::new();
     for outcome in &run.outcomes {
         events.extend(batcher.push(&outcome.finding, outcome.change, outcome.reason.as_deref()));
@@ -70,7 +70,7 @@ fn an_event_has_a_stable_form_and_no_evidence() {
     let events = events(&[finding("/gone")], &[fixed, finding("/new")], &vouched());
     let forms: Vec<Value> =
         events.iter().map(|event| serde_json::from_str(&event.to_json()).unwrap()).collect();
-    let line = json!({
+    let binding = json!({
         "project": "shop", "scanner": "memory", "bind_target": "host:shop.example.com",
         "environment": "production", "branch": "main",
     });
@@ -81,7 +81,7 @@ fn an_event_has_a_stable_form_and_no_evidence() {
                 "type": "finding.new",
                 "timestamp": "2026-09-21T14:14:20Z",
                 "data": {
-                    "line": line, "run": "7", "scan_tag": "nightly", "part": 1,
+                    "binding": binding, "run": "7", "scan_tag": "nightly", "part": 1,
                     "findings": [{
                         "fingerprint": finding("/new").fingerprint, "aliases": ["id/new"],
                         "severity": "high", "state": "open", "rule": "SQL injection",
@@ -94,7 +94,7 @@ fn an_event_has_a_stable_form_and_no_evidence() {
                 "type": "finding.closed",
                 "timestamp": "2026-09-21T14:14:20Z",
                 "data": {
-                    "line": line, "run": "7", "scan_tag": "nightly", "part": 1,
+                    "binding": binding, "run": "7", "scan_tag": "nightly", "part": 1,
                     "findings": [{
                         "fingerprint": finding("/gone").fingerprint, "aliases": ["id/gone"],
                         "severity": "high", "state": "closed", "rule": "SQL injection",
@@ -108,7 +108,7 @@ fn an_event_has_a_stable_form_and_no_evidence() {
                 "type": "scan.completed",
                 "timestamp": "2026-09-21T14:14:20Z",
                 "data": {
-                    "line": line, "run": "7", "scan_tag": "nightly",
+                    "binding": binding, "run": "7", "scan_tag": "nightly",
                     "new": 1, "recurrent": 0, "reopened": 0, "closed": 1, "kept_open": 0, "gaps": 0,
                 },
             }),
@@ -123,7 +123,7 @@ fn an_event_has_a_stable_form_and_no_evidence() {
 #[test]
 fn a_run_with_a_gap_is_partial_and_says_what_stays_open_and_why() {
     let mut coverage = Coverage::new();
-    coverage.says_nothing(PartitionKey::from("host:shop.example.com"), "the scan hit its time limit");
+    coverage.mark_inconclusive(PartitionKey::from("host:shop.example.com"), "the scan hit its time limit");
     coverage.add_gap(CoverageGap::new(GapKind::Record, "record 3 cannot be decoded"));
     let events = events(&[finding("/a")], &[], &coverage);
     let kinds: Vec<_> = events.iter().map(Event::kind).collect();
@@ -184,10 +184,10 @@ fn a_failed_connection_says_what_to_do() {
     let mut report = ConnectionReport::new("memory", "https://api.example/");
     let now = std::time::Duration::ZERO;
     report.push(ConnectionStep::passed(StepKind::Http, now, "it answers"));
-    assert_eq!(ConnectionFailed::of_report(line(), &report), None, "nothing failed");
+    assert_eq!(ConnectionFailed::of_report(binding(), &report), None, "nothing failed");
     let (saw, remedy) = ("401: expired at ?token=canary", "make a new token");
     report.push(ConnectionStep::failed(StepKind::Credentials, Cause::ExpiredCredentials, now, saw, remedy));
-    let failed = ConnectionFailed::of_report(line(), &report).unwrap();
+    let failed = ConnectionFailed::of_report(binding(), &report).unwrap();
     assert_eq!((failed.cause, failed.remedy.as_deref()), (Some(Cause::ExpiredCredentials), Some(remedy)));
     let json = Event::new(at(0), EventData::ConnectionFailed(failed)).to_json();
     assert!(json.contains(r#""cause":"expired_credentials""#) && !json.contains("canary"), "{json}");

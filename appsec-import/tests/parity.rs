@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use support::{Script, ScriptedScanner, all, at, finding, line, stores};
+use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
 
 /// One run of a random world: batches, and what the coverage says.
 #[derive(Debug, Clone)]
@@ -30,9 +30,9 @@ impl World {
         for (number, vouched) in self.vouched.iter().enumerate() {
             let partition = PartitionKey::from(format!("p{number}"));
             if *vouched {
-                coverage.means_gone(partition);
+                coverage.mark_conclusive(partition);
             } else {
-                coverage.says_nothing(partition, "the scanner does not say");
+                coverage.mark_inconclusive(partition, "the scanner does not say");
             }
         }
         match self.gap {
@@ -99,9 +99,9 @@ async fn a_store_decides_as_the_pure_function_does() {
         for case in 0..cases {
             let tree = proptest::collection::vec(any_world(), 1..=4).new_tree(&mut runner).unwrap();
             let worlds = tree.current();
-            let line = line(&format!("case {case}"));
+            let binding = binding(&format!("case {case}"));
             for ((world, now), (summary, known)) in worlds.iter().zip(times).zip(expected(&worlds, &times)) {
-                let before = all(&*store, &line).await;
+                let before = all(&*store, &binding).await;
                 let script = Script {
                     batches: world.batches.clone(),
                     end: Some(world.coverage()),
@@ -109,12 +109,12 @@ async fn a_store_decides_as_the_pure_function_does() {
                 };
                 let importer = Importer::new(Arc::new(ScriptedScanner::new([script])), store.clone());
                 let options = ImportOptions::new().with_time(now);
-                let dry = importer.run(&line, &options.clone().with_dry_run()).await.unwrap();
+                let dry = importer.run(&binding, &options.clone().with_dry_run()).await.unwrap();
                 assert_eq!(dry.summary, summary, "{} case {case}, dry: {worlds:?}", test.name);
-                assert_eq!(all(&*store, &line).await, before, "a dry run changes nothing");
-                let import = importer.run(&line, &options).await.unwrap();
+                assert_eq!(all(&*store, &binding).await, before, "a dry run changes nothing");
+                let import = importer.run(&binding, &options).await.unwrap();
                 assert_eq!(import.summary, summary, "{} case {case}: {worlds:?}", test.name);
-                assert_eq!(all(&*store, &line).await, known, "{} case {case}: {worlds:?}", test.name);
+                assert_eq!(all(&*store, &binding).await, known, "{} case {case}: {worlds:?}", test.name);
             }
         }
     }

@@ -9,7 +9,7 @@ use appsec_core::{Coverage, CoverageGap, ErrorKind, GapKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::testing::{FakeDojo, Reply, Route, When};
 use appsec_import::{
-    Absent, Completeness, DefectDojo, DojoTest, Environment, Format, ImportLine, PushOptions, ReportFile,
+    Absent, Binding, Completeness, DefectDojo, DojoTest, Environment, Format, PushOptions, ReportFile,
     ReportOptions, ReportWriter, ScanConfiguration,
 };
 use serde_json::json;
@@ -31,7 +31,7 @@ fn test() -> DojoTest {
 
 fn complete() -> Completeness {
     let mut coverage = Coverage::new();
-    coverage.means_gone("app:shop".into());
+    coverage.mark_conclusive("app:shop".into());
     Completeness::of(&coverage)
 }
 
@@ -87,10 +87,10 @@ async fn what_is_not_proven_never_closes_anything() {
     dojo.push(&test(), &report(&["A", "B"]), &complete()).await.unwrap();
 
     let mut silent = Coverage::new();
-    silent.means_gone("app:shop".into());
-    silent.says_nothing("app:api".into(), "an export does not say");
+    silent.mark_conclusive("app:shop".into());
+    silent.mark_inconclusive("app:api".into(), "an export does not say");
     let mut gap = Coverage::new();
-    gap.means_gone("app:shop".into());
+    gap.mark_conclusive("app:shop".into());
     gap.add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit"));
     for (unproven, why) in [
         (Completeness::of(&silent), "app:api: an export does not say"),
@@ -153,7 +153,7 @@ async fn all_that_is_said_of_an_import_arrives() {
 #[test]
 fn no_two_lines_share_a_test() {
     let set = |target: &str| ScanConfiguration::new(target);
-    let lines = [
+    let bindings = [
         set("app:shop"),
         set("app:api"),
         set("app:shop").with_branch("main"),
@@ -162,16 +162,16 @@ fn no_two_lines_share_a_test() {
         set("app:shop").with_environment(Environment::Staging),
         set("app:shop").with_environment(Environment::Production),
     ];
-    let tests: Vec<_> = lines
+    let tests: Vec<_> = bindings
         .into_iter()
-        .flat_map(|set| ["memory", "other"].map(|scanner| ImportLine::new("shop", scanner, set.clone())))
-        .map(|line| DojoTest::of_line(&line))
+        .flat_map(|set| ["memory", "other"].map(|scanner| Binding::new("shop", scanner, set.clone())))
+        .map(|binding| DojoTest::of_binding(&binding))
         .map(|test| (test.product, test.engagement, test.title))
         .collect();
     let distinct: std::collections::HashSet<_> = tests.iter().collect();
     assert_eq!(distinct.len(), 14, "{tests:?}");
-    let tagged = ImportLine::new("shop", "memory", set("app:shop").with_scan_tag("rc1").with_branch("main"));
-    let test = DojoTest::of_line(&tagged);
+    let tagged = Binding::new("shop", "memory", set("app:shop").with_scan_tag("rc1").with_branch("main"));
+    let test = DojoTest::of_binding(&tagged);
     assert_eq!((test.tags.as_slice(), test.branch.as_deref()), (["rc1".to_owned()].as_slice(), Some("main")));
     assert_eq!(test.title, "memory app:shop");
 }

@@ -10,7 +10,7 @@ use appsec_core::{Coverage, ErrorKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::testing::{FakeInvicti, Reply, Route, When};
 use appsec_import::{
-    Absent, Completeness, Environment, ImportLine, Invicti, InvictiForm, InvictiScan, InvictiWriter,
+    Absent, Binding, Completeness, Environment, Invicti, InvictiForm, InvictiScan, InvictiWriter,
     PushOptions, ReportFile, ScanConfiguration,
 };
 use serde_json::json;
@@ -34,7 +34,7 @@ fn scan() -> InvictiScan {
 
 fn complete() -> Completeness {
     let mut coverage = Coverage::new();
-    coverage.means_gone("app:shop".into());
+    coverage.mark_conclusive("app:shop".into());
     Completeness::of(&coverage)
 }
 
@@ -182,7 +182,7 @@ async fn refusals_come_in_the_words_of_the_target_and_nothing_is_imported_twice(
 #[test]
 fn a_lines_fields_become_the_scans() {
     let set = ScanConfiguration::new("app:shop").with_branch("dev").with_meta_data("cart");
-    let scan = InvictiScan::of_line("5f6b", &ImportLine::new("shop", "saltsecurity", set));
+    let scan = InvictiScan::of_binding("5f6b", &Binding::new("shop", "saltsecurity", set));
     assert_eq!(
         (scan.project.as_str(), scan.tool.as_str(), scan.branch.as_str()),
         ("5f6b", "saltsecurity", "dev")
@@ -190,10 +190,10 @@ fn a_lines_fields_become_the_scans() {
     assert_eq!(
         scan.meta_data.as_deref(),
         Some("shop/saltsecurity/app:shop//cart"),
-        "no other line is compared with it"
+        "no other binding is compared with it"
     );
     let of = |project: &str, set: ScanConfiguration| {
-        InvictiScan::of_line("5f6b", &ImportLine::new(project, "saltsecurity", set)).meta_data
+        InvictiScan::of_binding("5f6b", &Binding::new(project, "saltsecurity", set)).meta_data
     };
     let set = || ScanConfiguration::new("app:shop");
     let different = [

@@ -18,7 +18,7 @@ use serde_json::json;
 
 const TOKEN: &str = "canary7f3acanary7f3acanary";
 
-/// Lines of a log.
+/// Bindings of a log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -78,7 +78,7 @@ async fn the_token_is_nowhere() {
     let commit = CodeScanning::new("octo/shop", &"a".repeat(40), "refs/heads/main").unwrap();
     let mut shown = format!("{dojo:?} {invicti:#?} {github:?} {options:?} {test:?} {scan:?} {commit:?}");
     let mut coverage = Coverage::new();
-    coverage.means_gone("a".into());
+    coverage.mark_conclusive("a".into());
     let complete = Completeness::of(&coverage);
     // What a report says is nobody's to print either.
     let list = ReportFile::held(format!("[] {}", " ".repeat(8)));

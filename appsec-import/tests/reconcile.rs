@@ -43,7 +43,7 @@ fn with_status(path: &str, status: FindingStatus) -> Finding {
 /// A coverage that vouches for the partition.
 fn vouched() -> Coverage {
     let mut coverage = Coverage::new();
-    coverage.means_gone(PartitionKey::from(SHOP));
+    coverage.mark_conclusive(PartitionKey::from(SHOP));
     coverage
 }
 
@@ -89,20 +89,22 @@ fn each_silence_that_would_lie_closes_nothing() {
     type Silence = (&'static str, fn(&mut Coverage));
     let silences: [Silence; 9] = [
         ("a recast finding under a severity filter", |coverage| {
-            coverage.silence_all("the query was filtered by severity");
+            coverage.mark_all_inconclusive("the query was filtered by severity");
         }),
         ("a host that lost its label", |coverage| {
-            coverage.silence_all("a label was asked for, and a gap whose label was taken off is not gone");
+            coverage.mark_all_inconclusive(
+                "a label was asked for, and a gap whose label was taken off is not gone",
+            );
         }),
         ("a configuration that dropped a target: its partition is not looked at", |coverage| {
             *coverage = Coverage::new();
         }),
         ("a narrower template: another partition", |coverage| {
             *coverage = Coverage::new();
-            coverage.means_gone(PartitionKey::from("config:c/asset:a/template:quick"));
+            coverage.mark_conclusive(PartitionKey::from("config:c/asset:a/template:quick"));
         }),
         ("an asset out of licence, a key that lost its view: the export", |coverage| {
-            coverage.says_nothing(PartitionKey::from(SHOP), "the export does not say what is gone");
+            coverage.mark_inconclusive(PartitionKey::from(SHOP), "the export does not say what is gone");
         }),
         ("a missing perm-viewer: an empty inventory", |coverage| {
             coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, "the inventory is empty"));
@@ -127,7 +129,7 @@ fn two_configurations_that_share_an_asset_do_not_close_each_others_findings() {
     let (one, two) = ("config:1/asset:a/template:scan", "config:2/asset:a/template:scan");
     let known = after(&[finding_in(one, "/a", None), finding_in(two, "/b", None)]);
     let mut coverage = Coverage::new();
-    coverage.means_gone(PartitionKey::from(one));
+    coverage.mark_conclusive(PartitionKey::from(one));
     let run = reconcile(known, &[finding_in(one, "/a", None)], &coverage, at(60));
     let changes: Vec<_> = run.outcomes.iter().map(|outcome| outcome.change).collect();
     assert_eq!(changes, [Change::Recurrent, Change::KeptOpen]);
@@ -139,7 +141,7 @@ fn the_partition_that_counts_is_that_of_the_last_sighting() {
     let known_once = after(&[finding_in(one, "/a", None)]);
     let seen_by_two = known(reconcile(known_once, &[finding_in(two, "/a", None)], &Coverage::new(), at(60)));
     let mut coverage = Coverage::new();
-    coverage.means_gone(PartitionKey::from(one));
+    coverage.mark_conclusive(PartitionKey::from(one));
     let run = reconcile(seen_by_two, &[], &coverage, at(120));
     assert_eq!(run.outcomes[0].change, Change::KeptOpen, "the other configuration saw it last");
 }
@@ -216,7 +218,7 @@ fn what_is_in_two_places_is_gone_when_both_say_so() {
     let looked_at = |places: &[&str]| {
         let mut coverage = Coverage::new();
         for place in places {
-            coverage.means_gone(PartitionKey::from(*place));
+            coverage.mark_conclusive(PartitionKey::from(*place));
         }
         coverage
     };
@@ -247,7 +249,7 @@ fn what_is_in_two_places_is_gone_when_both_say_so() {
         "the other said that it is gone"
     );
     let mut silent = looked_at(&[OTHER]);
-    silent.says_nothing(PartitionKey::from(SHOP), "it does not say");
+    silent.mark_inconclusive(PartitionKey::from(SHOP), "it does not say");
     for told_in_part in [silent, limited(looked_at(&[OTHER]), SHOP)] {
         let (_, partly) = change(&known, &both[1..], &told_in_part);
         assert_eq!(partly[0].also_in, [PartitionKey::from(SHOP)], "{told_in_part:?}");
@@ -271,7 +273,7 @@ fn a_fix_of_one_occurrence_closes_nothing_while_another_may_be_among_what_is_mis
     let mut chunk = vouched();
     chunk.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 7 failed at the service"));
     let mut filtered = vouched();
-    filtered.silence_all("the query was filtered by severity");
+    filtered.mark_all_inconclusive("the query was filtered by severity");
     for (coverage, why) in
         [(&chunk, "chunk 7 failed at the service"), (&filtered, "the query was filtered by severity")]
     {

@@ -5,13 +5,13 @@
 mod support;
 
 use appsec_core::{ErrorKind, Timestamp};
-use appsec_import::{ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleState, ScheduledLine};
+use appsec_import::{Binding, RunKind, ScanConfiguration, Schedule, ScheduleState, ScheduledBinding};
 
 use support::{at, stores};
 
-fn line(name: &str, cron: &str) -> ScheduledLine {
-    let line = ImportLine::new(name, "memory", ScanConfiguration::new("app:shop"));
-    ScheduledLine::new(name, line, Schedule::cron(cron, "UTC").unwrap())
+fn binding(name: &str, cron: &str) -> ScheduledBinding {
+    let binding = Binding::new(name, "memory", ScanConfiguration::new("app:shop"));
+    ScheduledBinding::new(name, binding, Schedule::cron(cron, "UTC").unwrap())
 }
 
 #[tokio::test]
@@ -19,35 +19,35 @@ async fn a_schedule_is_what_was_last_applied_and_tells_what_that_changed() {
     for test in stores().await {
         let store = &test.store;
         let (daily, hourly, gone) =
-            (line("daily", "@daily"), line("hourly", "@hourly"), line("gone", "@daily"));
-        let lines = [hourly.clone(), daily.clone(), gone];
-        let changes = store.apply_schedule(&lines, at(0)).await.unwrap();
+            (binding("daily", "@daily"), binding("hourly", "@hourly"), binding("gone", "@daily"));
+        let bindings = [hourly.clone(), daily.clone(), gone];
+        let changes = store.apply_schedule(&bindings, at(0)).await.unwrap();
         assert_eq!(changes.added, ["hourly", "daily", "gone"]);
 
-        let moved = line("daily", "30 4 * * *");
+        let moved = binding("daily", "30 4 * * *");
         let told = hourly.clone().with_webhooks(["tickets"]).with_enabled(false);
-        let lines = [moved.clone(), told.clone()];
-        let preview = store.preview_schedule(&lines, at(7200)).await.unwrap();
+        let bindings = [moved.clone(), told.clone()];
+        let preview = store.preview_schedule(&bindings, at(7200)).await.unwrap();
         assert_eq!(store.schedule(at(0)).await.unwrap().len(), 3, "a preview changes nothing");
-        let changes = store.apply_schedule(&lines, at(7200)).await.unwrap();
+        let changes = store.apply_schedule(&bindings, at(7200)).await.unwrap();
         assert_eq!(changes, preview);
         assert_eq!((changes.changed.len(), changes.removed.as_slice()), (2, ["gone".to_owned()].as_slice()));
 
         let schedule = store.schedule(at(7200)).await.unwrap();
         let [first, second] = schedule.as_slice() else { panic!("{schedule:?}") };
-        assert_eq!((&first.line, &second.line), (&moved, &told));
+        assert_eq!((&first.binding, &second.binding), (&moved, &told));
         assert_eq!(first.due_at, moved.schedule.next_after(at(7200)), "another schedule counts from now");
         assert_eq!(second.due_at, hourly.schedule.next_after(at(0)), "other fields leave the due time");
         assert_eq!((&first.state, &second.state), (&ScheduleState::Waiting, &ScheduleState::Disabled));
-        assert!(store.apply_schedule(&lines, at(9000)).await.unwrap().is_empty());
+        assert!(store.apply_schedule(&bindings, at(9000)).await.unwrap().is_empty());
     }
 }
 
 #[tokio::test]
-async fn two_lines_of_one_name_are_refused_and_nothing_changes() {
+async fn two_bindings_of_one_name_are_refused_and_nothing_changes() {
     for test in stores().await {
-        let lines = [line("a", "@daily"), line("b", "@daily"), line("a", "@hourly")];
-        let error = test.store.apply_schedule(&lines, at(0)).await.unwrap_err();
+        let bindings = [binding("a", "@daily"), binding("b", "@daily"), binding("a", "@hourly")];
+        let error = test.store.apply_schedule(&bindings, at(0)).await.unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Config, Some("name")));
         assert!(test.store.schedule(at(0)).await.unwrap().is_empty());
     }
@@ -58,10 +58,10 @@ async fn a_line_can_be_made_due_unless_it_is_unknown_or_switched_off() {
     for test in stores().await {
         let store = &test.store;
         let over = Schedule::rrule("FREQ=DAILY;COUNT=1", "2020-01-01T00:00:00", "UTC").unwrap();
-        let once = ScheduledLine::new("once", line("once", "@daily").line, over);
-        let off = line("off", "@daily").with_enabled(false);
+        let once = ScheduledBinding::new("once", binding("once", "@daily").binding, over);
+        let off = binding("off", "@daily").with_enabled(false);
         store
-            .apply_schedule(&[line("on", "@yearly").with_run(RunKind::Scan), off, once], at(0))
+            .apply_schedule(&[binding("on", "@yearly").with_run(RunKind::Scan), off, once], at(0))
             .await
             .unwrap();
         store.run_now("on", at(5)).await.unwrap();
@@ -69,7 +69,10 @@ async fn a_line_can_be_made_due_unless_it_is_unknown_or_switched_off() {
         assert_eq!(store.run_now("none", at(5)).await.unwrap_err().kind(), ErrorKind::NotFound);
         let states = |now: Timestamp| async move {
             let schedule = store.schedule(now).await.unwrap();
-            schedule.into_iter().map(|entry| (entry.line.name, entry.state, entry.due_at)).collect::<Vec<_>>()
+            schedule
+                .into_iter()
+                .map(|entry| (entry.binding.name, entry.state, entry.due_at))
+                .collect::<Vec<_>>()
         };
         let schedule = states(at(6)).await;
         assert_eq!(schedule[1], ("on".to_owned(), ScheduleState::Due, Some(at(5))));

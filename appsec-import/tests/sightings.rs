@@ -4,7 +4,7 @@
 use appsec_core::{
     Coverage, Finding, FindingStatus, Fingerprint, Location, PartitionKey, Rule, Severity, Timestamp,
 };
-use appsec_import::{Change, Decision, KnownFinding, Outcome, State, reconcile};
+use appsec_import::{Change, Decision, KnownFinding, State, Transition, reconcile};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
@@ -36,12 +36,12 @@ fn fixed(path: &str, fixed_at: Option<i64>) -> Finding {
 /// A coverage by which absence from the partition means gone.
 fn vouched() -> Coverage {
     let mut coverage = Coverage::new();
-    coverage.means_gone(PartitionKey::from("p"));
+    coverage.mark_conclusive(PartitionKey::from("p"));
     coverage
 }
 
 /// A run over what was known, at that second.
-fn run(known: &[KnownFinding], seen: &[Finding], second: i64) -> Vec<Outcome> {
+fn run(known: &[KnownFinding], seen: &[Finding], second: i64) -> Vec<Transition> {
     reconcile(known.to_vec(), seen, &vouched(), at(second)).outcomes
 }
 
@@ -77,13 +77,13 @@ fn a_closing_has_the_scanners_time_where_it_has_one_and_keeps_it() {
 #[test]
 fn what_is_back_is_closed_no_more_unless_the_news_are_old() {
     let closed = one(&[one(&[], &[finding("/a", &[])], 0)], &[], 60);
-    let back = |sighting: Finding| run(std::slice::from_ref(&closed), &[sighting], 120).remove(0);
+    let back = |observation: Finding| run(std::slice::from_ref(&closed), &[observation], 120).remove(0);
 
     let reopened = back(seen_at("/a", 90));
     assert_eq!((reopened.change, reopened.finding.state), (Change::Reopened, State::Open));
     assert_eq!(reopened.finding.closed_at, None);
     assert_eq!(back(seen_at("/a", 60)).change, Change::Reopened, "seen when it was closed is not older");
-    assert_eq!(back(finding("/a", &[])).change, Change::Reopened, "a sighting without a time is of now");
+    assert_eq!(back(finding("/a", &[])).change, Change::Reopened, "a observation without a time is of now");
 
     let old = back(seen_at("/a", 59));
     assert_eq!((old.change, old.finding.state), (Change::Unchanged, State::Closed));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use appsec_core::{DastApiScanner, ErrorKind, Result, Severity};
 use appsec_import::{
-    EmptyReason, Import, ImportLine, ImportOptions, Importer, Page, ScanConfiguration, SqlStore, State, Store,
+    Binding, EmptyReason, Import, ImportOptions, Importer, Page, ScanConfiguration, SqlStore, State, Store,
 };
 use salt_client::SaltClient;
 use salt_client::testing::{Access, FakeSalt, Route as SaltRoute, Tenant as SaltTenant, gap, host};
@@ -38,8 +38,8 @@ impl Book {
         target: &str,
         options: &ImportOptions,
     ) -> Result<Import> {
-        let line = ImportLine::new("shop", scanner.info().key, ScanConfiguration::new(target));
-        Importer::new(Arc::new(scanner), self.store.clone()).run(&line, options).await
+        let binding = Binding::new("shop", scanner.info().key, ScanConfiguration::new(target));
+        Importer::new(Arc::new(scanner), self.store.clone()).run(&binding, options).await
     }
 
     async fn import(
@@ -51,10 +51,10 @@ impl Book {
         self.try_import(scanner, target, options).await.unwrap()
     }
 
-    /// The places of a line's open findings.
+    /// The places of a binding's open findings.
     async fn open_places(&self, scanner: &str, target: &str) -> Vec<String> {
-        let line = ImportLine::new("shop", scanner, ScanConfiguration::new(target));
-        let findings = self.store.findings(&line, Page { after: 0, limit: 1_000 }).await.unwrap();
+        let binding = Binding::new("shop", scanner, ScanConfiguration::new(target));
+        let findings = self.store.findings(&binding, Page { after: 0, limit: 1_000 }).await.unwrap();
         let open = findings.into_iter().filter(|(_, finding)| finding.state == State::Open);
         let mut places: Vec<_> = open.map(|(_, finding)| finding.place).collect();
         places.sort_unstable();
@@ -72,7 +72,7 @@ fn scan() -> ImportOptions {
     ImportOptions::new().with_scan().with_scan_wait(Duration::from_secs(1), Duration::from_mins(1))
 }
 
-/// What a summary says of what stays open, line by line.
+/// What a summary says of what stays open, binding by binding.
 fn kept(import: &Import) -> Vec<String> {
     assert_eq!(import.summary.closed, 0, "{import}");
     import.to_string().lines().skip(1).map(str::to_owned).collect()
@@ -247,7 +247,7 @@ async fn two_configurations_that_share_an_asset_do_not_close_each_others_finding
     let target = target_of(&shop);
     let fake = tenable().with_config(shop).with_config(audit.clone()).start().await.unwrap();
     let book = Book::open().await;
-    // The export knows assets only: the line of one configuration gets what the other found at the same asset.
+    // The export knows assets only: the binding of one configuration gets what the other found at the same asset.
     let import = book.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!(import.summary.new, 3, "{import}");
     // A scan of the one vouches for what it examines itself, and not for what the other found.
@@ -257,7 +257,7 @@ async fn two_configurations_that_share_an_asset_do_not_close_each_others_finding
     assert_eq!(book.open_places("tenableiowas", &target).await.len(), 3);
 
     let other = book.import(fake.client().unwrap(), &target_of(&audit), &scan()).await;
-    assert_eq!((other.summary.new, other.summary.closed), (2, 0), "a line of its own");
+    assert_eq!((other.summary.new, other.summary.closed), (2, 0), "a binding of its own");
 }
 
 #[tokio::test]

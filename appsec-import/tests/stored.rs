@@ -1,4 +1,4 @@
-//! What a store tells of its findings, lines and runs after an import.
+//! What a store tells of its findings, bindings and runs after an import.
 #![cfg(any(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -9,28 +9,28 @@ use std::sync::Arc;
 use appsec_core::{Coverage, Cvss, EvidenceKind, Finding, FindingStatus, Rule, Severity};
 use appsec_import::{ImportOptions, Importer, Page, Store, StoredFinding};
 
-use support::{Script, ScriptedScanner, TestStore, at, finding, line, stores};
+use support::{Script, ScriptedScanner, TestStore, at, binding, finding, stores};
 
 const ALL: Page = Page { after: 0, limit: 1_000 };
 
 async fn import(test: &TestStore, minute: i64, batches: Vec<Vec<Finding>>, options: &ImportOptions) {
     let mut end = Coverage::new();
-    end.says_nothing("p0".into(), "the scanner does not say");
+    end.mark_inconclusive("p0".into(), "the scanner does not say");
     let script = Script { batches, end: Some(end), ..Script::default() };
     let store: Arc<dyn Store> = Arc::new(test.store.clone());
     let importer = Importer::new(Arc::new(ScriptedScanner::new([script])), store);
-    importer.run(&line("shop"), &options.clone().with_time(at(60 * minute))).await.unwrap();
+    importer.run(&binding("shop"), &options.clone().with_time(at(60 * minute))).await.unwrap();
 }
 
 async fn stored(test: &TestStore) -> Vec<StoredFinding> {
-    test.store.stored_findings(&line("shop"), ALL).await.unwrap()
+    test.store.stored_findings(&binding("shop"), ALL).await.unwrap()
 }
 
 /// A finding with everything on it, NUL included.
 fn rich(path: &str, evidence: &str) -> Finding {
     let mut finding = finding("p0", path, Some(path));
     let mut rule = Rule::new("98104", "SQL injection \"blind\"");
-    rule.description = Some("A \0 description\nof two lines".to_owned());
+    rule.description = Some("A \0 description\nof two bindings".to_owned());
     (rule.cwe, rule.cvss) = (vec![89], vec![Cvss::new("3.1", Some(9.8), None)]);
     finding.rule = rule.into();
     finding.push_evidence(EvidenceKind::Request, Some(evidence));
@@ -62,7 +62,7 @@ async fn a_finding_comes_back_as_it_was_last_seen() {
         let found = stored(&test).await;
         assert_eq!(found[0].finding, again, "{}", test.name);
         assert_eq!(found[1].finding, rich("/b", "GET /b"), "{}", test.name);
-        let second = test.store.stored_findings(&line("shop"), Page { after: 1, limit: 1 }).await.unwrap();
+        let second = test.store.stored_findings(&binding("shop"), Page { after: 1, limit: 1 }).await.unwrap();
         assert_eq!(second, found[1..], "{}", test.name);
         test.store.close().await;
     }
@@ -92,7 +92,7 @@ async fn a_dry_run_keeps_nothing_of_what_it_saw() {
     for test in stores().await {
         import(&test, 1, vec![vec![rich("/a", "GET")]], &ImportOptions::new().with_dry_run()).await;
         assert_eq!(stored(&test).await, []);
-        assert_eq!(test.store.last_run(&line("shop")).await.unwrap(), None);
+        assert_eq!(test.store.last_run(&binding("shop")).await.unwrap(), None);
         test.store.close().await;
     }
 }
@@ -100,16 +100,16 @@ async fn a_dry_run_keeps_nothing_of_what_it_saw() {
 #[tokio::test]
 async fn lines_and_the_last_run_of_each_are_listed() {
     for test in stores().await {
-        assert_eq!(test.store.lines().await.unwrap(), []);
+        assert_eq!(test.store.bindings().await.unwrap(), []);
         import(&test, 1, vec![vec![rich("/a", "GET")]], &ImportOptions::new()).await;
         let mut fixed = rich("/a", "GET");
         fixed.status = Some(FindingStatus::Fixed);
         import(&test, 2, vec![vec![fixed]], &ImportOptions::new()).await;
-        assert_eq!(test.store.lines().await.unwrap(), [line("shop")]);
-        let run = test.store.last_run(&line("shop")).await.unwrap().unwrap();
+        assert_eq!(test.store.bindings().await.unwrap(), [binding("shop")]);
+        let run = test.store.last_run(&binding("shop")).await.unwrap().unwrap();
         assert_eq!((run.number, run.started_at, run.summary.closed), (2, at(120), 1), "{}", test.name);
-        assert_eq!(run.coverage.silence_of(&"p0".into()), Some("the scanner does not say"));
-        assert_eq!(test.store.last_run(&line("other")).await.unwrap(), None);
+        assert_eq!(run.coverage.inconclusive_reason(&"p0".into()), Some("the scanner does not say"));
+        assert_eq!(test.store.last_run(&binding("other")).await.unwrap(), None);
         test.store.close().await;
     }
 }

@@ -12,7 +12,7 @@ use appsec_core::{
     Severity, Timestamp,
 };
 use appsec_import::{
-    ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, Store,
+    Binding, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledBinding, Store,
     Worker, WorkerOptions,
 };
 
@@ -34,10 +34,10 @@ fn with_gap() -> Script {
     walk
 }
 
-fn line(run: RunKind) -> ScheduledLine {
-    let line = ImportLine::new("shop", "eu", ScanConfiguration::new("app:shop"));
+fn binding(run: RunKind) -> ScheduledBinding {
+    let binding = Binding::new("shop", "eu", ScanConfiguration::new("app:shop"));
     // Once a year: what runs, runs because it is told to.
-    ScheduledLine::new("shop", line, Schedule::cron("@yearly", "UTC").unwrap()).with_run(run)
+    ScheduledBinding::new("shop", binding, Schedule::cron("@yearly", "UTC").unwrap()).with_run(run)
 }
 
 /// A store, and a worker on it that reads from a scanner of this process.
@@ -49,8 +49,8 @@ struct Bench {
 }
 
 impl Bench {
-    async fn start(test: TestStore, scripts: Vec<Script>, lines: &[ScheduledLine]) -> Self {
-        test.store.apply_schedule(lines, Timestamp::now()).await.unwrap();
+    async fn start(test: TestStore, scripts: Vec<Script>, bindings: &[ScheduledBinding]) -> Self {
+        test.store.apply_schedule(bindings, Timestamp::now()).await.unwrap();
         let scanner = ScriptedScanner::new(scripts);
         let queries = Arc::clone(&scanner.queries);
         let scanner: Arc<dyn DastApiScanner> = Arc::new(scanner);
@@ -85,12 +85,12 @@ impl Bench {
         }
     }
 
-    /// Makes the line run, and gives when its verdict's run began.
+    /// Makes the binding run, and gives when its verdict's run began.
     async fn run(&self) -> Timestamp {
         let before = self.entry().await.ended_at;
         self.test.store.run_now("shop", Timestamp::now()).await.unwrap();
         self.until(|entry| entry.state == ScheduleState::Waiting && entry.ended_at != before).await;
-        let run = self.test.store.last_run(&line(RunKind::Sync).line).await.unwrap().unwrap();
+        let run = self.test.store.last_run(&binding(RunKind::Sync).binding).await.unwrap().unwrap();
         Timestamp::from_millisecond(run.started_at.as_millisecond()).unwrap()
     }
 
@@ -110,7 +110,7 @@ impl Bench {
 async fn the_watermark_advances_only_over_what_was_seen_and_kept() {
     for test in stores().await {
         let scripts = vec![walk(), walk(), broken(), walk(), with_gap(), walk()];
-        let bench = Bench::start(test, scripts, &[line(RunKind::Sync)]).await;
+        let bench = Bench::start(test, scripts, &[binding(RunKind::Sync)]).await;
         // Everything, then what is new since.
         let first = bench.run().await;
         let second = bench.run().await;
@@ -129,11 +129,11 @@ async fn the_watermark_advances_only_over_what_was_seen_and_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_asks_for_everything_every_time() {
     for test in stores().await {
-        let bench = Bench::start(test, vec![walk()], &[line(RunKind::Import)]).await;
+        let bench = Bench::start(test, vec![walk()], &[binding(RunKind::Import)]).await;
         bench.run().await;
         bench.run().await;
         assert_eq!(bench.asked_since(), [None, None]);
-        assert_eq!(all(&bench.test.store, &line(RunKind::Import).line).await.len(), 2);
+        assert_eq!(all(&bench.test.store, &binding(RunKind::Import).binding).await.len(), 2);
         bench.end().await;
     }
 }
@@ -142,7 +142,7 @@ async fn an_import_asks_for_everything_every_time() {
 async fn what_looked_at_nothing_saw_nothing() {
     for test in stores().await {
         let nothing = Script { end: Some(Coverage::new()), ..Script::default() };
-        let bench = Bench::start(test, vec![nothing, walk()], &[line(RunKind::Sync)]).await;
+        let bench = Bench::start(test, vec![nothing, walk()], &[binding(RunKind::Sync)]).await;
         bench.run().await;
         assert_eq!(bench.entry().await.complete_at, None, "{}", bench.test.name);
         bench.run().await;
@@ -155,9 +155,9 @@ async fn what_looked_at_nothing_saw_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_filter_begins_a_new_watermark() {
     for test in stores().await {
-        let bench = Bench::start(test, vec![walk()], &[line(RunKind::Sync)]).await;
+        let bench = Bench::start(test, vec![walk()], &[binding(RunKind::Sync)]).await;
         bench.run().await;
-        let narrow = line(RunKind::Sync).with_severities([Severity::High]);
+        let narrow = binding(RunKind::Sync).with_severities([Severity::High]);
         let changes = bench.test.store.apply_schedule(&[narrow], Timestamp::now()).await.unwrap();
         assert_eq!(changes.changed, ["shop"]);
         bench.run().await;
@@ -169,9 +169,9 @@ async fn another_filter_begins_a_new_watermark() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hint_makes_those_that_poll_the_target_due_and_no_others() {
     for test in stores().await {
-        let mut import = line(RunKind::Import);
+        let mut import = binding(RunKind::Import);
         import.name = "import".to_owned();
-        let bench = Bench::start(test, vec![walk()], &[line(RunKind::Sync), import]).await;
+        let bench = Bench::start(test, vec![walk()], &[binding(RunKind::Sync), import]).await;
         let store = &bench.test.store;
         let hint = |connection: &'static str, target: &'static str| async move {
             store.hint(connection, &BindTargetId::from(target), Timestamp::now()).await.unwrap()
@@ -187,7 +187,7 @@ async fn a_hint_makes_those_that_poll_the_target_due_and_no_others() {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
-        assert_eq!(schedule[0].line.name, "import");
+        assert_eq!(schedule[0].binding.name, "import");
         assert_eq!(schedule[0].ended_at, None, "the import waits for its own time");
         assert!(schedule[1].due_at.unwrap() > Timestamp::now());
         assert_eq!(bench.asked_since(), [None]);
@@ -198,8 +198,8 @@ async fn a_hint_makes_those_that_poll_the_target_due_and_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_this_machine_does_not_know_puts_the_line_off() {
     for test in stores().await {
-        let mut strange = line(RunKind::Import);
-        strange.line.scanner = "mars".to_owned();
+        let mut strange = binding(RunKind::Import);
+        strange.binding.scanner = "mars".to_owned();
         let bench = Bench::start(test, vec![walk()], &[strange]).await;
         bench.test.store.run_now("shop", Timestamp::now()).await.unwrap();
         let entry = bench.until(|entry| entry.tries > 1).await;

@@ -13,7 +13,7 @@ use appsec_core::{
 };
 use appsec_import::{Event, EventData, EventKind, ImportOptions, Importer, Outbox, SqlStore, Subscription};
 
-use support::{Script, ScriptedScanner, at, finding, line, stores};
+use support::{Script, ScriptedScanner, at, binding, finding, stores};
 
 fn importer(scanner: &ScriptedScanner, store: &SqlStore) -> Importer {
     Importer::new(Arc::new(scanner.clone()), Arc::new(store.clone()))
@@ -45,8 +45,8 @@ async fn a_run_that_misses_something_is_told_as_partial_with_what_stays_open() {
         let silent = Script { end: Some(limited), ..Script::default() };
         let scanner = ScriptedScanner::new([Script::vouching(vec![first], &["p"]), silent]);
         let importer = importer(&scanner, &test.store);
-        importer.run(&line("x"), &telling(0, "before")).await.unwrap();
-        importer.run(&line("x"), &telling(60, "chat")).await.unwrap();
+        importer.run(&binding("x"), &telling(0, "before")).await.unwrap();
+        importer.run(&binding("x"), &telling(60, "chat")).await.unwrap();
         let events = told(&test.store, "chat").await;
         let [Event { data: EventData::ImportPartial(ended), timestamp, .. }] = events.as_slice() else {
             panic!("{}: {events:?}", test.name)
@@ -68,7 +68,7 @@ async fn a_scanner_that_cannot_be_read_is_told_once_for_a_run() {
             let scanner = ScriptedScanner::new([broken(kind), broken(kind), broken(kind)]);
             let importer = importer(&scanner, &test.store);
             for second in [0, 60] {
-                let error = importer.run(&line(&name), &telling(second, &name)).await.unwrap_err();
+                let error = importer.run(&binding(&name), &telling(second, &name)).await.unwrap_err();
                 assert_eq!(error.kind(), kind, "{name}: the run's own error is what its caller gets");
             }
             let events = told(&test.store, &name).await;
@@ -78,7 +78,7 @@ async fn a_scanner_that_cannot_be_read_is_told_once_for_a_run() {
             };
             assert_eq!(*timestamp, at(0), "{name}: of the run, however often it is gone on with");
             assert!(failed.problem.contains("503 Service Unavailable"), "{name}: {failed:?}");
-            assert_eq!(failed.line.project, name);
+            assert_eq!(failed.binding.project, name);
         }
     }
 }
@@ -96,7 +96,7 @@ async fn what_a_connection_test_finds_is_told_with_its_remedy() {
             "make a new one",
         ));
         scanner.report = report;
-        importer(&scanner, &test.store).run(&line("x"), &telling(0, "chat")).await.unwrap_err();
+        importer(&scanner, &test.store).run(&binding("x"), &telling(0, "chat")).await.unwrap_err();
         let events = told(&test.store, "chat").await;
         let EventData::ConnectionFailed(failed) = &events[0].data else { panic!("{events:?}") };
         assert_eq!(failed.cause, Some(Cause::ExpiredCredentials), "{}", test.name);
@@ -112,20 +112,20 @@ async fn what_is_no_fault_of_the_connection_is_not_told_as_one() {
             let project = format!("{kind:?}");
             let scanner = ScriptedScanner::new([broken(kind)]);
             let importer = importer(&scanner, &test.store);
-            importer.run(&line(&project), &telling(0, "chat")).await.unwrap_err();
+            importer.run(&binding(&project), &telling(0, "chat")).await.unwrap_err();
             assert_eq!(scanner.tests.load(Ordering::SeqCst), 0, "{} {kind:?}", test.name);
         }
         // A stream without an end is a fault of the scanner's code.
         let scanner = ScriptedScanner::new([Script::default()]);
-        importer(&scanner, &test.store).run(&line("stops"), &telling(0, "chat")).await.unwrap_err();
+        importer(&scanner, &test.store).run(&binding("stops"), &telling(0, "chat")).await.unwrap_err();
         // Nobody is told of a dry run, and whoever does not want to know is spared the test.
         let scanner = ScriptedScanner::new([broken(ErrorKind::Auth)]);
         let importer = importer(&scanner, &test.store);
         let dry = telling(0, "chat").with_dry_run();
-        importer.run(&line("dry"), &dry).await.unwrap_err();
+        importer.run(&binding("dry"), &dry).await.unwrap_err();
         let other = Subscription::to_all("chat").with_events([EventKind::FindingNew]);
         let other = telling(0, "chat").with_subscriptions([other]);
-        importer.run(&line("other"), &other).await.unwrap_err();
+        importer.run(&binding("other"), &other).await.unwrap_err();
         assert_eq!(scanner.tests.load(Ordering::SeqCst), 0, "{}", test.name);
         assert!(told(&test.store, "chat").await.is_empty(), "{}", test.name);
     }

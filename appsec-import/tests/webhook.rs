@@ -11,8 +11,8 @@ use appsec_core::{
     DastApiScannerExt, Error, ErrorKind, FindingQuery, Result, Severity, Timestamp, async_trait,
 };
 use appsec_import::{
-    ConnectionFailed, Delivered, Delivery, Dispatcher, Endpoint, Event, EventBatcher, EventData, EventKind,
-    LineNote, MemoryOutbox, Message, MessageId, MessageState, Outbox, RetrySchedule, RunNote,
+    BindingRef, ConnectionFailed, Delivered, Delivery, Dispatcher, Endpoint, Event, EventBatcher, EventData,
+    EventKind, MemoryOutbox, Message, MessageId, MessageState, Outbox, RetrySchedule, RunRef,
     ScanConfiguration, Subscription, messages_of, reconcile,
 };
 use standardwebhooks::Webhook;
@@ -22,14 +22,14 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NEW_SECRET: &str = "whsec_c2VjcmV0IG51bWJlciB0d28sIHRoaXJ0eSBieXRlcw==";
 
-fn line() -> LineNote {
-    LineNote::new("shop", "memory", &ScanConfiguration::new("app:shop"))
+fn binding() -> BindingRef {
+    BindingRef::new("shop", "memory", &ScanConfiguration::new("app:shop"))
 }
 
 /// A message for the endpoint, another one for each number.
 fn message(endpoint: &str, number: u32) -> Message {
     let error = Error::new(ErrorKind::Auth, format!("number {number}"));
-    let failed = ConnectionFailed::of_error(line(), &error);
+    let failed = ConnectionFailed::of_error(binding(), &error);
     Message::new(endpoint, &Event::new(Timestamp::now(), EventData::ConnectionFailed(failed)))
 }
 
@@ -103,7 +103,7 @@ async fn a_receiver_verifies_the_events_of_a_run_with_the_crates_own_code() {
     let (findings, coverage) = scanner.collect_findings(FindingQuery::all()).await.unwrap();
     let now = Timestamp::now();
     let run = reconcile(Vec::new(), &findings, &coverage, now);
-    let mut batcher = EventBatcher::new(RunNote::new(line(), "1"), now);
+    let mut batcher = EventBatcher::new(RunRef::new(binding(), "1"), now);
     let mut events = Vec::new();
     for outcome in &run.outcomes {
         events.extend(batcher.push(&outcome.finding, outcome.change, None));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Timestamp};
 use appsec_import::{
-    ConnectionFailed, Delivery, Dispatcher, Endpoint, Event, EventData, LineNote, MemoryOutbox, Message,
+    BindingRef, ConnectionFailed, Delivery, Dispatcher, Endpoint, Event, EventData, MemoryOutbox, Message,
     Outbox, ScanConfiguration,
 };
 use wiremock::matchers::any;
@@ -17,7 +17,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 /// `canarycanarycanarycanarycanary` as a secret.
 const SECRET: &str = "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5";
 
-/// Lines of a log.
+/// Bindings of a log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -73,8 +73,9 @@ async fn deliver(url: &str, number: usize) -> Vec<String> {
         .unwrap()
         .with_header("x-key", "canary")
         .unwrap();
-    let line = LineNote::new("shop", "memory", &ScanConfiguration::new("app:shop"));
-    let failed = ConnectionFailed::of_error(line, &Error::new(ErrorKind::Auth, format!("number {number}")));
+    let binding = BindingRef::new("shop", "memory", &ScanConfiguration::new("app:shop"));
+    let failed =
+        ConnectionFailed::of_error(binding, &Error::new(ErrorKind::Auth, format!("number {number}")));
     let message = Message::new("e", &Event::new(Timestamp::now(), EventData::ConnectionFailed(failed)));
     let outbox = Arc::new(MemoryOutbox::new());
     outbox.enqueue(&[message]).await.unwrap();

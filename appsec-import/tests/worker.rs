@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use appsec_core::{DastApiScanner, Timestamp};
 use appsec_import::{
-    ImportLine, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledLine, SqlStore,
+    Binding, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledBinding, SqlStore,
     Store, Worker, WorkerOptions,
 };
 
@@ -82,8 +82,8 @@ impl Bench {
         (0..count).map(|_| self.setup.spawn()).collect()
     }
 
-    async fn apply(&self, lines: &[ScheduledLine], now: &str) {
-        self.test.store.apply_schedule(lines, now.parse().unwrap()).await.unwrap();
+    async fn apply(&self, bindings: &[ScheduledBinding], now: &str) {
+        self.test.store.apply_schedule(bindings, now.parse().unwrap()).await.unwrap();
     }
 
     async fn schedule(&self) -> Vec<ScheduleEntry> {
@@ -99,7 +99,7 @@ impl Bench {
                 return schedule;
             }
             let short: Vec<_> =
-                schedule.iter().map(|entry| (&entry.line.name, &entry.state, &entry.last_error)).collect();
+                schedule.iter().map(|entry| (&entry.binding.name, &entry.state, &entry.last_error)).collect();
             assert!(begun.elapsed() < Duration::from_mins(1), "{}: not {what}: {short:#?}", self.test.name);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -114,22 +114,26 @@ impl Bench {
         }
     }
 
-    async fn findings(&self, line: &ScheduledLine) -> usize {
-        all(&self.test.store, &line.line).await.len()
+    async fn findings(&self, binding: &ScheduledBinding) -> usize {
+        all(&self.test.store, &binding.binding).await.len()
     }
 }
 
-/// The time since when the lines of a test are due: half a year of days was missed.
+/// The time since when the bindings of a test are due: half a year of days was missed.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
-fn line(connection: &str, number: usize) -> ScheduledLine {
+fn binding(connection: &str, number: usize) -> ScheduledBinding {
     let set = ScanConfiguration::new(format!("app:{number}"));
-    let line = ImportLine::new(format!("project {number}"), connection, set);
-    ScheduledLine::new(format!("{connection} {number}"), line, Schedule::cron("0 3 * * *", "UTC").unwrap())
+    let binding = Binding::new(format!("project {number}"), connection, set);
+    ScheduledBinding::new(
+        format!("{connection} {number}"),
+        binding,
+        Schedule::cron("0 3 * * *", "UTC").unwrap(),
+    )
 }
 
-fn lines(connection: &str, count: usize) -> Vec<ScheduledLine> {
-    (0..count).map(|number| line(connection, number)).collect()
+fn bindings(connection: &str, count: usize) -> Vec<ScheduledBinding> {
+    (0..count).map(|number| binding(connection, number)).collect()
 }
 
 fn is_done(entry: &ScheduleEntry) -> bool {
@@ -147,15 +151,15 @@ async fn with_workers<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
 async fn every_line_that_missed_half_a_year_runs_once_and_nothing_overlaps() {
     with_workers(|count| async move {
         for bench in Bench::all(3, 5).await {
-            let mut scheduled = lines("one", 12);
-            scheduled.extend(lines("two", 12));
+            let mut scheduled = bindings("one", 12);
+            scheduled.extend(bindings("two", 12));
             bench.apply(&scheduled, LONG_AGO).await;
             let workers = bench.workers(count);
             let schedule = bench.until("done", |schedule| schedule.iter().all(is_done)).await;
             // A restart finds nothing to do.
             workers.into_iter().for_each(Process::stop);
             let again = bench.workers(count);
-            let fresh = line("three", 0);
+            let fresh = binding("three", 0);
             scheduled.push(fresh.clone());
             bench.apply(&scheduled, LONG_AGO).await;
             bench.until("done", |schedule| schedule.iter().all(is_done)).await;
@@ -163,15 +167,15 @@ async fn every_line_that_missed_half_a_year_runs_once_and_nothing_overlaps() {
 
             let log = noted(&bench.setup.log);
             assert_eq!(overlaps(&log, &[]), 0, "{}", bench.test.name);
-            for line in &scheduled {
-                let whose = format!("{}/{}", line.connection(), line.line.configuration.bind_target);
+            for binding in &scheduled {
+                let whose = format!("{}/{}", binding.connection(), binding.binding.configuration.bind_target);
                 assert_eq!(ended(&log, &whose), 1, "{} {whose}", bench.test.name);
-                assert_eq!(bench.findings(line).await, 3 * PER_PAGE, "{} {whose}", bench.test.name);
+                assert_eq!(bench.findings(binding).await, 3 * PER_PAGE, "{} {whose}", bench.test.name);
             }
             let now = Timestamp::now();
             assert!(schedule.iter().all(|entry| entry.due_at.unwrap() > now), "{schedule:?}");
             println!(
-                "{}, {count} workers: {} lines, each once, no overlap",
+                "{}, {count} workers: {} bindings, each once, no overlap",
                 bench.test.name,
                 scheduled.len()
             );
@@ -184,13 +188,13 @@ async fn every_line_that_missed_half_a_year_runs_once_and_nothing_overlaps() {
 async fn a_line_that_is_asked_for_while_it_runs_runs_again_after_and_never_beside() {
     with_workers(|count| async move {
         for bench in Bench::all(4, 10).await {
-            let scheduled = lines("one", 4);
+            let scheduled = bindings("one", 4);
             bench.apply(&scheduled, LONG_AGO).await;
             let workers = bench.workers(count);
             // Whatever the moment: before, while and after it runs.
             for round in 1..=10 {
-                for line in &scheduled {
-                    bench.test.store.run_now(&line.name, Timestamp::now()).await.unwrap();
+                for binding in &scheduled {
+                    bench.test.store.run_now(&binding.name, Timestamp::now()).await.unwrap();
                 }
                 bench.until_noted("page", round * 2).await;
             }
@@ -198,12 +202,12 @@ async fn a_line_that_is_asked_for_while_it_runs_runs_again_after_and_never_besid
             workers.into_iter().for_each(Process::stop);
             let log = noted(&bench.setup.log);
             assert_eq!(overlaps(&log, &[]), 0, "{}", bench.test.name);
-            for line in &scheduled {
-                let whose = format!("one/{}", line.line.configuration.bind_target);
+            for binding in &scheduled {
+                let whose = format!("one/{}", binding.binding.configuration.bind_target);
                 assert!(ended(&log, &whose) >= 2, "{} {whose}: {}", bench.test.name, ended(&log, &whose));
             }
             let ends = log.iter().filter(|noted| noted.what == "end").count();
-            println!("{}, {count} workers: {ends} runs of 4 lines, no overlap", bench.test.name);
+            println!("{}, {count} workers: {ends} runs of 4 bindings, no overlap", bench.test.name);
         }
     })
     .await;
@@ -213,7 +217,7 @@ async fn a_line_that_is_asked_for_while_it_runs_runs_again_after_and_never_besid
 async fn a_killed_workers_job_is_finished_by_another_and_its_findings_are_complete() {
     with_workers(|count| async move {
         for bench in Bench::all(40, 25).await {
-            let scheduled = lines("one", 3);
+            let scheduled = bindings("one", 3);
             bench.apply(&scheduled, LONG_AGO).await;
             let mut workers = bench.workers(count);
             bench.until_noted("page", 12).await;
@@ -227,9 +231,9 @@ async fn a_killed_workers_job_is_finished_by_another_and_its_findings_are_comple
             let log = noted(&bench.setup.log);
             assert_eq!(overlaps(&log, &[holder]), 0, "{}", bench.test.name);
             let mut finished = 0;
-            for line in &scheduled {
-                let whose = format!("one/{}", line.line.configuration.bind_target);
-                assert_eq!(bench.findings(line).await, 40 * PER_PAGE, "{} {whose}", bench.test.name);
+            for binding in &scheduled {
+                let whose = format!("one/{}", binding.binding.configuration.bind_target);
+                assert_eq!(bench.findings(binding).await, 40 * PER_PAGE, "{} {whose}", bench.test.name);
                 let begun_by = |process: u32| {
                     log.iter().any(|noted| {
                         noted.what == "begin" && noted.whose == whose && noted.process == process
@@ -251,12 +255,12 @@ async fn a_killed_workers_job_is_finished_by_another_and_its_findings_are_comple
 async fn a_tenant_that_refuses_is_left_in_peace_and_the_others_are_served() {
     with_workers(|count| async move {
         for bench in Bench::all(2, 2).await {
-            let mut scheduled = lines("busy", 20);
-            scheduled.extend(lines("locked", 20));
-            scheduled.extend(lines("good", 20));
+            let mut scheduled = bindings("busy", 20);
+            scheduled.extend(bindings("locked", 20));
+            scheduled.extend(bindings("good", 20));
             bench.apply(&scheduled, LONG_AGO).await;
             let workers = bench.workers(count);
-            let of = |entry: &ScheduleEntry, connection: &str| entry.line.connection() == connection;
+            let of = |entry: &ScheduleEntry, connection: &str| entry.binding.connection() == connection;
             let is_closed =
                 |entry: &ScheduleEntry| matches!(entry.state, ScheduleState::ConnectionClosed { .. });
             let schedule = bench
@@ -293,7 +297,7 @@ async fn a_stalled_worker_that_wakes_up_writes_nothing() {
             continue;
         }
         bench.setup.grace = Duration::from_secs(50);
-        let scheduled = line("one", 0).with_webhooks(["tickets"]);
+        let scheduled = binding("one", 0).with_webhooks(["tickets"]);
         bench.apply(std::slice::from_ref(&scheduled), LONG_AGO).await;
         let stalled = bench.setup.spawn();
         bench.until_noted("page", 3).await;
@@ -305,10 +309,10 @@ async fn a_stalled_worker_that_wakes_up_writes_nothing() {
         other.stop();
         let book = || async {
             let store = &bench.test.store;
-            let findings = all(store, &scheduled.line).await;
+            let findings = all(store, &scheduled.binding).await;
             (
                 findings,
-                store.last_run(&scheduled.line).await.unwrap(),
+                store.last_run(&scheduled.binding).await.unwrap(),
                 bench.schedule().await,
                 told(store).await,
             )
@@ -332,7 +336,7 @@ async fn told(store: &SqlStore) -> usize {
 #[tokio::test]
 async fn what_is_stopped_goes_on_where_it_was() {
     for bench in Bench::all(30, 20).await {
-        let scheduled = line("one", 0).with_run(RunKind::Import);
+        let scheduled = binding("one", 0).with_run(RunKind::Import);
         bench.apply(std::slice::from_ref(&scheduled), LONG_AGO).await;
         let first = bench.setup.spawn();
         bench.until_noted("page", 3).await;
@@ -344,7 +348,7 @@ async fn what_is_stopped_goes_on_where_it_was() {
         bench.until("done", |schedule| schedule.iter().all(is_done)).await;
         second.stop();
         assert_eq!(bench.findings(&scheduled).await, 30 * PER_PAGE);
-        let run = bench.test.store.last_run(&scheduled.line).await.unwrap().unwrap();
+        let run = bench.test.store.last_run(&scheduled.binding).await.unwrap().unwrap();
         assert_eq!(run.number, 1, "one run, by two processes");
     }
 }
@@ -368,13 +372,13 @@ async fn a_worker_that_is_told_to_stop_before_it_has_begun_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_waits_for_a_place_is_not_lost() {
     let waits = |bench: Bench| async move {
-        let lines = ["one", "two"].map(|name| {
-            let line = ImportLine::new(name, name, ScanConfiguration::new("app:0"));
-            ScheduledLine::new(name, line, Schedule::cron("@yearly", "UTC").unwrap())
+        let bindings = ["one", "two"].map(|name| {
+            let binding = Binding::new(name, name, ScanConfiguration::new("app:0"));
+            ScheduledBinding::new(name, binding, Schedule::cron("@yearly", "UTC").unwrap())
         });
-        bench.apply(&lines, "2026-01-01T00:00:00Z").await;
-        for line in &lines {
-            bench.test.store.run_now(&line.name, Timestamp::now()).await.unwrap();
+        bench.apply(&bindings, "2026-01-01T00:00:00Z").await;
+        for binding in &bindings {
+            bench.test.store.run_now(&binding.name, Timestamp::now()).await.unwrap();
         }
         let Setup { log, pages, pause, .. } = bench.setup.clone();
         let tenants =

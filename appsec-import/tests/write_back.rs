@@ -9,7 +9,9 @@ use appsec_core::{
     DastApiScannerExt, Error, ErrorKind, FindingEvent, FindingQuery, FindingStatus, Result, ScannerInfo,
     Severity, StatusChange, Timestamp, async_trait,
 };
-use appsec_import::{Change, Decided, KnownFinding, StateChange, StatusMapping, reconcile, write_back};
+use appsec_import::{
+    Change, KnownFinding, StateChange, StatusMapping, WriteBackOutcome, reconcile, write_back,
+};
 
 /// A scanner with few words, that keeps what it was told.
 #[derive(Debug)]
@@ -69,11 +71,11 @@ async fn known(scanner: &dyn DastApiScanner) -> Vec<KnownFinding> {
 async fn every_decision_reaches_a_scanner_with_every_word_and_is_read_back() {
     let scanner: Arc<dyn DastApiScanner> = Arc::new(scanner(&["/a"]));
     for (decided, status, change) in [
-        (Decided::RiskAccepted, FindingStatus::RiskAccepted, Change::Recurrent),
-        (Decided::FalsePositive, FindingStatus::FalsePositive, Change::Recurrent),
-        (Decided::Ignored, FindingStatus::Ignored, Change::Recurrent),
-        (Decided::Reopened, FindingStatus::Open, Change::Recurrent),
-        (Decided::Fixed, FindingStatus::Fixed, Change::Closed),
+        (WriteBackOutcome::RiskAccepted, FindingStatus::RiskAccepted, Change::Recurrent),
+        (WriteBackOutcome::FalsePositive, FindingStatus::FalsePositive, Change::Recurrent),
+        (WriteBackOutcome::Ignored, FindingStatus::Ignored, Change::Recurrent),
+        (WriteBackOutcome::Reopened, FindingStatus::Open, Change::Recurrent),
+        (WriteBackOutcome::Fixed, FindingStatus::Fixed, Change::Closed),
     ] {
         let before = known(&*scanner).await;
         let changes = [StateChange::new(&before[0], decided)];
@@ -90,7 +92,7 @@ async fn every_decision_reaches_a_scanner_with_every_word_and_is_read_back() {
 async fn a_scanner_that_takes_nothing_back_is_told_nothing() {
     let able = scanner(&["/a"]);
     let changes: Vec<_> =
-        known(&able).await.iter().map(|finding| StateChange::new(finding, Decided::Fixed)).collect();
+        known(&able).await.iter().map(|finding| StateChange::new(finding, WriteBackOutcome::Fixed)).collect();
     let unable = able.with_capabilities(Capabilities::none().with_findings_all(true));
     let before = unable.requests().await;
     let error = write_back(&unable, &StatusMapping::new(), &changes).await.unwrap_err();
@@ -103,9 +105,9 @@ async fn a_coarser_word_stands_in_and_the_comment_tells_what_was_meant() {
     let scanner = FewWords::new(scanner(&["/a", "/b"]), [FindingStatus::Open, FindingStatus::Ignored]);
     let known = known(&scanner).await;
     let changes = [
-        StateChange::new(&known[0], Decided::RiskAccepted).with_comment("behind a proxy"),
-        StateChange::new(&known[1], Decided::FalsePositive),
-        StateChange::new(&known[0], Decided::Reopened).with_comment("the proxy is gone"),
+        StateChange::new(&known[0], WriteBackOutcome::RiskAccepted).with_comment("behind a proxy"),
+        StateChange::new(&known[1], WriteBackOutcome::FalsePositive),
+        StateChange::new(&known[0], WriteBackOutcome::Reopened).with_comment("the proxy is gone"),
     ];
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
     let words: Vec<_> = written.into_iter().map(|written| written.result.unwrap()).collect();
@@ -122,9 +124,10 @@ async fn a_coarser_word_stands_in_and_the_comment_tells_what_was_meant() {
 async fn a_decision_without_a_word_is_refused_and_nothing_is_sent() {
     let scanner = FewWords::new(scanner(&["/a"]), [FindingStatus::Ignored]);
     let known = known(&scanner).await;
-    let strict = StatusMapping::new().with_words(Decided::RiskAccepted, [FindingStatus::RiskAccepted]);
+    let strict =
+        StatusMapping::new().with_words(WriteBackOutcome::RiskAccepted, [FindingStatus::RiskAccepted]);
     let before = scanner.inner.requests().await;
-    for decided in [Decided::Fixed, Decided::RiskAccepted] {
+    for decided in [WriteBackOutcome::Fixed, WriteBackOutcome::RiskAccepted] {
         let written = write_back(&scanner, &strict, &[StateChange::new(&known[0], decided)]).await.unwrap();
         let error = written[0].result.as_ref().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
@@ -139,7 +142,8 @@ async fn each_finding_has_a_result_of_its_own() {
     let mut known = known(&scanner).await;
     known[0].aliases = vec!["gone".into()];
     known[1].aliases.clear();
-    let changes: Vec<_> = known.iter().map(|finding| StateChange::new(finding, Decided::Ignored)).collect();
+    let changes: Vec<_> =
+        known.iter().map(|finding| StateChange::new(finding, WriteBackOutcome::Ignored)).collect();
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
     let kinds: Vec<_> =
         written.iter().map(|written| written.result.as_ref().map_err(Error::kind).cloned()).collect();
@@ -156,7 +160,7 @@ async fn every_occurrence_of_a_finding_is_written() {
     let mut before = known(&scanner).await;
     assert_eq!(before[0].aliases, ["1", "2"]);
     before[0].aliases.insert(0, "0".into());
-    let changes = [StateChange::new(&before[0], Decided::Fixed)];
+    let changes = [StateChange::new(&before[0], WriteBackOutcome::Fixed)];
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
     assert_eq!(written[0].result.as_ref().unwrap(), &FindingStatus::Fixed);
     assert_eq!(read(&scanner, before).await[0].1, Change::Closed);
@@ -168,7 +172,8 @@ async fn a_scanner_that_is_down_is_not_asked_again_and_again() {
     let known = known(&scanner).await;
     scanner.break_with(Fault::Down).await;
     let before = scanner.requests().await;
-    let changes: Vec<_> = known.iter().map(|finding| StateChange::new(finding, Decided::Fixed)).collect();
+    let changes: Vec<_> =
+        known.iter().map(|finding| StateChange::new(finding, WriteBackOutcome::Fixed)).collect();
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
     let errors: Vec<_> = written.into_iter().map(|written| written.result.unwrap_err()).collect();
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::Server), "{errors:?}");
@@ -190,7 +195,7 @@ fn the_mapping_prints_and_is_data() {
     let json = serde_json::to_string(&mapping).unwrap();
     assert_eq!(serde_json::from_str::<StatusMapping>(&json).unwrap(), mapping);
     assert_eq!(
-        mapping.with_words(Decided::Fixed, []).to_string().lines().next(),
+        mapping.with_words(WriteBackOutcome::Fixed, []).to_string().lines().next(),
         Some("fixed: never written")
     );
 }

@@ -104,7 +104,7 @@ pub fn judge(truth: &Truth, seen: &Seen) -> Verdict {
             // An import closes what did not come where silence means that it is gone.
             let gone = |id: &&&String| {
                 let place = truth.partitions.get(**id);
-                place.is_some_and(|place| coverage.absence_of(place) == Absence::MeansGone)
+                place.is_some_and(|place| coverage.absence_of(place) == Absence::Conclusive)
             };
             let closed: Vec<_> = missing.iter().filter(gone).collect();
             if !closed.is_empty() {

@@ -8,8 +8,7 @@ use appsec_core::{
     Coverage, DastApiScanner, Error, Finding, FindingEvent, FindingQuery, PartitionKey, Result, ResumePoint,
 };
 use appsec_import::{
-    Import, ImportLine, ImportOptions, Importer, KnownFinding, Page, ScanConfiguration, SqlStore, State,
-    Store,
+    Binding, Import, ImportOptions, Importer, KnownFinding, Page, ScanConfiguration, SqlStore, State, Store,
 };
 use futures_util::StreamExt;
 use tokio::time::timeout;
@@ -105,7 +104,7 @@ fn id_of(finding: &Finding) -> String {
 pub struct Imported {
     /// How it ended; `None` when it did not.
     pub end: Option<Result<Import>>,
-    /// The findings of the line afterwards, with whether they are open.
+    /// The findings of the binding afterwards, with whether they are open.
     pub known: Vec<(String, bool)>,
     /// How long it took.
     pub took: Duration,
@@ -116,11 +115,11 @@ pub struct Imported {
 /// Imports the whole tenant into a store.
 pub async fn import(vendor: Vendor, scanner: Arc<dyn DastApiScanner>, store: &SqlStore) -> Imported {
     let began = Instant::now();
-    let line = ImportLine::new("proof", vendor.key(), ScanConfiguration::new("all"));
+    let binding = Binding::new("proof", vendor.key(), ScanConfiguration::new("all"));
     let importer = Importer::new(scanner, Arc::new(store.clone()));
-    let end = timeout(BOUND, importer.run(&line, &ImportOptions::new())).await.ok();
+    let end = timeout(BOUND, importer.run(&binding, &ImportOptions::new())).await.ok();
     let took = began.elapsed();
-    let findings = store.findings(&line, Page { after: 0, limit: 10_000 }).await.unwrap();
+    let findings = store.findings(&binding, Page { after: 0, limit: 10_000 }).await.unwrap();
     let mut shown =
         format!("{importer:?} {store:?} {findings:?}\n{}", serde_json::to_string(&findings).unwrap());
     match &end {

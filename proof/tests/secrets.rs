@@ -14,7 +14,7 @@ use appsec_core::{
 };
 use appsec_http::HttpOptions;
 use appsec_import::{
-    Delivery, Dispatcher, Endpoint, ImportLine, ImportOptions, Importer, Outbox, ScanConfiguration, SqlStore,
+    Binding, Delivery, Dispatcher, Endpoint, ImportOptions, Importer, Outbox, ScanConfiguration, SqlStore,
 };
 use futures_util::StreamExt;
 use proof::secrets::{Log, Whose, everything, leak, leak_in_bytes};
@@ -176,9 +176,9 @@ async fn imported_and_told(stage: &Stage, name: &str, shown: &mut Shown) {
     let dispatcher = Dispatcher::new(Arc::clone(&store) as Arc<dyn Outbox>, endpoints, &delivery).unwrap();
 
     let importer = Importer::new(stage.scanner(&Short::new()), Arc::clone(&store) as _);
-    let line = ImportLine::new("proof", stage.vendor.key(), ScanConfiguration::new("all"));
+    let binding = Binding::new("proof", stage.vendor.key(), ScanConfiguration::new("all"));
     let options = ImportOptions::new().with_subscriptions(dispatcher.subscriptions());
-    match importer.run(&line, &options).await {
+    match importer.run(&binding, &options).await {
         Ok(import) => shown
             .add(of("import"), format!("{import} {import:?} {}", serde_json::to_string(&import).unwrap())),
         Err(error) => shown.add(of("import"), everything(&error)),

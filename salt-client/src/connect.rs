@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use appsec_core::{Cause, ConnectionReport, ConnectionStep, Error, ErrorKind, StepKind};
-use appsec_http::{Answer, Repeat, Request};
+use appsec_http::{Request, Response, RetrySafety};
 use serde_json::Value;
 
 use crate::client::SaltClient;
@@ -54,11 +54,11 @@ enum Problem {
 
 /// One page, asked for once: a test says what it meets, it does not wait until it passes.
 async fn read(client: &SaltClient, request: &Request) -> Result<Page<Value>, Problem> {
-    let answer = client.http().send(&request.clone().with_repeat(Repeat::IfUnsent)).await;
+    let answer = client.http().send(&request.clone().with_repeat(RetrySafety::IfUnsent)).await;
     page(&answer.map_err(Problem::Error)?, request.operation())
 }
 
-fn page(answer: &Answer, operation: &'static str) -> Result<Page<Value>, Problem> {
+fn page(answer: &Response, operation: &'static str) -> Result<Page<Value>, Problem> {
     if answer.is_html() {
         return Err(Problem::Html);
     }

@@ -1,7 +1,7 @@
 //! The one place where an answer that is not 2xx becomes an error.
 
 use appsec_core::{Error, ErrorKind};
-use appsec_http::Answer;
+use appsec_http::Response;
 use serde_json::Value;
 
 use crate::region::Region;
@@ -13,7 +13,7 @@ const EXPIRED: &str = "the token has expired";
 const SAID: usize = 200;
 
 /// The function for a region: an error about the token names the region used.
-pub(crate) fn for_region(region: &Region) -> fn(&Answer) -> Error {
+pub(crate) fn for_region(region: &Region) -> fn(&Response) -> Error {
     match region {
         Region::Us => |answer| to_error(answer, "US"),
         Region::Eu => |answer| to_error(answer, "EU"),
@@ -28,7 +28,7 @@ pub(crate) fn says_expired(error: &Error) -> bool {
 
 /// Status first; the body adds words, and a code where it has one. The statuses are those that the vendor's own code tells
 /// apart, the rest is HTTP's meaning.
-fn to_error(answer: &Answer, region: &str) -> Error {
+fn to_error(answer: &Response, region: &str) -> Error {
     let body = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
     let said = said(&body).map(|text| answer.redacted(text).chars().take(SAID).collect::<String>());
     let status = answer.status();
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn error(status: u16, body: &str) -> Error {
-        to_error(&Answer::new(status, HeaderMap::new(), body.to_owned()), "EU")
+        to_error(&Response::new(status, HeaderMap::new(), body.to_owned()), "EU")
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
     fn html_is_named() {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("text/html"));
-        let error = to_error(&Answer::new(502, headers, "oops"), "US");
+        let error = to_error(&Response::new(502, headers, "oops"), "US");
         assert!(error.message().contains("502 with an HTML page"), "{error}");
     }
 }

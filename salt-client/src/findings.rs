@@ -406,13 +406,13 @@ impl Walk {
         let listed = inventory.hosts.iter().filter(asked).map(|(host, _)| host);
         for host in self.hosts.iter().chain(listed) {
             if silence.is_some() || inventory.hosts.contains_key(host) {
-                coverage.means_gone(partition(host));
+                coverage.mark_conclusive(partition(host));
             } else {
-                coverage.says_nothing(partition(host), "the inventory does not list the host");
+                coverage.mark_inconclusive(partition(host), "the inventory does not list the host");
             }
         }
         if let Some(reason) = silence {
-            coverage.silence_all(reason);
+            coverage.mark_all_inconclusive(reason);
         }
         for gap in std::mem::take(&mut self.gaps) {
             coverage.add_gap(gap);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use appsec_core::{
     BindTargetId, EvidenceKind, Finding, FindingStatus, Fingerprint, Location, PartitionKey, Rule, Severity,
-    Spelled, UnknownWords,
+    UnknownWords, Verbatim,
 };
 use serde_json::{Map, Value};
 
@@ -156,7 +156,7 @@ fn normalised(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-fn severity(word: &Spelled<GapSeverity>) -> Severity {
+fn severity(word: &Verbatim<GapSeverity>) -> Severity {
     match word.value() {
         GapSeverity::Info => Severity::Info,
         GapSeverity::Low => Severity::Low,
@@ -167,7 +167,7 @@ fn severity(word: &Spelled<GapSeverity>) -> Severity {
     }
 }
 
-pub(crate) fn status(word: &Spelled<GapStatus>) -> FindingStatus {
+pub(crate) fn status(word: &Verbatim<GapStatus>) -> FindingStatus {
     match word.value() {
         GapStatus::Open => FindingStatus::Open,
         GapStatus::InProcess => FindingStatus::InProgress,

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use appsec_core::{Error, ErrorKind, FindingStatus, Result, StatusChange};
-use appsec_http::{Answer, Request};
+use appsec_http::{Request, Response};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ impl WriteBack for SpeculativeBody {
 pub struct UnverifiedChange {
     client: SaltClient,
     change: GapChange,
-    answer: Answer,
+    answer: Response,
 }
 
 impl UnverifiedChange {
@@ -232,7 +232,7 @@ fn word(status: &FindingStatus) -> Result<GapStatus> {
 
 #[cfg(test)]
 mod tests {
-    use appsec_http::Repeat;
+    use appsec_http::RetrySafety;
 
     use super::*;
 
@@ -248,7 +248,11 @@ mod tests {
             assert_eq!(request.method().as_str(), "POST");
             assert_eq!(request.path().as_str(), "/v1/apigovern/posture/gaps");
             assert_eq!(serde_json::from_slice::<Value>(request.body().unwrap()).unwrap(), expected);
-            assert_eq!(request.repeat(), Repeat::IfUnsent, "never again after an answer that is missing");
+            assert_eq!(
+                request.repeat(),
+                RetrySafety::IfUnsent,
+                "never again after an answer that is missing"
+            );
         }
         assert_eq!(
             request(&GapChange::new(" ", GapStatus::Open), &SpeculativeBody::Object).unwrap_err().kind(),

@@ -1,7 +1,7 @@
 //! The one place where an answer that is no success becomes an [`Error`].
 
 use appsec_core::{Error, ErrorKind};
-use appsec_http::Answer;
+use appsec_http::Response;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ struct Said {
 /// Turns an answer that is not 2xx into an error: the status chooses the kind, and the body's own code overrides it.
 ///
 /// The service has three forms of JSON for it, and HTML (vendor document and recordings).
-pub(crate) fn to_error(answer: &Answer) -> Error {
+pub(crate) fn to_error(answer: &Response) -> Error {
     let status = answer.status();
     if status == 429 {
         Throttling::note();
@@ -73,7 +73,7 @@ fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind 
     }
 }
 
-fn said(answer: &Answer) -> Said {
+fn said(answer: &Response) -> Said {
     if answer.is_html() {
         return Said::default();
     }
@@ -133,7 +133,7 @@ fn by_message(body: &Value) -> Option<Said> {
 }
 
 /// The title of an HTML page, in one line.
-fn title(answer: &Answer) -> Option<String> {
+fn title(answer: &Response) -> Option<String> {
     let page = String::from_utf8_lossy(answer.body());
     let (_, rest) = page.split_once("<title>")?;
     let (title, _) = rest.split_once("</title>")?;
@@ -172,7 +172,7 @@ mod tests {
 
     #[expect(clippy::default_trait_access, reason = "the type of the headers is not this crate's to name")]
     fn error(status: u16, body: &str) -> Error {
-        to_error(&Answer::new(status, Default::default(), body.to_owned()))
+        to_error(&Response::new(status, Default::default(), body.to_owned()))
     }
 
     /// Status, body, kind, code, and a part of the message.

@@ -124,7 +124,7 @@ impl TenableWasClient {
 
 /// What to ask a scan for so that it ends; `None` where there is nothing to do but wait.
 fn towards_the_end(scan: &Scan) -> Option<RequestedAction> {
-    match scan.status.as_ref().map(appsec_core::Spelled::value)? {
+    match scan.status.as_ref().map(appsec_core::Verbatim::value)? {
         ScanState::Running => Some(RequestedAction::Stop),
         ScanState::Paused => Some(RequestedAction::Resume),
         _ => None,

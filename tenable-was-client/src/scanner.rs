@@ -159,7 +159,7 @@ fn of_target(scan: &Scan, target: &BindTargetId) -> appsec_core::Scan {
 fn bind_target(config: &ConfigSummary) -> BindTarget {
     let id = BindTargetId::from(config.config_id);
     let name = config.name.clone().unwrap_or_else(|| config.config_id.to_string());
-    let permission = config.user_permissions.as_ref().map(appsec_core::Spelled::value);
+    let permission = config.user_permissions.as_ref().map(appsec_core::Verbatim::value);
     // An imported configuration has nothing to scan with. Where the permission is not said, the launch will tell.
     let may = !matches!(permission, Some(PermissionLevel::NoAccess | PermissionLevel::View));
     let mut target = BindTarget::new(id, name).with_can_start(may && config.imported != Some(true));

@@ -84,7 +84,7 @@ async fn everything_comes_once_and_absence_says_nothing() {
     let coverage = end.unwrap();
     assert!(coverage.is_complete(), "{:?}", coverage.gaps());
     assert_eq!(coverage.partitions().len(), 3);
-    assert!(findings.iter().all(|finding| coverage.absence_of(&finding.partition) == Absence::SaysNothing));
+    assert!(findings.iter().all(|finding| coverage.absence_of(&finding.partition) == Absence::Inconclusive));
     let first = &findings[0];
     assert!(findings.iter().filter(|finding| finding.partition == first.partition).count() == 300);
     assert!(findings.iter().all(|finding| finding.targets.len() == 1 && finding.aliases.len() == 1));
@@ -397,7 +397,7 @@ async fn a_walk_is_taken_up_where_it_was_left_without_a_new_export() {
         assert!(rest.error.is_none(), "{:?}", rest.error);
         let coverage = rest.end.unwrap();
         assert!(coverage.is_complete());
-        assert!(coverage.partitions().all(|(_, partition)| partition.absence == Absence::SaysNothing));
+        assert!(coverage.partitions().all(|(_, partition)| partition.absence == Absence::Inconclusive));
     }
     let half = &whole.points[whole.points.len() / 2];
     let first: BTreeSet<_> = {

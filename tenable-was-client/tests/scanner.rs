@@ -184,8 +184,8 @@ async fn a_scan_of_several_targets_is_one_scan_with_children_by_both_ways() {
         let (findings, coverage) = by_scan(&client, id).await;
         let partition =
             |host: &str| findings.iter().find(|f| f.location.host == host).unwrap().partition.clone();
-        assert_eq!(coverage.absence_of(&partition("a.example.com")), Absence::MeansGone, "{by_targets}");
-        assert_eq!(coverage.absence_of(&partition("b.example.com")), Absence::SaysNothing);
+        assert_eq!(coverage.absence_of(&partition("a.example.com")), Absence::Conclusive, "{by_targets}");
+        assert_eq!(coverage.absence_of(&partition("b.example.com")), Absence::Inconclusive);
         assert!(kinds(&coverage).contains(&GapKind::ScanLimited));
         assert_eq!(findings.len(), 2 + 2, "half of the lost target's, {by_targets}");
     }
@@ -204,23 +204,25 @@ async fn many_targets_without_findings_are_read_one_after_the_other() {
     let (findings, coverage) = by_scan(&client, last_scan(&fake, &config)).await;
     assert_eq!(findings.len(), 1);
     assert_eq!(coverage.partitions().len(), 30);
-    assert!(coverage.partitions().all(|(partition, _)| coverage.absence_of(partition) == Absence::MeansGone));
+    assert!(
+        coverage.partitions().all(|(partition, _)| coverage.absence_of(partition) == Absence::Conclusive)
+    );
 }
 
 #[tokio::test]
 async fn what_limits_a_scan_silences_it() {
     let rows: Vec<(&str, FakeScan, Absence, Vec<GapKind>)> = vec![
-        ("nothing", FakeScan::completed(days_ago(1)), Absence::MeansGone, vec![]),
+        ("nothing", FakeScan::completed(days_ago(1)), Absence::Conclusive, vec![]),
         (
             "the time limit",
             FakeScan::completed(days_ago(1)).with_note(FakeNote::time_limit()),
-            Absence::SaysNothing,
+            Absence::Inconclusive,
             vec![GapKind::ScanLimited],
         ),
         (
             "a failed log-in",
             FakeScan::completed(days_ago(1)).with_note(FakeNote::authentication_failed()),
-            Absence::SaysNothing,
+            Absence::Inconclusive,
             vec![GapKind::ScanLimited],
         ),
         (
@@ -230,13 +232,13 @@ async fn what_limits_a_scan_silences_it() {
                 "Moon",
                 "in the wrong house",
             )),
-            Absence::SaysNothing,
+            Absence::Inconclusive,
             vec![],
         ),
         (
             "an unknown small remark",
             FakeScan::completed(days_ago(1)).with_note(FakeNote::new("info", "Moon", "in the right house")),
-            Absence::MeansGone,
+            Absence::Conclusive,
             vec![],
         ),
         (
@@ -246,13 +248,13 @@ async fn what_limits_a_scan_silences_it() {
                 "Out of Scope URL",
                 "https://b.example.com",
             )),
-            Absence::MeansGone,
+            Absence::Conclusive,
             vec![],
         ),
         (
             "a cancellation",
             FakeScan::new("canceled", days_ago(1)).with_limit(3),
-            Absence::SaysNothing,
+            Absence::Inconclusive,
             vec![GapKind::ScanLimited],
         ),
     ];
@@ -274,7 +276,7 @@ async fn a_scan_under_way_gives_what_it_has_and_proves_nothing() {
     assert!(!coverage.is_complete());
     assert!(kinds(&coverage).contains(&GapKind::ScanLimited));
     assert!(
-        coverage.partitions().all(|(partition, _)| coverage.absence_of(partition) == Absence::SaysNothing)
+        coverage.partitions().all(|(partition, _)| coverage.absence_of(partition) == Absence::Inconclusive)
     );
 }
 
@@ -286,7 +288,7 @@ async fn imported_results_prove_nothing() {
     let (findings, coverage) = by_scan(&client, last_scan(&fake, &config)).await;
     assert_eq!(findings.len(), 7);
     assert!(coverage.is_complete());
-    assert!(coverage.silence_of(&findings[0].partition).unwrap().contains("imported"));
+    assert!(coverage.inconclusive_reason(&findings[0].partition).unwrap().contains("imported"));
 }
 
 #[tokio::test]
@@ -315,7 +317,7 @@ async fn a_refused_report_is_made_up_for_by_the_detections_with_each_plugin_aske
         assert_eq!(fake.calls_to(Route::GetPlugin).len() - before, 3, "{answer:?}");
         assert_eq!(
             coverage.absence_of(&findings[0].partition),
-            Absence::MeansGone,
+            Absence::Conclusive,
             "{answer:?}: the detections are all there"
         );
         fake.recover();
@@ -391,7 +393,7 @@ async fn a_scan_is_read_on_from_the_first_target_that_was_not_finished() {
     assert!(rest.len() < 1200 && rest.len() >= 600, "{}", rest.len());
     assert!(fake.calls_to(Route::GetReport).len() - reports < 4);
     assert!(
-        coverage.partitions().all(|(partition, _)| coverage.absence_of(partition) == Absence::SaysNothing)
+        coverage.partitions().all(|(partition, _)| coverage.absence_of(partition) == Absence::Inconclusive)
     );
     let other = FindingQuery::scan("9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a").with_resume(point.unwrap());
     assert_eq!(client.collect_findings(other).await.unwrap_err().kind(), ErrorKind::ResumeExpired);

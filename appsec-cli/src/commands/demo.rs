@@ -123,10 +123,10 @@ impl<'a> Stage<'a> {
     }
 
     /// One command as a person would type it, and how it is expected to end.
-    async fn step(&self, line: &str, expected: Exit) -> Result<()> {
-        self.tell(&format!("$ appsec {line}"))?;
+    async fn step(&self, binding: &str, expected: Exit) -> Result<()> {
+        self.tell(&format!("$ appsec {binding}"))?;
         // Blanks stand within quotation marks only.
-        let words = line.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
+        let words = binding.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
             0 => part.split_whitespace().collect::<Vec<_>>(),
             _ => vec![part],
         });
@@ -163,15 +163,15 @@ impl<'a> Stage<'a> {
     /// A finding that the last run kept open unseen.
     async fn kept_open(&self) -> Result<String> {
         let store = self.app.store().await?;
-        for line in store.lines().await.map_err(Failure::store)? {
+        for binding in store.bindings().await.map_err(Failure::store)? {
             let mut known = Vec::new();
-            find::each(&store, &line, |finding| {
+            find::each(&store, &binding, |finding| {
                 known.push(finding.fingerprint);
                 Ok(true)
             })
             .await?;
             for fingerprint in known {
-                let why = store.explain(&line, &fingerprint).await.map_err(Failure::store)?;
+                let why = store.explain(&binding, &fingerprint).await.map_err(Failure::store)?;
                 let last = why.as_ref().and_then(|why| why.verdicts.last());
                 if last.is_some_and(|verdict| verdict.change == Change::KeptOpen) {
                     return Ok(fingerprint.to_string());

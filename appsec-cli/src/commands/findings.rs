@@ -1,18 +1,18 @@
-//! `appsec findings`: what is known of a line.
+//! `appsec findings`: what is known of a binding.
 
 use appsec_import::{KnownFinding, State};
 use clap::ValueEnum;
 
 use crate::app::App;
+use crate::binding::BindingArgs;
 use crate::exit::{Exit, Result};
 use crate::find;
-use crate::line::LineArgs;
 use crate::output::{Cell, Format, bad, cell, doubtful, good};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    line: LineArgs,
+    binding: BindingArgs,
     /// Only those in this state
     #[arg(long, value_enum, default_value_t)]
     state: Which,
@@ -46,12 +46,12 @@ impl Which {
 /// How many rows are aligned with each other.
 const ROWS: usize = 2000;
 
-/// In JSON: a finding a line.
+/// In JSON: a finding a binding.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (_, line) = args.line.resolve(app).await?;
+    let (_, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;
     let mut rows = Vec::new();
-    find::each(&store, &line, |finding| {
+    find::each(&store, &binding, |finding| {
         if args.state.admits(finding.state) {
             match app.out.format {
                 Format::Json => app.out.json(&finding)?,

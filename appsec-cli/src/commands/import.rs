@@ -3,14 +3,14 @@
 use appsec_import::ImportOptions;
 
 use crate::app::App;
+use crate::binding::BindingArgs;
 use crate::exit::{Exit, Result};
-use crate::line::LineArgs;
 use crate::run::{self, RunArgs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    line: LineArgs,
+    binding: BindingArgs,
     #[command(flatten)]
     run: RunArgs,
     /// Say what would happen, and leave nothing behind
@@ -19,10 +19,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (named, line) = args.line.resolve(app).await?;
+    let (named, binding) = args.binding.resolve(app).await?;
     let mut options = ImportOptions::new();
     if args.dry_run {
         options = options.with_dry_run();
     }
-    run::run(app, (&named, &line), &args.run, options).await
+    run::run(app, (&named, &binding), &args.run, options).await
 }

@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Scan(scan::Args),
     /// Import findings without starting a scan
     Import(import::Args),
-    /// List the findings of a line
+    /// List the findings of a binding
     Findings(findings::Args),
     /// Tell why a finding is in its state, run by run
     Explain(explain::Args),

@@ -1,19 +1,19 @@
-//! `appsec push`: the findings of a line, brought to those who keep findings.
+//! `appsec push`: the findings of a binding, brought to those who keep findings.
 
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
 use appsec_import::{
-    CodeScanning, DefectDojo, DojoTest, Format, GitHub, ImportLine, Invicti, InvictiScan, InvictiWriter,
-    Page, PushOptions, Pushed, ReportFile, ReportOptions, ReportWriter, SqlStore, Store as _,
+    Binding, CodeScanning, DefectDojo, DojoTest, Format, GitHub, Invicti, InvictiScan, InvictiWriter, Page,
+    PushOptions, Pushed, ReportFile, ReportOptions, ReportWriter, SqlStore, Store as _,
 };
 
 use super::report::{self, numbered};
 use crate::app::App;
+use crate::binding::BindingArgs;
 use crate::config::{Destination, Keeper};
 use crate::exit::{Exit, Failure, Result};
-use crate::line::LineArgs;
 
 /// Findings read from the store at a time.
 const PAGE: u32 = 64;
@@ -21,7 +21,7 @@ const PAGE: u32 = 64;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    line: LineArgs,
+    binding: BindingArgs,
     /// A destination of the configuration: the NAME of a section [push.NAME]
     #[arg(long, value_name = "NAME")]
     to: String,
@@ -45,16 +45,16 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         let known: Vec<_> = app.config.push.keys().map(String::as_str).collect();
         Failure::usage(format!("the configuration has no [push.{}]; it has {known:?}", args.to))
     })?;
-    let (named, line) = args.line.resolve(app).await?;
+    let (named, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;
-    let options = report::options(&store, &named, &line).await?;
+    let options = report::options(&store, &named, &binding).await?;
     let folder = tempfile::tempdir().map_err(|error| Failure::output("a folder for the report", &error))?;
     let pushing = Pushing {
         app,
         args,
         destination,
         store: &store,
-        line: &line,
+        binding: &binding,
         options,
         file: folder.path().join("report"),
     };
@@ -76,7 +76,7 @@ struct Pushing<'a> {
     args: &'a Args,
     destination: &'a Destination,
     store: &'a SqlStore,
-    line: &'a ImportLine,
+    binding: &'a Binding,
     options: ReportOptions,
     file: PathBuf,
 }
@@ -88,14 +88,14 @@ impl Pushing<'_> {
         let Some(file) = files.first() else {
             return Err(Failure::new(Exit::Output, "no report was written"));
         };
-        Ok(dojo.push(&DojoTest::of_line(self.line), file, &self.completeness().await?).await?)
+        Ok(dojo.push(&DojoTest::of_binding(self.binding), file, &self.completeness().await?).await?)
     }
 
     async fn to_invicti(&self) -> Result<Pushed> {
         let project = self.destination.project.as_deref();
         let project = project.ok_or_else(|| self.lacks("project, the id of the project there"))?;
         let invicti = Invicti::new(self.base_url()?, self.token()?, &PushOptions::new())?;
-        let mut scan = InvictiScan::of_line(project, self.line);
+        let mut scan = InvictiScan::of_binding(project, self.binding);
         scan.tool.clone_from(&self.options.scanner);
         if self.args.allow_unproven_closing {
             scan = scan.with_unproven_closing();
@@ -150,8 +150,8 @@ impl Pushing<'_> {
     }
 
     async fn completeness(&self) -> Result<appsec_import::Completeness> {
-        let run = self.store.last_run(self.line).await.map_err(Failure::store)?;
-        let run = run.ok_or_else(|| Failure::usage("the line has no run that ended: import it first"))?;
+        let run = self.store.last_run(self.binding).await.map_err(Failure::store)?;
+        let run = run.ok_or_else(|| Failure::usage("the binding has no run that ended: import it first"))?;
         Ok(run.completeness())
     }
 
@@ -164,7 +164,7 @@ impl Pushing<'_> {
             files.push(ReportFile::at(path));
             Ok(file)
         })?;
-        report::write(writer, self.store, self.line).await?;
+        report::write(writer, self.store, self.binding).await?;
         Ok(files)
     }
 
@@ -174,7 +174,7 @@ impl Pushing<'_> {
         let mut writer = InvictiWriter::new(BufWriter::new(File::create(&self.file).map_err(failed)?))?;
         let mut after = 0;
         loop {
-            let page = self.store.stored_findings(self.line, Page { after, limit: PAGE }).await;
+            let page = self.store.stored_findings(self.binding, Page { after, limit: PAGE }).await;
             let page = page.map_err(Failure::store)?;
             let Some(last) = page.last() else { break };
             after = last.number;

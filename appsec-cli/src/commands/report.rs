@@ -1,4 +1,4 @@
-//! `appsec report`: what is known of a line, as others read it.
+//! `appsec report`: what is known of a binding, as others read it.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use appsec_import::{
-    Format as ReportFormat, ImportLine, ReportOptions, ReportWriter, SqlStore, Store as _, Written,
+    Binding, Format as ReportFormat, ReportOptions, ReportWriter, SqlStore, Store as _, Written,
 };
 use serde_json::json;
 
 use crate::app::App;
+use crate::binding::BindingArgs;
 use crate::exit::{Exit, Failure, Result};
-use crate::line::LineArgs;
 use crate::output::note;
 use crate::scanners::Named;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    line: LineArgs,
+    binding: BindingArgs,
     /// sarif, gitlab, defectdojo, ocsf, csv or jsonl
     #[arg(short, long, value_name = "FORMAT", value_parser = format)]
     format: ReportFormat,
@@ -34,9 +34,9 @@ fn format(text: &str) -> Result<ReportFormat, String> {
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (named, line) = args.line.resolve(app).await?;
+    let (named, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;
-    let options = options(&store, &named, &line).await?;
+    let options = options(&store, &named, &binding).await?;
     for missing in &options.missing {
         note(format_args!("missing from the report: {missing}"));
     }
@@ -44,7 +44,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         let gone = Arc::new(AtomicBool::new(false));
         let out = Stdout(Arc::clone(&gone));
         let written = match ReportWriter::new(args.format, &options, out) {
-            Ok(report) => write(report, &store, &line).await,
+            Ok(report) => write(report, &store, &binding).await,
             Err(error) => Err(error.into()),
         };
         return match written {
@@ -60,7 +60,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         files.push(path);
         Ok(file)
     });
-    let written = write(report?, &store, &line).await?;
+    let written = write(report?, &store, &binding).await?;
     if app.out.is_json() {
         app.out.json(&json!({
             "format": args.format.as_str(),
@@ -82,25 +82,25 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
 }
 
 /// What the report says of itself: the scanner, and what the last run did not see.
-pub(super) async fn options(store: &SqlStore, named: &Named, line: &ImportLine) -> Result<ReportOptions> {
-    let mut options = ReportOptions::of_line(line);
+pub(super) async fn options(store: &SqlStore, named: &Named, binding: &Binding) -> Result<ReportOptions> {
+    let mut options = ReportOptions::of_binding(binding);
     let key = named.connection.scanner.key();
-    if line.scanner != key {
+    if binding.scanner != key {
         // Two connections to one kind of scanner are two targets to whoever compares reports.
-        options.target = format!("{}/{}", line.scanner, options.target);
+        options.target = format!("{}/{}", binding.scanner, options.target);
     }
     key.clone_into(&mut options.scanner);
-    let run = store.last_run(line).await.map_err(Failure::store)?;
-    let run = run.ok_or_else(|| Failure::usage("the line has no run that ended: import it first"))?;
+    let run = store.last_run(binding).await.map_err(Failure::store)?;
+    let run = run.ok_or_else(|| Failure::usage("the binding has no run that ended: import it first"))?;
     Ok(options.with_scanner_name(named.connection.scanner.name()).with_run(&run))
 }
 
 pub(super) async fn write(
     mut report: ReportWriter<'_>,
     store: &SqlStore,
-    line: &ImportLine,
+    binding: &Binding,
 ) -> Result<Written> {
-    report.write_line(store, line).await?;
+    report.write_line(store, binding).await?;
     Ok(report.finish()?)
 }
 

@@ -1,12 +1,12 @@
 //! `appsec scan`: what `kdt scan -p … -t …` does.
 
 use appsec_core::{BindTargetId, DastApiScannerExt as _, Error, ScanId, ScanRequest, StartedScan, Timestamp};
-use appsec_import::{Claim, ImportLine, ImportOptions, Store as _};
+use appsec_import::{Binding, Claim, ImportOptions, Store as _};
 use serde_json::json;
 
 use crate::app::App;
+use crate::binding::BindingArgs;
 use crate::exit::{Exit, Failure, Result};
-use crate::line::LineArgs;
 use crate::output::{Format, note};
 use crate::run::{self, RunArgs};
 use crate::scanners::Named;
@@ -14,7 +14,7 @@ use crate::scanners::Named;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    line: LineArgs,
+    binding: BindingArgs,
     #[command(flatten)]
     run: RunArgs,
     /// Start the scan, print its id and leave; the next run of the line waits for it and imports it
@@ -23,28 +23,28 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (named, line) = args.line.resolve(app).await?;
+    let (named, binding) = args.binding.resolve(app).await?;
     if args.detached {
-        return start(app, &named, &line, args).await;
+        return start(app, &named, &binding, args).await;
     }
     if !app.open(&named)?.info().capabilities.start_scan {
         note(format_args!("{} starts no scans, it watches: importing what it has", named.name));
     }
-    run::run(app, (&named, &line), &args.run, ImportOptions::new().with_scan()).await
+    run::run(app, (&named, &binding), &args.run, ImportOptions::new().with_scan()).await
 }
 
-/// Starts the scan as a run of the line that is left to the next process.
-async fn start(app: &App, named: &Named, line: &ImportLine, args: &Args) -> Result<Exit> {
+/// Starts the scan as a run of the binding that is left to the next process.
+async fn start(app: &App, named: &Named, binding: &Binding, args: &Args) -> Result<Exit> {
     let scanner = app.open(named)?;
     if !scanner.info().capabilities.start_scan {
         return Err(Error::unsupported("start_scan").into());
     }
-    let mut target = line.configuration.bind_target.clone();
+    let mut target = binding.configuration.bind_target.clone();
     if target != BindTargetId::all() {
         target = scanner.find_target(target.as_str()).await?.id;
     }
     let store = app.store().await?;
-    let mut tagged = line.clone();
+    let mut tagged = binding.clone();
     tagged.configuration.scan_tag.clone_from(&args.run.scan_tag);
     let mut claim = Claim::new(Timestamp::now());
     claim.take_over = args.run.take_over;

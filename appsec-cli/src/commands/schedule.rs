@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use appsec_core::{BindTargetId, ErrorKind, Timestamp};
-use appsec_import::{ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledLine};
+use appsec_import::{ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledBinding};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -20,30 +20,30 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Make the store's schedule what the configuration says; removed lines keep their findings
+    /// Make the store's schedule what the configuration says; removed bindings keep their findings
     Apply {
         /// Say what would change, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// List every line and where it stands
+    /// List every binding and where it stands
     List,
     /// List what is due now and why it does not run; exits 1 where something waits for a scanner that refuses or fails
     Due,
-    /// Show the next times of lines, as the configuration has them
+    /// Show the next times of bindings, as the configuration has them
     Next {
-        /// Only these lines
+        /// Only these bindings
         names: Vec<String>,
         /// How many times of each
         #[arg(short = 'n', long, default_value_t = 5, value_name = "N")]
         count: usize,
     },
-    /// Make lines due now, whatever their schedule says
+    /// Make bindings due now, whatever their schedule says
     RunNow {
         #[arg(required = true)]
         names: Vec<String>,
     },
-    /// Make the lines due that poll a target, as after a message of the scanner's
+    /// Make the bindings due that poll a target, as after a message of the scanner's
     Hint {
         /// The connection, or the scanner's key where there is one connection to it
         #[arg(short, long)]
@@ -70,11 +70,11 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
 /// Makes the schedule what the configuration says, and says what that changed.
 pub(super) async fn apply(app: &App, dry_run: bool) -> Result<Exit> {
     let (store, now) = (app.store().await?, Timestamp::now());
-    let lines = &app.config.lines;
+    let bindings = &app.config.bindings;
     let changes = if dry_run {
-        store.preview_schedule(lines, now).await
+        store.preview_schedule(bindings, now).await
     } else {
-        store.apply_schedule(lines, now).await
+        store.apply_schedule(bindings, now).await
     };
     let changes = changes.map_err(Failure::store)?;
     if app.out.is_json() {
@@ -88,7 +88,7 @@ pub(super) async fn apply(app: &App, dry_run: bool) -> Result<Exit> {
     }
     if app.out.format == Format::Table {
         let verb = if dry_run { "would be" } else { "are" };
-        app.out.line(format_args!("{} lines {verb} scheduled", lines.len()))?;
+        app.out.line(format_args!("{} bindings {verb} scheduled", bindings.len()))?;
     }
     Ok(Exit::Passed)
 }
@@ -124,15 +124,17 @@ fn show(app: &App, entries: &[ScheduleEntry]) -> Result<()> {
 }
 
 fn row(entry: &ScheduleEntry) -> [Cell; 8] {
-    let line = &entry.line;
-    let time = |at: Option<Timestamp>| at.map(|at| line.schedule.local(at)).unwrap_or_default();
+    let binding = &entry.binding;
+    let time = |at: Option<Timestamp>| at.map(|at| binding.schedule.local(at)).unwrap_or_default();
     let (state, why) = match &entry.state {
         ScheduleState::Waiting => (good("waiting"), String::new()),
         ScheduleState::Due => (doubtful("due"), String::new()),
         ScheduleState::Queued => (good("queued"), String::new()),
-        ScheduleState::PutOff { until } => (bad("put off"), format!("until {}", line.schedule.local(*until))),
+        ScheduleState::PutOff { until } => {
+            (bad("put off"), format!("until {}", binding.schedule.local(*until)))
+        }
         ScheduleState::ConnectionClosed { until, reason } => {
-            (bad("connection closed"), format!("until {}: {reason}", line.schedule.local(*until)))
+            (bad("connection closed"), format!("until {}: {reason}", binding.schedule.local(*until)))
         }
         ScheduleState::Disabled => (cell("disabled"), String::new()),
         ScheduleState::Over => (cell("over"), String::new()),
@@ -143,10 +145,10 @@ fn row(entry: &ScheduleEntry) -> [Cell; 8] {
         _ => why,
     };
     [
-        cell(&line.name),
-        cell(line.connection()),
-        cell(line.run),
-        cell(&line.schedule),
+        cell(&binding.name),
+        cell(binding.connection()),
+        cell(binding.run),
+        cell(&binding.schedule),
         cell(time(entry.due_at)),
         state,
         cell(time(entry.complete_at)),
@@ -155,27 +157,27 @@ fn row(entry: &ScheduleEntry) -> [Cell; 8] {
 }
 
 fn next(app: &App, names: &[String], count: usize) -> Result<Exit> {
-    let lines: Vec<&ScheduledLine> = if names.is_empty() {
-        app.config.lines.iter().collect()
+    let bindings: Vec<&ScheduledBinding> = if names.is_empty() {
+        app.config.bindings.iter().collect()
     } else {
         let wanted = names.iter().map(|name| {
-            let line = app.config.lines.iter().find(|line| line.name == *name);
-            line.ok_or_else(|| Failure::usage(format!("the configuration has no line {name:?}")))
+            let binding = app.config.bindings.iter().find(|binding| binding.name == *name);
+            binding.ok_or_else(|| Failure::usage(format!("the configuration has no binding {name:?}")))
         });
         wanted.collect::<Result<_>>()?
     };
-    for line in lines {
-        let first = line.schedule.next_after(Timestamp::now());
-        let times = std::iter::successors(first, |at| line.schedule.next_after(*at)).take(count);
+    for binding in bindings {
+        let first = binding.schedule.next_after(Timestamp::now());
+        let times = std::iter::successors(first, |at| binding.schedule.next_after(*at)).take(count);
         if app.out.is_json() {
             let times: Vec<_> = times.collect();
-            app.out.json(&json!({ "name": line.name, "next": times }))?;
+            app.out.json(&json!({ "name": binding.name, "next": times }))?;
         } else {
             let text = times.fold(String::new(), |mut text, at| {
-                let _ = write!(text, "\t{}", line.schedule.local(at));
+                let _ = write!(text, "\t{}", binding.schedule.local(at));
                 text
             });
-            app.out.line(format_args!("{}{text}", crate::output::one_line(&line.name)))?;
+            app.out.line(format_args!("{}{text}", crate::output::one_line(&binding.name)))?;
         }
     }
     Ok(Exit::Passed)
@@ -196,8 +198,8 @@ async fn run_now(app: &App, names: &[String]) -> Result<Exit> {
 async fn hint(app: &App, tool: &str, target: &str) -> Result<Exit> {
     let named = scanners::find(&app.config, tool)?;
     let store = app.store().await?;
-    let mut lines = 0;
-    // A line may name the connection, or the scanner of which it is the only one.
+    let mut bindings = 0;
+    // A binding may name the connection, or the scanner of which it is the only one.
     let words: std::collections::BTreeSet<_> = [named.name.as_str(), named.connection.scanner.key()].into();
     for word in words {
         if word != named.name && scanners::find(&app.config, word).is_ok_and(|other| other.name != named.name)
@@ -205,12 +207,12 @@ async fn hint(app: &App, tool: &str, target: &str) -> Result<Exit> {
             continue;
         }
         let hinted = store.hint(word, &BindTargetId::from(target), Timestamp::now()).await;
-        lines += hinted.map_err(Failure::store)?;
+        bindings += hinted.map_err(Failure::store)?;
     }
     if app.out.is_json() {
-        app.out.json(&json!({ "lines": lines }))?;
+        app.out.json(&json!({ "bindings": bindings }))?;
     } else {
-        app.out.line(format_args!("{lines} lines are due"))?;
+        app.out.line(format_args!("{bindings} bindings are due"))?;
     }
     Ok(Exit::Passed)
 }

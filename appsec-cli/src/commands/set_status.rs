@@ -2,21 +2,21 @@
 
 use appsec_core::DastApiScanner;
 use appsec_import::{
-    Decided, Decision, KnownFinding, StateChange, StatusMapping, Store as _, WrittenBack, write_back,
+    Decision, KnownFinding, StateChange, StatusMapping, Store as _, WriteBackOutcome, WrittenBack, write_back,
 };
 use clap::ValueEnum;
 use serde_json::json;
 
 use crate::app::App;
+use crate::binding::BindingArgs;
 use crate::exit::{Exit, Failure, Result};
 use crate::find;
-use crate::line::LineArgs;
 use crate::output::{Cell, bad, cell, good};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    line: LineArgs,
+    binding: BindingArgs,
     /// What was decided
     #[arg(long, value_enum)]
     to: Word,
@@ -41,7 +41,7 @@ enum Word {
     Reopened,
 }
 
-impl From<Word> for Decided {
+impl From<Word> for WriteBackOutcome {
     fn from(word: Word) -> Self {
         match word {
             Word::Fixed => Self::Fixed,
@@ -72,11 +72,11 @@ impl Word {
 
 /// In JSON: for each finding `{"fingerprint", "decided", "kept"}`, and `"written"` or `"error"` where the scanner was told.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (named, line) = args.line.resolve(app).await?;
+    let (named, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;
     let mut findings = Vec::with_capacity(args.findings.len());
     for word in &args.findings {
-        findings.push(find::one(&store, &line, word).await?);
+        findings.push(find::one(&store, &binding, word).await?);
     }
     let kept = args.to.is_kept();
     let scanner = if args.here { None } else { Some(app.open(&named)?) };
@@ -86,7 +86,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         return Err(Failure::usage("only a scanner can say that a finding is fixed: leave out --here"));
     }
     for finding in findings.iter().filter(|_| kept) {
-        store.decide(&line, &finding.fingerprint, args.to.decision()).await.map_err(Failure::store)?;
+        store.decide(&binding, &finding.fingerprint, args.to.decision()).await.map_err(Failure::store)?;
     }
     let Some(scanner) = scanner else { return told(app, args, &findings) };
     written(app, args, &*scanner, &findings).await
@@ -94,7 +94,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
 
 /// Says what was kept, where no scanner is told.
 fn told(app: &App, args: &Args, findings: &[KnownFinding]) -> Result<Exit> {
-    let decided = Decided::from(args.to);
+    let decided = WriteBackOutcome::from(args.to);
     let mut rows = Vec::new();
     for KnownFinding { fingerprint, .. } in findings {
         if app.out.is_json() {

@@ -18,7 +18,7 @@ pub(crate) struct Args {
     name: Option<String>,
 }
 
-/// In JSON: a bind target a line, as it comes.
+/// In JSON: a bind target a binding, as it comes.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let named = scanners::find(&app.config, &args.tool)?;
     let scanner = app.open(&named)?;

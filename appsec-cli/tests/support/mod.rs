@@ -47,7 +47,7 @@ impl Ended {
 
     /// The documents on stdout.
     pub(crate) fn documents(&self) -> Vec<Value> {
-        let documents = self.stdout.lines().map(|line| serde_json::from_str(line).expect(line));
+        let documents = self.stdout.lines().map(|binding| serde_json::from_str(binding).expect(binding));
         documents.collect()
     }
 
@@ -173,10 +173,10 @@ pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// The words that name the line which most tests scan.
+/// The words that name the binding which most tests scan.
 pub(crate) const LINE: [&str; 6] = ["-p", "shop", "-t", "was", "--bind-to", STOREFRONT];
 
-/// A command over that line.
+/// A command over that binding.
 pub(crate) fn on_line<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut words = vec![command];
     words.extend(LINE);

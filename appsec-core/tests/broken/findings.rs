@@ -286,7 +286,7 @@ fn filters() -> Vec<Broken> {
         breaks("findings/filter", "ignores its filters").findings(|scanner, query| {
             let events = scanner.findings(unfiltered(&query));
             if is_filtered(&query) {
-                at_end(events, |coverage| coverage.silence_all("filtered"))
+                at_end(events, |coverage| coverage.mark_all_inconclusive("filtered"))
             } else {
                 events
             }
@@ -308,7 +308,11 @@ fn filters() -> Vec<Broken> {
         breaks("findings/filter", "ignores the time").findings(|scanner, query| {
             let filtered = query.seen_since.is_some();
             let events = scanner.findings(with(query, |query| query.seen_since = None));
-            if filtered { at_end(events, |coverage| coverage.silence_all("filtered")) } else { events }
+            if filtered {
+                at_end(events, |coverage| coverage.mark_all_inconclusive("filtered"))
+            } else {
+                events
+            }
         }),
         breaks("findings/filter-silences", "closes by what a filter hides").findings(|scanner, query| {
             if !is_filtered(&query) {
@@ -324,7 +328,7 @@ fn filters() -> Vec<Broken> {
                 at_end(scanner.findings(query), |coverage| {
                     let mut silent = Coverage::new();
                     for (partition, _) in coverage.partitions() {
-                        silent.says_nothing(partition.clone(), "filtered");
+                        silent.mark_inconclusive(partition.clone(), "filtered");
                     }
                     *coverage = silent;
                 })
@@ -381,7 +385,7 @@ fn faults() -> Vec<Broken> {
     fn end(seen: &[Finding]) -> FindingEvent {
         let mut coverage = Coverage::new();
         for finding in seen {
-            coverage.means_gone(finding.partition.clone());
+            coverage.mark_conclusive(finding.partition.clone());
         }
         FindingEvent::End(coverage)
     }

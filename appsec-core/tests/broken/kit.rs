@@ -287,7 +287,7 @@ fn each_event(
 pub(crate) fn sure(coverage: &Coverage, keep: impl Fn(&CoverageGap) -> bool) -> Coverage {
     let mut sure = Coverage::new();
     for (partition, _) in coverage.partitions() {
-        sure.means_gone(partition.clone());
+        sure.mark_conclusive(partition.clone());
     }
     for gap in coverage.gaps().iter().filter(|gap| keep(gap)) {
         sure.add_gap(gap.clone());

@@ -3,7 +3,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::options::{HttpOptions, RetryPolicy};
-use crate::request::Repeat;
+use crate::request::RetrySafety;
 use crate::script::{Reply, Script, Step, reply};
 
 fn request() -> Request {
@@ -179,7 +179,7 @@ async fn an_outage_of_streams_is_not_multiplied() {
 #[tokio::test(start_paused = true)]
 async fn an_effect_whose_answer_breaks_is_not_repeated() {
     let script = Script::new(|_| reply(200, "[1,").cut());
-    let launch = request().with_repeat(Repeat::IfUnsent);
+    let launch = request().with_repeat(RetrySafety::IfUnsent);
     let (elements, error) = read(&mut script.client(HttpOptions::new()).elements(&launch, At::Root)).await;
     let error = error.unwrap();
     assert_eq!(elements, ["1"]);

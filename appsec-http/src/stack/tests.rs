@@ -10,7 +10,7 @@ use tokio::time::advance;
 use super::*;
 use crate::client::HttpClient;
 use crate::options::RetryPolicy;
-use crate::request::Repeat;
+use crate::request::RetrySafety;
 use crate::script::{Reply, Script, Step, reply};
 
 fn get() -> Request {
@@ -60,7 +60,7 @@ async fn what_is_repeated_and_what_is_not() {
     for (name, step) in steps {
         let script = Script::new(move |_| step());
         let mut row = format!("{name:<9}");
-        for repeat in [Repeat::Always, Repeat::IfUnsent] {
+        for repeat in [RetrySafety::Always, RetrySafety::IfUnsent] {
             let before = script.count();
             // A client of its own, so that neither budget nor gate is shared.
             let client = script.client(HttpOptions::new().with_call_timeout(secs(600)));

@@ -19,15 +19,13 @@ use std::time::{Duration, Instant};
 use appsec_core::{
     Coverage, DastApiScanner, DastApiScannerExt, Finding, FindingEvent, FindingQuery, Timestamp,
 };
-use appsec_import::{
-    Claim, ImportLine, ImportOptions, Importer, ScanConfiguration, SqlStore, Store, reconcile,
-};
+use appsec_import::{Binding, Claim, ImportOptions, Importer, ScanConfiguration, SqlStore, Store, reconcile};
 use futures_util::TryStreamExt;
 
 use generator::Generator;
 use service::Service;
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+type Transition<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Enough to see that every part works.
 const SMALL: usize = 2_000;
@@ -36,7 +34,7 @@ const PART: &str = "APPSEC_BENCH_PART";
 const ADDRESS: &str = "APPSEC_BENCH_ADDRESS";
 const STORE: &str = "APPSEC_BENCH_STORE";
 
-fn main() -> Outcome<()> {
+fn main() -> Transition<()> {
     // `cargo bench` adds arguments of its own.
     let count = std::env::args().skip(1).find_map(|text| text.replace('_', "").parse().ok()).unwrap_or(SMALL);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -47,7 +45,7 @@ fn main() -> Outcome<()> {
 }
 
 /// The command that runs one part.
-fn part(name: &str, count: usize, store: Option<&str>) -> Outcome<Command> {
+fn part(name: &str, count: usize, store: Option<&str>) -> Transition<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(count.to_string()).env(PART, name);
     command.envs(store.map(|url| (STORE, url)));
@@ -55,7 +53,7 @@ fn part(name: &str, count: usize, store: Option<&str>) -> Outcome<Command> {
 }
 
 /// Each part in its own process, on each store that there is.
-fn all(count: usize) -> Outcome<()> {
+fn all(count: usize) -> Transition<()> {
     println!("{:<52} {:>9} {:>12} {:>10} {:>10}", "", "findings", "seconds", "per second", "peak MiB");
     wait(&mut part("import", count, None)?)?;
     for (name, url, _keep) in stores()? {
@@ -76,7 +74,7 @@ fn all(count: usize) -> Outcome<()> {
     Ok(())
 }
 
-fn wait(command: &mut Command) -> Outcome<()> {
+fn wait(command: &mut Command) -> Transition<()> {
     let status = command.stdin(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err("a part failed".into()) }
 }
@@ -87,7 +85,7 @@ enum Keep {
     Server { _server: postgres::Postgres },
 }
 
-fn stores() -> Outcome<Vec<(&'static str, String, Keep)>> {
+fn stores() -> Transition<Vec<(&'static str, String, Keep)>> {
     let mut stores = Vec::new();
     if cfg!(feature = "sqlite") {
         let folder = tempfile::tempdir()?;
@@ -102,7 +100,7 @@ fn stores() -> Outcome<Vec<(&'static str, String, Keep)>> {
     Ok(stores)
 }
 
-async fn run(part: &str, count: usize) -> Outcome<()> {
+async fn run(part: &str, count: usize) -> Transition<()> {
     match part {
         "service" => service::serve(count).await,
         "import" => import_alone(count),
@@ -117,7 +115,7 @@ async fn run(part: &str, count: usize) -> Outcome<()> {
 }
 
 /// The verdict without a store. It holds all findings of a line, as an embedder with a database of its own would not.
-fn import_alone(count: usize) -> Outcome<()> {
+fn import_alone(count: usize) -> Transition<()> {
     let findings: Vec<Finding> = Generator::new(count).batches().flatten().collect();
     let mut known = Vec::new();
     for which in ["first", "second"] {
@@ -133,11 +131,11 @@ fn import_alone(count: usize) -> Outcome<()> {
 }
 
 /// What the store does alone is timed, staging and verdict apart.
-async fn store_alone(count: usize) -> Outcome<()> {
+async fn store_alone(count: usize) -> Transition<()> {
     let store = SqlStore::connect(&std::env::var(STORE)?).await?;
     let scanner = Generator::new(count);
     for which in ["first", "second"] {
-        let run = store.begin(&line("store alone", &scanner), &Claim::new(Timestamp::now())).await?;
+        let run = store.begin(&binding("store alone", &scanner), &Claim::new(Timestamp::now())).await?;
         store.start_over(&run, &FindingQuery::all()).await?;
         let mut events = scanner.findings(FindingQuery::all());
         let (mut staging, mut coverage) = (Duration::ZERO, Coverage::new());
@@ -160,7 +158,7 @@ async fn store_alone(count: usize) -> Outcome<()> {
 }
 
 /// From a service on loopback to findings, and no further.
-async fn network_alone(count: usize) -> Outcome<()> {
+async fn network_alone(count: usize) -> Transition<()> {
     let client = service::client(&std::env::var(ADDRESS)?)?;
     let began = Instant::now();
     let received =
@@ -170,13 +168,13 @@ async fn network_alone(count: usize) -> Outcome<()> {
 }
 
 /// The importer from a scanner into the store.
-async fn whole(count: usize, scanner: Arc<dyn DastApiScanner>, runs: &[&str]) -> Outcome<()> {
+async fn whole(count: usize, scanner: Arc<dyn DastApiScanner>, runs: &[&str]) -> Transition<()> {
     let store = Arc::new(SqlStore::connect(&std::env::var(STORE)?).await?);
-    let line = line("whole", &*scanner);
+    let binding = binding("whole", &*scanner);
     let importer = Importer::new(scanner, store.clone());
     for which in runs {
         let began = Instant::now();
-        let import = importer.run(&line, &ImportOptions::new()).await?;
+        let import = importer.run(&binding, &ImportOptions::new()).await?;
         let (name, what) = which.split_once(", ").unwrap_or(("generator", which));
         print(&format!("  the whole run from the {name}, {what}"), count, began.elapsed());
         let seen = import.summary.new + import.summary.recurrent;
@@ -188,8 +186,8 @@ async fn whole(count: usize, scanner: Arc<dyn DastApiScanner>, runs: &[&str]) ->
     Ok(())
 }
 
-fn line(project: &str, scanner: &dyn DastApiScanner) -> ImportLine {
-    ImportLine::new(project, scanner.info().key, ScanConfiguration::new("all"))
+fn binding(project: &str, scanner: &dyn DastApiScanner) -> Binding {
+    Binding::new(project, scanner.info().key, ScanConfiguration::new("all"))
 }
 
 fn print(what: &str, findings: usize, took: Duration) {

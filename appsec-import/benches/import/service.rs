@@ -11,7 +11,7 @@ use tenable_was_client::testing::{
 };
 use tenable_was_client::{ExportOptions, TenableWasClient};
 
-use crate::Outcome;
+use crate::Transition;
 
 /// Sites: assets, and so chunks of the export.
 const SITES: usize = 100;
@@ -26,19 +26,19 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn start(findings: usize) -> Outcome<Self> {
+    pub(crate) fn start(findings: usize) -> Transition<Self> {
         let mut child =
             crate::part("service", findings, None)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let orders = child.stdin.take().ok_or("no pipe")?;
         let mut answers = BufReader::new(child.stdout.take().ok_or("no pipe")?);
-        let url = line(&mut answers)?;
+        let url = read_line(&mut answers)?;
         Ok(Self { child, orders, answers, url })
     }
 
     /// Lets it forget its exports, whose chunks it would keep for a day.
-    pub(crate) fn forget_exports(&mut self) -> Outcome<()> {
+    pub(crate) fn forget_exports(&mut self) -> Transition<()> {
         writeln!(self.orders, "forget")?;
-        line(&mut self.answers).map(drop)
+        read_line(&mut self.answers).map(drop)
     }
 }
 
@@ -49,14 +49,14 @@ impl Drop for Service {
     }
 }
 
-fn line(answers: &mut BufReader<ChildStdout>) -> Outcome<String> {
+fn read_line(answers: &mut BufReader<ChildStdout>) -> Transition<String> {
     let mut line = String::new();
     answers.read_line(&mut line)?;
     Ok(line.trim().to_owned())
 }
 
 /// The service itself: says its address, and answers a line each time it is told to forget.
-pub(crate) async fn serve(findings: usize) -> Outcome<()> {
+pub(crate) async fn serve(findings: usize) -> Transition<()> {
     let fake = FakeTenableWas::builder()
         .with_keys(KEYS[0], KEYS[1])
         .with_tenant(tenant(findings))

@@ -9,9 +9,9 @@ use appsec_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::binding::{Environment, ScanConfiguration};
 use crate::gate::missing_from;
 use crate::judge::{Change, State};
-use crate::line::{Environment, ScanConfiguration};
 use crate::reconcile::KnownFinding;
 use crate::summary::{KeptOpen, Summary};
 
@@ -105,14 +105,14 @@ impl FromStr for EventKind {
 /// ```
 /// # fn main() -> appsec_core::Result<()> {
 /// use appsec_core::{Error, ErrorKind, Timestamp};
-/// use appsec_import::{ConnectionFailed, Event, EventData, LineNote, ScanConfiguration};
+/// use appsec_import::{ConnectionFailed, Event, EventData, BindingRef, ScanConfiguration};
 ///
-/// let line = LineNote::new("shop", "saltsecurity", &ScanConfiguration::new("host:shop.example.com"));
+/// let binding = BindingRef::new("shop", "saltsecurity", &ScanConfiguration::new("host:shop.example.com"));
 /// let error = Error::new(ErrorKind::Auth, "the token has expired");
-/// let event = Event::new(Timestamp::UNIX_EPOCH, EventData::ConnectionFailed(ConnectionFailed::of_error(line, &error)));
+/// let event = Event::new(Timestamp::UNIX_EPOCH, EventData::ConnectionFailed(ConnectionFailed::of_error(binding, &error)));
 /// assert_eq!(
 ///     event.to_json(),
-///     r#"{"timestamp":"1970-01-01T00:00:00Z","type":"connection.failed","data":{"line":{"project":"shop","scanner":"saltsecurity","bind_target":"host:shop.example.com"},"problem":"credentials refused: the token has expired"}}"#
+///     r#"{"timestamp":"1970-01-01T00:00:00Z","type":"connection.failed","data":{"binding":{"project":"shop","scanner":"saltsecurity","bind_target":"host:shop.example.com"},"problem":"credentials refused: the token has expired"}}"#
 /// );
 /// # Ok(())
 /// # }
@@ -177,10 +177,10 @@ pub enum EventData {
     ConnectionFailed(ConnectionFailed),
 }
 
-/// Whose findings: what tells one import line from another.
+/// Whose findings: what tells one binding from another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct LineNote {
+pub struct BindingRef {
     /// The project.
     pub project: String,
     /// The scanner's key.
@@ -193,13 +193,13 @@ pub struct LineNote {
     /// The branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// The word that separates otherwise equal lines.
+    /// The word that separates otherwise equal bindings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta_data: Option<String>,
 }
 
-impl LineNote {
-    /// The line of a project, a scanner and a configuration.
+impl BindingRef {
+    /// The binding of a project, a scanner and a configuration.
     pub fn new(
         project: impl Into<String>,
         scanner: impl Into<String>,
@@ -216,12 +216,12 @@ impl LineNote {
     }
 }
 
-/// Which run of which line.
+/// Which run of which binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct RunNote {
+pub struct RunRef {
     /// Whose findings.
-    pub line: LineNote,
+    pub binding: BindingRef,
     /// The run's id in the store.
     pub run: String,
     /// The run's label.
@@ -229,10 +229,10 @@ pub struct RunNote {
     pub scan_tag: Option<String>,
 }
 
-impl RunNote {
-    /// A run of a line, without a label.
-    pub fn new(line: LineNote, run: impl Into<String>) -> Self {
-        Self { line, run: run.into(), scan_tag: None }
+impl RunRef {
+    /// A run of a binding, without a label.
+    pub fn new(binding: BindingRef, run: impl Into<String>) -> Self {
+        Self { binding, run: run.into(), scan_tag: None }
     }
 
     /// Sets the run's label.
@@ -245,7 +245,7 @@ impl RunNote {
 /// A finding, as it is told to others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct FindingNote {
+pub struct FindingRef {
     /// Its identity.
     pub fingerprint: Fingerprint,
     /// The scanner's own ids of it, at most 8.
@@ -270,7 +270,7 @@ pub struct FindingNote {
     pub reason: Option<String>,
 }
 
-impl FindingNote {
+impl FindingRef {
     fn of(finding: &KnownFinding, reason: Option<&str>) -> Self {
         let aliases = finding.aliases.iter().filter(|alias| alias.len() <= MAX_TEXT);
         Self {
@@ -297,11 +297,11 @@ impl FindingNote {
 pub struct FindingsChanged {
     /// In which run.
     #[serde(flatten)]
-    pub run: RunNote,
+    pub run: RunRef,
     /// Which of the run's events of this kind it is, from 1.
     pub part: u32,
     /// The findings, at most [`MAX_FINDINGS_PER_EVENT`].
-    pub findings: Vec<FindingNote>,
+    pub findings: Vec<FindingRef>,
 }
 
 /// What a run meant.
@@ -310,7 +310,7 @@ pub struct FindingsChanged {
 pub struct RunEnded {
     /// Which run.
     #[serde(flatten)]
-    pub run: RunNote,
+    pub run: RunRef,
     /// Not known before.
     pub new: u64,
     /// Known and still there.
@@ -332,7 +332,7 @@ pub struct RunEnded {
 }
 
 impl RunEnded {
-    fn new(run: RunNote, summary: &Summary, coverage: &Coverage) -> Self {
+    fn new(run: RunRef, summary: &Summary, coverage: &Coverage) -> Self {
         let mut kept_open_at: Vec<_> = summary.kept_open.iter().collect();
         kept_open_at.sort_by_key(|kept| std::cmp::Reverse(kept.count));
         let kept_open_at = kept_open_at.into_iter().take(MAX_REASONS);
@@ -360,7 +360,7 @@ impl RunEnded {
 #[non_exhaustive]
 pub struct ConnectionFailed {
     /// Whose findings cannot be read.
-    pub line: LineNote,
+    pub binding: BindingRef,
     /// What was seen.
     pub problem: String,
     /// What to do.
@@ -373,15 +373,15 @@ pub struct ConnectionFailed {
 
 impl ConnectionFailed {
     /// By the error that ended a run.
-    pub fn of_error(line: LineNote, error: &Error) -> Self {
-        Self { line, problem: cut(&error.to_string()), remedy: None, cause: None }
+    pub fn of_error(binding: BindingRef, error: &Error) -> Self {
+        Self { binding, problem: cut(&error.to_string()), remedy: None, cause: None }
     }
 
     /// By a connection test; `None` where no step of it failed.
-    pub fn of_report(line: LineNote, report: &ConnectionReport) -> Option<Self> {
+    pub fn of_report(binding: BindingRef, report: &ConnectionReport) -> Option<Self> {
         let step = report.steps().iter().find(|step| step.outcome == StepOutcome::Failed)?;
         Some(Self {
-            line,
+            binding,
             problem: format!("{}: {}", step.kind, cut(&step.saw)),
             remedy: step.remedy.as_deref().map(cut),
             cause: step.cause,
@@ -396,7 +396,7 @@ impl ConnectionFailed {
 /// # async fn main() -> appsec_core::Result<()> {
 /// use appsec_core::testing::MemoryScanner;
 /// use appsec_core::{DastApiScannerExt, FindingQuery, Severity, Timestamp};
-/// use appsec_import::{Event, EventBatcher, LineNote, RunNote, ScanConfiguration, reconcile};
+/// use appsec_import::{Event, EventBatcher, BindingRef, RunRef, ScanConfiguration, reconcile};
 ///
 /// let scanner = MemoryScanner::new().with_finding(MemoryScanner::finding(
 ///     "app:shop", "SQL injection", Severity::High, "https://shop.example.com/search?q=secret",
@@ -405,8 +405,8 @@ impl ConnectionFailed {
 /// let now = Timestamp::now();
 /// let run = reconcile(Vec::new(), &findings, &coverage, now);
 ///
-/// let line = LineNote::new("shop", "memory", &ScanConfiguration::new("app:shop"));
-/// let mut batcher = EventBatcher::new(RunNote::new(line, "1"), now);
+/// let binding = BindingRef::new("shop", "memory", &ScanConfiguration::new("app:shop"));
+/// let mut batcher = EventBatcher::new(RunRef::new(binding, "1"), now);
 /// let mut events: Vec<Event> = Vec::new();
 /// for outcome in &run.outcomes {
 ///     events.extend(batcher.push(&outcome.finding, outcome.change, outcome.reason.as_deref()));
@@ -421,7 +421,7 @@ impl ConnectionFailed {
 /// ```
 #[derive(Debug)]
 pub struct EventBatcher {
-    run: RunNote,
+    run: RunRef,
     at: Timestamp,
     new: Batch,
     reopened: Batch,
@@ -431,11 +431,11 @@ pub struct EventBatcher {
 #[derive(Debug, Default)]
 struct Batch {
     parts: u32,
-    findings: Vec<FindingNote>,
+    findings: Vec<FindingRef>,
 }
 
 impl Batch {
-    fn take(&mut self, run: &RunNote) -> FindingsChanged {
+    fn take(&mut self, run: &RunRef) -> FindingsChanged {
         self.parts = self.parts.saturating_add(1);
         FindingsChanged { run: run.clone(), part: self.parts, findings: std::mem::take(&mut self.findings) }
     }
@@ -446,7 +446,7 @@ type Make = fn(FindingsChanged) -> EventData;
 
 impl EventBatcher {
     /// For a run whose verdict is of the given time.
-    pub fn new(run: RunNote, at: Timestamp) -> Self {
+    pub fn new(run: RunRef, at: Timestamp) -> Self {
         Self { run, at, new: Batch::default(), reopened: Batch::default(), closed: Batch::default() }
     }
 
@@ -458,7 +458,7 @@ impl EventBatcher {
             Change::Closed => (&mut self.closed, EventData::FindingClosed),
             Change::Recurrent | Change::KeptOpen | Change::Unchanged => return None,
         };
-        batch.findings.push(FindingNote::of(finding, reason));
+        batch.findings.push(FindingRef::of(finding, reason));
         (batch.findings.len() >= MAX_FINDINGS_PER_EVENT)
             .then(|| Event::new(self.at, make(batch.take(&self.run))))
     }

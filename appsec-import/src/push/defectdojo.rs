@@ -1,7 +1,7 @@
 //! `DefectDojo`: a report of its generic findings, imported again into the same test.
 
 use appsec_core::{Error, ErrorKind, Result, Severity};
-use appsec_http::{Answer, AuthHeader, HttpClient, Request, Service};
+use appsec_http::{AuthHeader, HttpClient, Request, Response, Service};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,8 +11,8 @@ use super::multipart::Form;
 use super::options::PushOptions;
 use super::report_file::ReportFile;
 use super::{Absent, PushCounts, Pushed, USER_AGENT, named};
+use crate::binding::{Binding, Environment};
 use crate::completeness::Completeness;
-use crate::line::{Environment, ImportLine};
 
 const OPERATION: &str = "defectdojo: reimport";
 
@@ -46,7 +46,7 @@ pub struct DefectDojo {
 /// The test that a report goes to, by names, and what is said of the import.
 ///
 /// Product, engagement and title identify the test. What a test holds and a complete report does not is closed, so each import line
-/// needs a test of its own: [`of_line`](Self::of_line) sees to that.
+/// needs a test of its own: [`of_binding`](Self::of_binding) sees to that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DojoTest {
@@ -104,7 +104,7 @@ impl DojoTest {
 
     /// The test of an import line, and of no other one: its project is the product, its branch the engagement, the rest the title. The
     /// scan tag is a tag.
-    pub fn of_line(line: &ImportLine) -> Self {
+    pub fn of_binding(line: &Binding) -> Self {
         let set = &line.configuration;
         let [.., branch, meta_data, environment_word] = line.parts();
         let branch = branch.filter(|branch| !branch.is_empty());
@@ -228,7 +228,7 @@ impl DefectDojo {
     pub fn new(base_url: &str, token: impl Into<SecretString>, options: &PushOptions) -> Result<Self> {
         let token: SecretString = token.into();
         let auth = AuthHeader::new("authorization", format!("Token {}", token.expose_secret()).into())?;
-        let service = Service::new("defectdojo", USER_AGENT, |answer: &Answer| REFUSALS.to_error(answer));
+        let service = Service::new("defectdojo", USER_AGENT, |answer: &Response| REFUSALS.to_error(answer));
         Ok(Self { http: options.client(service, base_url, auth)? })
     }
 

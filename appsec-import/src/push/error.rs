@@ -1,7 +1,7 @@
 //! The one place where a target's answer that is not 2xx becomes an error.
 
 use appsec_core::{Error, ErrorKind};
-use appsec_http::Answer;
+use appsec_http::Response;
 use serde_json::Value;
 
 /// The most that is kept of what a target says, in characters.
@@ -21,7 +21,7 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// Status first; the body adds words.
-    pub(super) fn to_error(&self, answer: &Answer) -> Error {
+    pub(super) fn to_error(&self, answer: &Response) -> Error {
         let (status, seen) = (answer.status(), seen(answer));
         let who = self.who;
         let (kind, message) = match status {
@@ -48,7 +48,7 @@ impl Refusals {
 }
 
 /// Status and words of an answer's, as they may be shown.
-pub(super) fn seen(answer: &Answer) -> String {
+pub(super) fn seen(answer: &Response) -> String {
     let body = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
     let status = answer.status();
     match words(&body) {
@@ -59,7 +59,7 @@ pub(super) fn seen(answer: &Answer) -> String {
 }
 
 /// Words of an answer's, as they may be shown.
-pub(super) fn shown(answer: &Answer, said: &str) -> String {
+pub(super) fn shown(answer: &Response, said: &str) -> String {
     answer.redacted(said).chars().take(SAID).collect()
 }
 
@@ -113,7 +113,7 @@ mod tests {
     };
 
     fn error(status: u16, body: &str) -> Error {
-        REFUSALS.to_error(&Answer::new(status, HeaderMap::new(), body.to_owned()))
+        REFUSALS.to_error(&Response::new(status, HeaderMap::new(), body.to_owned()))
     }
 
     #[test]

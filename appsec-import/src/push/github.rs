@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp};
-use appsec_http::{Answer, AuthHeader, HttpClient, Path, Repeat, Request, Service};
+use appsec_http::{AuthHeader, HttpClient, Path, Request, Response, RetrySafety, Service};
 use base64::write::EncoderStringWriter;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -242,7 +242,7 @@ impl GitHub {
         };
         let request = as_github_likes(Request::post(UPLOAD, to.path()?))
             .with_json(&upload)?
-            .with_repeat(Repeat::Always);
+            .with_repeat(RetrySafety::Always);
         drop(sarif);
         let Accepted { id } = self.http.json(&request).await?;
         let request = as_github_likes(Request::get(STATUS, to.path()?.join(&id)?));
@@ -274,7 +274,7 @@ fn as_github_likes(request: Request) -> Request {
 }
 
 /// GitHub answers 403 as well as 429 when it wants fewer requests, and says in a header of its own when the hour is over.
-fn to_error(answer: &Answer) -> Error {
+fn to_error(answer: &Response) -> Error {
     let spent = answer.header("x-ratelimit-remaining") == Some("0");
     if answer.status() != 403 || !(spent || answer.header("retry-after").is_some()) {
         return REFUSALS.to_error(answer);

@@ -1,7 +1,7 @@
 //! Invicti `AppSec`, once Kondukto: a list of vulnerabilities, imported as a scan.
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp};
-use appsec_http::{Answer, AuthHeader, HttpClient, Path, Request, Service};
+use appsec_http::{AuthHeader, HttpClient, Path, Request, Response, Service};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,8 +10,8 @@ use super::error::{Refusals, shown};
 use super::options::PushOptions;
 use super::report_file::{Framed, ReportFile};
 use super::{Absent, Pushed, USER_AGENT, admit, blocking, named, wait};
+use crate::binding::Binding;
 use crate::completeness::Completeness;
-use crate::line::ImportLine;
 
 const IMPORT: &str = "invicti: import vulnerabilities";
 const STATUS: &str = "invicti: look at an event";
@@ -87,10 +87,10 @@ impl InvictiScan {
 
     /// The scan of an import line in the project with that id, and of no other line: what a scan there has no field for stands in its
     /// meta data. A line without a branch is on `main`, and is one with that of the branch `main`.
-    pub fn of_line(project: impl Into<String>, line: &ImportLine) -> Self {
+    pub fn of_binding(project: impl Into<String>, line: &Binding) -> Self {
         let [ours, scanner, target, branch, meta_data, environment] = line.parts();
         let scan = Self::new(project, &line.scanner, branch.unwrap_or("main"));
-        scan.with_meta_data(ImportLine::word_of([ours, scanner, target, environment, meta_data]))
+        scan.with_meta_data(Binding::word_of([ours, scanner, target, environment, meta_data]))
     }
 
     /// Sets the word that separates otherwise equal scans.
@@ -185,7 +185,7 @@ impl Invicti {
     /// `Config` for values that cannot work.
     pub fn new(base_url: &str, token: impl Into<SecretString>, options: &PushOptions) -> Result<Self> {
         let auth = AuthHeader::new("x-cookie", token.into())?;
-        let service = Service::new("invicti", USER_AGENT, |answer: &Answer| REFUSALS.to_error(answer));
+        let service = Service::new("invicti", USER_AGENT, |answer: &Response| REFUSALS.to_error(answer));
         Ok(Self { http: options.client(service, base_url, auth)?, options: options.clone() })
     }
 

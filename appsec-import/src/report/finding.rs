@@ -10,7 +10,7 @@ use crate::store::StoredFinding;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReportFinding {
-    /// What the scanner says. First and last sighting are the store's, where it knows the finding.
+    /// What the scanner says. First and last observation are the store's, where it knows the finding.
     pub finding: Finding,
     /// Where it stands.
     pub state: State,

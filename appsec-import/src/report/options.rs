@@ -2,7 +2,7 @@
 
 use appsec_core::Timestamp;
 
-use crate::line::ImportLine;
+use crate::binding::Binding;
 use crate::store::EndedRun;
 
 /// The version that GitLab's report states. A server takes only versions whose first two numbers it knows.
@@ -69,9 +69,9 @@ impl ReportOptions {
     }
 
     /// A report of a store's line; project, bind target, branch, meta data and environment are its target.
-    pub fn of_line(line: &ImportLine) -> Self {
+    pub fn of_binding(line: &Binding) -> Self {
         let [project, _, rest @ ..] = line.parts();
-        Self::new(&line.scanner, ImportLine::word_of([project].into_iter().chain(rest)))
+        Self::new(&line.scanner, Binding::word_of([project].into_iter().chain(rest)))
     }
 
     /// Sets the scanner's name for a person.

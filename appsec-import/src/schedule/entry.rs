@@ -1,16 +1,16 @@
-//! What a store knows of a scheduled line.
+//! What a store knows of a scheduled binding.
 
 use appsec_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::line::ScheduledLine;
+use super::binding::ScheduledBinding;
 
-/// A scheduled line, and where it stands.
+/// A scheduled binding, and where it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScheduleEntry {
-    /// The line.
-    pub line: ScheduledLine,
+    /// The binding.
+    pub binding: ScheduledBinding,
     /// When it is due; `None` when it never is again. While a job of it waits or runs, the time that this is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
@@ -29,7 +29,7 @@ pub struct ScheduleEntry {
     pub last_error: Option<String>,
 }
 
-/// Where a scheduled line stands.
+/// Where a scheduled binding stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -58,7 +58,7 @@ pub enum ScheduleState {
     Over,
 }
 
-/// What [`apply_schedule`](crate::SqlStore::apply_schedule) changed, by the lines' names.
+/// What [`apply_schedule`](crate::SqlStore::apply_schedule) changed, by the bindings' names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScheduleChanges {

@@ -17,13 +17,13 @@ pub struct WorkerOptions {
     pub limits: BTreeMap<String, usize>,
     /// How often each process looks for what is due, besides when one of its imports ends; default 1 s.
     pub tick: Duration,
-    /// How long a run holds its line without a sign of life; default 60 s.
+    /// How long a run holds its binding without a sign of life; default 60 s.
     pub lease: Duration,
     /// How often a process says that it lives; default 20 s, at least 1 s.
     pub heartbeat: Duration,
     /// After how many heartbeats that did not come the jobs of a process go to others; default 4.
     pub missed_heartbeats: usize,
-    /// The pause before a line is tried again that failed, or a connection; it doubles with each failure; default 30 s.
+    /// The pause before a binding is tried again that failed, or a connection; it doubles with each failure; default 30 s.
     pub first_wait: Duration,
     /// The longest such pause; default 1 h. A scanner that asks for a longer one gets it.
     pub most_wait: Duration,
@@ -33,7 +33,7 @@ pub struct WorkerOptions {
     pub scan_deadline: Duration,
     /// How long imports may go on after the worker was told to stop; default 20 s. What is not done by then goes on elsewhere.
     pub grace: Duration,
-    /// Which events the endpoints want that lines name. An endpoint that is not among them gets all.
+    /// Which events the endpoints want that bindings name. An endpoint that is not among them gets all.
     pub subscriptions: Vec<Subscription>,
 }
 
@@ -87,7 +87,7 @@ impl WorkerOptions {
         self
     }
 
-    /// Sets how long a run holds its line without a sign of life; at least a second.
+    /// Sets how long a run holds its binding without a sign of life; at least a second.
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
         self
@@ -117,7 +117,7 @@ impl WorkerOptions {
         self
     }
 
-    /// Sets which events the endpoints want that lines name.
+    /// Sets which events the endpoints want that bindings name.
     pub fn with_subscriptions(mut self, to: impl IntoIterator<Item = Subscription>) -> Self {
         self.subscriptions = to.into_iter().collect();
         self

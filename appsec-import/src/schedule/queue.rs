@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 use super::options::WorkerOptions;
 use super::runner::{Runner, handle};
-use crate::sql::DueLine;
+use crate::sql::DueBinding;
 
 /// The queue's name among those of the database.
 const QUEUE: &str = "appsec-import";
@@ -40,7 +40,7 @@ const ATTEMPTS: usize = 5;
 /// How often a worker asks for jobs of which it was not told.
 const POLL: Duration = Duration::from_millis(500);
 
-/// For how many seconds jobs that are done are kept, and with them the memory of their keys. A line's due time moves on with its job, so
+/// For how many seconds jobs that are done are kept, and with them the memory of their keys. A binding's due time moves on with its job, so
 /// a key is of no use for longer than two processes may look at the same schedule.
 const KEPT: i64 = 24 * 60 * 60;
 
@@ -106,20 +106,20 @@ impl Queue {
         }
     }
 
-    /// Writes a job for each line. One whose key was there before is left as it is.
-    pub(super) async fn push(&self, lines: &[DueLine]) -> Result<()> {
+    /// Writes a job for each binding. One whose key was there before is left as it is.
+    pub(super) async fn push(&self, bindings: &[DueBinding]) -> Result<()> {
         match self {
             Self::Sqlite(pool) => {
                 let mut storage = sqlite(pool, &WorkerOptions::default());
-                storage.push_all(stream::iter(tasks(lines)?)).await.map_err(failed)
+                storage.push_all(stream::iter(tasks(bindings)?)).await.map_err(failed)
             }
             Self::Postgres(pool) => {
                 let mut storage = postgres(pool, &WorkerOptions::default());
-                if storage.push_all(stream::iter(tasks(lines)?)).await.is_ok() {
+                if storage.push_all(stream::iter(tasks(bindings)?)).await.is_ok() {
                     return Ok(());
                 }
                 // One that is there fails them all: then one by one.
-                for task in tasks(lines)? {
+                for task in tasks(bindings)? {
                     match postgres(pool, &WorkerOptions::default()).push_task(task).await {
                         Err(error) if !is_known(&error) => return Err(failed(error)),
                         _ => {}
@@ -245,7 +245,7 @@ fn ignoring_others(mut migrations: Migrator) -> Migrator {
 
 /// One job is fetched at a time, so that none waits in a busy process while another is idle. The queue marks a job as taken when it is
 /// fetched; a second mark when it starts would say nothing more.
-fn sqlite(pool: &SqlitePool, options: &WorkerOptions) -> SqliteStorage<DueLine> {
+fn sqlite(pool: &SqlitePool, options: &WorkerOptions) -> SqliteStorage<DueBinding> {
     let config = apalis_sqlite::Config::default()
         .queue(QUEUE)
         .batch_size(1)
@@ -255,7 +255,7 @@ fn sqlite(pool: &SqlitePool, options: &WorkerOptions) -> SqliteStorage<DueLine> 
     SqliteStorage::new(pool).with_config(config)
 }
 
-fn postgres(pool: &PgPool, options: &WorkerOptions) -> PostgresStorage<DueLine> {
+fn postgres(pool: &PgPool, options: &WorkerOptions) -> PostgresStorage<DueBinding> {
     let config = apalis_postgres::Config::default()
         .queue(QUEUE)
         .batch_size(1)
@@ -265,13 +265,13 @@ fn postgres(pool: &PgPool, options: &WorkerOptions) -> PostgresStorage<DueLine> 
     PostgresStorage::new(pool).with_config(config)
 }
 
-fn tasks(lines: &[DueLine]) -> Result<Vec<Task<DueLine>>> {
+fn tasks(bindings: &[DueBinding]) -> Result<Vec<Task<DueBinding>>> {
     let mut keys = HashSet::new();
-    let mut tasks = Vec::with_capacity(lines.len());
-    for line in lines {
-        let key = line.key()?;
+    let mut tasks = Vec::with_capacity(bindings.len());
+    for binding in bindings {
+        let key = binding.key()?;
         if keys.insert(key.clone()) {
-            tasks.push(TaskBuilder::new(line.clone()).idempotency_key(key).max_attempts(ATTEMPTS).build());
+            tasks.push(TaskBuilder::new(binding.clone()).idempotency_key(key).max_attempts(ATTEMPTS).build());
         }
     }
     Ok(tasks)

@@ -47,7 +47,7 @@ impl Recurrence {
         let mut words: RRule<Unvalidated> =
             rest.parse().map_err(|cause: rrule::RRuleError| unreadable("rrule", cause.to_string()))?;
         if words.get_freq() == Frequency::Secondly {
-            return Err(unreadable("rrule", "a line does not run each second"));
+            return Err(unreadable("rrule", "a binding does not run each second"));
         }
         if words.get_interval() == 0 {
             return Err(unreadable("rrule", "INTERVAL is 0"));

@@ -1,4 +1,4 @@
-//! One job: the turn of a line, from its start to what becomes of it.
+//! One job: the turn of a binding, from its start to what becomes of it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,11 +12,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use super::line::{RunKind, ScheduledLine};
+use super::binding::{RunKind, ScheduledBinding};
 use super::options::WorkerOptions;
 use crate::importer::{Import, ImportOptions, Importer};
-use crate::sql::{DueLine, SqlStore, Start, StartedTurn};
-use crate::store::Turn;
+use crate::sql::{DueBinding, SqlStore, Start, StartedTurn};
+use crate::store::ScheduledRun;
 use crate::telemetry;
 
 /// The operation that errors of the store name: they are no fault of a scanner.
@@ -66,9 +66,9 @@ impl fmt::Debug for Runner {
 }
 
 /// What apalis calls. The job is a task of its own: jobs of one worker share the process' threads, and a panic is a failed job.
-pub(super) async fn handle(job: DueLine, runner: Data<Arc<Runner>>) -> Result<(), BoxDynError> {
+pub(super) async fn handle(job: DueBinding, runner: Data<Arc<Runner>>) -> Result<(), BoxDynError> {
     let runner = Arc::clone(&runner.0);
-    let span = tracing::info_span!("job", line = job.name, tries = job.tries);
+    let span = tracing::info_span!("job", binding = job.name, tries = job.tries);
     let mut task = JoinSet::new(); // aborts it when it is dropped
     task.spawn(
         async move {
@@ -90,28 +90,28 @@ const OVERLAP: Duration = Duration::from_hours(7 * 24);
 
 impl Runner {
     /// Runs a job. An error is one of the store; the queue tries the job again.
-    async fn run(&self, job: &DueLine) -> Result<()> {
+    async fn run(&self, job: &DueBinding) -> Result<()> {
         let started = match self.store.start_turn(job, Timestamp::now()).await? {
-            Start::Turn(started) => started,
+            Start::ScheduledRun(started) => started,
             Start::Nothing(why) => {
                 tracing::debug!(why, "nothing to do");
                 return Ok(());
             }
         };
-        let StartedTurn { line, watermark, turn } = *started;
+        let StartedTurn { binding, watermark, turn } = *started;
         let asked = Timestamp::now();
-        let result = self.import(&line, watermark, &turn).await;
+        let result = self.import(&binding, watermark, &turn).await;
         let held = match result {
             Ok(import) => {
                 let complete = import.missing().is_empty();
-                telemetry::turn_ended(line.connection(), if complete { "complete" } else { "partial" });
-                let seen = complete.then_some(&line);
+                telemetry::turn_ended(binding.connection(), if complete { "complete" } else { "partial" });
+                let seen = complete.then_some(&binding);
                 self.store.end_turn(&turn, import.started_at, asked, seen).await?
             }
             Err(error) if error.operation() == Some(STORE) && error.kind() != ErrorKind::Conflict => {
                 return Err(error);
             }
-            Err(error) => self.failed(&line, &turn, job, &error).await?,
+            Err(error) => self.failed(&binding, &turn, job, &error).await?,
         };
         if !held {
             tracing::info!("the turn was over: another process took it");
@@ -121,45 +121,51 @@ impl Runner {
 
     async fn import(
         &self,
-        line: &ScheduledLine,
+        binding: &ScheduledBinding,
         watermark: Option<Timestamp>,
-        turn: &Turn,
+        turn: &ScheduledRun,
     ) -> Result<Import> {
-        let scanner = self.scanner(line.connection())?;
+        let scanner = self.scanner(binding.connection())?;
         let options = &self.options;
         let mut import = ImportOptions::new()
             .with_lease(options.lease)
-            .with_severities(line.severities.iter().cloned())
-            .with_subscriptions(options.subscriptions_of(&line.webhooks))
+            .with_severities(binding.severities.iter().cloned())
+            .with_subscriptions(options.subscriptions_of(&binding.webhooks))
             .with_scan_wait(options.scan_poll, options.scan_deadline)
             .with_turn(turn.clone());
-        import.scan = line.run == RunKind::Scan;
+        import.scan = binding.run == RunKind::Scan;
         let since = watermark.and_then(|at| at.checked_sub(OVERLAP).ok());
-        import.since = since.filter(|_| line.run == RunKind::Sync);
+        import.since = since.filter(|_| binding.run == RunKind::Sync);
         let importer =
-            Importer::new(scanner, Arc::new(self.store.clone())).with_connection(line.connection());
-        importer.run_until(&line.line, &import, self.out_of_time()).await
+            Importer::new(scanner, Arc::new(self.store.clone())).with_connection(binding.connection());
+        importer.run_until(&binding.binding, &import, self.out_of_time()).await
     }
 
-    /// What becomes of a line whose import failed. Gives false when its turn was over.
-    async fn failed(&self, line: &ScheduledLine, turn: &Turn, job: &DueLine, error: &Error) -> Result<bool> {
-        telemetry::turn_ended(line.connection(), "failed");
+    /// What becomes of a binding whose import failed. Gives false when its turn was over.
+    async fn failed(
+        &self,
+        binding: &ScheduledBinding,
+        turn: &ScheduledRun,
+        job: &DueBinding,
+        error: &Error,
+    ) -> Result<bool> {
+        telemetry::turn_ended(binding.connection(), "failed");
         let why = error.to_string();
         let wait = match error.kind() {
             // It goes on where it was let go, here or elsewhere.
             ErrorKind::Deadline if *self.stop.borrow() => Duration::ZERO,
-            // Another process holds the line, or this one lost it.
+            // Another process holds the binding, or this one lost it.
             ErrorKind::Conflict => self.options.lease / 2,
-            // The tenant, not the line: its other lines wait as well, and nobody else's.
+            // The tenant, not the binding: its other bindings wait as well, and nobody else's.
             ErrorKind::RateLimited | ErrorKind::Auth | ErrorKind::Transport | ErrorKind::Server => {
-                tracing::warn!(connection = line.connection(), %error, "the connection is left in peace");
+                tracing::warn!(connection = binding.connection(), %error, "the connection is left in peace");
                 let asked = error.retry_after().unwrap_or_default();
                 let wait = |failures| self.options.wait(failures).max(asked);
-                self.store.close_connection(line.connection(), &why, wait).await?;
+                self.store.trip_breaker(binding.connection(), &why, wait).await?;
                 Duration::ZERO
             }
             _ => {
-                tracing::warn!(%error, "the line is put off");
+                tracing::warn!(%error, "the binding is put off");
                 self.options.wait(u32::try_from(job.tries).unwrap_or(u32::MAX))
             }
         };

@@ -1,4 +1,4 @@
-//! When a line runs: a recurrence on the wall clock of a time zone, and what that means in instants.
+//! When a binding runs: a recurrence on the wall clock of a time zone, and what that means in instants.
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp};
 use jiff::Zoned;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recurrence::Recurrence;
 
-/// When a line runs: a cron pattern or a recurrence rule of iCalendar (RFC 5545), on the wall clock of a time zone.
+/// When a binding runs: a cron pattern or a recurrence rule of iCalendar (RFC 5545), on the wall clock of a time zone.
 ///
 /// In TOML:
 ///

@@ -29,10 +29,10 @@ const RESTART: Duration = Duration::from_secs(1);
 /// Any number of workers, on any number of machines, share a store in PostgreSQL; those of one machine may share one in SQLite. Each
 /// looks for what is due and makes jobs of it, and each takes jobs; there is no leader.
 ///
-/// * A line runs when it is due, one run at a time, whatever the number of workers. What it missed while nobody worked, or while it ran,
+/// * A binding runs when it is due, one run at a time, whatever the number of workers. What it missed while nobody worked, or while it ran,
 ///   is one run and not many.
 /// * A connection has a number of jobs that may be under way over all workers. When its scanner answers 429, refuses the credentials or
-///   cannot be reached, all its lines wait, and it is tried again with one of them. Nothing of it takes a place from others meanwhile.
+///   cannot be reached, all its bindings wait, and it is tried again with one of them. Nothing of it takes a place from others meanwhile.
 /// * A worker that dies is found by its silence. Another takes its jobs and goes on where their runs were.
 /// * A worker that was taken for dead and wakes up has lost its turns, and writes nothing.
 ///
@@ -171,7 +171,7 @@ async fn look(queue: &Queue, runner: &Runner) -> Result<()> {
     if !due.is_empty() && !*runner.stop.borrow() {
         queue.push(&due).await?;
         store.queued(&due, now).await?;
-        tracing::debug!(lines = due.len(), "due");
+        tracing::debug!(bindings = due.len(), "due");
     }
     store.end_tick(tick).await
 }
@@ -185,7 +185,7 @@ impl Runner {
         let before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
         let lost = self.store.recover(before, now, &queue.waiting().await?).await?;
         if lost > 0 {
-            tracing::warn!(lost, "jobs were lost, and their lines are due again");
+            tracing::warn!(lost, "jobs were lost, and their bindings are due again");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a finding's last sighting told beyond what a verdict needs: its rule, place, evidence. Reports are written from it.
+//! What a finding's last observation told beyond what a verdict needs: its rule, place, evidence. Reports are written from it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -12,15 +12,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::rows::{COLUMNS, kept};
 use super::{SqlStore, Tx, args, get, json, parse};
-use crate::fold::Sighting;
-use crate::line::ImportLine;
+use crate::binding::Binding;
+use crate::fold::Observation;
 use crate::reconcile::KnownFinding;
 use crate::store::{Page, Run, StoredFinding};
 
 /// How many digests of rules a store remembers to have. Beyond it every rule is offered to the database again, which changes nothing.
 const MAX_RULES: usize = 65_536;
 
-/// What is kept beside a sighting: the digest of its rule, and the rest as JSON.
+/// What is kept beside a observation: the digest of its rule, and the rest as JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Detail {
     rule: String,
@@ -37,7 +37,7 @@ struct RuleRow {
     body: String,
 }
 
-/// Which finding a staged sighting is.
+/// Which finding a staged observation is.
 #[derive(Debug, Serialize)]
 pub(super) struct SeenRow {
     pub(super) place: i64,
@@ -105,11 +105,11 @@ fn digest(text: &str) -> String {
 }
 
 impl SqlStore {
-    /// Gives each sighting the detail of its finding, and tells which rules are to be written for it.
-    pub(super) fn details(&self, batch: &FindingBatch, sightings: &mut [Sighting]) -> Result<Rules> {
+    /// Gives each observation the detail of its finding, and tells which rules are to be written for it.
+    pub(super) fn details(&self, batch: &FindingBatch, observations: &mut [Observation]) -> Result<Rules> {
         // Findings of a batch share their rules, so most of them are seen by address alone.
         let (mut ids, mut new) = (HashMap::new(), HashMap::new());
-        for (finding, sighting) in batch.findings.iter().zip(sightings) {
+        for (finding, observation) in batch.findings.iter().zip(observations) {
             let rule = if let Some(id) = ids.get(&Arc::as_ptr(&finding.rule)) {
                 String::clone(id)
             } else {
@@ -119,7 +119,7 @@ impl SqlStore {
                 new.insert(id.clone(), body);
                 id
             };
-            sighting.detail = Some(Detail { rule, body: body_of(finding)? });
+            observation.detail = Some(Detail { rule, body: body_of(finding)? });
         }
         let known = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rules: Vec<_> = new
@@ -142,15 +142,15 @@ impl SqlStore {
 
     pub(super) async fn read_stored_findings(
         &self,
-        line: &ImportLine,
+        binding: &Binding,
         page: Page,
     ) -> Result<Vec<StoredFinding>> {
         let text = format!(
             "SELECT {COLUMNS}, d.rule AS rule, d.body AS body
-             FROM finding f {{maybe:detail d: d.line = f.line AND d.finding = f.id}}
-             WHERE f.line = (SELECT id FROM line WHERE key = $1) AND f.id > $2 ORDER BY f.id LIMIT $3"
+             FROM finding f {{maybe:detail d: d.binding = f.binding AND d.finding = f.id}}
+             WHERE f.binding = (SELECT id FROM binding WHERE key = $1) AND f.id > $2 ORDER BY f.id LIMIT $3"
         );
-        let rows = self.rows(&text, args![line.key(), page.after, i64::from(page.limit)]).await?;
+        let rows = self.rows(&text, args![binding.key(), page.after, i64::from(page.limit)]).await?;
         let wanted = rows.iter().map(|row| get::<Option<String>>(row, "rule")).collect::<Result<Vec<_>>>()?;
         let rules = self.read_rules(wanted.iter().flatten()).await?;
         let findings = rows.iter().zip(&wanted).map(|(row, rule)| {
@@ -158,7 +158,7 @@ impl SqlStore {
             let rule = rule.as_ref().and_then(|id| rules.get(id));
             let finding = match (get::<Option<String>>(row, "body")?, rule) {
                 (Some(body), Some(rule)) => seen_as(&kept.finding, rule.clone(), parse(&body, "a finding")?),
-                _ => bare(line, &kept.finding),
+                _ => bare(binding, &kept.finding),
             };
             Ok(StoredFinding::new(kept.id, kept.finding, kept.change, finding))
         });
@@ -198,11 +198,11 @@ fn seen_as(known: &KnownFinding, rule: Arc<Rule>, body: KeptBody) -> Finding {
 }
 
 /// The finding of which a version before this one kept no more.
-fn bare(line: &ImportLine, known: &KnownFinding) -> Finding {
+fn bare(binding: &Binding, known: &KnownFinding) -> Finding {
     let rule = Rule::new(known.title.as_str(), known.title.as_str()).into();
     let (method, text) = known.place.split_once(' ').unwrap_or(("", &known.place));
     let place = Location::from_url(text).with_method(method);
-    let scanner = line.scanner.as_str().into();
+    let scanner = binding.scanner.as_str().into();
     let (severity, partition) = (known.severity.clone(), known.partition.clone());
     with_known(Finding::new(scanner, known.fingerprint, rule, severity, place, partition), known)
 }
@@ -224,19 +224,20 @@ impl Tx {
         Ok(())
     }
 
-    /// Stages the details; a sighting that came back without one keeps what was staged before.
+    /// Stages the details; a observation that came back without one keeps what was staged before.
     pub(super) async fn stage_details(
         &mut self,
         run: &Run,
-        sightings: &mut [Sighting],
+        observations: &mut [Observation],
         places: &[i64],
     ) -> Result<()> {
-        let details = sightings.iter_mut().zip(places).filter_map(|(sighting, place)| {
-            let Detail { rule, body } = sighting.detail.take()?;
-            Some(args![run.line, run.number, *place, rule, body])
+        let details = observations.iter_mut().zip(places).filter_map(|(observation, place)| {
+            let Detail { rule, body } = observation.detail.take()?;
+            Some(args![run.binding, run.number, *place, rule, body])
         });
-        let again = "ON CONFLICT (line, run, place) DO UPDATE SET rule = excluded.rule, body = excluded.body";
-        self.insert("staged_detail (line, run, place, rule, body)", details.collect(), again).await
+        let again =
+            "ON CONFLICT (binding, run, place) DO UPDATE SET rule = excluded.rule, body = excluded.body";
+        self.insert("staged_detail (binding, run, place, rule, body)", details.collect(), again).await
     }
 
     /// Keeps the staged details for good, where they changed.
@@ -244,13 +245,13 @@ impl Tx {
         if seen.is_empty() {
             return Ok(());
         }
-        let write = "INSERT INTO detail (line, finding, rule, body)
+        let write = "INSERT INTO detail (binding, finding, rule, body)
                      SELECT $1, CAST(seen.value->>'finding' AS BIGINT), s.rule, s.body
                      FROM {rows:3} AS seen
-                     {look:staged_detail s: s.line = $1 AND s.run = $2 AND s.place = CAST(seen.value->>'place' AS BIGINT)}
-                     WHERE true ON CONFLICT (line, finding) DO UPDATE SET rule = excluded.rule, body = excluded.body
+                     {look:staged_detail s: s.binding = $1 AND s.run = $2 AND s.place = CAST(seen.value->>'place' AS BIGINT)}
+                     WHERE true ON CONFLICT (binding, finding) DO UPDATE SET rule = excluded.rule, body = excluded.body
                          WHERE detail.rule <> excluded.rule OR detail.body <> excluded.body";
-        self.run(write, args![run.line, run.number, json(&seen)?]).await?;
+        self.run(write, args![run.binding, run.number, json(&seen)?]).await?;
         Ok(())
     }
 }

@@ -27,9 +27,9 @@ use async_trait::async_trait;
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Row};
 
+use crate::binding::Binding;
 use crate::explain::Explanation;
 use crate::judge::Decision;
-use crate::line::ImportLine;
 use crate::outbox::{Message, Outbox, Subscription};
 use crate::reconcile::KnownFinding;
 use crate::store::{Claim, EndedRun, FindingNumber, Page, Run, Store, StoredFinding};
@@ -37,7 +37,7 @@ use crate::summary::Summary;
 
 pub(crate) use detail::Detail;
 #[cfg(feature = "worker")]
-pub(crate) use turns::{ConnectionLimit, DueLine, Start, StartedTurn};
+pub(crate) use turns::{ConnectionLimit, DueBinding, Start, StartedTurn};
 
 /// A store in SQLite (feature `sqlite`) or PostgreSQL (feature `postgres`), told apart by the URL.
 ///
@@ -379,8 +379,8 @@ fn millis(at: Timestamp) -> i64 {
 
 #[async_trait]
 impl Store for SqlStore {
-    async fn begin(&self, line: &ImportLine, claim: &Claim) -> Result<Run> {
-        self.begin_run(line, claim).await
+    async fn begin(&self, binding: &Binding, claim: &Claim) -> Result<Run> {
+        self.begin_run(binding, claim).await
     }
 
     async fn renew(&self, run: &Run) -> Result<()> {
@@ -392,8 +392,8 @@ impl Store for SqlStore {
     async fn keep_scan(&self, run: &Run, scan: Option<&ScanId>) -> Result<()> {
         let mut tx = self.transaction().await?;
         tx.hold(run).await?;
-        let set = "UPDATE run SET scan = $3 WHERE line = $1 AND number = $2";
-        tx.run(set, args![run.line, run.number, scan.map(ScanId::to_string)]).await?;
+        let set = "UPDATE run SET scan = $3 WHERE binding = $1 AND number = $2";
+        tx.run(set, args![run.binding, run.number, scan.map(ScanId::to_string)]).await?;
         tx.commit().await
     }
 
@@ -421,32 +421,32 @@ impl Store for SqlStore {
         self.release_run(run).await
     }
 
-    async fn findings(&self, line: &ImportLine, page: Page) -> Result<Vec<(FindingNumber, KnownFinding)>> {
-        self.read_findings(line, page).await
+    async fn findings(&self, binding: &Binding, page: Page) -> Result<Vec<(FindingNumber, KnownFinding)>> {
+        self.read_findings(binding, page).await
     }
 
-    async fn stored_findings(&self, line: &ImportLine, page: Page) -> Result<Vec<StoredFinding>> {
-        self.read_stored_findings(line, page).await
+    async fn stored_findings(&self, binding: &Binding, page: Page) -> Result<Vec<StoredFinding>> {
+        self.read_stored_findings(binding, page).await
     }
 
-    async fn lines(&self) -> Result<Vec<ImportLine>> {
+    async fn bindings(&self) -> Result<Vec<Binding>> {
         self.read_lines().await
     }
 
-    async fn last_run(&self, line: &ImportLine) -> Result<Option<EndedRun>> {
-        self.read_last_run(line).await
+    async fn last_run(&self, binding: &Binding) -> Result<Option<EndedRun>> {
+        self.read_last_run(binding).await
     }
 
     async fn decide(
         &self,
-        line: &ImportLine,
+        binding: &Binding,
         finding: &Fingerprint,
         decision: Option<Decision>,
     ) -> Result<KnownFinding> {
-        self.keep_decision(line, finding, decision).await
+        self.keep_decision(binding, finding, decision).await
     }
 
-    async fn explain(&self, line: &ImportLine, finding: &Fingerprint) -> Result<Option<Explanation>> {
-        self.read_explanation(line, finding).await
+    async fn explain(&self, binding: &Binding, finding: &Fingerprint) -> Result<Option<Explanation>> {
+        self.read_explanation(binding, finding).await
     }
 }

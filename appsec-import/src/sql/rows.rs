@@ -7,18 +7,18 @@ use sqlx::any::AnyRow;
 
 use super::{Arg, Tx, args, get, json, parse, unreadable};
 use crate::judge::Change;
-use crate::reconcile::{KnownFinding, Outcome};
+use crate::reconcile::{KnownFinding, Transition};
 
 /// The columns of a finding, in the order of the statements below.
 pub(super) const COLUMNS: &str =
     "f.id, f.fingerprint, f.aliases, f.state, f.decision, f.severity, f.status, f.partition,
     f.also_in, f.title, f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason";
 
-/// Finds the finding of a line, whose key is the first parameter, by a key of its own, the second; of several the one known first.
+/// Finds the finding of a binding, whose key is the first parameter, by a key of its own, the second; of several the one known first.
 pub(super) fn by_key() -> String {
     format!(
-        "SELECT {COLUMNS} FROM line l {{look:finding_key k: k.line = l.id AND k.key = $2}}
-         {{look:finding f: f.line = l.id AND f.id = k.finding}} WHERE l.key = $1 ORDER BY f.id LIMIT 1"
+        "SELECT {COLUMNS} FROM binding l {{look:finding_key k: k.binding = l.id AND k.key = $2}}
+         {{look:finding f: f.binding = l.id AND f.id = k.finding}} WHERE l.key = $1 ORDER BY f.id LIMIT 1"
     )
 }
 
@@ -68,11 +68,15 @@ pub(super) fn kept(row: &AnyRow) -> Result<Kept> {
 
 impl Tx {
     /// Writes findings, known and new, with their verdicts.
-    pub(super) async fn write_findings(&mut self, line: i64, outcomes: &[(i64, Outcome)]) -> Result<()> {
-        let rows = outcomes.iter().map(|(id, outcome)| row(line, *id, outcome)).collect::<Result<_>>()?;
-        let into = "finding (line, id, fingerprint, aliases, state, decision, severity, status, partition, also_in, title,
+    pub(super) async fn write_findings(
+        &mut self,
+        binding: i64,
+        outcomes: &[(i64, Transition)],
+    ) -> Result<()> {
+        let rows = outcomes.iter().map(|(id, outcome)| row(binding, *id, outcome)).collect::<Result<_>>()?;
+        let into = "finding (binding, id, fingerprint, aliases, state, decision, severity, status, partition, also_in, title,
             place, first_seen, last_seen, closed_at, change, reason)";
-        let again = "ON CONFLICT (line, id) DO UPDATE SET fingerprint = excluded.fingerprint, aliases = excluded.aliases,
+        let again = "ON CONFLICT (binding, id) DO UPDATE SET fingerprint = excluded.fingerprint, aliases = excluded.aliases,
             state = excluded.state, severity = excluded.severity, status = excluded.status,
             partition = excluded.partition, also_in = excluded.also_in, title = excluded.title, place = excluded.place,
             first_seen = excluded.first_seen, last_seen = excluded.last_seen, closed_at = excluded.closed_at,
@@ -82,10 +86,10 @@ impl Tx {
 }
 
 /// A finding as it is written.
-fn row(line: i64, id: i64, outcome: &Outcome) -> Result<Vec<Arg>> {
+fn row(binding: i64, id: i64, outcome: &Transition) -> Result<Vec<Arg>> {
     let finding = &outcome.finding;
     Ok(args![
-        line,
+        binding,
         id,
         finding.fingerprint.to_string(),
         json(&finding.aliases)?,

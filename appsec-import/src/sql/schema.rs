@@ -7,7 +7,7 @@ use super::{Dialect, SqlStore, Tx, args, get};
 /// One list of statements for each version of the store, in order. What has been released is never edited: a change is a new list.
 const MIGRATIONS: [&[&str]; 6] = [
     &[
-        "CREATE TABLE line (
+        "CREATE TABLE binding (
         id {serial},
         key TEXT NOT NULL UNIQUE,
         identity TEXT NOT NULL,
@@ -15,7 +15,7 @@ const MIGRATIONS: [&[&str]; 6] = [
         findings BIGINT NOT NULL DEFAULT 0
     )",
         "CREATE TABLE run (
-        line BIGINT NOT NULL REFERENCES line (id),
+        binding BIGINT NOT NULL REFERENCES binding (id),
         number BIGINT NOT NULL,
         fence BIGINT NOT NULL,
         state TEXT NOT NULL,
@@ -30,10 +30,10 @@ const MIGRATIONS: [&[&str]; 6] = [
         places BIGINT NOT NULL DEFAULT 0,
         summary TEXT,
         coverage TEXT,
-        PRIMARY KEY (line, number)
+        PRIMARY KEY (binding, number)
     ){clustered}",
         "CREATE TABLE finding (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         id BIGINT NOT NULL,
         fingerprint TEXT NOT NULL,
         aliases TEXT NOT NULL,
@@ -49,40 +49,40 @@ const MIGRATIONS: [&[&str]; 6] = [
         closed_at TEXT,
         change TEXT NOT NULL,
         reason TEXT,
-        PRIMARY KEY (line, id)
+        PRIMARY KEY (binding, id)
     ){clustered}",
-        "CREATE INDEX finding_by_fingerprint ON finding (line, fingerprint, id)",
+        "CREATE INDEX finding_by_fingerprint ON finding (binding, fingerprint, id)",
         "CREATE TABLE finding_alias (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         alias TEXT NOT NULL,
         finding BIGINT NOT NULL,
-        PRIMARY KEY (line, alias, finding)
+        PRIMARY KEY (binding, alias, finding)
     ){clustered}",
         "CREATE TABLE history (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         finding BIGINT NOT NULL,
         run BIGINT NOT NULL,
         state TEXT NOT NULL,
         change TEXT NOT NULL,
         reason TEXT,
-        PRIMARY KEY (line, finding, run)
+        PRIMARY KEY (binding, finding, run)
     ){clustered}",
         "CREATE TABLE staged (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         run BIGINT NOT NULL,
         place BIGINT NOT NULL,
         found BIGINT,
         taken BIGINT NOT NULL,
         body TEXT NOT NULL,
-        PRIMARY KEY (line, run, place)
+        PRIMARY KEY (binding, run, place)
     ){clustered}",
-        "CREATE INDEX staged_by_found ON staged (line, run, found, place)",
+        "CREATE INDEX staged_by_found ON staged (binding, run, found, place)",
         "CREATE TABLE staged_key (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         run BIGINT NOT NULL,
         key TEXT NOT NULL,
         place BIGINT NOT NULL,
-        PRIMARY KEY (line, run, key)
+        PRIMARY KEY (binding, run, key)
     ){clustered}",
         "CREATE TABLE outbox (
         id TEXT NOT NULL PRIMARY KEY,
@@ -98,35 +98,35 @@ const MIGRATIONS: [&[&str]; 6] = [
         "CREATE INDEX outbox_by_due ON outbox (endpoint, state, due_at)",
     ],
     &[
-        // By the digest of its body: rows never change, so lines and processes that share a rule never wait for each other.
+        // By the digest of its body: rows never change, so bindings and processes that share a rule never wait for each other.
         "CREATE TABLE rule (
         id TEXT NOT NULL PRIMARY KEY,
         body TEXT NOT NULL
     )",
         "CREATE TABLE detail (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         finding BIGINT NOT NULL,
         rule TEXT NOT NULL,
         body TEXT NOT NULL,
-        PRIMARY KEY (line, finding)
+        PRIMARY KEY (binding, finding)
     )",
         "CREATE TABLE staged_detail (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         run BIGINT NOT NULL,
         place BIGINT NOT NULL,
         rule TEXT NOT NULL,
         body TEXT NOT NULL,
-        PRIMARY KEY (line, run, place)
+        PRIMARY KEY (binding, run, place)
     )",
     ],
     // Delivered messages are cleared by age, whatever their endpoint.
     &["CREATE INDEX outbox_delivered ON outbox (due_at) WHERE state = 'delivered'"],
     &[
-        // Times are milliseconds. `queued_at` is set while a job of the line waits or runs.
+        // Times are milliseconds. `queued_at` is set while a job of the binding waits or runs.
         "CREATE TABLE scheduled (
         name TEXT NOT NULL PRIMARY KEY,
         body TEXT NOT NULL,
-        line TEXT NOT NULL,
+        binding TEXT NOT NULL,
         connection TEXT NOT NULL,
         target TEXT NOT NULL,
         kind TEXT NOT NULL,
@@ -145,7 +145,7 @@ const MIGRATIONS: [&[&str]; 6] = [
         "CREATE INDEX scheduled_by_due ON scheduled (due_at)",
         "CREATE TABLE connection_state (
         name TEXT NOT NULL PRIMARY KEY,
-        closed_to BIGINT NOT NULL,
+        open_until BIGINT NOT NULL,
         failures BIGINT NOT NULL,
         reason TEXT NOT NULL
     ){clustered}",
@@ -153,26 +153,26 @@ const MIGRATIONS: [&[&str]; 6] = [
     &[
         // Ids and fingerprints in one table, as they are staged: one look-up finds both, and no other index can be taken for it.
         "CREATE TABLE finding_key (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         key TEXT NOT NULL,
         finding BIGINT NOT NULL,
-        PRIMARY KEY (line, key, finding)
+        PRIMARY KEY (binding, key, finding)
     ){clustered}",
-        "INSERT INTO finding_key SELECT line, 'a' || alias, finding FROM finding_alias",
-        "INSERT INTO finding_key SELECT line, 'f' || fingerprint, id FROM finding",
+        "INSERT INTO finding_key SELECT binding, 'a' || alias, finding FROM finding_alias",
+        "INSERT INTO finding_key SELECT binding, 'f' || fingerprint, id FROM finding",
         "DROP TABLE finding_alias",
         "DROP INDEX finding_by_fingerprint",
         "DROP INDEX staged_by_found",
-        "CREATE INDEX staged_by_found ON staged (line, run, found, place) WHERE found IS NOT NULL",
+        "CREATE INDEX staged_by_found ON staged (binding, run, found, place) WHERE found IS NOT NULL",
         // `run` is the last one whose verdict stood when it was decided.
         "CREATE TABLE decided (
-        line BIGINT NOT NULL,
+        binding BIGINT NOT NULL,
         finding BIGINT NOT NULL,
         run BIGINT NOT NULL,
         at TEXT NOT NULL,
         decision TEXT,
         state TEXT NOT NULL,
-        PRIMARY KEY (line, finding, run, at)
+        PRIMARY KEY (binding, finding, run, at)
     ){clustered}",
     ],
     // A list; nothing where a finding is in one partition, as nearly all are.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp};
-use appsec_http::{HttpOptions, Postbox};
+use appsec_http::{HttpOptions, WebhookSender};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
@@ -134,7 +134,7 @@ pub struct Dispatcher {
 #[derive(Debug)]
 struct Lane {
     endpoint: Endpoint,
-    postbox: Postbox,
+    webhook_sender: WebhookSender,
 }
 
 /// How one batch of an endpoint went.
@@ -162,8 +162,9 @@ impl Dispatcher {
         }
         let http = delivery.http.clone().with_head_timeout(delivery.timeout);
         let lanes = endpoints.into_iter().map(|endpoint| {
-            let postbox = Postbox::new(&endpoint.url, USER_AGENT, endpoint.headers.clone(), &http);
-            Ok(Lane { postbox: postbox?, endpoint })
+            let webhook_sender =
+                WebhookSender::new(&endpoint.url, USER_AGENT, endpoint.headers.clone(), &http);
+            Ok(Lane { webhook_sender: webhook_sender?, endpoint })
         });
         let lanes = lanes.collect::<Result<Vec<_>>>()?;
         let mut names = HashSet::new();
@@ -286,7 +287,7 @@ impl Dispatcher {
     async fn post(&self, lane: &Lane, message: &Message) -> Result<()> {
         // The receiver compares this with its own clock: it is the time of the attempt, not of the event.
         let headers = lane.endpoint.sign(message, Timestamp::now())?;
-        lane.postbox.post(OPERATION, &headers, message.payload.clone()).await
+        lane.webhook_sender.post(OPERATION, &headers, message.payload.clone()).await
     }
 }
 

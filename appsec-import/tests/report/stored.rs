@@ -6,7 +6,7 @@ use std::sync::Arc;
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{BindTarget, Severity};
 use appsec_import::{
-    Format, Gate, GateCounts, GateOutcome, ImportLine, ImportOptions, Importer, ReportOptions, ReportWriter,
+    Binding, Format, Gate, GateCounts, GateOutcome, ImportOptions, Importer, ReportOptions, ReportWriter,
     ScanConfiguration, SqlStore, Store, Thresholds,
 };
 use serde_json::Value;
@@ -26,7 +26,7 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("findings.db").display());
     let store = Arc::new(SqlStore::connect(&url).await.unwrap());
-    let line = ImportLine::new("shop", "memory", ScanConfiguration::new("app:shop").with_branch("main"));
+    let line = Binding::new("shop", "memory", ScanConfiguration::new("app:shop").with_branch("main"));
     let many: Vec<String> = (0..150).map(|number| format!("/{number}")).collect();
     let mut known: Vec<_> = many.iter().map(|path| (path.as_str(), Severity::Low)).collect();
     for (minute, findings) in [known.clone(), {
@@ -43,7 +43,7 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     }
 
     let run = store.last_run(&line).await.unwrap().unwrap();
-    let options = ReportOptions::of_line(&line).with_run(&run);
+    let options = ReportOptions::of_binding(&line).with_run(&run);
     assert_eq!(options.target, "shop/app:shop/main");
     let mut bytes = Vec::new();
     let mut writer = ReportWriter::new(Format::JsonLines, &options, &mut bytes).unwrap();
@@ -57,7 +57,7 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     let expected = [("\"closed\" \"closed\"", 1), ("\"open\" \"new\"", 1), ("\"open\" \"recurrent\"", 149)];
     assert_eq!(changes, expected.map(|(words, count)| (words.to_owned(), count)).into());
 
-    let counts = GateCounts::of_line(&*store, &line).await.unwrap();
+    let counts = GateCounts::of_binding(&*store, &line).await.unwrap();
     assert_eq!(
         (counts.total.low, counts.total.critical, counts.new.low, counts.new.critical),
         (149, 1, 0, 1)

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Timestamp};
 use appsec_import::{
-    ConnectionFailed, Event, EventData, LineNote, Message, MessageId, MessageState, Outbox, ScanConfiguration,
+    BindingRef, ConnectionFailed, Event, EventData, Message, MessageId, MessageState, Outbox,
+    ScanConfiguration,
 };
 
 const HOLD: Duration = Duration::from_mins(1);
@@ -15,8 +16,8 @@ fn at(second: i64) -> Timestamp {
 
 /// A message that is due at the given second.
 pub(crate) fn message(endpoint: &str, second: i64) -> Message {
-    let line = LineNote::new("shop", "memory", &ScanConfiguration::new("app:shop"));
-    let failed = ConnectionFailed::of_error(line, &Error::new(ErrorKind::Auth, "no"));
+    let binding = BindingRef::new("shop", "memory", &ScanConfiguration::new("app:shop"));
+    let failed = ConnectionFailed::of_error(binding, &Error::new(ErrorKind::Auth, "no"));
     Message::new(endpoint, &Event::new(at(second), EventData::ConnectionFailed(failed)))
 }
 

@@ -6,7 +6,7 @@ mod scripted;
 pub(crate) mod tenant;
 
 use appsec_core::{Finding, FindingStatus, Fingerprint, Location, PartitionKey, Rule, Severity, Timestamp};
-use appsec_import::{ImportLine, KnownFinding, Page, ScanConfiguration, SqlStore, Store};
+use appsec_import::{Binding, KnownFinding, Page, ScanConfiguration, SqlStore, Store};
 
 pub(crate) use postgres::Postgres;
 #[allow(unused_imports, reason = "each test file uses its own part")]
@@ -40,8 +40,8 @@ pub(crate) async fn stores() -> Vec<TestStore> {
     stores
 }
 
-pub(crate) fn line(project: &str) -> ImportLine {
-    ImportLine::new(project, "memory", ScanConfiguration::new("app:shop"))
+pub(crate) fn binding(project: &str) -> Binding {
+    Binding::new(project, "memory", ScanConfiguration::new("app:shop"))
 }
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -60,12 +60,12 @@ pub(crate) fn finding(partition: &str, path: &str, id: Option<&str>) -> Finding 
     finding
 }
 
-/// All findings of a line, read in small pages.
-pub(crate) async fn all(store: &dyn Store, line: &ImportLine) -> Vec<KnownFinding> {
+/// All findings of a binding, read in small pages.
+pub(crate) async fn all(store: &dyn Store, binding: &Binding) -> Vec<KnownFinding> {
     let mut findings = Vec::new();
     let mut after = 0;
     loop {
-        let page = store.findings(line, Page { after, limit: 7 }).await.unwrap();
+        let page = store.findings(binding, Page { after, limit: 7 }).await.unwrap();
         let Some((last, _)) = page.last() else { return findings };
         after = *last;
         findings.extend(page.into_iter().map(|(_, finding)| finding));

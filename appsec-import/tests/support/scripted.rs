@@ -32,7 +32,7 @@ impl Script {
     pub(crate) fn vouching(batches: Vec<Vec<Finding>>, partitions: &[&str]) -> Self {
         let mut end = Coverage::new();
         for partition in partitions {
-            end.means_gone(PartitionKey::from(*partition));
+            end.mark_conclusive(PartitionKey::from(*partition));
         }
         Self { batches, end: Some(end), ..Self::default() }
     }
@@ -115,7 +115,7 @@ impl DastApiScanner for ScriptedScanner {
         if script.fails_after.is_none() {
             events.extend(script.end.clone().map(|mut coverage| {
                 if let Some(reason) = query.silence() {
-                    coverage.silence_all(reason);
+                    coverage.mark_all_inconclusive(reason);
                 }
                 Ok(FindingEvent::End(coverage))
             }));

@@ -45,11 +45,11 @@ impl Tenant {
     }
 }
 
-/// Adds a line to the log: one write, so that those of several processes do not mix.
+/// Adds a binding to the log: one write, so that those of several processes do not mix.
 fn note(log: &Path, what: &str, whose: &str) {
-    let line = format!("{what} {} {whose}\n", std::process::id());
+    let binding = format!("{what} {} {whose}\n", std::process::id());
     let mut file = OpenOptions::new().create(true).append(true).open(log).unwrap();
-    file.write_all(line.as_bytes()).unwrap();
+    file.write_all(binding.as_bytes()).unwrap();
 }
 
 #[async_trait]
@@ -95,9 +95,9 @@ impl DastApiScanner for Tenant {
             events.push(FindingEvent::Batch(FindingBatch::new(findings.collect(), point)));
         }
         let mut coverage = Coverage::new();
-        coverage.means_gone(partition);
+        coverage.mark_conclusive(partition);
         if let Some(reason) = query.silence() {
-            coverage.silence_all(reason);
+            coverage.mark_all_inconclusive(reason);
         }
         events.push(FindingEvent::End(coverage));
         note(&self.log, "begin", &whose);
@@ -115,7 +115,7 @@ impl DastApiScanner for Tenant {
     }
 }
 
-/// A line of the log.
+/// A binding of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Noted {
     pub(crate) what: String,
@@ -126,12 +126,12 @@ pub(crate) struct Noted {
 /// What the tenants wrote down.
 pub(crate) fn noted(log: &Path) -> Vec<Noted> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines = text.lines().map(|line| {
-        let mut words = line.splitn(3, ' ');
+    let bindings = text.lines().map(|binding| {
+        let mut words = binding.splitn(3, ' ');
         let mut word = || words.next().unwrap().to_owned();
         Noted { what: word(), process: word().parse().unwrap(), whose: word() }
     });
-    lines.collect()
+    bindings.collect()
 }
 
 /// How often a target was read, to the end, by process after process.

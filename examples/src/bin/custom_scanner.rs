@@ -49,7 +49,7 @@ impl LinkChecker {
                 finding.push_evidence(EvidenceKind::Output, Some(&link.evidence));
                 findings.push(finding);
             }
-            coverage.means_gone(partition); // the whole site was looked at: what is not reported is gone
+            coverage.mark_conclusive(partition); // the whole site was looked at: what is not reported is gone
             known.push(target);
         }
         match scope {

@@ -7,7 +7,7 @@ use appsec_core::{
     GapKind, PartitionKey, ResumePoint, Scan, Timestamp,
 };
 use appsec_import::{
-    Event, Explanation, ImportLine, KnownFinding, MAX_FINDINGS_PER_EVENT, Subscription, Summary, Verdict,
+    Binding, Event, Explanation, HistoryEntry, KnownFinding, MAX_FINDINGS_PER_EVENT, Subscription, Summary,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,8 @@ pub fn stored(json: &[u8]) {
     if let Some(batch) = read::<FindingBatch>(text) {
         assert_eq!(read::<FindingBatch>(&serde_json::to_string(&batch).unwrap_or_default()), Some(batch));
     }
-    if let Some(line) = read::<ImportLine>(text) {
-        let _ = line.key();
+    if let Some(binding) = read::<Binding>(text) {
+        let _ = binding.key();
     }
     if let Some(query) = read::<FindingQuery>(text) {
         let _ = query.check();
@@ -41,7 +41,7 @@ pub fn stored(json: &[u8]) {
     }
     read::<Finding>(text);
     read::<KnownFinding>(text);
-    read::<Vec<Verdict>>(text);
+    read::<Vec<HistoryEntry>>(text);
     read::<BindTarget>(text);
     read::<Scan>(text);
     read::<ResumePoint>(text);
@@ -59,12 +59,15 @@ fn check(mut coverage: Coverage) {
     assert_eq!(coverage.is_complete(), coverage.gap_count() == 0, "{coverage:?}");
     let partitions: Vec<PartitionKey> = coverage.partitions().map(|(key, _)| key.clone()).collect();
     for key in &partitions {
-        assert_eq!(coverage.absence_of(key) == Absence::MeansGone, coverage.silence_of(key).is_none());
+        assert_eq!(
+            coverage.absence_of(key) == Absence::Conclusive,
+            coverage.inconclusive_reason(key).is_none()
+        );
     }
     let before = coverage.gap_count();
     coverage.add_gap(CoverageGap::new(GapKind::Record, "one more"));
     assert!(coverage.gap_count() >= before && !coverage.is_complete());
-    assert!(partitions.iter().all(|key| coverage.absence_of(key) == Absence::SaysNothing));
+    assert!(partitions.iter().all(|key| coverage.absence_of(key) == Absence::Inconclusive));
 }
 
 /// One run over any book.

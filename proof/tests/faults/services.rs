@@ -2,7 +2,7 @@
 
 use appsec_core::ErrorKind::{Auth, Unexpected};
 use appsec_core::{BindTargetQuery, DastApiScanner, FindingQuery};
-use appsec_import::{ImportLine, ImportOptions, Importer, ScanConfiguration, SqlStore};
+use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use proof::When::{Always, From, Nth};
@@ -139,7 +139,7 @@ fn dies_in_the_middle(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict
         let url = format!("sqlite:{}", folder.path().join("findings.db").display());
         let store = SqlStore::connect(&url).await.unwrap();
         let scanner = stage.scanner(&Short::new());
-        let line = ImportLine::new("proof", vendor.key(), ScanConfiguration::new("all"));
+        let binding = Binding::new("proof", vendor.key(), ScanConfiguration::new("all"));
         let importer = Importer::new(Arc::clone(&scanner), Arc::new(store.clone()));
         stage.spoil(From(2), Twist::Stall(0));
         let third = async {
@@ -149,12 +149,12 @@ fn dies_in_the_middle(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict
         };
         let options = ImportOptions::new();
         let died = tokio::select! {
-            _ = importer.run(&line, &options) => false,
+            _ = importer.run(&binding, &options) => false,
             () = third => true,
         };
         stage.gateway.recover();
         // Whoever starts it again knows that the first one is dead.
-        let resumed = importer.run(&line, &ImportOptions::new().with_take_over()).await;
+        let resumed = importer.run(&binding, &ImportOptions::new().with_take_over()).await;
         let mut verdict = judge_import(&Truth::of(&stage), &import(vendor, scanner, &store).await);
         match resumed {
             Ok(resumed) if !resumed.gaps.is_empty() => {

@@ -1,6 +1,6 @@
 //! A posture gap: one policy violated by one API.
 
-use appsec_core::{Spelled, Timestamp};
+use appsec_core::{Timestamp, Verbatim};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -49,9 +49,9 @@ pub struct PostureGap {
     /// The id, opaque.
     pub posture_gap_id: Option<String>,
     /// How grave it is.
-    pub severity: Option<Spelled<GapSeverity>>,
+    pub severity: Option<Verbatim<GapSeverity>>,
     /// Where it stands.
-    pub status: Option<Spelled<GapStatus>>,
+    pub status: Option<Verbatim<GapStatus>>,
     /// The policy's categories, such as `Access Control`. Strings have been seen.
     pub categories: Vec<Value>,
     /// The violated policy's name, shared by many gaps.
@@ -131,8 +131,8 @@ impl From<Map<String, Value>> for PostureGap {
         let map = &mut map;
         Self {
             posture_gap_id: take_text(map, "postureGapId"),
-            severity: present(take_text(map, "severity").as_deref()).map(Spelled::new),
-            status: present(take_text(map, "status").as_deref()).map(Spelled::new),
+            severity: present(take_text(map, "severity").as_deref()).map(Verbatim::new),
+            status: present(take_text(map, "status").as_deref()).map(Verbatim::new),
             categories: take_list(map, "categories"),
             posture_gap_name: take_text(map, "postureGapName"),
             host: take_text(map, "host"),
@@ -172,12 +172,12 @@ mod tests {
     fn spellings_of_a_status_agree_and_are_written_back_verbatim() {
         for word in ["InProcess", "In Process", "Inprocess", "IN_PROCESS"] {
             let gap = gap(json!({"status": word}));
-            assert_eq!(gap.status.as_ref().map(Spelled::value), Some(&GapStatus::InProcess), "{word}");
+            assert_eq!(gap.status.as_ref().map(Verbatim::value), Some(&GapStatus::InProcess), "{word}");
             assert_eq!(serde_json::to_value(&gap).unwrap()["status"], word);
         }
         let gap = gap(json!({"status": "Snoozed", "severity": "INFO"}));
         assert_eq!(gap.status, Some(GapStatus::Unknown("Snoozed".into()).into()));
-        assert_eq!(gap.severity.as_ref().map(Spelled::value), Some(&GapSeverity::Info));
+        assert_eq!(gap.severity.as_ref().map(Verbatim::value), Some(&GapSeverity::Info));
         assert_eq!(serde_json::to_value(&gap).unwrap()["severity"], "INFO");
     }
 

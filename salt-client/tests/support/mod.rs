@@ -25,7 +25,7 @@ impl Import {
 
     /// Why absence says nothing in a partition; `None` where it means gone.
     pub(crate) fn silence(&self, host: &str) -> Option<&str> {
-        self.coverage.silence_of(&format!("host:{host}").into())
+        self.coverage.inconclusive_reason(&format!("host:{host}").into())
     }
 }
 

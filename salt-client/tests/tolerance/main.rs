@@ -89,7 +89,7 @@ async fn gaps_are_imported_whole_or_their_loss_is_told() {
         let bad = left.iter().any(|gap| id_of(gap).is_none());
         assert!(read.coverage.is_complete() != (bad || shifted) || drifts > 0, "{:?}", read.coverage.gaps());
         if shifted {
-            assert!(says_nothing(&read.coverage), "{:?}", read.coverage);
+            assert!(mark_inconclusive(&read.coverage), "{:?}", read.coverage);
         }
     }
     assert!(log_lines() > 0, "the log was watched");
@@ -123,9 +123,9 @@ fn ids_of(gaps: &[Value]) -> BTreeSet<String> {
     gaps.iter().filter_map(id_of).collect()
 }
 
-fn says_nothing(coverage: &Coverage) -> bool {
+fn mark_inconclusive(coverage: &Coverage) -> bool {
     let mut partitions = coverage.partitions().map(|(key, _)| key);
-    partitions.all(|key: &PartitionKey| coverage.silence_of(key).is_some())
+    partitions.all(|key: &PartitionKey| coverage.inconclusive_reason(key).is_some())
 }
 
 /// Every record of a list comes in its place, as it was or as one that is set apart.

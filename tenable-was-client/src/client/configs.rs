@@ -1,6 +1,6 @@
 //! Scan configurations.
 
-use appsec_http::{Answer, Path, Repeat, Request, Result};
+use appsec_http::{Path, Request, Response, Result, RetrySafety};
 use futures_core::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
@@ -40,7 +40,7 @@ pub(super) fn create_remediation(config: &RemediationConfig) -> Result<Request> 
 pub(super) fn upsert(id: ConfigId, config: &ScanConfig) -> Result<Request> {
     config.check_complete()?;
     // Written twice it is the same.
-    Request::put("tenable: upsert config", path(id)?).with_repeat(Repeat::Always).with_json(config)
+    Request::put("tenable: upsert config", path(id)?).with_repeat(RetrySafety::Always).with_json(config)
 }
 
 pub(super) fn tracking(change: &ConfigTracking) -> Result<Request> {
@@ -53,7 +53,7 @@ pub(super) fn move_to(id: ConfigId, folder: &str) -> Result<Request> {
     struct Move<'a> {
         folder_name: &'a str,
     }
-    let request = Request::patch("tenable: move config", path(id)?).with_repeat(Repeat::Always);
+    let request = Request::patch("tenable: move config", path(id)?).with_repeat(RetrySafety::Always);
     request.with_json(&Move { folder_name: folder })
 }
 
@@ -71,7 +71,7 @@ pub(super) fn cicd(id: ConfigId) -> Result<Request> {
     Ok(Request::get("tenable: download config for CI", path))
 }
 
-fn tracking_of(answer: &Answer) -> Option<ConfigTracking> {
+fn tracking_of(answer: &Response) -> Option<ConfigTracking> {
     answer.header("location").and_then(ConfigTracking::of_location)
 }
 
@@ -221,7 +221,7 @@ mod tests {
         let query = [("limit", "200"), ("offset", "200"), ("sort", "created_at:asc")];
         assert_eq!(request.query(), query.map(|(name, value)| (name, value.to_owned())));
         assert_eq!(request.body().unwrap().as_ref(), b"{}");
-        assert_eq!(request.repeat(), Repeat::Always, "a search changes nothing");
+        assert_eq!(request.repeat(), RetrySafety::Always, "a search changes nothing");
     }
 
     const ID: &str = "5b1f2a34-0c1d-4e5f-8a9b-101112131415";
@@ -239,20 +239,32 @@ mod tests {
             "template_id": ID, "settings": {}});
         let export = "/api/v3/export/configs";
         for (request, method, path, body, repeat) in [
-            (get(id), "GET", one.clone(), None, Repeat::Always),
-            (create(&shop()), "POST", "/was/v2/configs".to_owned(), Some(body.clone()), Repeat::IfUnsent),
-            (upsert(id, &shop()), "PUT", one.clone(), Some(body), Repeat::Always),
-            (tracking(&change), "GET", format!("{one}/status/{ID}"), None, Repeat::Always),
-            (move_to(id, "Team"), "PATCH", one.clone(), Some(json!({"folder_name": "Team"})), Repeat::Always),
-            (delete(id), "DELETE", one, None, Repeat::IfUnsent),
+            (get(id), "GET", one.clone(), None, RetrySafety::Always),
+            (
+                create(&shop()),
+                "POST",
+                "/was/v2/configs".to_owned(),
+                Some(body.clone()),
+                RetrySafety::IfUnsent,
+            ),
+            (upsert(id, &shop()), "PUT", one.clone(), Some(body), RetrySafety::Always),
+            (tracking(&change), "GET", format!("{one}/status/{ID}"), None, RetrySafety::Always),
+            (
+                move_to(id, "Team"),
+                "PATCH",
+                one.clone(),
+                Some(json!({"folder_name": "Team"})),
+                RetrySafety::Always,
+            ),
+            (delete(id), "DELETE", one, None, RetrySafety::IfUnsent),
             (
                 remediation(ID.parse().unwrap()),
                 "GET",
                 format!("{export}/remediation/{ID}"),
                 None,
-                Repeat::Always,
+                RetrySafety::Always,
             ),
-            (cicd(id), "GET", format!("{export}/{ID}"), None, Repeat::Always),
+            (cicd(id), "GET", format!("{export}/{ID}"), None, RetrySafety::Always),
         ] {
             let request = request.unwrap();
             assert_eq!((request.method().as_str(), request.path().as_str()), (method, path.as_str()));

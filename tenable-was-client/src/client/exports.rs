@@ -115,7 +115,7 @@ impl TenableWasClient {
 
 #[cfg(test)]
 mod tests {
-    use appsec_http::Repeat;
+    use appsec_http::RetrySafety;
 
     use super::*;
 
@@ -124,10 +124,10 @@ mod tests {
         let id: ExportId = "bf000000-53aa-4e70-9ef3-87cfca1d2be0".parse().unwrap();
         let base = format!("/was/v1/export/vulns/{id}");
         for (request, method, path, repeat) in [
-            (Ok(list()), "GET", EXPORTS_STATUS.to_owned(), Repeat::Always),
-            (status(id), "GET", format!("{base}/status"), Repeat::Always),
-            (chunk(id, ChunkId(7)), "GET", format!("{base}/chunks/7"), Repeat::Always),
-            (cancel(id), "POST", format!("{base}/cancel"), Repeat::IfUnsent),
+            (Ok(list()), "GET", EXPORTS_STATUS.to_owned(), RetrySafety::Always),
+            (status(id), "GET", format!("{base}/status"), RetrySafety::Always),
+            (chunk(id, ChunkId(7)), "GET", format!("{base}/chunks/7"), RetrySafety::Always),
+            (cancel(id), "POST", format!("{base}/cancel"), RetrySafety::IfUnsent),
         ] {
             let request = request.unwrap();
             assert_eq!(
@@ -150,7 +150,7 @@ mod tests {
         let asset = "77778888-9999-4aaa-8bbb-ccccddddeeee";
         let what = ExportRequest::everything().of_assets([asset.parse().unwrap(), asset.parse().unwrap()]);
         let request = request(&what).unwrap();
-        assert_eq!(request.repeat(), Repeat::IfUnsent);
+        assert_eq!(request.repeat(), RetrySafety::IfUnsent);
         let body: serde_json::Value = serde_json::from_slice(request.body().unwrap()).unwrap();
         assert_eq!(
             body,

@@ -7,7 +7,7 @@ use std::future::ready;
 use std::hash::Hash;
 
 use appsec_core::{Error, ErrorKind};
-use appsec_http::{Path, Repeat, Request, Result, paginate};
+use appsec_http::{Path, Request, Result, RetrySafety, paginate};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 
@@ -121,7 +121,7 @@ pub(super) fn search<F>(
     page: &PageQuery,
 ) -> Result<Request> {
     filter.check(operation)?;
-    page.on(Request::post(operation, path).with_repeat(Repeat::Always)).with_json(filter)
+    page.on(Request::post(operation, path).with_repeat(RetrySafety::Always)).with_json(filter)
 }
 
 /// Pages in a row that may bring nothing but items that came before. A service that goes on like that does not page at all.

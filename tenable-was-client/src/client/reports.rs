@@ -1,7 +1,7 @@
 //! The reports of a scan, in every form that the service makes, and what it writes about a scan beside them.
 
 use appsec_core::{Error, ErrorKind};
-use appsec_http::{At, Body, ElementStream, Path, Repeat, Request, Result};
+use appsec_http::{At, Body, ElementStream, Path, Request, Result, RetrySafety};
 use tokio::io::AsyncWrite;
 
 use super::{TenableWasClient, download};
@@ -20,7 +20,7 @@ fn in_form(request: Request, format: ReportFormat) -> Request {
 
 pub(super) fn ask(id: TenableScanId, format: ReportFormat) -> Result<Request> {
     // Asked for twice it is the same report.
-    let request = Request::put("tenable: request report", path(id)?).with_repeat(Repeat::Always);
+    let request = Request::put("tenable: request report", path(id)?).with_repeat(RetrySafety::Always);
     Ok(in_form(request, format))
 }
 
@@ -186,7 +186,7 @@ mod tests {
                 assert_eq!(request.method().as_str(), method);
                 assert_eq!(request.path().as_str(), format!("/was/v2/scans/{id}/report"));
                 assert_eq!(request.headers(), [("content-type", content_type.to_owned())]);
-                assert_eq!((request.body(), request.repeat()), (None, Repeat::Always));
+                assert_eq!((request.body(), request.repeat()), (None, RetrySafety::Always));
             }
         }
         let zip = debug_zip(id.parse().unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! Scans: launch, look, stop, list, notes, and the runs over single targets.
 
-use appsec_http::{Path, Repeat, Request, Result};
+use appsec_http::{Path, Request, Result, RetrySafety};
 use futures_core::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -48,7 +48,7 @@ pub(super) fn notes(id: TenableScanId, page: &PageQuery) -> Result<Request> {
 
 pub(super) fn by_targets(id: TenableScanId, page: &PageQuery) -> Result<Request> {
     let path = scan_path(id)?.join("vulnerabilities")?.join("by-targets")?.join("search")?;
-    let request = Request::post("tenable: search targets of scan", path).with_repeat(Repeat::Always);
+    let request = Request::post("tenable: search targets of scan", path).with_repeat(RetrySafety::Always);
     page.on(request).with_json(&json!({}))
 }
 
@@ -196,30 +196,30 @@ mod tests {
         let config: ConfigId = ID.parse().unwrap();
         let page = PageQuery::new();
         for (request, method, path, body, repeat) in [
-            (launch(config), "POST", format!("/was/v2/configs/{ID}/scans"), None, Repeat::IfUnsent),
-            (get(scan), "GET", format!("/was/v2/scans/{ID}"), None, Repeat::Always),
+            (launch(config), "POST", format!("/was/v2/configs/{ID}/scans"), None, RetrySafety::IfUnsent),
+            (get(scan), "GET", format!("/was/v2/scans/{ID}"), None, RetrySafety::Always),
             (
                 update(scan, &RequestedAction::Stop),
                 "PATCH",
                 format!("/was/v2/scans/{ID}"),
                 Some(r#"{"requested_action":"stop"}"#),
-                Repeat::IfUnsent,
+                RetrySafety::IfUnsent,
             ),
             (
                 search(config, &Filter::everything(), &page),
                 "POST",
                 format!("/was/v2/configs/{ID}/scans/search"),
                 Some("{}"),
-                Repeat::Always,
+                RetrySafety::Always,
             ),
-            (delete(scan), "DELETE", format!("/was/v2/scans/{ID}"), None, Repeat::IfUnsent),
-            (notes(scan, &page), "GET", format!("/was/v2/scans/{ID}/notes"), None, Repeat::Always),
+            (delete(scan), "DELETE", format!("/was/v2/scans/{ID}"), None, RetrySafety::IfUnsent),
+            (notes(scan, &page), "GET", format!("/was/v2/scans/{ID}/notes"), None, RetrySafety::Always),
             (
                 by_targets(scan, &page),
                 "POST",
                 format!("/was/v2/scans/{ID}/vulnerabilities/by-targets/search"),
                 Some("{}"),
-                Repeat::Always,
+                RetrySafety::Always,
             ),
         ] {
             let request = request.unwrap();

@@ -101,7 +101,7 @@ impl TenableWasClient {
 
 #[cfg(test)]
 mod tests {
-    use appsec_http::Repeat;
+    use appsec_http::RetrySafety;
     use serde_json::json;
 
     use super::*;
@@ -124,11 +124,11 @@ mod tests {
                 "POST",
                 "/was/v2/user-templates/search",
                 Some("{}"),
-                Repeat::Always,
+                RetrySafety::Always,
             ),
-            (get(id), "GET", &*one, None, Repeat::Always),
-            (update(id, &template), "PUT", &one, Some(&*body), Repeat::IfUnsent),
-            (delete(id), "DELETE", &one, None, Repeat::IfUnsent),
+            (get(id), "GET", &*one, None, RetrySafety::Always),
+            (update(id, &template), "PUT", &one, Some(&*body), RetrySafety::IfUnsent),
+            (delete(id), "DELETE", &one, None, RetrySafety::IfUnsent),
         ] {
             let request = request.unwrap();
             assert_eq!((request.method().as_str(), request.path().as_str()), (method, path));

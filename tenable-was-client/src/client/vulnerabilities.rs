@@ -179,7 +179,7 @@ impl VulnerabilityPage {
 
 #[cfg(test)]
 mod tests {
-    use appsec_http::Repeat;
+    use appsec_http::RetrySafety;
 
     use super::*;
 
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(request.path().as_str(), "/was/v2/vulnerabilities/search");
         let body = format!(r#"{{"field":"asset_id","operator":"eq","value":"{ID}"}}"#);
         assert_eq!(request.body().unwrap().as_ref(), body.as_bytes());
-        assert_eq!(request.repeat(), Repeat::Always);
+        assert_eq!(request.repeat(), RetrySafety::Always);
     }
 
     #[test]
@@ -204,6 +204,6 @@ mod tests {
         let id = ID;
         assert_eq!(request.path().as_str(), format!("/was/v2/scans/{id}/vulnerabilities/search"));
         assert_eq!(request.query(), [("limit", "200".to_owned()), ("offset", "200".to_owned())]);
-        assert_eq!(request.repeat(), Repeat::Always);
+        assert_eq!(request.repeat(), RetrySafety::Always);
     }
 }

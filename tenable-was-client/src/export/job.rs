@@ -248,7 +248,7 @@ impl ExportJob {
         self.ending = ending(status);
         if self.ending.is_none()
             && let Some(word) =
-                status.status.as_ref().map(appsec_core::Spelled::value).filter(|word| word.is_unknown())
+                status.status.as_ref().map(appsec_core::Verbatim::value).filter(|word| word.is_unknown())
         {
             tracing::warn!(export = %self.id, state = %word, "the export stands in an unknown state");
             self.unknown = Some(word.to_string());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use appsec_core::{CoverageGap, GapKind, Spelled};
+use appsec_core::{CoverageGap, GapKind, Verbatim};
 
 use crate::model::{ChunkId, ExportState, ExportStatus};
 
@@ -167,7 +167,7 @@ impl Ledger {
 
 /// How an export with that status has ended; `None` while it goes on, and for words nobody knows.
 pub(crate) fn ending(status: &ExportStatus) -> Option<ExportEnding> {
-    match status.status.as_ref().map(Spelled::value)? {
+    match status.status.as_ref().map(Verbatim::value)? {
         ExportState::Finished => Some(ExportEnding::Finished),
         ExportState::Cancelled => Some(ExportEnding::Cancelled),
         ExportState::Error => Some(ExportEnding::Failed),

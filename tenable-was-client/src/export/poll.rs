@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use appsec_core::Spelled;
+use appsec_core::Verbatim;
 use tokio::time::Instant;
 
 use super::ExportOptions;
@@ -42,7 +42,7 @@ impl Pacer {
     /// Notes a status: what moves is asked for again soon, what stands still less and less often.
     pub(crate) fn observe(&mut self, status: &ExportStatus, now: Instant) {
         let look = Look {
-            state: status.status.as_ref().map(|state| Spelled::value(state).clone()),
+            state: status.status.as_ref().map(|state| Verbatim::value(state).clone()),
             counts: [status.total_chunks, status.finished_chunks, status.chunks_available_count],
             chunks: [&status.chunks_available, &status.chunks_failed, &status.chunks_cancelled].map(Vec::len),
         };

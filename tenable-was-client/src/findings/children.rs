@@ -1,6 +1,6 @@
 //! The runs over the single targets of a scan.
 
-use appsec_core::{BindTargetId, ErrorKind, Result, ScanId, ScanStatus, Spelled, Timestamp};
+use appsec_core::{BindTargetId, ErrorKind, Result, ScanId, ScanStatus, Timestamp, Verbatim};
 use futures_util::TryStreamExt;
 
 use crate::TenableWasClient;
@@ -32,7 +32,7 @@ impl Child {
             asset: scan.asset_id,
             url: scan.url().map(str::to_owned),
             status: status_of(scan.status.as_ref(), scan.finalized_at.is_some()),
-            word: scan.status.as_ref().map(Spelled::to_string).unwrap_or_default(),
+            word: scan.status.as_ref().map(Verbatim::to_string).unwrap_or_default(),
             percent: None,
             created_at: at(&scan.created_at),
             started_at: at(&scan.started_at),
@@ -50,7 +50,7 @@ impl Child {
             asset: target.and_then(|target| target.asset_id),
             url: target.and_then(|target| target.target_url.clone()),
             status: status_of(state, run.is_some_and(|run| run.finalized_at.is_some())),
-            word: state.map(Spelled::to_string).unwrap_or_default(),
+            word: state.map(Verbatim::to_string).unwrap_or_default(),
             percent: run
                 .and_then(|run| run.estimate_percent_complete)
                 .and_then(|percent| u8::try_from(percent).ok()),

@@ -76,7 +76,7 @@ pub(crate) async fn run(
         output.coverage.add_gap(gap.clone());
     }
     for asset in assets.known() {
-        output.coverage.says_nothing(partition_of_asset(Some(asset)), SILENCE);
+        output.coverage.mark_inconclusive(partition_of_asset(Some(asset)), SILENCE);
     }
     let filter = assets.filter();
     if filter.as_ref().is_some_and(Vec::is_empty) {
@@ -157,7 +157,7 @@ async fn walk(
                         output.coverage.add_gap(gap);
                     }
                     for partition in batch.partitions {
-                        output.coverage.says_nothing(partition, SILENCE);
+                        output.coverage.mark_inconclusive(partition, SILENCE);
                     }
                     state.begun.insert(chunk.0, position);
                     if !batch.findings.is_empty() {
@@ -307,7 +307,7 @@ impl RecordReader {
             scan: self.names.scan(record.scan.as_deref()),
             seen_at: None,
         };
-        let change = record.severity_modification_type.as_ref().map(appsec_core::Spelled::value);
+        let change = record.severity_modification_type.as_ref().map(appsec_core::Verbatim::value);
         if let Some(change) = change.filter(|change| change.is_unknown()) {
             self.out.unknown.word("severity_modification_type", change.as_str());
         }

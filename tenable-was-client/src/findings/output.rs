@@ -105,7 +105,7 @@ impl Output {
     /// Hands out the end. `silence` is why nothing follows from it, whatever the partitions say.
     pub(crate) async fn end(mut self, silence: Option<&str>) -> Result<()> {
         if let Some(reason) = silence {
-            self.coverage.silence_all(reason);
+            self.coverage.mark_all_inconclusive(reason);
         }
         let coverage = self.coverage.with_unknown(self.unknown);
         self.emit.send(FindingEvent::End(coverage)).await

@@ -156,7 +156,7 @@ impl Walk {
             self.gap(GapKind::ScanLimited, &partition, &message);
         }
         if self.state.done.contains(&id) {
-            self.output.coverage.says_nothing(partition, "it was read before the import was resumed");
+            self.output.coverage.mark_inconclusive(partition, "it was read before the import was resumed");
             return Ok(());
         }
         let common = Common {
@@ -186,13 +186,15 @@ impl Walk {
             self.gap(GapKind::ScanLimited, &partition, &format!("{place}: {}", problem.message));
         }
         if run.asset.is_none() {
-            self.output.coverage.says_nothing(partition, "the scan does not name the asset that it examined");
+            self.output
+                .coverage
+                .mark_inconclusive(partition, "the scan does not name the asset that it examined");
             return Ok(());
         }
         match self.silence(config, config_name.as_deref(), &problems).await? {
             // A remark may quote the target's URL.
-            Some(reason) => self.output.coverage.says_nothing(partition, mask(&reason)),
-            None => self.output.coverage.means_gone(partition),
+            Some(reason) => self.output.coverage.mark_inconclusive(partition, mask(&reason)),
+            None => self.output.coverage.mark_conclusive(partition),
         }
         Ok(())
     }
@@ -210,7 +212,7 @@ impl Walk {
     fn gap(&mut self, kind: GapKind, partition: &PartitionKey, message: &str) {
         // The scanner's own words and the target's URL are in it.
         let message = mask(message).into_owned();
-        self.output.coverage.says_nothing(partition.clone(), message.as_str());
+        self.output.coverage.mark_inconclusive(partition.clone(), message.as_str());
         self.output.coverage.add_gap(CoverageGap::new(kind, message).with_partition(partition.clone()));
     }
 

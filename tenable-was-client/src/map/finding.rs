@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use appsec_core::{
     BindTargetId, Evidence, EvidenceKind, Finding, FindingStatus, Fingerprint, Input, Location, PartitionKey,
-    Recast, Rule, ScanId, Severity, Spelled, Timestamp,
+    Recast, Rule, ScanId, Severity, Timestamp, Verbatim,
 };
 
 use super::KEY;
@@ -174,7 +174,7 @@ fn status(state: &FindingState, accepted: bool) -> FindingStatus {
 }
 
 fn recast(record: &ExportFinding, current: &Severity) -> Option<Recast> {
-    let accepted = match record.severity_modification_type.as_ref().map(Spelled::value)? {
+    let accepted = match record.severity_modification_type.as_ref().map(Verbatim::value)? {
         SeverityChange::Accepted => true,
         SeverityChange::Recasted => false,
         SeverityChange::None | SeverityChange::Unknown(_) => return None,

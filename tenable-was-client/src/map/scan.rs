@@ -2,7 +2,7 @@
 
 use appsec_core::{
     BindTargetId, Error, ErrorKind, Result, ScanId, ScanProblem, ScanProblemKind, ScanStatus, Severity,
-    Spelled, Timestamp,
+    Timestamp, Verbatim,
 };
 
 use crate::model::{ConfigId, Moment, ReportNote, Scan, ScanMetadata, ScanNote, ScanState, TenableScanId};
@@ -50,8 +50,8 @@ pub(crate) fn scan_id_of(id: &ScanId) -> Result<TenableScanId> {
 }
 
 /// Where a scan stands. A word nobody knows is an end where the scan says when it ended.
-pub(crate) fn status_of(state: Option<&Spelled<ScanState>>, has_end: bool) -> ScanStatus {
-    match state.map(Spelled::value) {
+pub(crate) fn status_of(state: Option<&Verbatim<ScanState>>, has_end: bool) -> ScanStatus {
+    match state.map(Verbatim::value) {
         None | Some(ScanState::Unknown(_)) if has_end => ScanStatus::Aborted,
         None | Some(ScanState::Ready | ScanState::Queued | ScanState::Pending) => ScanStatus::Queued,
         Some(ScanState::Running) => ScanStatus::Running,
@@ -69,7 +69,7 @@ pub(crate) fn status_of(state: Option<&Spelled<ScanState>>, has_end: bool) -> Sc
 pub(crate) fn scan_of(scan: &Scan, notes: &[ScanProblem], now: Timestamp) -> appsec_core::Scan {
     let status = status_of(scan.status.as_ref(), scan.finalized_at.is_some());
     let mut mapped = appsec_core::Scan::new(scan.scan_id.to_string(), status);
-    mapped.provider_status = scan.status.as_ref().map(Spelled::to_string).unwrap_or_default();
+    mapped.provider_status = scan.status.as_ref().map(Verbatim::to_string).unwrap_or_default();
     mapped.target = scan.config_id.map(BindTargetId::from);
     mapped.percent = percent(scan, &mapped.status);
     mapped.created_at = at(scan.created_at.as_ref());

@@ -1,6 +1,6 @@
 //! Scan configurations.
 
-use appsec_core::Spelled;
+use appsec_core::Verbatim;
 
 use super::folders::Folder;
 use super::ids::{AssetId, ConfigId, ScannerId, TagId, TemplateId, TrackingId, UserTemplateId};
@@ -26,7 +26,7 @@ wire! {
         /// True when others may see it.
         pub is_shared: Option<bool>,
         /// What the caller may do with it.
-        pub user_permissions: Option<Spelled<PermissionLevel>>,
+        pub user_permissions: Option<Verbatim<PermissionLevel>>,
         /// Its URL, where it has one; the first or none where it has several.
         pub target: Option<String>,
         /// How many targets it has.
@@ -104,11 +104,11 @@ wire! {
         /// True when it lies in the trash.
         pub in_trash: Option<bool>,
         /// What those may do with it who are not named.
-        pub default_permissions: Option<Spelled<PermissionLevel>>,
+        pub default_permissions: Option<Verbatim<PermissionLevel>>,
         /// What others may do with it.
         pub permissions: Vec<Permission>,
         /// Where the results of its scans show.
-        pub results_visibility: Option<Spelled<ResultsVisibility>>,
+        pub results_visibility: Option<Verbatim<ResultsVisibility>>,
         /// Who is told when a scan ends.
         pub notifications: Option<Notifications>,
         /// True when it checks a remedy (observed; not in the vendor's document).

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
-use appsec_core::{Error, ErrorKind, Result, Severity, Spelled, Timestamp};
+use appsec_core::{Error, ErrorKind, Result, Severity, Timestamp, Verbatim};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -109,7 +109,7 @@ wire! {
     #[derive(Default)]
     pub struct ExportFilters {
         /// The states: `OPEN`, `REOPENED`, `FIXED`. Open and reopened where nothing is said, all three with `since`.
-        pub state: Option<Vec<Spelled<FindingState>>>,
+        pub state: Option<Vec<Verbatim<FindingState>>>,
         /// Seen since, or fixed since where fixed, in seconds of Unix time. Not together with `first_found`, `last_found` or `last_fixed`.
         pub since: Option<i64>,
         /// First found from then on. It needs `state`, as the next two do.
@@ -121,9 +121,9 @@ wire! {
         /// Stored from then on.
         pub indexed_at: Option<i64>,
         /// The severities.
-        pub severity: Option<Vec<Spelled<Severity>>>,
+        pub severity: Option<Vec<Verbatim<Severity>>>,
         /// Whether a rule of the tenant's changed the severity.
-        pub severity_modification_type: Option<Vec<Spelled<SeverityChange>>>,
+        pub severity_modification_type: Option<Vec<Verbatim<SeverityChange>>>,
         /// The assets.
         pub asset_uuid: Option<Vec<AssetId>>,
         /// The name of an asset.
@@ -189,21 +189,21 @@ pub enum OwaspList {
 impl ExportFilters {
     /// Only findings in these states.
     pub fn with_states(mut self, states: impl IntoIterator<Item = FindingState>) -> Self {
-        self.state = Some(states.into_iter().map(Spelled::from).collect());
+        self.state = Some(states.into_iter().map(Verbatim::from).collect());
         self
     }
 
     /// Only findings of these severities.
     pub fn with_severities(mut self, severities: impl IntoIterator<Item = Severity>) -> Self {
         // The document spells them in upper case here.
-        let spelled = |severity: Severity| Spelled::new(&severity.as_str().to_uppercase());
+        let spelled = |severity: Severity| Verbatim::new(&severity.as_str().to_uppercase());
         self.severity = Some(severities.into_iter().map(spelled).collect());
         self
     }
 
     /// Only findings whose severity was so changed, or not changed.
     pub fn with_severity_changes(mut self, changes: impl IntoIterator<Item = SeverityChange>) -> Self {
-        self.severity_modification_type = Some(changes.into_iter().map(Spelled::from).collect());
+        self.severity_modification_type = Some(changes.into_iter().map(Verbatim::from).collect());
         self
     }
 
@@ -362,7 +362,7 @@ impl ExportFilters {
     pub(crate) fn essence(&self, echoed: bool) -> Value {
         let mut filters = serde_json::to_value(self).unwrap_or_default();
         // All severities are no restriction, whether they are named or not.
-        let named = self.severity.iter().flatten().map(Spelled::value);
+        let named = self.severity.iter().flatten().map(Verbatim::value);
         if Severity::WORST_FIRST.iter().all(|severity| named.clone().any(|one| one == severity))
             && let Some(filters) = filters.as_object_mut()
         {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use appsec_core::{Severity, Spelled};
+use appsec_core::{Severity, Verbatim};
 
 use super::export_filters::ExportFilters;
 use super::export_plugins::ExportPlugin;
@@ -70,7 +70,7 @@ wire! {
         /// Its id.
         pub uuid: Option<ExportId>,
         /// Where it stands.
-        pub status: Option<Spelled<ExportState>>,
+        pub status: Option<Verbatim<ExportState>>,
         /// What went wrong.
         pub reason: Option<String>,
         /// Chunks that can be fetched.
@@ -114,7 +114,7 @@ wire! {
         /// What was sent to provoke it.
         pub payload: Option<String>,
         /// Where it stands.
-        pub state: Option<Spelled<FindingState>>,
+        pub state: Option<Verbatim<FindingState>>,
         /// How grave it is now.
         pub severity: Option<Severity>,
         /// The same as a number, 0 (info) to 4 (critical).
@@ -122,7 +122,7 @@ wire! {
         /// How grave it was before any rule changed it.
         pub severity_default_id: Option<u64>,
         /// Whether a rule changed it.
-        pub severity_modification_type: Option<Spelled<SeverityChange>>,
+        pub severity_modification_type: Option<Verbatim<SeverityChange>>,
         /// That rule's comment.
         pub recast_reason: Option<String>,
         /// That rule.

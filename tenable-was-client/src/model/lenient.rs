@@ -47,7 +47,7 @@ pub(crate) use by_serde;
 
 by_serde!(Value, appsec_core::Severity);
 
-impl<E: for<'a> From<&'a str> + AsRef<str>> FromWire for appsec_core::Spelled<E> {
+impl<E: for<'a> From<&'a str> + AsRef<str>> FromWire for appsec_core::Verbatim<E> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)
     }

@@ -1,6 +1,6 @@
 //! Who may do what with a configuration or a template.
 
-use appsec_core::Spelled;
+use appsec_core::Verbatim;
 
 use super::wire;
 
@@ -42,11 +42,11 @@ wire! {
     /// What one user or group may do.
     pub struct Permission {
         /// Whether it is a user or a group.
-        pub entity: Option<Spelled<PermissionEntity>>,
+        pub entity: Option<Verbatim<PermissionEntity>>,
         /// The user or the group.
         pub entity_id: Option<String>,
         /// What is allowed.
-        pub level: Option<Spelled<PermissionLevel>>,
+        pub level: Option<Verbatim<PermissionLevel>>,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The JSON report of a scan.
 
-use appsec_core::{Error, ErrorKind, Result, Severity, Spelled, mask};
+use appsec_core::{Error, ErrorKind, Result, Severity, Verbatim, mask};
 use serde_json::Value;
 
 use super::configs::UserTemplateRef;
@@ -113,7 +113,7 @@ wire! {
         /// The user who started it.
         pub user_id: Option<String>,
         /// Where it stands.
-        pub status: Option<Spelled<ScanState>>,
+        pub status: Option<Verbatim<ScanState>>,
         /// What was scanned.
         pub asset_id: Option<AssetId>,
         /// The URL that was scanned.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use appsec_core::{Severity, Spelled};
+use appsec_core::{Severity, Verbatim};
 
 use super::configs::UserTemplateRef;
 use super::ids::{AssetId, ConfigId, TenableScanId};
@@ -80,9 +80,9 @@ wire! {
         /// When it ended.
         pub finalized_at: Option<Moment>,
         /// What was last asked of it.
-        pub requested_action: Option<Spelled<RequestedAction>>,
+        pub requested_action: Option<Verbatim<RequestedAction>>,
         /// Where it stands.
-        pub status: Option<Spelled<ScanState>>,
+        pub status: Option<Verbatim<ScanState>>,
         /// How far it is.
         pub metadata: Option<ScanMetadata>,
         /// Where it runs.
@@ -184,7 +184,7 @@ wire! {
         /// When it ended (not seen so far).
         pub finalized_at: Option<Moment>,
         /// Where it stands.
-        pub status: Option<Spelled<ScanState>>,
+        pub status: Option<Verbatim<ScanState>>,
         /// How far it is.
         pub estimate_percent_complete: Option<u64>,
     }
@@ -220,7 +220,7 @@ impl Scan {
 
     /// True when it has ended: by its status, or by the time of its end where the status is a word nobody knows.
     pub fn has_ended(&self) -> bool {
-        match self.status.as_ref().map(Spelled::value) {
+        match self.status.as_ref().map(Verbatim::value) {
             Some(ScanState::Completed | ScanState::Canceled | ScanState::Aborted) => true,
             None | Some(ScanState::Unknown(_)) => self.finalized_at.is_some(),
             Some(_) => false,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use appsec_core::{Error, ErrorKind, Result, Spelled};
+use appsec_core::{Error, ErrorKind, Result, Verbatim};
 
 use super::{Extra, wire};
 
@@ -62,7 +62,7 @@ wire! {
         /// False when it is switched off.
         pub enabled: Option<bool>,
         /// How often it launches; only ever written.
-        pub launch: Option<Spelled<LaunchInterval>>,
+        pub launch: Option<Verbatim<LaunchInterval>>,
     }
 
     /// When scheduled scans run, and when they pause.
@@ -78,7 +78,7 @@ wire! {
     /// A time of each week.
     pub struct ScheduleWindow {
         /// What it is for.
-        pub kind: Option<Spelled<WindowKind>> as "type",
+        pub kind: Option<Verbatim<WindowKind>> as "type",
         /// When it opens.
         pub start: Option<WindowTime>,
         /// When it closes.
@@ -88,7 +88,7 @@ wire! {
     /// A moment of each week.
     pub struct WindowTime {
         /// The day.
-        pub day_of_week: Option<Spelled<Weekday>>,
+        pub day_of_week: Option<Verbatim<Weekday>>,
         /// The time, `HH:MM`.
         pub time: Option<String>,
     }

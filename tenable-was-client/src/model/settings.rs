@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use appsec_core::Spelled;
+use appsec_core::Verbatim;
 use serde::Serialize;
 use serde::de::Deserializer;
 use serde_json::Value;
@@ -98,7 +98,7 @@ wire! {
     #[derive(Default)]
     pub struct ScopeSettings {
         /// How far the scan goes from its targets.
-        pub option: Option<Spelled<ScopeOption>>,
+        pub option: Option<Verbatim<ScopeOption>>,
         /// URLs to scan beside the targets.
         pub urls: Option<Vec<String>>,
         /// File extensions that are left out.
@@ -151,7 +151,7 @@ wire! {
         /// How fast.
         pub rate_limiter: Option<RateLimiter>,
         /// What the lists mean.
-        pub mode: Option<Spelled<PluginMode>>,
+        pub mode: Option<Verbatim<PluginMode>>,
         /// Plugins by number.
         pub ids: Option<Vec<PluginId>>,
         /// Plugins by name.
@@ -241,7 +241,7 @@ wire! {
         /// False for a scan that only looks.
         pub enable: Option<bool>,
         /// How many common files are tried.
-        pub dictionary: Option<Spelled<Dictionary>>,
+        pub dictionary: Option<Verbatim<Dictionary>>,
         /// Whether the target's software is made out.
         pub fingerprinting: Option<bool>,
         /// A file on another host by which remote inclusion is tested.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use appsec_core::Spelled;
+use appsec_core::Verbatim;
 use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -42,7 +42,7 @@ wire! {
         /// An HTTP status, 200 where all is well.
         pub code: Option<u64>,
         /// How it is, in a word.
-        pub status: Option<Spelled<ServerState>>,
+        pub status: Option<Verbatim<ServerState>>,
     }
 
     /// What the server says of itself.

@@ -1,6 +1,6 @@
 //! Templates that users made.
 
-use appsec_core::{Error, ErrorKind, Spelled};
+use appsec_core::{Error, ErrorKind, Verbatim};
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,13 +30,13 @@ wire! {
         /// When it was changed.
         pub updated_at: Option<Moment>,
         /// What those may do with it who are not named.
-        pub default_permissions: Option<Spelled<PermissionLevel>>,
+        pub default_permissions: Option<Verbatim<PermissionLevel>>,
         /// Where the results of its scans show.
-        pub results_visibility: Option<Spelled<ResultsVisibility>>,
+        pub results_visibility: Option<Verbatim<ResultsVisibility>>,
         /// What others may do with it.
         pub permissions: Vec<Permission>,
         /// What the caller may do with it.
-        pub user_permissions: Option<Spelled<PermissionLevel>>,
+        pub user_permissions: Option<Verbatim<PermissionLevel>>,
         /// True when others may see it.
         pub is_shared: Option<bool>,
         /// How configurations that follow it scan; not in listings.
@@ -56,9 +56,9 @@ pub struct UserTemplateUpdate {
     /// The user who owns it, by UUID.
     pub owner_id: String,
     /// What those may do with it who are not named.
-    pub default_permissions: Spelled<PermissionLevel>,
+    pub default_permissions: Verbatim<PermissionLevel>,
     /// Where the results of its scans show.
-    pub results_visibility: Spelled<ResultsVisibility>,
+    pub results_visibility: Verbatim<ResultsVisibility>,
     /// What others may do with it.
     pub permissions: Vec<Permission>,
     /// The vendor's template that it builds on.

@@ -73,7 +73,7 @@ impl Data {
     }
 }
 
-/// In JSON: where they are and what they take, one document. The other forms are lines for a shell.
+/// In JSON: where they are and what they take, one document. The other forms are bindings for a shell.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let at = |port| SocketAddr::new(args.listen, port);
     let listening =

@@ -79,7 +79,7 @@ pub(super) async fn broken_proves_nothing(bench: &Bench<'_>) -> Seen {
             let came = by_partition(run.findings());
             for (partition, findings) in by_partition(healthy.findings()) {
                 let missing = findings.difference(came.get(&partition).unwrap_or(&BTreeSet::new())).count();
-                let gone = coverage.absence_of(&partition) == Absence::MeansGone;
+                let gone = coverage.absence_of(&partition) == Absence::Conclusive;
                 ensure(missing == 0 || !gone, || {
                     format!(
                         "{name}, down after {moment}: {missing} of {partition} did not come and count as gone"
@@ -115,7 +115,7 @@ pub(super) async fn bad_record(bench: &Bench<'_>) -> Seen {
         let gap = success.coverage.gaps().iter().find(|gap| gap.kind == GapKind::Record);
         let Some(gap) = gap else { return failed(format!("{name}: no gap of kind Record")) };
         let mut partitions = success.findings().filter(|f| f.location.host == host).map(|f| &f.partition);
-        if let Some(gone) = partitions.find(|key| success.coverage.absence_of(key) == Absence::MeansGone) {
+        if let Some(gone) = partitions.find(|key| success.coverage.absence_of(key) == Absence::Conclusive) {
             return failed(format!("{name}: absence still means gone in {gone}"));
         }
         seen = format!("the others came, and {gap}");

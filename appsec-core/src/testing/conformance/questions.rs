@@ -148,10 +148,10 @@ pub(super) async fn filter_silences(bench: &Bench<'_>) -> Seen {
         for (name, query) in filtered(&all, &scope.query) {
             let coverage = read_well(&*stage.scanner(), &query).await?.coverage;
             let mut partitions = coverage.partitions().map(|(key, _)| key);
-            if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::MeansGone) {
+            if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::Conclusive) {
                 return failed(format!("{} by {name}: absence means gone in {gone}", scope.name));
             }
-            ensure(coverage.partial_because().is_some(), || {
+            ensure(coverage.partial_reason().is_some(), || {
                 format!("{} by {name}: the coverage does not say that only a part was asked for", scope.name)
             })?;
             count += 1;

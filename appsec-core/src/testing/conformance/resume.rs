@@ -58,7 +58,7 @@ pub(super) async fn resume_silences(bench: &Bench<'_>) -> Seen {
         let Some(point) = first_point(&stage, &scope).await? else { continue };
         let coverage = read_well(&*stage.scanner(), &stored(&scope.query, &point)?).await?.coverage;
         let mut partitions = coverage.partitions().map(|(key, _)| key);
-        if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::MeansGone) {
+        if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::Conclusive) {
             return failed(format!("{}: absence means gone in {gone}", scope.name));
         }
         count += 1;

@@ -60,7 +60,7 @@ impl Walk {
                 if batch.is_full_for(&finding) {
                     break;
                 }
-                self.coverage.means_gone(finding.partition.clone());
+                self.coverage.mark_conclusive(finding.partition.clone());
                 batch.push(finding);
             }
             cursor.offset += 1;
@@ -87,7 +87,7 @@ impl Walk {
         };
         for id in &targets {
             match state.target(id) {
-                Ok(_) => self.coverage.means_gone(PartitionKey::new(id.as_str())),
+                Ok(_) => self.coverage.mark_conclusive(PartitionKey::new(id.as_str())),
                 Err(missing) => {
                     let gap = CoverageGap::new(GapKind::TargetMissing, missing.message());
                     self.coverage.add_gap(gap.with_partition(id.as_str()));
@@ -108,7 +108,7 @@ impl Walk {
 
     pub(super) fn end(mut self) -> Coverage {
         if let Some(reason) = self.silence {
-            self.coverage.silence_all(reason);
+            self.coverage.mark_all_inconclusive(reason);
         }
         self.coverage
     }

@@ -52,7 +52,7 @@ pub(crate) fn import(scanner: &str, what: &str, imported: &Imported, file: &Path
 
 fn verdict(coverage: &Coverage) {
     let silent: Vec<_> =
-        coverage.partitions().filter(|(key, _)| coverage.absence_of(key) == Absence::SaysNothing).collect();
+        coverage.partitions().filter(|(key, _)| coverage.absence_of(key) == Absence::Inconclusive).collect();
     let looked_at = coverage.partitions().len();
     println!(
         "  coverage: {} gaps; {looked_at} partitions looked at, absence means gone in {}",
@@ -61,7 +61,7 @@ fn verdict(coverage: &Coverage) {
     );
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for (key, _) in silent {
-        *reasons.entry(coverage.silence_of(key).unwrap_or_default()).or_default() += 1;
+        *reasons.entry(coverage.inconclusive_reason(key).unwrap_or_default()).or_default() += 1;
     }
     for (reason, count) in reasons {
         println!("    says nothing in {count}: {reason}");

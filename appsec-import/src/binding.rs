@@ -1,10 +1,10 @@
-//! Import lines: what is imported for whom, and what tells one line from another.
+//! Bindings: what is imported for whom, and what tells one line from another.
 
 use appsec_core::BindTargetId;
 use serde::{Deserialize, Serialize};
 
 appsec_core::open_enum! {
-    /// The environment that a line's findings belong to.
+    /// The environment that a binding's findings belong to.
     pub enum Environment {
         /// What users see.
         Production = "production",
@@ -36,10 +36,10 @@ pub struct ScanConfiguration {
     /// The branch; free text, since what a dynamic scanner sees has no branch of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// A word of the user's that separates otherwise equal lines, as two services in one repository.
+    /// A word of the user's that separates otherwise equal bindings, as two services in one repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta_data: Option<String>,
-    /// A label of one run. Not part of a line's identity.
+    /// A label of one run. Not part of a binding's identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan_tag: Option<String>,
 }
@@ -68,7 +68,7 @@ impl ScanConfiguration {
         self
     }
 
-    /// Sets the word that separates otherwise equal lines.
+    /// Sets the word that separates otherwise equal bindings.
     pub fn with_meta_data(mut self, word: impl Into<String>) -> Self {
         self.meta_data = Some(word.into());
         self
@@ -81,11 +81,11 @@ impl ScanConfiguration {
     }
 }
 
-/// What is imported for whom. Two lines with the same identity are one: project, scanner, bind target, branch, meta data and
+/// What is imported for whom. Two bindings with the same identity are one: project, scanner, bind target, branch, meta data and
 /// environment. The scan tag labels a run and is no part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct ImportLine {
+pub struct Binding {
     /// The project, in the words of whoever keeps it.
     pub project: String,
     /// The scanner's key, as in `saltsecurity`.
@@ -95,8 +95,8 @@ pub struct ImportLine {
     pub configuration: ScanConfiguration,
 }
 
-impl ImportLine {
-    /// A line of the project, from the scanner with that key.
+impl Binding {
+    /// A binding of the project, from the scanner with that key.
     pub fn new(
         project: impl Into<String>,
         scanner: impl Into<String>,
@@ -105,13 +105,13 @@ impl ImportLine {
         Self { project: project.into(), scanner: scanner.into(), configuration }
     }
 
-    /// The identity as a text, the same for equal lines whatever the scan tag.
+    /// The identity as a text, the same for equal bindings whatever the scan tag.
     pub fn key(&self) -> String {
         // A JSON list tells an absent part from an empty one, and no separator can be mistaken for a part's own text.
         serde_json::Value::from(self.parts().map(serde_json::Value::from).to_vec()).to_string()
     }
 
-    /// Some of its parts as one word for other tools: each in its place, also beside one that is not set, so that two lines have one only
+    /// Some of its parts as one word for other tools: each in its place, also beside one that is not set, so that two bindings have one only
     /// where a part holds a slash itself.
     #[cfg(any(feature = "push", feature = "report"))]
     pub(crate) fn word_of<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> String {

@@ -29,24 +29,24 @@ const ANSWER_TIME: Duration = Duration::from_secs(2);
 ///
 /// ```no_run
 /// # async fn run() -> appsec_http::Result<()> {
-/// use appsec_http::{HttpOptions, Postbox};
+/// use appsec_http::{HttpOptions, WebhookSender};
 ///
 /// let url = "https://hooks.example/services/T0/hush".into();
-/// let postbox = Postbox::new(&url, "example/1.0", Vec::new(), &HttpOptions::new())?;
-/// assert!(!format!("{postbox:?}").contains("hush"));
-/// postbox.post("example: notify", &[("webhook-id", "msg_1".to_owned())], r#"{"type":"ping"}"#).await?;
+/// let webhook_sender = WebhookSender::new(&url, "example/1.0", Vec::new(), &HttpOptions::new())?;
+/// assert!(!format!("{webhook_sender:?}").contains("hush"));
+/// webhook_sender.post("example: notify", &[("webhook-id", "msg_1".to_owned())], r#"{"type":"ping"}"#).await?;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Postbox {
+pub struct WebhookSender {
     url: Url,
     headers: Vec<AuthHeader>,
     head_timeout: Duration,
     transport: Box<dyn Transport>,
 }
 
-impl Postbox {
-    /// A postbox for the URL: https, or plain http to loopback, whatever the options say; without user and fragment. Its path and query
+impl WebhookSender {
+    /// A webhook_sender for the URL: https, or plain http to loopback, whatever the options say; without user and fragment. Its path and query
     /// are sent as they are and never printed.
     ///
     /// The headers go along with every message and are never printed. Of the options those about proxy, trust, resolver, user agent,
@@ -125,15 +125,15 @@ impl Postbox {
 }
 
 /// Scheme, host and port: path and query may be the secret of the URL.
-impl fmt::Display for Postbox {
+impl fmt::Display for WebhookSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url.origin().ascii_serialization())
     }
 }
 
-impl fmt::Debug for Postbox {
+impl fmt::Debug for WebhookSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Postbox")
+        f.debug_struct("WebhookSender")
             .field("to", &self.to_string())
             .field("headers", &self.headers)
             .field("head_timeout", &self.head_timeout)

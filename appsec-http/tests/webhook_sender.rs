@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use appsec_http::testing::{Fault, FaultProxy};
-use appsec_http::{AuthHeader, ErrorKind, HttpOptions, Postbox};
+use appsec_http::{AuthHeader, ErrorKind, HttpOptions, WebhookSender};
 use wiremock::matchers::{body_string, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-fn postbox(url: &str) -> Postbox {
+fn webhook_sender(url: &str) -> WebhookSender {
     let fixed = AuthHeader::new("X-Route-Key", "canary-header".into()).unwrap();
     let options = HttpOptions::new().with_head_timeout(Duration::from_millis(300));
-    Postbox::new(&url.into(), "test/1.0", vec![fixed], &options).unwrap()
+    WebhookSender::new(&url.into(), "test/1.0", vec![fixed], &options).unwrap()
 }
 
 #[tokio::test]
@@ -28,8 +28,8 @@ async fn path_query_headers_and_body_arrive_as_given() {
         .expect(1)
         .mount(&server)
         .await;
-    let postbox = postbox(&format!("{}/hook?sig=a%2Fb", server.uri()));
-    postbox.post("test: post", &[("webhook-id", "msg_1".into())], "{}").await.unwrap();
+    let webhook_sender = webhook_sender(&format!("{}/hook?sig=a%2Fb", server.uri()));
+    webhook_sender.post("test: post", &[("webhook-id", "msg_1".into())], "{}").await.unwrap();
 }
 
 #[tokio::test]
@@ -50,11 +50,14 @@ async fn what_is_not_2xx_is_an_error_without_a_word_of_it_and_is_not_repeated() 
         Mock::given(path("/canary-path")).respond_with(answer).expect(1).mount(&server).await;
         let elsewhere = Mock::given(path("/canary-elsewhere")).respond_with(ResponseTemplate::new(200));
         elsewhere.expect(0).mount(&server).await;
-        let postbox = postbox(&format!("{}/canary-path?canary-query", server.uri()));
-        let error = postbox.post("test: post", &[], "{}").await.unwrap_err();
+        let webhook_sender = webhook_sender(&format!("{}/canary-path?canary-query", server.uri()));
+        let error = webhook_sender.post("test: post", &[], "{}").await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (kind, Some(status)), "{error}");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
-        assert!(!format!("{error:?} {error} {postbox:?} {postbox}").contains("canary"), "{error:?}");
+        assert!(
+            !format!("{error:?} {error} {webhook_sender:?} {webhook_sender}").contains("canary"),
+            "{error:?}"
+        );
     }
 }
 
@@ -63,7 +66,7 @@ async fn a_receiver_that_does_not_answer_is_given_up() {
     let server = MockServer::start().await;
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(30));
     Mock::given(method("POST")).respond_with(slow).mount(&server).await;
-    let error = postbox(&server.uri()).post("test: post", &[], "{}").await.unwrap_err();
+    let error = webhook_sender(&server.uri()).post("test: post", &[], "{}").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline, "{error}");
 }
 
@@ -72,17 +75,18 @@ async fn a_message_is_delivered_once_the_head_says_so_whatever_the_body_does() {
     let server = MockServer::start().await;
     let long = ResponseTemplate::new(200).set_body_string("x".repeat(1 << 20));
     Mock::given(method("POST")).respond_with(long).mount(&server).await;
-    postbox(&server.uri()).post("test: post", &[], "{}").await.unwrap();
+    webhook_sender(&server.uri()).post("test: post", &[], "{}").await.unwrap();
 
     let proxy = FaultProxy::start(*server.address()).await.unwrap();
     proxy.script([Fault::StallAfter(1000)]);
-    postbox(&proxy.url()).post("test: post", &[], "{}").await.unwrap();
+    webhook_sender(&proxy.url()).post("test: post", &[], "{}").await.unwrap();
 }
 
 #[tokio::test]
 async fn a_receiver_that_is_not_there_is_named_without_its_path() {
     // Nothing listens on port 1.
-    let error = postbox("http://127.0.0.1:1/canary?canary").post("test: post", &[], "{}").await.unwrap_err();
+    let error =
+        webhook_sender("http://127.0.0.1:1/canary?canary").post("test: post", &[], "{}").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
     let chain = format!("{error:?} {error} {:?}", std::error::Error::source(&error));
     assert!(error.to_string().contains("127.0.0.1:1") && !chain.contains("canary"), "{chain}");
@@ -94,7 +98,7 @@ fn plain_http_is_for_loopback_whatever_the_options_say() {
     for url in
         ["http://hooks.canary.example/x", "https://canary:canary@hooks.example/", "https://169.254.169.254/"]
     {
-        let error = Postbox::new(&url.into(), "test/1.0", Vec::new(), &options).unwrap_err();
+        let error = WebhookSender::new(&url.into(), "test/1.0", Vec::new(), &options).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }

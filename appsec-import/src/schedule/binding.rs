@@ -1,10 +1,10 @@
-//! A line and when it runs.
+//! A binding and when it runs.
 
 use appsec_core::{BindTargetId, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::when::Schedule;
-use crate::line::{Environment, ImportLine, ScanConfiguration};
+use crate::binding::{Binding, Environment, ScanConfiguration};
 
 /// What a scheduled run does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub enum RunKind {
     #[default]
     Import,
     /// Imports what the scanner has seen or fixed since a week before the sync before. Nothing closes by absence: let an import of the
-    /// same line run now and then where that matters. A scanner that does not tell when it saw a finding, as Salt does not, is read whole.
+    /// same binding run now and then where that matters. A scanner that does not tell when it saw a finding, as Salt does not, is read whole.
     Sync,
 }
 
@@ -38,16 +38,16 @@ impl std::fmt::Display for RunKind {
     }
 }
 
-/// An import line and when it runs.
+/// An binding and when it runs.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use appsec_import::{RunKind, ScheduledLine};
+/// # use appsec_import::{RunKind, ScheduledBinding};
 /// #[derive(serde::Deserialize)]
-/// struct Config { line: Vec<ScheduledLine> }
+/// struct Config { binding: Vec<ScheduledBinding> }
 ///
 /// let config: Config = toml::from_str(r#"
-///     [[line]]
+///     [[binding]]
 ///     name = "shop nightly"             # unique
 ///     project = "shop"
 ///     scanner = "tenable-eu"            # a connection's name, or the scanner's key where there is one of it
@@ -58,20 +58,20 @@ impl std::fmt::Display for RunKind {
 ///     webhooks = ["tickets"]            # optional: nobody is told
 ///     schedule = { cron = "30 2 * * 1-5", time_zone = "Europe/Berlin" }
 /// "#)?;
-/// let line = &config.line[0];
-/// assert_eq!((line.name.as_str(), line.run), ("shop nightly", RunKind::Scan));
-/// assert_eq!(line.line.scanner, "tenable-eu");
+/// let binding = &config.binding[0];
+/// assert_eq!((binding.name.as_str(), binding.run), ("shop nightly", RunKind::Scan));
+/// assert_eq!(binding.binding.scanner, "tenable-eu");
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Text", into = "Text")]
 #[non_exhaustive]
-pub struct ScheduledLine {
-    /// Its name, one of its kind in a store. A line that is renamed is another one, with the same findings.
+pub struct ScheduledBinding {
+    /// Its name, one of its kind in a store. A binding that is renamed is another one, with the same findings.
     pub name: String,
     /// What is imported for whom. Its `scanner` names the connection.
-    pub line: ImportLine,
+    pub binding: Binding,
     /// When.
     pub schedule: Schedule,
     /// What a run does.
@@ -84,7 +84,7 @@ pub struct ScheduledLine {
     pub enabled: bool,
 }
 
-/// The line as it is written. A field that is not known is refused: a misspelt filter must not mean "everything".
+/// The binding as it is written. A field that is not known is refused: a misspelt filter must not mean "everything".
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text {
@@ -120,7 +120,7 @@ fn is_yes(yes: &bool) -> bool {
     *yes
 }
 
-impl From<Text> for ScheduledLine {
+impl From<Text> for ScheduledBinding {
     fn from(text: Text) -> Self {
         let configuration = ScanConfiguration {
             bind_target: text.bind_target,
@@ -131,7 +131,7 @@ impl From<Text> for ScheduledLine {
         };
         Self {
             name: text.name,
-            line: ImportLine::new(text.project, text.scanner, configuration),
+            binding: Binding::new(text.project, text.scanner, configuration),
             schedule: text.schedule,
             run: text.run,
             severities: text.severities,
@@ -141,11 +141,11 @@ impl From<Text> for ScheduledLine {
     }
 }
 
-impl From<ScheduledLine> for Text {
-    fn from(line: ScheduledLine) -> Self {
-        let ImportLine { project, scanner, configuration: set } = line.line;
+impl From<ScheduledBinding> for Text {
+    fn from(binding: ScheduledBinding) -> Self {
+        let Binding { project, scanner, configuration: set } = binding.binding;
         Self {
-            name: line.name,
+            name: binding.name,
             project,
             scanner,
             bind_target: set.bind_target,
@@ -153,21 +153,21 @@ impl From<ScheduledLine> for Text {
             branch: set.branch,
             meta_data: set.meta_data,
             scan_tag: set.scan_tag,
-            schedule: line.schedule,
-            run: line.run,
-            severities: line.severities,
-            webhooks: line.webhooks,
-            enabled: line.enabled,
+            schedule: binding.schedule,
+            run: binding.run,
+            severities: binding.severities,
+            webhooks: binding.webhooks,
+            enabled: binding.enabled,
         }
     }
 }
 
-impl ScheduledLine {
-    /// A line that is imported by the schedule, all severities, telling nobody.
-    pub fn new(name: impl Into<String>, line: ImportLine, schedule: Schedule) -> Self {
+impl ScheduledBinding {
+    /// A binding that is imported by the schedule, all severities, telling nobody.
+    pub fn new(name: impl Into<String>, binding: Binding, schedule: Schedule) -> Self {
         Self {
             name: name.into(),
-            line,
+            binding,
             schedule,
             run: RunKind::Import,
             severities: Vec::new(),
@@ -176,11 +176,13 @@ impl ScheduledLine {
         }
     }
 
-    /// True when what one of them saw is what the other asks for: the same findings of the same line, all there are or those of a scan.
+    /// True when what one of them saw is what the other asks for: the same findings of the same binding, all there are or those of a scan.
     #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
     pub(crate) fn asks_as(&self, other: &Self) -> bool {
-        let of_a_scan = |line: &Self| line.run == RunKind::Scan;
-        self.line == other.line && self.severities == other.severities && of_a_scan(self) == of_a_scan(other)
+        let of_a_scan = |binding: &Self| binding.run == RunKind::Scan;
+        self.binding == other.binding
+            && self.severities == other.severities
+            && of_a_scan(self) == of_a_scan(other)
     }
 
     /// Sets what a run does.
@@ -209,7 +211,7 @@ impl ScheduledLine {
 
     /// The name of the connection that it reads through.
     pub fn connection(&self) -> &str {
-        &self.line.scanner
+        &self.binding.scanner
     }
 }
 
@@ -217,42 +219,44 @@ impl ScheduledLine {
 mod tests {
     use super::*;
 
-    fn line() -> ScheduledLine {
+    fn binding() -> ScheduledBinding {
         let set = ScanConfiguration::new("host:api.example.com").with_environment(Environment::Production);
         let schedule = Schedule::cron("*/5 * * * *", "UTC").unwrap();
-        ScheduledLine::new("api", ImportLine::new("shop", "salt-eu", set), schedule)
+        ScheduledBinding::new("api", Binding::new("shop", "salt-eu", set), schedule)
     }
 
     #[test]
     fn a_line_is_written_as_it_is_read() {
-        for line in [
-            line(),
-            line()
+        for binding in [
+            binding(),
+            binding()
                 .with_run(RunKind::Sync)
                 .with_severities([Severity::High])
                 .with_webhooks(["tickets"])
                 .with_enabled(false),
         ] {
-            let text = serde_json::to_string(&line).unwrap();
-            assert_eq!(serde_json::from_str::<ScheduledLine>(&text).unwrap(), line, "{text}");
+            let text = serde_json::to_string(&binding).unwrap();
+            assert_eq!(serde_json::from_str::<ScheduledBinding>(&text).unwrap(), binding, "{text}");
         }
     }
 
     #[test]
     fn lines_that_ask_otherwise_have_no_watermark_in_common() {
-        let mut other = line();
-        other.line.configuration.bind_target = "host:www.example.com".into();
-        for changed in [other, line().with_severities([Severity::High]), line().with_run(RunKind::Scan)] {
-            assert!(!line().asks_as(&changed), "{changed:?}");
+        let mut other = binding();
+        other.binding.configuration.bind_target = "host:www.example.com".into();
+        for changed in [other, binding().with_severities([Severity::High]), binding().with_run(RunKind::Scan)]
+        {
+            assert!(!binding().asks_as(&changed), "{changed:?}");
         }
-        let told = line().with_run(RunKind::Sync).with_webhooks(["tickets"]).with_enabled(false);
-        assert!(line().asks_as(&told));
+        let told = binding().with_run(RunKind::Sync).with_webhooks(["tickets"]).with_enabled(false);
+        assert!(binding().asks_as(&told));
     }
 
     #[test]
     fn a_misspelt_field_is_refused() {
-        let text = serde_json::to_string(&line()).unwrap();
-        let error = serde_json::from_str::<ScheduledLine>(&text.replace("\"run\"", "\"runs\"")).unwrap_err();
+        let text = serde_json::to_string(&binding()).unwrap();
+        let error =
+            serde_json::from_str::<ScheduledBinding>(&text.replace("\"run\"", "\"runs\"")).unwrap_err();
         assert!(error.to_string().contains("runs"), "{error}");
     }
 }

@@ -14,7 +14,7 @@ const MESSAGE_BYTES: usize = 200;
 
 /// An answer whose body was read to its end.
 #[derive(Clone)]
-pub struct Answer {
+pub struct Response {
     status: u16,
     headers: HeaderMap,
     body: Bytes,
@@ -22,7 +22,7 @@ pub struct Answer {
     redactor: Redactor,
 }
 
-impl Answer {
+impl Response {
     /// An answer made by hand, for tests of what turns answers into errors.
     pub fn new(status: u16, headers: HeaderMap, body: impl Into<Bytes>) -> Self {
         Self { status, headers, body: body.into(), request_id: None, redactor: Redactor::default() }
@@ -113,9 +113,9 @@ impl Answer {
 }
 
 /// Shows the status and which headers came, not what they and the body say.
-impl fmt::Debug for Answer {
+impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("Response")
             .field("status", &self.status)
             .field("headers", &self.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>())
             .field("body_bytes", &self.body.len())
@@ -210,8 +210,8 @@ mod tests {
         id: u32,
     }
 
-    fn answer(body: &'static str) -> Answer {
-        Answer::new(200, HeaderMap::new(), body)
+    fn answer(body: &'static str) -> Response {
+        Response::new(200, HeaderMap::new(), body)
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
     fn pages_are_known_by_type_and_by_text() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("Text/HTML; charset=utf-8"));
-        assert!(Answer::new(200, headers, "login").is_html());
+        assert!(Response::new(200, headers, "login").is_html());
         assert!(answer("\u{feff} \n<!DOCTYPE html><p>").is_html());
         assert!(!answer("{\"html\":\"<html>\"}").is_html());
     }
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_decoder_that_quotes_the_answer_is_cut_and_masked() {
         let long = format!(r#"{{"items":[{{"id":"Bearer canary {}"}}]}}"#, "x".repeat(5000));
-        let error = Answer::new(200, HeaderMap::new(), long).json::<Page>("test: list").unwrap_err();
+        let error = Response::new(200, HeaderMap::new(), long).json::<Page>("test: list").unwrap_err();
         assert!(error.message().len() <= MESSAGE_BYTES, "{}", error.message().len());
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }
