@@ -433,7 +433,7 @@ mod tests {
         coverage.mark_conclusive(key("a"));
         assert!(coverage.is_complete());
         let kept = serde_json::to_string(&coverage).unwrap();
-        assert_eq!(kept, r#"{"partitions":{"a":{"absence":"mark_conclusive"}},"gaps":[]}"#);
+        assert_eq!(kept, r#"{"partitions":{"a":{"absence":"conclusive"}},"gaps":[]}"#);
 
         let mut unknown = UnknownWords::new();
         unknown.word("severity", "Blocker");

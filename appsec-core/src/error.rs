@@ -78,6 +78,24 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// The part of the workspace that an [`Error`] comes from.
+///
+/// It tells errors of one [`ErrorKind`] apart where the remedy depends on the part: a `Deadline` of a scanner's
+/// HTTP call is a matter of the network, the `Deadline` of a watch means that the scan still runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorOrigin {
+    /// The scanner, or the client that talks to it. This is the default.
+    #[default]
+    Scanner,
+    /// The watch over a scan: the scan ended without completing, or the deadline of the watch passed.
+    Watch,
+    /// The store in which an importer keeps its findings.
+    Store,
+    /// The writing of a report.
+    Report,
+}
+
 /// The error of every fallible operation in this workspace.
 ///
 /// `Display` is one line and never repeats the cause; the chain is behind [`std::error::Error::source`]. Neither
@@ -98,17 +116,23 @@ impl fmt::Display for ErrorKind {
 /// ```
 pub struct Error(Box<Inner>);
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each behind an accessor")]
 struct Inner {
     kind: ErrorKind,
     message: String,
+    origin: ErrorOrigin,
     operation: Option<&'static str>,
+    context: Option<String>,
     status: Option<u16>,
     code: Option<String>,
+    conflicting_id: Option<String>,
     request_id: Option<String>,
     retry_after: Option<Duration>,
     attempts: u32,
     retryable: bool,
     outcome_unknown: bool,
+    html: bool,
+    expired: bool,
     path: Option<String>,
     body_excerpt: Option<String>,
     scan: Option<Scan>,
@@ -123,14 +147,19 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             message: message.into(),
+            origin: ErrorOrigin::default(),
             operation: None,
+            context: None,
             status: None,
             code: None,
+            conflicting_id: None,
             request_id: None,
             retry_after: None,
             attempts: 0,
             retryable: matches!(kind, ErrorKind::RateLimited | ErrorKind::Server | ErrorKind::Transport),
             outcome_unknown: false,
+            html: false,
+            expired: false,
             path: None,
             body_excerpt: None,
             scan: None,
@@ -144,84 +173,108 @@ impl Error {
     }
 
     /// Names the operation, as in `"salt: list posture gaps"`.
-    #[must_use]
     pub fn with_operation(mut self, operation: &'static str) -> Self {
         self.0.operation = Some(operation);
         self
     }
 
+    /// Sets the part of the workspace that the error comes from.
+    pub fn with_origin(mut self, origin: ErrorOrigin) -> Self {
+        self.0.origin = origin;
+        self
+    }
+
+    /// Adds where it happened, as in `chunk 3`, and leaves everything else as it is. A context that the error
+    /// already has stays behind the new one: `export 7: chunk 3`.
+    pub fn with_context(mut self, context: impl Into<String>) -> Self {
+        let mut context = context.into();
+        if let Some(inner) = self.0.context.take() {
+            context.push_str(": ");
+            context.push_str(&inner);
+        }
+        self.0.context = Some(context);
+        self
+    }
+
     /// Keeps the HTTP status.
-    #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self
     }
 
     /// Keeps the scanner's own error code, such as `NOT_ALLOWED`.
-    #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
         self
     }
 
+    /// Keeps the scanner's id of the scan or export that stands in the way.
+    pub fn with_conflicting_id(mut self, id: impl Into<String>) -> Self {
+        self.0.conflicting_id = Some(id.into());
+        self
+    }
+
     /// Keeps the id that the scanner's support asks for.
-    #[must_use]
     pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
         self.0.request_id = Some(id.into());
         self
     }
 
     /// Keeps how long the scanner asks to wait.
-    #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
     }
 
     /// Keeps how many requests were made for this one call.
-    #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self
     }
 
     /// Overrides whether the same call may succeed when made again.
-    #[must_use]
     pub fn with_retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = retryable;
         self
     }
 
     /// Marks that the call may have taken effect although no answer came.
-    #[must_use]
     pub fn with_outcome_unknown(mut self, unknown: bool) -> Self {
         self.0.outcome_unknown = unknown;
         self
     }
 
+    /// Sets whether a web page came where JSON belongs.
+    pub fn with_html(mut self, html: bool) -> Self {
+        self.0.html = html;
+        self
+    }
+
+    /// Sets whether the service said that the credentials expired.
+    pub fn with_expired(mut self, expired: bool) -> Self {
+        self.0.expired = expired;
+        self
+    }
+
     /// Keeps the place in the JSON that could not be decoded, as in `response[3].severity`.
-    #[must_use]
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.0.path = Some(path.into());
         self
     }
 
     /// Keeps the beginning of the answer's body, already redacted and cut by the caller.
-    #[must_use]
     pub fn with_body_excerpt(mut self, excerpt: impl Into<String>) -> Self {
         self.0.body_excerpt = Some(excerpt.into());
         self
     }
 
     /// Keeps the last state seen of the scan in question.
-    #[must_use]
     pub fn with_scan(mut self, scan: Scan) -> Self {
         self.0.scan = Some(scan);
         self
     }
 
     /// Keeps the cause. It must hold no secret: it is printed by whoever walks the chain.
-    #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
         self
@@ -242,6 +295,20 @@ impl Error {
         self.0.operation
     }
 
+    /// The part of the workspace that the error comes from, [`ErrorOrigin::Scanner`] unless set.
+    ///
+    /// Look at it where [`Error::kind`] alone does not say what to do, as for a `Deadline`.
+    pub fn origin(&self) -> ErrorOrigin {
+        self.0.origin
+    }
+
+    /// Where within the operation it happened, as in `chunk 3`. `Display` prints it before the message.
+    ///
+    /// It is for a reader of the error; the other accessors hold what code needs.
+    pub fn context(&self) -> Option<&str> {
+        self.0.context.as_deref()
+    }
+
     /// The HTTP status of the last answer. `None` when no answer came; then look at the connection.
     pub fn status(&self) -> Option<u16> {
         self.0.status
@@ -250,6 +317,14 @@ impl Error {
     /// The scanner's own code for the error, where its answer has one. Quote it to the vendor's support.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
+    }
+
+    /// The scanner's id of the scan or export that stands in the way of this one, for a `Conflict`.
+    ///
+    /// The usual cause is a run that was started before and has not ended. Watch or adopt that one, or stop it.
+    /// `None` where the response does not name it; then list the scans of the target.
+    pub fn conflicting_id(&self) -> Option<&str> {
+        self.0.conflicting_id.as_deref()
     }
 
     /// The scanner's id of the request. Quote it to the vendor's support.
@@ -281,6 +356,22 @@ impl Error {
         self.0.outcome_unknown
     }
 
+    /// Whether a web page came where JSON belongs.
+    ///
+    /// The usual causes are a base URL that leads to the web interface instead of the API, and a proxy that shows a
+    /// page of its own. Correct the base URL or the proxy.
+    pub fn is_html(&self) -> bool {
+        self.0.html
+    }
+
+    /// Whether the service itself said that the credentials expired. Renew the token or key.
+    ///
+    /// False does not prove that they are current: many services refuse expired and unknown credentials in the
+    /// same words.
+    pub fn is_expired(&self) -> bool {
+        self.0.expired
+    }
+
     /// The place in the answer's JSON that could not be decoded.
     pub fn path(&self) -> Option<&str> {
         self.0.path.as_deref()
@@ -302,7 +393,11 @@ impl fmt::Display for Error {
         if let Some(operation) = self.0.operation {
             write!(f, "{operation}: ")?;
         }
-        write!(f, "{}: {}", self.0.kind, self.0.message)?;
+        write!(f, "{}: ", self.0.kind)?;
+        if let Some(context) = &self.0.context {
+            write!(f, "{context}: ")?;
+        }
+        f.write_str(&self.0.message)?;
         if let Some(path) = &self.0.path {
             write!(f, " (at {path})")?;
         }
@@ -315,15 +410,20 @@ impl fmt::Debug for Error {
         let inner = &*self.0;
         f.debug_struct("Error")
             .field("kind", &inner.kind)
+            .field("origin", &inner.origin)
             .field("operation", &inner.operation)
+            .field("context", &inner.context)
             .field("message", &inner.message)
             .field("status", &inner.status)
             .field("code", &inner.code)
+            .field("conflicting_id", &inner.conflicting_id)
             .field("request_id", &inner.request_id)
             .field("retry_after", &inner.retry_after)
             .field("attempts", &inner.attempts)
             .field("retryable", &inner.retryable)
             .field("outcome_unknown", &inner.outcome_unknown)
+            .field("html", &inner.html)
+            .field("expired", &inner.expired)
             .field("path", &inner.path)
             .field("body_excerpt", &inner.body_excerpt)
             .field("scan", &inner.scan)
@@ -368,6 +468,69 @@ mod tests {
             error.to_string(),
             "salt: list hosts: undecodable answer: expected a list (at response[2].host)"
         );
+    }
+
+    #[test]
+    fn display_puts_the_outer_context_first_and_keeps_the_rest() {
+        let error = Error::new(ErrorKind::Decode, "expected a list")
+            .with_operation("tenable: download export chunk")
+            .with_path("[2].asset")
+            .with_context("chunk 3");
+        assert_eq!(error.context(), Some("chunk 3"));
+        let error = error.with_context("export 7");
+        assert_eq!(error.context(), Some("export 7: chunk 3"));
+        assert_eq!(error.message(), "expected a list");
+        assert_eq!(
+            error.to_string(),
+            "tenable: download export chunk: undecodable answer: export 7: chunk 3: expected a list (at [2].asset)"
+        );
+    }
+
+    #[test]
+    fn each_fact_is_read_as_it_was_set() {
+        let plain = Error::new(ErrorKind::Conflict, "a scan runs");
+        assert_eq!(
+            (plain.origin(), plain.context(), plain.conflicting_id(), plain.is_html(), plain.is_expired()),
+            (ErrorOrigin::Scanner, None, None, false, false)
+        );
+        let error = plain.with_conflicting_id("42").with_origin(ErrorOrigin::Watch);
+        assert_eq!((error.conflicting_id(), error.origin()), (Some("42"), ErrorOrigin::Watch));
+        assert!(error.with_html(true).is_html());
+        let expired = Error::new(ErrorKind::Auth, "401 Unauthorized").with_expired(true);
+        assert!(expired.is_expired() && !expired.is_html());
+    }
+
+    #[test]
+    fn debug_shows_every_field() {
+        let error = Error::new(ErrorKind::Conflict, "m")
+            .with_origin(ErrorOrigin::Store)
+            .with_context("chunk 3")
+            .with_conflicting_id("42")
+            .with_expired(true);
+        let shown = format!("{error:?}");
+        for field in [
+            "kind: Conflict",
+            "origin: Store",
+            "operation: None",
+            "context: Some(\"chunk 3\")",
+            "message: \"m\"",
+            "status: None",
+            "code: None",
+            "conflicting_id: Some(\"42\")",
+            "request_id: None",
+            "retry_after: None",
+            "attempts: 0",
+            "retryable: false",
+            "outcome_unknown: false",
+            "html: false",
+            "expired: true",
+            "path: None",
+            "body_excerpt: None",
+            "scan: None",
+            "source: None",
+        ] {
+            assert!(shown.contains(field), "{field} in {shown}");
+        }
     }
 
     #[test]

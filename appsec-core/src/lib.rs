@@ -27,20 +27,20 @@ pub use futures_core::stream::BoxStream;
 pub use bind::{BindTarget, BindTargetId, BindTargetQuery};
 pub use connection::{Cause, ConnectionReport, ConnectionStep, StepKind, StepOutcome};
 pub use coverage::{Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, UnknownWords};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, ErrorOrigin, Result};
 pub use ext::DastApiScannerExt;
 pub use finding::{Cvss, Evidence, EvidenceKind, Finding, FindingStatus, Recast, Rule, StatusChange};
 pub use fingerprint::Fingerprint;
 pub use ids::{Verbatim, same_word};
 pub use location::{Input, Location};
-pub use mask::{mask, mask_json};
+pub use mask::{is_secret_name, mask, mask_json};
 pub use poll::Watch;
 pub use query::{Batcher, FindingBatch, FindingEvent, FindingQuery, FindingScope, Progress, ResumePoint};
 pub use scan::{Scan, ScanId, ScanProblem, ScanProblemKind, ScanRequest, ScanStatus, StartedScan};
 pub use scanner::{Capabilities, DastApiScanner, ScanMode, ScannerInfo};
 pub use severity::Severity;
 pub use snapshot::{snapshot, snapshot_targets};
-pub use stream::once_err;
+pub use stream::{StreamSender, once_err, stream_from};
 
 /// A point in time. The type is jiff's, and nothing else of jiff is in this crate's API.
 pub use jiff::Timestamp;

@@ -39,6 +39,23 @@ pub fn mask_json(value: &mut Value) {
     mask_value(value, false);
 }
 
+/// Returns whether the name of a header, a parameter or a JSON member says that its value is a secret.
+///
+/// It does when it holds a word such as `token`, `password` or `cookie`, whatever its case and wherever `_` and `-`
+/// stand. That is wider than what [`mask`] and [`mask_json`] take for a secret: they leave evidence readable, while
+/// this is for error texts and logs, where masking too much costs nothing.
+///
+/// ```
+/// assert!(appsec_core::is_secret_name("X-Session-Token"));
+/// assert!(appsec_core::is_secret_name("userPassword"));
+/// assert!(!appsec_core::is_secret_name("page"));
+/// ```
+pub fn is_secret_name(name: &str) -> bool {
+    let name: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    name == "sid" || SECRET_NAME_PARTS.iter().any(|part| name.contains(part))
+}
+
 /// `secret` is true below a key that is named like a secret. What is `null`, `true` or `false` tells none.
 fn mask_value(value: &mut Value, secret: bool) {
     match value {
@@ -67,6 +84,25 @@ struct Rule {
 
 /// The words that name a secret, in parameters and in keys of JSON.
 const SECRET_WORDS: &str = r"(?:access|auth|refresh|id|csrf|xsrf|session|api|bearer)?[_-]?token|(?:api|access|secret|private)[_-]?key|(?:client[_-]?)?secret|password|passwd|pwd|passphrase|session[_-]?id|phpsessid|jsessionid|sid|signature|x-api-?keys?";
+
+/// The parts of a secret's name for [`is_secret_name`], lower case, without `_` and `-`. Each name that
+/// [`SECRET_WORDS`] matches holds one of them, `sid` apart, which is part of too many ordinary words.
+const SECRET_NAME_PARTS: [&str; 14] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "authorization",
+    "cookie",
+    "session",
+    "sessid",
+    "signature",
+];
 
 static SECRET_NAME: LazyLock<Regex> = LazyLock::new(|| compiled(&format!("(?i)^(?:{SECRET_WORDS})$")));
 
@@ -189,6 +225,33 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_holds_a_secret_word_is_a_secret_name() {
+        for name in [
+            "token",
+            "access_token",
+            "csrf-token",
+            "apiKey",
+            "X-ApiKeys",
+            "private_key",
+            "client_secret",
+            "pwd",
+            "passphrase",
+            "session-id",
+            "PHPSESSID",
+            "jsessionid",
+            "sid",
+            "signature",
+            "Authorization",
+            "Set-Cookie",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["page", "keyboard", "side", "inside", "id", "author", ""] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
     fn ordinary_evidence_stays_as_it_is() {
         for text in [
             "The scan has discovered 23 distinct URLs, 2026-10-01T00:44:10Z",
@@ -218,6 +281,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_masked_by_its_key_has_a_secret_name(
+            name in proptest::string::string_regex(SECRET_WORDS).unwrap()
+        ) {
+            prop_assert!(SECRET_NAME.is_match(&name) && is_secret_name(&name), "{name}");
+        }
+
         #[test]
         fn any_text_masks_and_masks_to_itself(text in any::<String>()) {
             let once = mask(&text).into_owned();

@@ -8,7 +8,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep_until};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, ErrorOrigin, Result};
 use crate::scan::{Scan, ScanId, ScanStatus};
 use crate::scanner::DastApiScanner;
 
@@ -204,7 +204,8 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
                 self.polls
             ),
         )
-        .with_operation("watch scan");
+        .with_operation("watch scan")
+        .with_origin(ErrorOrigin::Watch);
         if let Some(scan) = self.last.take() {
             error = error.with_scan(scan);
         }
@@ -228,5 +229,6 @@ fn ended(scan: Scan) -> Result<Scan> {
     let why = scan.all_problems().map(|problem| problem.message.as_str()).next().unwrap_or("no reason given");
     Err(Error::new(ErrorKind::ScanFailed, format!("scan {} ended as {}: {why}", scan.id, scan.status))
         .with_operation("watch scan")
+        .with_origin(ErrorOrigin::Watch)
         .with_scan(scan))
 }
