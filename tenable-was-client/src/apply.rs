@@ -70,7 +70,7 @@ impl TenableWasClient {
     }
 
     /// Replaces a configuration, as [`create_scan_config`](Self::create_scan_config) makes one. To change some of it, begin with
-    /// [`ScanConfig::of`] what [`get_config`](Self::get_config) gives.
+    /// [`ScanConfig::from_details`] what [`get_config`](Self::get_config) gives.
     ///
     /// # Errors
     /// Those of [`create_scan_config`](Self::create_scan_config).

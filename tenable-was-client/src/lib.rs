@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod apply;
+mod bind_targets;
 mod builder;
 mod client;
 mod connect;

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tenable_was_client::model::{
-    AddedApplication, ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportStatus, FilterList,
-    Folder, Page, Plugin, PluginSummary, ReportFinding, Scan, ScanNote, ScanReport, ScannerList,
+    AddedApplication, ConfigDetails, ConfigSummary, ExportFinding, ExportStatus, FilterList, Folder, Page,
+    Plugin, PluginSummary, ReportFinding, Scan, ScanNote, ScanReport, ScanTarget, ScannerList,
     ServerProperties, Session, Template, UserTemplate, Vulnerability,
 };
 
@@ -24,7 +24,7 @@ const ANSWERS: &[Answer] = &[
     ("scan_completed", read::<Scan>),
     ("scan_parent", read::<Scan>),
     ("notes", read::<Page<ScanNote>>),
-    ("by_targets", read::<Page<ByTarget>>),
+    ("by_targets", read::<Page<ScanTarget>>),
     ("report_contradictions", read::<ScanReport>),
     ("report_contradictions", read_findings),
     ("vulnerability", read::<Vulnerability>),

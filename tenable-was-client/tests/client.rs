@@ -8,7 +8,7 @@ use appsec_core::ErrorKind;
 use appsec_http::{HttpOptions, RetryPolicy};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
-use tenable_was_client::filter::{ConfigField, Filter, LastScanWord};
+use tenable_was_client::filter::{ConfigField, Filter, LastScanStatusValue};
 use tenable_was_client::model::{ConfigId, ExportRequest, PluginId, RequestedAction, TenableScanId};
 use tenable_was_client::{PageQuery, TenableWasClient};
 use wiremock::matchers::{any, body_json, body_string, header, method, path, query_param};
@@ -139,7 +139,7 @@ async fn a_filter_goes_out_as_it_is() {
             .expect(1),
     ])
     .await;
-    let filter = Filter::all([ConfigField::SCANS_STATUS.any_of([LastScanWord::Completed])]);
+    let filter = Filter::all([ConfigField::SCANS_STATUS.any_of([LastScanStatusValue::Completed])]);
     let page = client(&server).search_configs(&filter, &PageQuery::new()).await.unwrap();
     assert_eq!(page.items.len(), 2);
 }

@@ -538,7 +538,7 @@ async fn a_job_can_be_watched_by_hand_and_cancelled() {
     assert_eq!(job.cancel().await.unwrap_err().kind(), ErrorKind::InvalidRequest, "it has ended");
 
     let asset: AssetId = "77778888-9999-4aaa-8bbb-ccccddddeeee".parse().unwrap();
-    let mut job = client.start_export(&ExportRequest::everything().of_assets([asset])).await.unwrap();
+    let mut job = client.start_export(&ExportRequest::everything().with_assets([asset])).await.unwrap();
     job.cancel().await.unwrap();
     assert_eq!(job.next_chunks().await.unwrap(), None);
     assert_eq!(job.ending(), Some(&ExportEnding::Cancelled));

@@ -10,7 +10,8 @@ use appsec_core::{DastApiScanner, ErrorKind, FindingEvent, FindingQuery, GapKind
 use futures_util::StreamExt;
 use serde_json::json;
 use tenable_was_client::model::{
-    ExportFilters, ExportRequest, ExportState, FindingState, OwaspList, PluginId, ScoreFilter, SeverityChange,
+    ExportFilters, ExportRequest, ExportState, FindingState, OwaspList, PluginId, ScoreFilter,
+    SeverityModification,
 };
 use tenable_was_client::testing::{
     ExportEnd, ExportScript, FakeConfig, FakeFinding, FakePlugin, FakeTarget, FakeTenableWas, Route, days_ago,
@@ -99,7 +100,7 @@ async fn each_filter_lets_through_what_it_says() {
         (any().with_first_found(days_ago(50)), &[]),
         (ExportFilters::default().with_indexed_at(days_ago(1)), &[]),
         (any().with_severities([Severity::High, Severity::Critical]), &["open"]),
-        (any().with_severity_changes([SeverityChange::Accepted]), &["accepted"]),
+        (any().with_severity_modifications([SeverityModification::Accepted]), &["accepted"]),
         (any().with_assets([asset]), &["open"]),
         (any().with_asset_name("back.example.com"), &["back"]),
         (any().with_ipv4s([address]), &["back"]),
@@ -124,7 +125,7 @@ async fn what_breaks_a_rule_is_refused_before_anything_is_sent() {
     let filters = ExportFilters::default().with_since(days_ago(9)).with_last_found(days_ago(9));
     for request in [
         ExportRequest::new(filters),
-        ExportRequest::everything().of_assets([]),
+        ExportRequest::everything().with_assets([]),
         ExportRequest::everything().with_num_assets(49),
     ] {
         for error in [

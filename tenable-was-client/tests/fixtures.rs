@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tenable_was_client::model::{
-    AddedApplication, ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportState, ExportStatus,
-    FilterList, FindingState, Folder, Page, Plugin, PluginSummary, Scan, ScanNote, ScanReport, ScanState,
-    ScannerId, ScannerList, ServerProperties, ServerStatus, Session, SeverityChange, Template, UserTemplate,
-    Vulnerability,
+    AddedApplication, ConfigDetails, ConfigSummary, ExportFinding, ExportState, ExportStatus, FilterList,
+    FindingState, Folder, Page, Plugin, PluginSummary, Scan, ScanNote, ScanReport, ScanState, ScanTarget,
+    ScannerId, ScannerList, ServerProperties, ServerStatus, Session, SeverityModification, Template,
+    UserTemplate, Vulnerability,
 };
 
 fn folder() -> PathBuf {
@@ -78,7 +78,7 @@ fn check(name: &str) {
         }
         "scan_search_family.json" => keeps_everything::<Page<Scan>>(name),
         "notes.json" => keeps_everything::<Page<ScanNote>>(name),
-        "by_targets.json" => keeps_everything::<Page<ByTarget>>(name),
+        "by_targets.json" => keeps_everything::<Page<ScanTarget>>(name),
         "vulnerability_search.json" => keeps_everything::<Page<Vulnerability>>(name),
         "vulnerability.json" => keeps_everything::<Vulnerability>(name),
         "templates.json" => keeps_everything::<Page<Template>>(name),
@@ -172,7 +172,7 @@ fn the_members_on_which_document_and_service_part_are_read_either_way() {
     let [schema, strange, sparse] =
         <[ExportFinding; 3]>::try_from(decode::<Vec<_>>("export_chunk_contradictions.json")).unwrap();
     for record in [&served, &schema] {
-        assert!(record.indexed_at.as_ref().unwrap().at().is_some());
+        assert!(record.indexed_at.as_ref().unwrap().timestamp().is_some());
         let plugin = record.plugin.as_ref().unwrap();
         assert!(plugin.original_risk_factor_num.is_some());
         assert!(!plugin.bid.is_empty() && !plugin.xrefs.is_empty() && !plugin.cwe.is_empty());
@@ -180,7 +180,7 @@ fn the_members_on_which_document_and_service_part_are_read_either_way() {
     assert_eq!(schema.plugin.as_ref().unwrap().bid, ["105658", "105659"]);
     assert_eq!(schema.plugin.as_ref().unwrap().cvss4_base_score, Some(6.9));
     assert_eq!(*schema.state.as_ref().unwrap().value(), FindingState::Active);
-    assert_eq!(*schema.severity_modification_type.as_ref().unwrap().value(), SeverityChange::None);
+    assert_eq!(*schema.severity_modification_type.as_ref().unwrap().value(), SeverityModification::None);
     assert!(strange.state.as_ref().unwrap().value().is_unknown());
     assert!(strange.severity.as_ref().unwrap().is_unknown());
     assert!(strange.extra.get("moon_phase").is_some());
@@ -192,7 +192,7 @@ fn an_exports_counters_and_lists_are_read() {
     let status: ExportStatus = decode("export_status_error.json");
     assert_eq!(*status.status.as_ref().unwrap().value(), ExportState::Error);
     assert_eq!((status.chunks_available.len(), status.chunks_cancelled.len()), (2, 18));
-    assert_eq!(status.created.as_ref().unwrap().at().unwrap().as_second(), 1_790_086_400);
+    assert_eq!(status.created.as_ref().unwrap().timestamp().unwrap().as_second(), 1_790_086_400);
     let partial: ExportStatus = decode("export_status_partial.json");
     assert!(partial.reason.unwrap().contains("failed to process"));
 }

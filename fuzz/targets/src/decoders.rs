@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tenable_was_client::model::{
-    AddedApplication, ByTarget, ConfigDetails, ConfigSummary, ExportFinding, ExportList, ExportStatus,
-    FilterList, Folder, Page, Plugin, PluginSummary, ReportFinding, Scan, ScanNote, ScanReport, ScannerList,
+    AddedApplication, ConfigDetails, ConfigSummary, ExportFinding, ExportList, ExportStatus, FilterList,
+    Folder, Page, Plugin, PluginSummary, ReportFinding, Scan, ScanNote, ScanReport, ScanTarget, ScannerList,
     ServerProperties, ServerStatus, Session, Template, UserTemplate, Vulnerability,
 };
 
@@ -21,7 +21,7 @@ const MODELS: [fn(&Value); 23] = [
     read::<Scan>,
     read::<Page<Scan>>,
     read::<Page<ScanNote>>,
-    read::<Page<ByTarget>>,
+    read::<Page<ScanTarget>>,
     read::<ScanReport>,
     read::<ReportFinding>,
     read::<Vulnerability>,

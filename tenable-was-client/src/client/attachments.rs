@@ -16,7 +16,7 @@ impl TenableWasClient {
     /// arrives, so its size does not matter to the memory; the vendor names no bound for it. What breaks off midway is not asked for again: the
     /// writer holds a part by then.
     ///
-    /// Ids are in the detections, and at the end of a report's links: [`AttachmentId::in_link`].
+    /// Ids are in the detections, and at the end of a report's links: [`AttachmentId::from_link`].
     ///
     /// # Errors
     /// `NotFound`; `Decode` for a web page, as a login portal sends it; `Unexpected` where the writer fails; those of every call, as for

@@ -72,7 +72,7 @@ pub(super) fn cicd(id: ConfigId) -> Result<Request> {
 }
 
 fn tracking_of(answer: &Response) -> Option<ConfigTracking> {
-    answer.header("location").and_then(ConfigTracking::of_location)
+    answer.header("location").and_then(ConfigTracking::from_location)
 }
 
 impl TenableWasClient {

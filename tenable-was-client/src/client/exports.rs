@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_breaks_a_rule_is_not_sent() {
-        let error = request(&ExportRequest::everything().of_assets([])).unwrap_err();
+        let error = request(&ExportRequest::everything().with_assets([])).unwrap_err();
         assert_eq!(error.kind(), appsec_core::ErrorKind::InvalidRequest);
         assert_eq!(error.operation(), Some("tenable: request export"));
         assert_eq!(error.status(), None);
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn everything_is_asked_for_with_a_time_bound_and_all_states() {
         let asset = "77778888-9999-4aaa-8bbb-ccccddddeeee";
-        let what = ExportRequest::everything().of_assets([asset.parse().unwrap(), asset.parse().unwrap()]);
+        let what = ExportRequest::everything().with_assets([asset.parse().unwrap(), asset.parse().unwrap()]);
         let request = request(&what).unwrap();
         assert_eq!(request.repeat(), RetrySafety::IfUnsent);
         let body: serde_json::Value = serde_json::from_slice(request.body().unwrap()).unwrap();

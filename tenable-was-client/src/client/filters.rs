@@ -5,24 +5,24 @@ use appsec_http::{Path, Request, Result};
 use super::TenableWasClient;
 use crate::model::{ConfigId, FilterList, TenableScanId};
 
-pub(super) fn of_configs() -> Request {
+pub(super) fn list_for_configs() -> Request {
     Request::get("tenable: list config filters", "/was/v2/configs/filters")
 }
 
-pub(super) fn of_scans(config: ConfigId) -> Result<Request> {
+pub(super) fn list_for_scans(config: ConfigId) -> Result<Request> {
     let path = Path::new("/was/v2/configs").join(&config.to_string())?.join("scans")?.join("filters")?;
     Ok(Request::get("tenable: list scan filters", path))
 }
 
-pub(super) fn of_user_templates() -> Request {
+pub(super) fn list_for_user_templates() -> Request {
     Request::get("tenable: list user template filters", "/was/v2/user-templates/filters")
 }
 
-pub(super) fn of_vulnerabilities() -> Request {
+pub(super) fn list_for_vulnerabilities() -> Request {
     Request::get("tenable: list vulnerability filters", "/was/v2/vulnerabilities/filters")
 }
 
-pub(super) fn of_scan_vulnerabilities(scan: TenableScanId) -> Result<Request> {
+pub(super) fn list_for_scan_vulnerabilities(scan: TenableScanId) -> Result<Request> {
     let path =
         Path::new("/was/v2/scans").join(&scan.to_string())?.join("vulnerabilities")?.join("filters")?;
     Ok(Request::get("tenable: list vulnerability filters of scan", path))
@@ -35,7 +35,7 @@ impl TenableWasClient {
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn list_config_filters(&self) -> Result<FilterList> {
-        self.http().json(&of_configs()).await
+        self.http().json(&list_for_configs()).await
     }
 
     /// Lists the fields of [`search_scans`](Self::search_scans). Needs the role Basic.
@@ -43,7 +43,7 @@ impl TenableWasClient {
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn list_scan_filters(&self, config: ConfigId) -> Result<FilterList> {
-        self.http().json(&of_scans(config)?).await
+        self.http().json(&list_for_scans(config)?).await
     }
 
     /// Lists the fields of [`search_user_templates`](Self::search_user_templates). Needs the role Scan Operator.
@@ -51,7 +51,7 @@ impl TenableWasClient {
     /// # Errors
     /// `PermissionDenied` below that role; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn list_user_template_filters(&self) -> Result<FilterList> {
-        self.http().json(&of_user_templates()).await
+        self.http().json(&list_for_user_templates()).await
     }
 
     /// Lists the fields of [`search_vulnerabilities`](Self::search_vulnerabilities). Needs the role Basic.
@@ -59,7 +59,7 @@ impl TenableWasClient {
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn list_vulnerability_filters(&self) -> Result<FilterList> {
-        self.http().json(&of_vulnerabilities()).await
+        self.http().json(&list_for_vulnerabilities()).await
     }
 
     /// Lists the fields of [`search_scan_vulnerabilities`](Self::search_scan_vulnerabilities). Needs the role Basic.
@@ -67,7 +67,7 @@ impl TenableWasClient {
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn list_scan_vulnerability_filters(&self, scan: TenableScanId) -> Result<FilterList> {
-        self.http().json(&of_scan_vulnerabilities(scan)?).await
+        self.http().json(&list_for_scan_vulnerabilities(scan)?).await
     }
 }
 
@@ -80,12 +80,12 @@ mod tests {
     #[test]
     fn requests_are_those_of_the_document() {
         for (request, path) in [
-            (of_configs(), "/was/v2/configs/filters".to_owned()),
-            (of_scans(ID.parse().unwrap()).unwrap(), format!("/was/v2/configs/{ID}/scans/filters")),
-            (of_user_templates(), "/was/v2/user-templates/filters".to_owned()),
-            (of_vulnerabilities(), "/was/v2/vulnerabilities/filters".to_owned()),
+            (list_for_configs(), "/was/v2/configs/filters".to_owned()),
+            (list_for_scans(ID.parse().unwrap()).unwrap(), format!("/was/v2/configs/{ID}/scans/filters")),
+            (list_for_user_templates(), "/was/v2/user-templates/filters".to_owned()),
+            (list_for_vulnerabilities(), "/was/v2/vulnerabilities/filters".to_owned()),
             (
-                of_scan_vulnerabilities(ID.parse().unwrap()).unwrap(),
+                list_for_scan_vulnerabilities(ID.parse().unwrap()).unwrap(),
                 format!("/was/v2/scans/{ID}/vulnerabilities/filters"),
             ),
         ] {

@@ -161,7 +161,7 @@ impl ReportFindings {
         let rest = self.elements.rest().ok_or_else(|| {
             Error::new(ErrorKind::Unexpected, "the report was not read to its end").with_operation(OPERATION)
         })?;
-        ScanReport::of_rest(rest.get(), OPERATION)
+        ScanReport::from_rest(rest.get(), OPERATION)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Order, PageQuery, TenableWasClient, pages};
 use crate::filter::{Filter, ScanField};
-use crate::model::{ByTarget, ConfigId, Page, RequestedAction, Scan, ScanNote, TenableScanId};
+use crate::model::{ConfigId, Page, RequestedAction, Scan, ScanNote, ScanTarget, TenableScanId};
 
 fn scan_path(id: TenableScanId) -> Result<Path> {
     Path::new("/was/v2/scans").join(&id.to_string())
@@ -133,7 +133,7 @@ impl TenableWasClient {
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
-    pub async fn search_scan_targets(&self, id: TenableScanId, page: &PageQuery) -> Result<Page<ByTarget>> {
+    pub async fn search_scan_targets(&self, id: TenableScanId, page: &PageQuery) -> Result<Page<ScanTarget>> {
         self.http().json(&by_targets(id, page)?).await
     }
 
@@ -170,9 +170,9 @@ impl TenableWasClient {
     }
 
     /// Streams the targets of a scan, page by page. Not documented by the vendor; see [`search_scan_targets`](Self::search_scan_targets).
-    pub fn scan_targets(&self, id: TenableScanId) -> BoxStream<'static, Result<Vec<ByTarget>>> {
+    pub fn scan_targets(&self, id: TenableScanId) -> BoxStream<'static, Result<Vec<ScanTarget>>> {
         let client = self.clone();
-        let key = |row: &ByTarget| {
+        let key = |row: &ScanTarget| {
             let target = row.target.as_ref();
             let id = target.and_then(|target| target.target_id.clone().or_else(|| target.target_url.clone()));
             (id, row.scan.as_ref().map(|scan| scan.scan_id))

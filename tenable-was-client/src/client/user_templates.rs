@@ -53,7 +53,7 @@ impl TenableWasClient {
         self.http().json::<Unwrapped<_>>(&get(id)?).await.map(|template| template.0)
     }
 
-    /// Replaces a template that a user made by another, all of it; [`UserTemplateUpdate::of`] begins with what it is. Needs the role Scan
+    /// Replaces a template that a user made by another, all of it; [`UserTemplateUpdate::from_template`] begins with what it is. Needs the role Scan
     /// Manager.
     ///
     /// The service only queues it, so that the old one may show for a while. Where the answer holds the template, it is given; the vendor shows

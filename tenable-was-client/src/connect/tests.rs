@@ -29,7 +29,7 @@ fn healthy() -> Seen {
 }
 
 fn report(seen: &Seen) -> ConnectionReport {
-    let mut report = ConnectionReport::new(KEY, "https://cloud.tenable.com/");
+    let mut report = ConnectionReport::new(TenableWasClient::KEY, "https://cloud.tenable.com/");
     for step in seen.steps("2026-11-22T00:00:00Z".parse().unwrap()) {
         report.push(step);
     }

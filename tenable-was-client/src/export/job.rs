@@ -11,7 +11,6 @@ use super::ledger::{ExportEnding, Ledger, LostChunk, ending};
 use super::poll::Pacer;
 use crate::TenableWasClient;
 use crate::error::id_in;
-use crate::map::KEY;
 use crate::model::{ChunkId, ExportId, ExportRequest, ExportStatus};
 
 /// How long a job that was just asked for may take to show (assumed; scans take some seconds).
@@ -141,7 +140,7 @@ impl ExportJob {
     /// # Errors
     /// `ResumeExpired` for a point that no job has made, or one of another version.
     pub fn resume(client: &TenableWasClient, point: &ResumePoint) -> Result<Self> {
-        let state: Resume = point.state(KEY)?;
+        let state: Resume = point.state(TenableWasClient::KEY)?;
         let mut job = Self::taken_up(client.clone(), state.export, state.delivered.into_iter().map(ChunkId));
         job.created = state.created;
         Ok(job)
@@ -154,7 +153,7 @@ impl ExportJob {
     /// `Unexpected` where it cannot be written, which does not happen.
     pub fn resume_point(&self) -> Result<ResumePoint> {
         let delivered = self.all_delivered().map(|chunk| chunk.0).collect();
-        ResumePoint::new(KEY, &Resume { export: self.id, created: self.created, delivered })
+        ResumePoint::new(TenableWasClient::KEY, &Resume { export: self.id, created: self.created, delivered })
     }
 
     /// Takes up an export of which some chunks were delivered before.
@@ -243,7 +242,8 @@ impl ExportJob {
 
     fn observe(&mut self, status: &ExportStatus, now: Instant) -> Vec<ChunkId> {
         self.seen = true;
-        self.created = status.created.as_ref().and_then(crate::model::Moment::at).or(self.created);
+        self.created =
+            status.created.as_ref().and_then(crate::model::ApiTimestamp::timestamp).or(self.created);
         self.pacer.observe(status, now);
         self.ending = ending(status);
         if self.ending.is_none()
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_running_export_is_ours_only_if_its_echoed_filters_are() {
-        let request = ExportRequest::everything().of_assets([ASSET.parse::<AssetId>().unwrap()]);
+        let request = ExportRequest::everything().with_assets([ASSET.parse::<AssetId>().unwrap()]);
         let ours = json!({"state": ["fixed", "OPEN", "REOPENED"], "severity": [], "since": 1_000_000_000, "first_found": 0,
             "last_found": 0, "last_fixed": 0, "indexed_at": 0, "asset_uuid": [ASSET], "plugin_ids": [], "vpr_score": {}});
         let with = |name: &str, value: serde_json::Value| {

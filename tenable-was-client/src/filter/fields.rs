@@ -1,100 +1,9 @@
-//! The fields of each search, as the vendor's document lists them, and the words that some of them hold.
+//! The fields of each search, as the vendor's document lists them.
 
-use std::fmt;
-
-use super::field::{Choice, Date, Exact, Field, Recent, State, Text};
+use super::field::Field;
+use super::kind::{Choice, Exact, LastScanStatus, ScanStatus, Text, Time};
+use super::values::{LastScanStatusValue, ScanStatusValue, ScheduleValue, TemplateNameValue};
 use crate::model::{AssetId, PluginId};
-
-/// Declares words that a field can hold. They are closed: a word that the service does not know is what a type is to keep out.
-macro_rules! words {
-    ($($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $word:ident = $text:literal),+ $(,)? })+) => {$(
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$about])* $word,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$word),+];
-
-            /// The word as it is sent.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$word => $text,)+
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    )+};
-}
-
-words! {
-    /// Where a scan stands, in the words that the search of scans takes. These are fewer than the words of a
-    /// [`ScanState`](crate::model::ScanState).
-    ScanWord {
-        /// Asked for, not yet running.
-        Pending = "pending",
-        /// The scanner is at work.
-        Running = "running",
-        /// Asked to stop.
-        Stopping = "stopping",
-        /// Ended by a fault.
-        Aborted = "aborted",
-        /// Stopped by a user.
-        Canceled = "canceled",
-        /// Finished.
-        Completed = "completed",
-    }
-
-    /// Where the newest scan of a configuration stands, in the words that the search of configurations takes.
-    LastScanWord {
-        /// There is none.
-        NeverRun = "Never Run",
-        /// Asked for, not yet running.
-        Pending = "pending",
-        /// The scanner is at work.
-        Running = "running",
-        /// Asked to stop.
-        Stopping = "stopping",
-        /// Ended by a fault.
-        Aborted = "aborted",
-        /// Stopped by a user.
-        Canceled = "canceled",
-        /// Finished.
-        Completed = "completed",
-    }
-
-    /// The vendor's templates that can be searched for. The observed template `quick` is not among them.
-    TemplateWord {
-        /// A scan of a web application.
-        Scan = "scan",
-        /// A look without attacks.
-        Overview = "overview",
-        /// Certificates and ciphers.
-        SslTls = "ssl_tls",
-        /// The configuration of the server.
-        ConfigAudit = "config_audit",
-        /// A scan for the payment card standard.
-        Pci = "pci",
-        /// A scan of an API.
-        Api = "api",
-    }
-
-    /// Whether a configuration runs by itself.
-    ScheduleWord {
-        /// It does.
-        Enabled = "Enabled",
-        /// It runs when it is launched.
-        OnDemand = "On Demand",
-    }
-}
 
 /// Declares the fields of a search.
 macro_rules! fields {
@@ -112,115 +21,116 @@ macro_rules! fields {
 fields! {
     /// The fields of scan configurations.
     ConfigField {
-        /// Where the newest scan stands.
-        SCANS_STATUS: Recent<LastScanWord> = "scans_status",
-        /// When the newest scan began.
-        SCANS_STARTED_AT: Date = "scans_started_at",
-        /// When the newest scan ended.
-        SCANS_FINALIZED_AT: Date = "scans_finalized_at",
-        /// When the configuration was made.
-        CREATED_AT: Date = "configs.created_at",
-        /// When the configuration was changed.
-        UPDATED_AT: Date = "configs.updated_at",
-        /// Its name.
+        /// The status of the last scan.
+        SCANS_STATUS: LastScanStatus<LastScanStatusValue> = "scans_status",
+        /// When the last scan started.
+        SCANS_STARTED_AT: Time = "scans_started_at",
+        /// When the last scan ended.
+        SCANS_FINALIZED_AT: Time = "scans_finalized_at",
+        /// When the configuration was created.
+        CREATED_AT: Time = "configs.created_at",
+        /// When the configuration was last changed.
+        UPDATED_AT: Time = "configs.updated_at",
+        /// The name.
         NAME: Text = "configs.name",
-        /// The word on it.
+        /// The description.
         DESCRIPTION: Text = "configs.description",
-        /// The URL it scans.
+        /// The URL that is scanned.
         TARGET: Text = "target",
-        /// The name of the folder it lies in.
+        /// The name of the folder.
         FOLDER_NAME: Text = "folder_name",
-        /// The name of the user's template it follows.
+        /// The name of the user template.
         USER_TEMPLATE_NAME: Text = "user_template.name",
-        /// The vendor's template it follows.
-        TEMPLATE_NAME: Choice<TemplateWord> = "templates.name",
-        /// Whether it runs by itself.
-        SCHEDULE: Exact<ScheduleWord> = "configs.schedule",
+        /// The vendor's template.
+        TEMPLATE_NAME: Choice<TemplateNameValue> = "templates.name",
+        /// Whether the configuration is scheduled.
+        SCHEDULE: Exact<ScheduleValue> = "configs.schedule",
     }
 
     /// The fields of the scans of a configuration.
     ScanField {
-        /// Where it stands.
-        STATUS: State<ScanWord> = "status",
-        /// When it began.
-        STARTED_AT: Date = "started_at",
-        /// When it ended.
-        FINALIZED_AT: Date = "finalized_at",
+        /// The status.
+        STATUS: ScanStatus<ScanStatusValue> = "status",
+        /// When the scan started.
+        STARTED_AT: Time = "started_at",
+        /// When the scan ended.
+        FINALIZED_AT: Time = "finalized_at",
     }
 
-    /// The fields of users' templates.
+    /// The fields of user templates.
     UserTemplateField {
-        /// The vendor's template it builds on.
-        TEMPLATE_NAME: Choice<TemplateWord> = "template_name",
-        /// When it was made.
-        CREATED_AT: Date = "user_templates.created_at",
-        /// When it was changed.
-        UPDATED_AT: Date = "user_templates.updated_at",
-        /// Its name.
+        /// The vendor's template that it is based on.
+        TEMPLATE_NAME: Choice<TemplateNameValue> = "template_name",
+        /// When the template was created.
+        CREATED_AT: Time = "user_templates.created_at",
+        /// When the template was last changed.
+        UPDATED_AT: Time = "user_templates.updated_at",
+        /// The name.
         NAME: Text = "user_templates.name",
-        /// The word on it.
+        /// The description.
         DESCRIPTION: Text = "user_templates.description",
     }
 
     /// The fields of the detections of all scans. There are none for severity, state, or the status of the scan.
     VulnerabilityField {
-        /// The asset it is in.
+        /// The asset.
         ASSET_ID: Exact<AssetId> = "asset_id",
-        /// The URL it is at.
+        /// The URL.
         URI: Text = "uri",
-        /// What the vulnerable input is.
+        /// The kind of the vulnerable input.
         INPUT_TYPE: Text = "input_type",
-        /// The vulnerable input's name.
+        /// The name of the vulnerable input.
         INPUT_NAME: Text = "input_name",
-        /// What the plugin printed.
+        /// The output of the plugin.
         OUTPUT: Text = "output",
         /// The plugin.
         PLUGIN_ID: Exact<PluginId> = "plugin_id",
         /// When it was detected.
-        CREATED_AT: Date = "vulns.created_at",
+        CREATED_AT: Time = "vulns.created_at",
     }
 
     /// The fields of the detections of one scan: those of [`VulnerabilityField`] without the asset.
     ScanVulnerabilityField {
-        /// The URL it is at.
+        /// The URL.
         URI: Text = "uri",
-        /// What the vulnerable input is.
+        /// The kind of the vulnerable input.
         INPUT_TYPE: Text = "input_type",
-        /// The vulnerable input's name.
+        /// The name of the vulnerable input.
         INPUT_NAME: Text = "input_name",
-        /// What the plugin printed.
+        /// The output of the plugin.
         OUTPUT: Text = "output",
         /// The plugin.
         PLUGIN_ID: Exact<PluginId> = "plugin_id",
         /// When it was detected.
-        CREATED_AT: Date = "vulns.created_at",
+        CREATED_AT: Time = "vulns.created_at",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::fmt;
 
     use serde_json::Value;
 
-    use super::super::{Condition, Day};
+    use super::super::{Condition, Date};
     use super::*;
     use crate::model::FilterList;
 
-    /// Field, operators, and words where they are closed.
+    /// Field, operators, and values where the set is closed.
     type Table = BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>;
 
-    /// What the service lists.
+    /// The fields that the service lists.
     fn listed(fixture: &str) -> Table {
         let list: FilterList = serde_json::from_str(fixture).unwrap();
         let row = |field: crate::model::FilterField| {
-            let words = field.control.map(|control| control.list).unwrap_or_default();
-            (field.name.unwrap(), (field.operators.into_iter().collect(), words.into_iter().collect()))
+            let values = field.control.map(|control| control.list).unwrap_or_default();
+            (field.name.unwrap(), (field.operators.into_iter().collect(), values.into_iter().collect()))
         };
         list.filters.into_iter().map(row).collect()
     }
 
-    /// What can be built.
+    /// The fields that this module can build conditions of.
     struct Built<F>(Table, std::marker::PhantomData<F>);
 
     impl<F> Built<F> {
@@ -241,68 +151,68 @@ mod tests {
             self.with([field.is("x"), field.matches("x")])
         }
 
-        fn date(self, field: &Field<F, Date>) -> Self {
-            let day = Day::new(2026, 10, 1).unwrap();
-            self.with([field.before(day), field.until(day), field.after(day), field.since(day)])
+        fn time(self, field: &Field<F, Time>) -> Self {
+            let date = Date::new(2026, 10, 1).unwrap();
+            self.with([field.before(date), field.until(date), field.after(date), field.since(date)])
         }
 
-        fn words<W: fmt::Display>(mut self, field: &'static str, words: &[W]) -> Self {
-            self.0.entry(field.to_owned()).or_default().1.extend(words.iter().map(W::to_string));
+        fn values<V: fmt::Display>(mut self, field: &'static str, values: &[V]) -> Self {
+            self.0.entry(field.to_owned()).or_default().1.extend(values.iter().map(V::to_string));
             self
         }
     }
 
     #[test]
-    fn what_can_be_built_for_configurations_is_what_is_listed() {
+    fn config_fields_are_those_the_service_lists() {
         use ConfigField as Config;
         let built = Built::new()
-            .with(LastScanWord::ALL.iter().map(|word| Config::SCANS_STATUS.is(*word)))
-            .words("scans_status", LastScanWord::ALL)
-            .with(TemplateWord::ALL.iter().map(|word| Config::TEMPLATE_NAME.is(*word)))
-            .with([Config::TEMPLATE_NAME.is_not(TemplateWord::Pci)])
-            .words("templates.name", TemplateWord::ALL)
-            .with([Config::SCHEDULE.is(ScheduleWord::Enabled)])
-            .words("configs.schedule", ScheduleWord::ALL)
+            .with(LastScanStatusValue::ALL.iter().map(|value| Config::SCANS_STATUS.is(*value)))
+            .values("scans_status", LastScanStatusValue::ALL)
+            .with(TemplateNameValue::ALL.iter().map(|value| Config::TEMPLATE_NAME.is(*value)))
+            .with([Config::TEMPLATE_NAME.is_not(TemplateNameValue::Pci)])
+            .values("templates.name", TemplateNameValue::ALL)
+            .with([Config::SCHEDULE.is(ScheduleValue::Enabled)])
+            .values("configs.schedule", ScheduleValue::ALL)
             .text(&Config::NAME)
             .text(&Config::DESCRIPTION)
             .text(&Config::TARGET)
             .text(&Config::FOLDER_NAME)
             .text(&Config::USER_TEMPLATE_NAME)
-            .date(&Config::SCANS_STARTED_AT)
-            .date(&Config::SCANS_FINALIZED_AT)
-            .date(&Config::CREATED_AT)
-            .date(&Config::UPDATED_AT);
+            .time(&Config::SCANS_STARTED_AT)
+            .time(&Config::SCANS_FINALIZED_AT)
+            .time(&Config::CREATED_AT)
+            .time(&Config::UPDATED_AT);
         assert_eq!(built.0, listed(include_str!("../../fixtures/filters_configs.json")));
     }
 
     #[test]
-    fn what_can_be_built_for_scans_is_what_is_listed() {
+    fn scan_fields_are_those_the_service_lists() {
         let status = ScanField::STATUS;
         let built = Built::new()
-            .with([status.is(ScanWord::Running), status.is_not(ScanWord::Running)])
+            .with([status.is(ScanStatusValue::Running), status.is_not(ScanStatusValue::Running)])
             .with([status.matches("x"), status.matches_not("x")])
-            .with([status.any_of([ScanWord::Running]), status.none_of([ScanWord::Running])])
-            .words("status", ScanWord::ALL)
-            .date(&ScanField::STARTED_AT)
-            .date(&ScanField::FINALIZED_AT);
+            .with([status.any_of([ScanStatusValue::Running]), status.none_of([ScanStatusValue::Running])])
+            .values("status", ScanStatusValue::ALL)
+            .time(&ScanField::STARTED_AT)
+            .time(&ScanField::FINALIZED_AT);
         assert_eq!(built.0, listed(include_str!("../../fixtures/filters_scans.json")));
     }
 
     #[test]
-    fn what_can_be_built_for_user_templates_is_what_is_listed() {
+    fn user_template_fields_are_those_the_service_lists() {
         let template = UserTemplateField::TEMPLATE_NAME;
         let built = Built::new()
-            .with([template.is(TemplateWord::Api), template.is_not(TemplateWord::Api)])
-            .words("template_name", TemplateWord::ALL)
-            .date(&UserTemplateField::CREATED_AT)
-            .date(&UserTemplateField::UPDATED_AT)
+            .with([template.is(TemplateNameValue::Api), template.is_not(TemplateNameValue::Api)])
+            .values("template_name", TemplateNameValue::ALL)
+            .time(&UserTemplateField::CREATED_AT)
+            .time(&UserTemplateField::UPDATED_AT)
             .text(&UserTemplateField::NAME)
             .text(&UserTemplateField::DESCRIPTION);
         assert_eq!(built.0, listed(include_str!("../../fixtures/filters_user_templates.json")));
     }
 
     #[test]
-    fn what_can_be_built_for_detections_is_what_is_listed() {
+    fn vulnerability_fields_are_those_the_service_lists() {
         let plugin = PluginId(98_104);
         let asset: AssetId = "77778888-9999-4aaa-8bbb-ccccddddeeee".parse().unwrap();
         let built = Built::new()
@@ -311,7 +221,7 @@ mod tests {
             .text(&VulnerabilityField::INPUT_TYPE)
             .text(&VulnerabilityField::INPUT_NAME)
             .text(&VulnerabilityField::OUTPUT)
-            .date(&VulnerabilityField::CREATED_AT);
+            .time(&VulnerabilityField::CREATED_AT);
         assert_eq!(built.0, listed(include_str!("../../fixtures/filters_vulnerabilities.json")));
         let built = Built::new()
             .with([ScanVulnerabilityField::PLUGIN_ID.is(plugin)])
@@ -319,7 +229,7 @@ mod tests {
             .text(&ScanVulnerabilityField::INPUT_TYPE)
             .text(&ScanVulnerabilityField::INPUT_NAME)
             .text(&ScanVulnerabilityField::OUTPUT)
-            .date(&ScanVulnerabilityField::CREATED_AT);
+            .time(&ScanVulnerabilityField::CREATED_AT);
         assert_eq!(built.0, listed(include_str!("../../fixtures/filters_scan_vulnerabilities.json")));
     }
 

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use crate::TenableWasClient;
 use crate::filter::Filter;
 use crate::map::status_of;
-use crate::model::{AssetId, ByTarget, ConfigId, Moment, Scan, TenableScanId};
+use crate::model::{ApiTimestamp, AssetId, ConfigId, Scan, ScanTarget, TenableScanId};
 
 /// The run over one target of a scan.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub(crate) struct Child {
 impl Child {
     /// A run that is a scan of its own, or a child in a listing of scans.
     pub(crate) fn of_scan(scan: &Scan) -> Self {
-        let at = |moment: &Option<Moment>| moment.as_ref().and_then(Moment::at);
+        let at = |moment: &Option<ApiTimestamp>| moment.as_ref().and_then(ApiTimestamp::timestamp);
         Self {
             id: Some(scan.scan_id),
             asset: scan.asset_id,
@@ -40,8 +40,8 @@ impl Child {
         }
     }
 
-    fn of_row(row: &ByTarget) -> Self {
-        let at = |moment: Option<&Moment>| moment.and_then(Moment::at);
+    fn of_row(row: &ScanTarget) -> Self {
+        let at = |moment: Option<&ApiTimestamp>| moment.and_then(ApiTimestamp::timestamp);
         let target = row.target.as_ref();
         let run = row.scan.as_ref();
         let state = run.and_then(|run| run.status.as_ref());

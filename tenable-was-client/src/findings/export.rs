@@ -16,7 +16,7 @@ use super::emit::Emit;
 use super::output::{Output, Wanted, add_unknown, bad_record, collect, count_fields, count_unknown};
 use crate::TenableWasClient;
 use crate::export::{CHUNK_OPERATION, Decoder, Event, ExportJob, Fetcher, LostChunk, Reader};
-use crate::map::{Common, KEY, RuleCache, Target, of_export, partition_of_asset};
+use crate::map::{Common, RuleCache, Target, of_export, partition_of_asset};
 use crate::model::{AssetId, ChunkId, ExportId, ExportRequest, ExportScan};
 
 /// Why an export's silence says nothing.
@@ -38,7 +38,7 @@ pub(crate) struct Resume {
 
 impl Resume {
     pub(crate) fn read(point: &ResumePoint, targets: Option<&[Target]>) -> Result<Self> {
-        let state: Self = point.state(KEY)?;
+        let state: Self = point.state(TenableWasClient::KEY)?;
         if state.scope != scope(targets) {
             return Err(Error::new(
                 ErrorKind::ResumeExpired,
@@ -90,7 +90,7 @@ pub(crate) async fn run(
     } else {
         let everything = ExportRequest::everything().with_num_assets(client.inner.export.assets_per_chunk);
         let request = match filter {
-            Some(assets) => everything.of_assets(assets),
+            Some(assets) => everything.with_assets(assets),
             None => everything,
         };
         client.start_export(&request).await?
@@ -117,7 +117,7 @@ impl State {
             delivered: job.all_delivered().map(|chunk| chunk.0).collect(),
             begun: self.begun.clone(),
         };
-        ResumePoint::new(KEY, &state)
+        ResumePoint::new(TenableWasClient::KEY, &state)
     }
 }
 
@@ -134,7 +134,7 @@ async fn walk(
         wanted: Wanted::new(query),
         assets,
         rules: Arc::default(),
-        scanner: KEY.into(),
+        scanner: TenableWasClient::KEY.into(),
         resumed: job.is_resumed(),
     };
     let known = Arc::clone(&client.inner.known_plugins);

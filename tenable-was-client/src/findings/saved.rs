@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 
 use super::output::Wanted;
 use super::rules::Rules;
-use crate::map::{Common, KEY, partition_of_scan, problem_of_note};
-use crate::model::{Moment, ReportFinding, ScanReport};
+use crate::TenableWasClient;
+use crate::map::{Common, partition_of_scan, problem_of_note};
+use crate::model::{ApiTimestamp, ReportFinding, ScanReport};
 
 const OPERATION: &str = "tenable: read saved report";
 
@@ -198,7 +199,7 @@ impl<'a, R: Read> Pieces<'a, R> {
 }
 
 fn beside(rest: Option<&RawValue>) -> Result<ScanReport> {
-    ScanReport::of_rest(rest.map(RawValue::get).unwrap_or_default(), OPERATION)
+    ScanReport::from_rest(rest.map(RawValue::get).unwrap_or_default(), OPERATION)
 }
 
 /// What the findings have in common, as it would be read from the scan itself.
@@ -210,10 +211,10 @@ fn common(report: &ScanReport) -> Result<Common> {
     })?;
     let scan = report.scan.as_ref();
     let template = report.template.as_ref().and_then(|template| template.name.as_deref());
-    let at = |moment: Option<&Moment>| moment.and_then(Moment::at);
+    let at = |moment: Option<&ApiTimestamp>| moment.and_then(ApiTimestamp::timestamp);
     let ended: Option<Timestamp> = at(scan.and_then(|scan| scan.finalized_at.as_ref()));
     Ok(Common {
-        scanner: KEY.into(),
+        scanner: TenableWasClient::KEY.into(),
         partition: partition_of_scan(config, scan.and_then(|scan| scan.asset_id), template),
         targets: vec![config.into()],
         scan: scan.and_then(|scan| scan.scan_id).map(|id| ScanId::new(id.to_string())),

@@ -17,7 +17,7 @@ use super::rules::Rules;
 use crate::TenableWasClient;
 use crate::client::{MAX_IDLE_PAGES, REPORT_OPERATION, VULNERABILITIES_OPERATION, endless};
 use crate::filter::{ConfigField, Filter};
-use crate::map::{Common, KEY, of_vulnerability, partition_of_scan, problem_of_note};
+use crate::map::{Common, of_vulnerability, partition_of_scan, problem_of_note};
 use crate::model::{ConfigId, ReportFinding, Scan, ScanReport, TenableScanId, Vulnerability};
 
 /// Where the findings of a scan can be taken up: at the run over the first target that was not read to its end.
@@ -29,7 +29,7 @@ pub(crate) struct Resume {
 
 impl Resume {
     pub(crate) fn read(point: &ResumePoint, scan: TenableScanId) -> Result<Self> {
-        let state: Self = point.state(KEY)?;
+        let state: Self = point.state(TenableWasClient::KEY)?;
         if state.scan != scan {
             return Err(Error::new(ErrorKind::ResumeExpired, "the resume point is of another scan"));
         }
@@ -160,7 +160,7 @@ impl Walk {
             return Ok(());
         }
         let common = Common {
-            scanner: KEY.into(),
+            scanner: TenableWasClient::KEY.into(),
             partition: partition.clone(),
             targets: vec![config.into()],
             scan: Some(ScanId::new(id.to_string())),
@@ -400,7 +400,7 @@ impl Walk {
     }
 
     fn resume_point(&self) -> Result<ResumePoint> {
-        ResumePoint::new(KEY, &self.state)
+        ResumePoint::new(TenableWasClient::KEY, &self.state)
     }
 }
 

@@ -8,10 +8,10 @@ use appsec_core::{
     Recast, Rule, ScanId, Severity, Timestamp, Verbatim,
 };
 
-use super::KEY;
+use crate::TenableWasClient;
 use crate::model::{
-    AssetId, ConfigId, ExportFinding, FindingState, Moment, PluginId, ReportFinding, SeverityChange,
-    Vulnerability,
+    ApiTimestamp, AssetId, ConfigId, ExportFinding, FindingState, PluginId, ReportFinding,
+    SeverityModification, Vulnerability,
 };
 
 /// What findings of one walk or of one scan have in common.
@@ -52,7 +52,7 @@ fn fingerprint(rule: &Rule, location: &Location, input: (Option<&str>, Option<&s
         [word, same] if word == same => &[word],
         _ => &pair[..],
     };
-    Fingerprint::v1(KEY, &rule.id, location, words)
+    Fingerprint::v1(TenableWasClient::KEY, &rule.id, location, words)
 }
 
 /// The word in lower case, which nearly all are already.
@@ -175,9 +175,9 @@ fn status(state: &FindingState, accepted: bool) -> FindingStatus {
 
 fn recast(record: &ExportFinding, current: &Severity) -> Option<Recast> {
     let accepted = match record.severity_modification_type.as_ref().map(Verbatim::value)? {
-        SeverityChange::Accepted => true,
-        SeverityChange::Recasted => false,
-        SeverityChange::None | SeverityChange::Unknown(_) => return None,
+        SeverityModification::Accepted => true,
+        SeverityModification::Recasted => false,
+        SeverityModification::None | SeverityModification::Unknown(_) => return None,
     };
     let by_plugin = record.plugin.as_ref().and_then(|plugin| numbered(plugin.original_risk_factor_num));
     let original = numbered(record.severity_default_id).or(by_plugin).unwrap_or_else(|| current.clone());
@@ -198,8 +198,8 @@ pub(crate) fn no_severity() -> Severity {
     Severity::Unknown("none given".into())
 }
 
-fn at(moment: Option<&Moment>) -> Option<Timestamp> {
-    moment.and_then(Moment::at)
+fn at(moment: Option<&ApiTimestamp>) -> Option<Timestamp> {
+    moment.and_then(ApiTimestamp::timestamp)
 }
 
 /// The data stream has been seen to write `SSL` there.
@@ -222,7 +222,7 @@ mod tests {
 
     fn common() -> Common {
         Common {
-            scanner: KEY.into(),
+            scanner: TenableWasClient::KEY.into(),
             partition: partition_of_asset(None),
             targets: vec![BindTargetId::from("config:5b1f2a34-0c1d-4e5f-8a9b-101112131415")],
             scan: None,

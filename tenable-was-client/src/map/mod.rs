@@ -14,6 +14,3 @@ pub(crate) use rule::{RuleCache, of_plugin, of_report_finding};
 pub(crate) use scan::{
     Target, config_of, problem_of_note, scan_id_of, scan_of, status_of, target_of, with_child_progress,
 };
-
-/// The scanner's key.
-pub(crate) const KEY: &str = "tenableiowas";

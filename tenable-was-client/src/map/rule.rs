@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use appsec_core::{Cvss, Rule};
 
-use crate::model::{ExportPlugin, OwaspPlace, Plugin, PluginId, ReportFinding, Xref};
+use crate::model::{ExportPlugin, OwaspCategory, Plugin, PluginId, ReportFinding, Xref};
 
 /// The rule of a plugin as export records carry it.
 pub(crate) fn of_export_plugin(plugin: &ExportPlugin) -> Rule {
@@ -49,7 +49,7 @@ pub(crate) fn of_export_plugin(plugin: &ExportPlugin) -> Rule {
     rule.tags.clone_from(&plugin.wasc);
     for xref in &plugin.xrefs {
         match xref {
-            Xref::Places { kind, id } => rule.tags.extend(id.iter().map(|id| tag(kind, id))),
+            Xref::Typed { kind, id } => rule.tags.extend(id.iter().map(|id| tag(kind, id))),
             Xref::Text(text) => rule.tags.push(text.clone()),
             Xref::Other(_) => {}
         }
@@ -120,7 +120,7 @@ fn cwe(texts: &[String]) -> Vec<u32> {
     numbers
 }
 
-fn places(places: &[OwaspPlace]) -> impl Iterator<Item = (&str, &str)> {
+fn places(places: &[OwaspCategory]) -> impl Iterator<Item = (&str, &str)> {
     places.iter().filter_map(|place| Some((place.year.as_deref()?, place.category.as_deref()?)))
 }
 

@@ -5,7 +5,9 @@ use appsec_core::{
     Timestamp, Verbatim,
 };
 
-use crate::model::{ConfigId, Moment, ReportNote, Scan, ScanMetadata, ScanNote, ScanState, TenableScanId};
+use crate::model::{
+    ApiTimestamp, ConfigId, ReportNote, Scan, ScanMetadata, ScanNote, ScanState, TenableScanId,
+};
 
 /// How long a scan may wait before that is called a trouble (assumed; the service gives up after some hours).
 const WAITS_LONG_MINUTES: i64 = 15;
@@ -231,8 +233,8 @@ pub(crate) fn problem_of_note(note: &impl NoteText) -> ScanProblem {
     }
 }
 
-fn at(moment: Option<&Moment>) -> Option<Timestamp> {
-    moment.and_then(Moment::at)
+fn at(moment: Option<&ApiTimestamp>) -> Option<Timestamp> {
+    moment.and_then(ApiTimestamp::timestamp)
 }
 
 fn minutes_since(then: Timestamp, now: Timestamp) -> i64 {

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-use super::settings::{ScopeSettings, Unshown};
+use super::settings::{Redacted, ScopeSettings};
 
 /// The description of an API, by which a scan finds what no link leads to: a file, or where one is.
 ///
@@ -38,7 +38,7 @@ enum Kind {
 enum Source {
     File {
         name: String,
-        base64: Unshown<String>,
+        base64: Redacted<String>,
     },
     Url(String),
     /// The API itself.
@@ -117,7 +117,7 @@ impl ApiSpec {
         if let Err(problem) = kind.look_into(&name, text.trim_start_matches('\u{feff}').trim()) {
             return refused(problem);
         }
-        let base64 = Unshown(STANDARD.encode(content));
+        let base64 = Redacted(STANDARD.encode(content));
         Ok(Self { kind, source: Source::File { name, base64 } })
     }
 

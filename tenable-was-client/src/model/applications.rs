@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ids::{AssetId, TagId};
-use super::wire;
+use super::record;
 
 /// An application to add to a tenant's assets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,7 +32,7 @@ impl NewApplication {
     }
 }
 
-wire! {
+record! {
     /// What became of an application that was to be added. What the service says of one that it did not take is not documented, so anything
     /// may be absent.
     pub struct AddedApplication {

@@ -8,9 +8,10 @@ use super::permissions::{Permission, PermissionLevel, ResultsVisibility};
 use super::scans::Scan;
 use super::schedule::{PauseWindow, Schedule, ScheduleWindows};
 use super::settings::ConfigSettings;
-use super::{Moment, wire};
+use super::user_templates::UserTemplateRef;
+use super::{ApiTimestamp, record};
 
-wire! {
+record! {
     /// A scan configuration as listings show it.
     pub struct ConfigSummary {
         /// Its id.
@@ -32,9 +33,9 @@ wire! {
         /// How many targets it has.
         pub target_count: Option<u64>,
         /// When it was made.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// When it was changed.
-        pub updated_at: Option<Moment>,
+        pub updated_at: Option<ApiTimestamp>,
         /// When it runs by itself; absent for one that runs on demand.
         pub schedule: Option<Schedule>,
         /// The vendor's template that it follows.
@@ -47,18 +48,6 @@ wire! {
         pub in_trash: Option<bool>,
         /// True when it was made by the import of a report.
         pub imported: Option<bool>,
-    }
-
-    /// A user's template, by name.
-    pub struct UserTemplateRef {
-        /// Its id.
-        pub user_template_id: Option<UserTemplateId>,
-        /// Its name.
-        pub name: Option<String>,
-        /// The user who owns it.
-        pub owner_id: Option<String>,
-        /// A word on it.
-        pub description: Option<String>,
     }
 
     /// A scan configuration in full.
@@ -86,9 +75,9 @@ wire! {
         /// The applications it scans.
         pub applications: Vec<AssetId>,
         /// When it was made.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// When it was changed.
-        pub updated_at: Option<Moment>,
+        pub updated_at: Option<ApiTimestamp>,
         /// How it scans.
         pub settings: Option<ConfigSettings>,
         /// The scanner or scanner group it runs on: a number, its text, or absent (observed).
@@ -146,7 +135,7 @@ pub struct ConfigTracking {
 
 impl ConfigTracking {
     /// Reads the ids from where an answer says that its progress is. Nothing else of it is used: requests go to the base URL alone.
-    pub(crate) fn of_location(location: &str) -> Option<Self> {
+    pub(crate) fn from_location(location: &str) -> Option<Self> {
         let path = location.split(['?', '#']).next().unwrap_or_default();
         let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
         let [.., "configs", config, "status", tracking] = segments.as_slice() else { return None };
@@ -179,7 +168,7 @@ mod tests {
             format!("https://other.example{place}/"),
             format!("{place}?x=1"),
         ] {
-            let read = ConfigTracking::of_location(&location).unwrap();
+            let read = ConfigTracking::from_location(&location).unwrap();
             assert_eq!(
                 (read.config_id.to_string(), read.tracking_id.to_string()),
                 (config.into(), tracking.into())
@@ -188,7 +177,7 @@ mod tests {
         for location in
             ["", "/configs/x/status/y", &format!("/configs/{config}"), &format!("/status/{tracking}")]
         {
-            assert_eq!(ConfigTracking::of_location(location), None, "{location}");
+            assert_eq!(ConfigTracking::from_location(location), None, "{location}");
         }
     }
 }

@@ -4,11 +4,11 @@ use appsec_core::Severity;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::deserialize::{LenientDeserialize, impl_lenient_by_serde};
 use super::ids::PluginId;
-use super::lenient::{FromWire, by_serde};
-use super::{Moment, wire};
+use super::{ApiTimestamp, record};
 
-wire! {
+record! {
     /// A plugin as export records carry it.
     pub struct ExportPlugin {
         /// Its number.
@@ -38,13 +38,13 @@ wire! {
         /// How to remedy it.
         pub solution: Option<String>,
         /// When it was published.
-        pub publication_date: Option<Moment>,
+        pub publication_date: Option<ApiTimestamp>,
         /// When it was changed.
-        pub modification_date: Option<Moment>,
+        pub modification_date: Option<ApiTimestamp>,
         /// When the remedy was published.
-        pub patch_publication_date: Option<Moment>,
+        pub patch_publication_date: Option<ApiTimestamp>,
         /// When the vulnerability was published.
-        pub vuln_publication_date: Option<Moment>,
+        pub vuln_publication_date: Option<ApiTimestamp>,
         /// Whether exploits are known, in words.
         pub exploitability_ease: Option<String>,
         /// Whether an exploit is known.
@@ -108,7 +108,7 @@ wire! {
         /// CVSS 4 vector.
         pub cvss4_vector: Option<Cvss4Vector>,
         /// CVSS 4 threat score and vector.
-        pub cvss4_threat_vector: Option<ThreatVector>,
+        pub cvss4_threat_vector: Option<Cvss4ThreatVector>,
         /// The vendor's own rating.
         pub vpr: Option<Vpr>,
         /// The vendor's own rating by the model of before; deprecated.
@@ -148,7 +148,7 @@ wire! {
         /// The kind of way round.
         pub workaround_type: Option<String>,
         /// When the way round was published.
-        pub workaround_published: Option<Moment>,
+        pub workaround_published: Option<ApiTimestamp>,
         /// Whether there is a way round.
         pub has_workaround: Option<bool>,
         /// Whether the product's vendor does not support it any more.
@@ -224,7 +224,7 @@ wire! {
     }
 
     /// A CVSS 4 threat rating.
-    pub struct ThreatVector {
+    pub struct Cvss4ThreatVector {
         /// The score.
         pub threat_score: Option<f64>,
         /// How mature exploits are.
@@ -240,7 +240,7 @@ wire! {
         /// What it is made of.
         pub drivers: Option<VprDrivers>,
         /// When it was made.
-        pub updated: Option<Moment>,
+        pub updated: Option<ApiTimestamp>,
     }
 
     /// What the vendor's rating is made of.
@@ -277,7 +277,7 @@ wire! {
 #[serde(untagged)]
 pub enum Xref {
     /// A list and the places in it.
-    Places {
+    Typed {
         /// The list: `owasp_asvs`, `capec`, `hipaa`, `iso`, `nist`, `disa_stig`, `pci_dss`, …
         #[serde(rename = "type")]
         kind: String,
@@ -296,7 +296,7 @@ impl<'de> Deserialize<'de> for Xref {
         let places = value.as_object().filter(|object| object.len() == 2).and_then(|object| {
             let kind = object.get("type")?.as_str()?.to_owned();
             let id = Vec::<String>::read(object.get("id")?).ok()?;
-            Some(Self::Places { kind, id })
+            Some(Self::Typed { kind, id })
         });
         Ok(match (places, value) {
             (Some(places), _) => places,
@@ -306,4 +306,4 @@ impl<'de> Deserialize<'de> for Xref {
     }
 }
 
-by_serde!(Xref);
+impl_lenient_by_serde!(Xref);

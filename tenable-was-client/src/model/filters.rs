@@ -1,8 +1,8 @@
 //! By which fields a search can be filtered, as the service lists them.
 
-use super::wire;
+use super::record;
 
-wire! {
+record! {
     /// The fields by which a search can be filtered.
     pub struct FilterList {
         /// The fields.

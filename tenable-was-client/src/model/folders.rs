@@ -1,9 +1,9 @@
 //! Folders, which users file their configurations in.
 
 use super::ids::FolderId;
-use super::wire;
+use super::record;
 
-wire! {
+record! {
     /// A folder. Each user has folders of their own, beside those that the tenant provides.
     pub struct Folder {
         /// Its id.

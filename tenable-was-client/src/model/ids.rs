@@ -7,7 +7,7 @@ use appsec_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::lenient::by_serde;
+use super::deserialize::impl_lenient_by_serde;
 
 macro_rules! uuid_ids {
     ($($(#[$meta:meta])* $name:ident, $what:literal;)+) => {$(
@@ -36,7 +36,7 @@ macro_rules! uuid_ids {
             }
         }
 
-        by_serde!($name);
+        impl_lenient_by_serde!($name);
     )+};
 }
 
@@ -90,7 +90,7 @@ macro_rules! numbers {
             }
         }
 
-        impl super::FromWire for $name {
+        impl super::LenientDeserialize for $name {
             fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 u64::read(deserializer).map(Self)
             }
@@ -98,7 +98,7 @@ macro_rules! numbers {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                super::FromWire::read(deserializer)
+                super::LenientDeserialize::read(deserializer)
             }
         }
     )+};

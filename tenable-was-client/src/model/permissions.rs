@@ -2,7 +2,7 @@
 
 use appsec_core::Verbatim;
 
-use super::wire;
+use super::record;
 
 appsec_core::open_enum! {
     /// What the caller, or someone else, may do with a configuration.
@@ -38,7 +38,7 @@ appsec_core::open_enum! {
     }
 }
 
-wire! {
+record! {
     /// What one user or group may do.
     pub struct Permission {
         /// Whether it is a user or a group.
@@ -53,15 +53,15 @@ wire! {
 impl Permission {
     /// Allows so much to a user, by the user's UUID.
     pub fn user(id: impl Into<String>, level: PermissionLevel) -> Self {
-        Self::of(PermissionEntity::User, id.into(), level)
+        Self::new(PermissionEntity::User, id.into(), level)
     }
 
     /// Allows so much to a group, by the group's UUID.
     pub fn group(id: impl Into<String>, level: PermissionLevel) -> Self {
-        Self::of(PermissionEntity::Group, id.into(), level)
+        Self::new(PermissionEntity::Group, id.into(), level)
     }
 
-    fn of(entity: PermissionEntity, id: String, level: PermissionLevel) -> Self {
+    fn new(entity: PermissionEntity, id: String, level: PermissionLevel) -> Self {
         let extra = super::Extra::default();
         Self { entity: Some(entity.into()), entity_id: Some(id), level: Some(level.into()), extra }
     }

@@ -3,9 +3,9 @@
 use appsec_core::Severity;
 
 use super::ids::PluginId;
-use super::{Moment, wire};
+use super::{ApiTimestamp, record};
 
-wire! {
+record! {
     /// A plugin as listings and templates show it.
     pub struct PluginSummary {
         /// Its number.
@@ -33,11 +33,11 @@ wire! {
         /// How to remedy it.
         pub solution: Option<String>,
         /// When it was published.
-        pub published: Option<Moment>,
+        pub published: Option<ApiTimestamp>,
         /// When the remedy was published.
-        pub patch_published: Option<Moment>,
+        pub patch_published: Option<ApiTimestamp>,
         /// When it was changed.
-        pub plugin_modified: Option<Moment>,
+        pub plugin_modified: Option<ApiTimestamp>,
         /// How grave it is.
         pub risk_factor: Option<Severity>,
         /// Where to read on.
@@ -49,13 +49,13 @@ wire! {
         /// Numbers in the CWE list.
         pub cwe: Vec<String>,
         /// Places in OWASP's lists.
-        pub owasp: Vec<OwaspPlace>,
+        pub owasp: Vec<OwaspCategory>,
         /// Policies that it belongs to.
         pub policy: Vec<String>,
     }
 
     /// A place in one of OWASP's lists. The list of 2019 is that of APIs.
-    pub struct OwaspPlace {
+    pub struct OwaspCategory {
         /// The list's year.
         pub year: Option<String>,
         /// The place, as in `A3` or `API8`.

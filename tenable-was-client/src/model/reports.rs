@@ -3,12 +3,13 @@
 use appsec_core::{Error, ErrorKind, Result, Severity, Verbatim, mask};
 use serde_json::Value;
 
-use super::configs::UserTemplateRef;
-use super::ids::{AssetId, ConfigId, PluginId, TemplateId, TenableScanId};
-use super::plugins::OwaspPlace;
+use super::ids::{AssetId, ConfigId, PluginId, TenableScanId};
+use super::plugins::OwaspCategory;
 use super::scans::ScanState;
 use super::settings::ConfigSettings;
-use super::{Moment, wire};
+use super::templates::TemplateRef;
+use super::user_templates::UserTemplateRef;
+use super::{ApiTimestamp, record};
 
 /// The forms in which the service writes a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,11 +54,11 @@ impl ReportFormat {
     }
 }
 
-wire! {
+record! {
     /// What stands in a report beside its findings.
     pub struct ScanReport {
         /// What it says of itself.
-        pub report: Option<ReportHead>,
+        pub report: Option<ReportHeader>,
         /// The configuration.
         pub config: Option<ReportConfig>,
         /// The vendor's template that was followed.
@@ -71,11 +72,11 @@ wire! {
     }
 
     /// What a report says of itself.
-    pub struct ReportHead {
+    pub struct ReportHeader {
         /// The form's version, `1.1` so far.
         pub version: Option<String>,
         /// When it was made.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
     }
 
     /// The configuration as it was for the scan.
@@ -96,16 +97,6 @@ wire! {
         pub scanner_instance_id: Option<String>,
     }
 
-    /// A template of the vendor's, by name.
-    pub struct TemplateRef {
-        /// Its id.
-        pub template_id: Option<TemplateId>,
-        /// Its name, as in `scan` or `config_audit`.
-        pub name: Option<String>,
-        /// A word on it.
-        pub description: Option<String>,
-    }
-
     /// The scan that a report is about.
     pub struct ReportScan {
         /// Its id.
@@ -119,11 +110,11 @@ wire! {
         /// The URL that was scanned.
         pub target: Option<String>,
         /// When it was asked for.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// When the scanner began.
-        pub started_at: Option<Moment>,
+        pub started_at: Option<ApiTimestamp>,
         /// When it ended.
-        pub finalized_at: Option<Moment>,
+        pub finalized_at: Option<ApiTimestamp>,
     }
 
     /// A remark of the scanner, as reports print it.
@@ -175,7 +166,7 @@ wire! {
         /// Numbers in the CWE list: integers here, text elsewhere (observed).
         pub cwe: Vec<String>,
         /// Places in OWASP's lists.
-        pub owasp: Vec<OwaspPlace>,
+        pub owasp: Vec<OwaspCategory>,
         /// Numbers at Bugtraq.
         pub bid: Vec<String>,
         /// The vulnerable input's name.
@@ -197,9 +188,9 @@ wire! {
         /// URLs of attached files.
         pub attachments: Vec<String>,
         /// When the plugin was published.
-        pub plugin_publication_date: Option<Moment>,
+        pub plugin_publication_date: Option<ApiTimestamp>,
         /// When the plugin was changed.
-        pub plugin_modification_date: Option<Moment>,
+        pub plugin_modification_date: Option<ApiTimestamp>,
     }
 
     /// A reference to another list.
@@ -220,7 +211,7 @@ impl ReportConfig {
 
 impl ScanReport {
     /// What was left of a report when its findings were taken out.
-    pub(crate) fn of_rest(rest: &str, operation: &'static str) -> Result<Self> {
+    pub(crate) fn from_rest(rest: &str, operation: &'static str) -> Result<Self> {
         serde_json::from_str(rest).map_err(|cause| {
             // The decoder quotes values of the report, of any length: its error is not kept as a source.
             let cause: String = mask(&cause.to_string()).chars().take(MAX_CAUSE).collect();

@@ -8,11 +8,11 @@ use url::Url;
 
 use super::api_spec::ApiSpec;
 use super::configs::{ConfigDetails, Notifications};
+use super::extra::Extra;
 use super::ids::{AssetId, CredentialId, FolderId, ScannerId, TagId, TemplateId, UserTemplateId};
 use super::permissions::Permission;
 use super::schedule::{PauseWindow, Schedule, ScheduleWindows, refused};
 use super::settings::{ConfigSettings, ScopeOption};
-use super::wire::Extra;
 
 /// A scan configuration as one is made or changed: all of it, since a change replaces the whole.
 ///
@@ -92,7 +92,7 @@ pub struct ScanConfig {
 #[non_exhaustive]
 pub enum TemplateChoice {
     /// `api` for one with the description of an API, which is that template's work (assumed), else `scan`.
-    Usual,
+    Default,
     /// By its name, as in `scan`, `overview`, `api`, `quick`, `pci`, `ssl_tls` or `config_audit`.
     Name(String),
     /// By its id.
@@ -104,7 +104,7 @@ impl TemplateChoice {
     fn write<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Id(id) => id.serialize(serializer),
-            Self::Usual | Self::Name(_) => serializer.serialize_none(),
+            Self::Default | Self::Name(_) => serializer.serialize_none(),
         }
     }
 }
@@ -127,7 +127,7 @@ impl ScanConfig {
             applications: Vec::new(),
             folder_id: None,
             owner_id: None,
-            template: TemplateChoice::Usual,
+            template: TemplateChoice::Default,
             user_template_id: None,
             scanner_id: None,
             schedule: None,
@@ -144,7 +144,7 @@ impl ScanConfig {
     ///
     /// What only the service sets is left out: ids and dates of its own, and what all others may do with it and where its results show, which
     /// no request is documented to say.
-    pub fn of(config: ConfigDetails) -> Self {
+    pub fn from_details(config: ConfigDetails) -> Self {
         Self {
             name: config.name.unwrap_or_default(),
             description: config.description,
@@ -157,7 +157,7 @@ impl ScanConfig {
             applications: config.applications,
             folder_id: config.folder.map(|folder| folder.folder_id),
             owner_id: config.owner_id,
-            template: config.template_id.map_or(TemplateChoice::Usual, TemplateChoice::Id),
+            template: config.template_id.map_or(TemplateChoice::Default, TemplateChoice::Id),
             user_template_id: config.user_template_id,
             scanner_id: config.scanner_id,
             schedule: config.schedule,
@@ -316,7 +316,7 @@ impl ScanConfig {
         match &self.template {
             TemplateChoice::Id(_) => None,
             TemplateChoice::Name(name) => Some(name),
-            TemplateChoice::Usual => Some(if self.describes_an_api() { "api" } else { "scan" }),
+            TemplateChoice::Default => Some(if self.describes_an_api() { "api" } else { "scan" }),
         }
     }
 
@@ -527,14 +527,14 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(
-            json_of(&ScanConfig::of(read)),
+            json_of(&ScanConfig::from_details(read)),
             json!({"name": "shop", "targets": ["https://shop.example.com/"], "folder_id": ID, "owner_id": "me",
                 "template_id": ID, "scanner_id": 36_960_339, "notifications": {"emails": []},
                 "settings": {"timeout": "08:00:00", "plugin": {"ids": []}, "later": 1}, "business_context": {"tier": 1}})
         );
         let old: ConfigDetails =
             serde_json::from_value(json!({"target": "https://shop.example.com/"})).unwrap();
-        assert_eq!(ScanConfig::of(old).targets, ["https://shop.example.com/"]);
+        assert_eq!(ScanConfig::from_details(old).targets, ["https://shop.example.com/"]);
     }
 
     #[test]

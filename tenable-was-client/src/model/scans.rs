@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use appsec_core::{Severity, Verbatim};
 
-use super::configs::UserTemplateRef;
 use super::ids::{AssetId, ConfigId, TenableScanId};
-use super::reports::TemplateRef;
-use super::{Moment, wire};
+use super::templates::TemplateRef;
+use super::user_templates::UserTemplateRef;
+use super::{ApiTimestamp, record};
 
 appsec_core::open_enum! {
     /// Where a scan stands.
@@ -51,7 +51,7 @@ appsec_core::open_enum! {
     }
 }
 
-wire! {
+record! {
     /// One run of a configuration, or of one target within such a run.
     ///
     /// A configuration with several targets makes a parent, without asset and target, and a child for each target. Findings,
@@ -72,13 +72,13 @@ wire! {
         /// The user who started it.
         pub user_id: Option<String>,
         /// When it was asked for.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// When its status changed last.
-        pub updated_at: Option<Moment>,
+        pub updated_at: Option<ApiTimestamp>,
         /// When the scanner began.
-        pub started_at: Option<Moment>,
+        pub started_at: Option<ApiTimestamp>,
         /// When it ended.
-        pub finalized_at: Option<Moment>,
+        pub finalized_at: Option<ApiTimestamp>,
         /// What was last asked of it.
         pub requested_action: Option<Verbatim<RequestedAction>>,
         /// Where it stands.
@@ -144,7 +144,7 @@ wire! {
         /// The scan.
         pub scan_id: Option<TenableScanId>,
         /// When it was made.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// How grave it is.
         pub severity: Option<Severity>,
         /// The cause in a few words.
@@ -154,11 +154,11 @@ wire! {
     }
 
     /// A target of a scan with the run over it: a row of the by-targets search, which the vendor does not document.
-    pub struct ByTarget {
+    pub struct ScanTarget {
         /// The target.
         pub target: Option<TargetRef>,
         /// The run over it; absent where there was none.
-        pub scan: Option<ByTargetScan>,
+        pub scan: Option<TargetScan>,
         /// How much was found.
         pub findings: Option<FindingCounts>,
     }
@@ -174,15 +174,15 @@ wire! {
     }
 
     /// The run over one target.
-    pub struct ByTargetScan {
+    pub struct TargetScan {
         /// Its id.
         pub scan_id: TenableScanId,
         /// When it was asked for.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// When the scanner began.
-        pub started_at: Option<Moment>,
+        pub started_at: Option<ApiTimestamp>,
         /// When it ended (not seen so far).
-        pub finalized_at: Option<Moment>,
+        pub finalized_at: Option<ApiTimestamp>,
         /// Where it stands.
         pub status: Option<Verbatim<ScanState>>,
         /// How far it is.

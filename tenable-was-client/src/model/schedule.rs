@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use appsec_core::{Error, ErrorKind, Result, Verbatim};
 
-use super::{Extra, wire};
+use super::{Extra, record};
 
 appsec_core::open_enum! {
     /// How often a schedule launches, beside what its rule says.
@@ -50,7 +50,7 @@ appsec_core::open_enum! {
     }
 }
 
-wire! {
+record! {
     /// When a configuration runs by itself.
     pub struct Schedule {
         /// The rule of RFC 5545, as in `FREQ=WEEKLY;INTERVAL=1;BYDAY=MO`.

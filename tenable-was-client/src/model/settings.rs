@@ -11,7 +11,7 @@ use serde::de::Deserializer;
 use serde_json::Value;
 
 use super::ids::{CredentialId, PluginId, TenableScanId, VulnId};
-use super::{FromWire, wire};
+use super::{LenientDeserialize, record};
 
 appsec_core::open_enum! {
     /// How far a scan goes from its targets.
@@ -47,7 +47,7 @@ appsec_core::open_enum! {
     }
 }
 
-wire! {
+record! {
     /// How a configuration scans.
     #[derive(Default)]
     pub struct ConfigSettings {
@@ -112,7 +112,7 @@ wire! {
         /// How many pages, from 1. The service takes 10 000 where nothing is said.
         pub page_limit: Option<u64>,
         /// A project of the Selenium IDE that leads the crawl. It may hold passwords, so that `Debug` leaves it out.
-        pub crawl_script: Option<Unshown<Value>>,
+        pub crawl_script: Option<Redacted<Value>>,
         /// Its name, which ends in `.side`.
         pub crawl_script_filename: Option<String>,
         /// Whether the folders above a path are visited too.
@@ -200,7 +200,7 @@ wire! {
         /// Whether the user agent was set by a user.
         pub custom_user_agent: Option<bool>,
         /// Headers, by name. A user agent among them wins over `user_agent`. Values may be secrets, so that `Debug` leaves them out.
-        pub request_headers: Option<Unshown<BTreeMap<String, String>>>,
+        pub request_headers: Option<Redacted<BTreeMap<String, String>>>,
         /// How many requests are under way at once. The service takes 10 where nothing is said.
         pub request_concurrency: Option<u64>,
         /// The longest a request may take: milliseconds by the vendor's document, seconds by the values observed. Nothing is converted here.
@@ -357,21 +357,21 @@ impl ElementExclusion {
 /// A value that may be a secret, or is too long for a log: it is read and written like any other, and `Debug` leaves it out.
 #[derive(Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
-pub struct Unshown<T>(pub T);
+pub struct Redacted<T>(pub T);
 
-impl<T> From<T> for Unshown<T> {
+impl<T> From<T> for Redacted<T> {
     fn from(value: T) -> Self {
         Self(value)
     }
 }
 
-impl<T> fmt::Debug for Unshown<T> {
+impl<T> fmt::Debug for Redacted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
 }
 
-impl<T: FromWire> FromWire for Unshown<T> {
+impl<T: LenientDeserialize> LenientDeserialize for Redacted<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(Self)
     }

@@ -2,10 +2,10 @@
 
 use super::ids::TemplateId;
 use super::plugins::PluginSummary;
+use super::record;
 use super::settings::ConfigSettings;
-use super::wire;
 
-wire! {
+record! {
     /// A template of the vendor's.
     pub struct Template {
         /// Its id.
@@ -24,5 +24,15 @@ wire! {
         pub defaults: Option<ConfigSettings>,
         /// Its plugins.
         pub plugins: Vec<PluginSummary>,
+    }
+
+    /// A template of the vendor's, by name.
+    pub struct TemplateRef {
+        /// Its id.
+        pub template_id: Option<TemplateId>,
+        /// Its name, as in `scan` or `config_audit`.
+        pub name: Option<String>,
+        /// A word on it.
+        pub description: Option<String>,
     }
 }

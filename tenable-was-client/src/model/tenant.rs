@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::ids::ScannerId;
-use super::{FromWire, Moment, wire};
+use super::{ApiTimestamp, LenientDeserialize, record};
 
 appsec_core::open_enum! {
     /// How the server is.
@@ -36,7 +36,7 @@ appsec_core::open_enum! {
     }
 }
 
-wire! {
+record! {
     /// How the server is.
     pub struct ServerStatus {
         /// An HTTP status, 200 where all is well.
@@ -70,7 +70,7 @@ wire! {
         /// `eval` or `standard`.
         pub mode: Option<String>,
         /// When it ends, in seconds of Unix time.
-        pub expiration_date: Option<Moment>,
+        pub expiration_date: Option<ApiTimestamp>,
         /// The licence's kind.
         pub kind: Option<String> as "type",
     }
@@ -133,7 +133,7 @@ wire! {
 #[non_exhaustive]
 pub struct Withheld;
 
-impl FromWire for Withheld {
+impl LenientDeserialize for Withheld {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         IgnoredAny::deserialize(deserializer).map(|_| Self)
     }

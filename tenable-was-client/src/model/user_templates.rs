@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::ids::{TemplateId, UserTemplateId};
 use super::permissions::{Permission, PermissionLevel, ResultsVisibility};
 use super::settings::ConfigSettings;
-use super::{Moment, wire};
+use super::{ApiTimestamp, record};
 
-wire! {
+record! {
     /// A template that a user made.
     pub struct UserTemplate {
         /// Its id.
@@ -26,9 +26,9 @@ wire! {
         /// The tenant.
         pub container_id: Option<String>,
         /// When it was made.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// When it was changed.
-        pub updated_at: Option<Moment>,
+        pub updated_at: Option<ApiTimestamp>,
         /// What those may do with it who are not named.
         pub default_permissions: Option<Verbatim<PermissionLevel>>,
         /// Where the results of its scans show.
@@ -41,6 +41,18 @@ wire! {
         pub is_shared: Option<bool>,
         /// How configurations that follow it scan; not in listings.
         pub settings: Option<ConfigSettings>,
+    }
+
+    /// A user's template, by name.
+    pub struct UserTemplateRef {
+        /// Its id.
+        pub user_template_id: Option<UserTemplateId>,
+        /// Its name.
+        pub name: Option<String>,
+        /// The user who owns it.
+        pub owner_id: Option<String>,
+        /// A word on it.
+        pub description: Option<String>,
     }
 }
 
@@ -92,7 +104,7 @@ impl UserTemplateUpdate {
     ///
     /// # Errors
     /// `InvalidRequest` where something that an update must say was not in the answer.
-    pub fn of(template: UserTemplate) -> Result<Self, Error> {
+    pub fn from_template(template: UserTemplate) -> Result<Self, Error> {
         let lacks = |what: &str| {
             let id = template.user_template_id;
             Error::new(ErrorKind::InvalidRequest, format!("the user template {id} does not show its {what}"))
@@ -210,7 +222,7 @@ mod tests {
         let template = read(json!({"user_template_id": ID, "template_id": ID, "name": "a", "owner_id": "o",
             "default_permissions": "View", "results_visibility": "private", "settings": {"x": 1}}))
         .unwrap();
-        let update = UserTemplateUpdate::of(template).unwrap().with_name("b");
+        let update = UserTemplateUpdate::from_template(template).unwrap().with_name("b");
         assert_eq!(
             serde_json::to_value(update).unwrap(),
             json!({"name": "b", "owner_id": "o", "default_permissions": "View", "results_visibility": "private",
@@ -223,7 +235,7 @@ mod tests {
     fn a_template_of_a_listing_is_not_enough_for_an_update() {
         let listed =
             read(json!({"user_template_id": ID, "template_id": ID, "name": "a", "owner_id": "o"})).unwrap();
-        let error = UserTemplateUpdate::of(listed).unwrap_err();
+        let error = UserTemplateUpdate::from_template(listed).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
         assert!(error.message().contains("settings"), "{error}");
     }

@@ -1,9 +1,9 @@
 //! Single detections, as the search of a scan lists them.
 
 use super::ids::{AttachmentId, PluginId, TenableScanId, VulnId};
-use super::{Moment, wire};
+use super::{ApiTimestamp, record};
 
-wire! {
+record! {
     /// One detection in one scan. Severity, state and the plugin's name are not in it.
     pub struct Vulnerability {
         /// Its id, of this scan only.
@@ -13,7 +13,7 @@ wire! {
         /// The plugin.
         pub plugin_id: PluginId,
         /// When it was detected.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// The URL of the page or element.
         pub uri: Option<String>,
         /// True when it concerns a whole page.
@@ -71,7 +71,7 @@ wire! {
         /// Its id.
         pub attachment_id: Option<AttachmentId>,
         /// When it was made.
-        pub created_at: Option<Moment>,
+        pub created_at: Option<ApiTimestamp>,
         /// Its name.
         pub attachment_name: Option<String>,
         /// `md5:` and 32 hexadecimal digits.
@@ -91,10 +91,10 @@ impl AttachmentId {
     /// use tenable_was_client::model::AttachmentId;
     ///
     /// let link = "https://cloud.tenable.com/was/v2/attachments/0d0d0d0d-1e1e-4f2f-8a3a-4b4b5c5c6d6d";
-    /// assert_eq!(AttachmentId::in_link(link), "0d0d0d0d-1e1e-4f2f-8a3a-4b4b5c5c6d6d".parse().ok());
-    /// assert_eq!(AttachmentId::in_link("https://cloud.tenable.com/was/v2/attachments/"), None);
+    /// assert_eq!(AttachmentId::from_link(link), "0d0d0d0d-1e1e-4f2f-8a3a-4b4b5c5c6d6d".parse().ok());
+    /// assert_eq!(AttachmentId::from_link("https://cloud.tenable.com/was/v2/attachments/"), None);
     /// ```
-    pub fn in_link(link: &str) -> Option<Self> {
+    pub fn from_link(link: &str) -> Option<Self> {
         link.rsplit('/').next()?.parse().ok()
     }
 }

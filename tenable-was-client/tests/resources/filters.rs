@@ -4,8 +4,8 @@ use appsec_core::ErrorKind;
 use futures_util::TryStreamExt;
 use serde_json::json;
 use tenable_was_client::filter::{
-    Condition, ConfigField, Day, Filter, LastScanWord, ScanField, ScanWord, ScheduleWord, TemplateWord,
-    UserTemplateField,
+    Condition, ConfigField, Date, Filter, LastScanStatusValue, ScanField, ScanStatusValue, ScheduleValue,
+    TemplateNameValue, UserTemplateField,
 };
 use tenable_was_client::model::FilterList;
 use tenable_was_client::testing::{
@@ -39,7 +39,7 @@ async fn names(client: &TenableWasClient, filter: impl Into<Filter<ConfigField>>
     names
 }
 
-fn day(ago: u32) -> Day {
+fn day(ago: u32) -> Date {
     days_ago(ago).into()
 }
 
@@ -54,12 +54,12 @@ async fn configurations_are_found_by_each_of_their_fields() {
         (ConfigField::TARGET.matches("beta.example.com"), &["beta"]),
         (ConfigField::FOLDER_NAME.is("Drafts"), &["beta"]),
         (ConfigField::USER_TEMPLATE_NAME.is("house rules"), &["Alphabet"]),
-        (ConfigField::TEMPLATE_NAME.is(TemplateWord::Api), &["alpha"]),
-        (ConfigField::TEMPLATE_NAME.is_not(TemplateWord::Scan), &["alpha"]),
-        (ConfigField::SCHEDULE.is(ScheduleWord::Enabled), &["Alphabet"]),
-        (ConfigField::SCANS_STATUS.is(LastScanWord::NeverRun), &["beta"]),
+        (ConfigField::TEMPLATE_NAME.is(TemplateNameValue::Api), &["alpha"]),
+        (ConfigField::TEMPLATE_NAME.is_not(TemplateNameValue::Scan), &["alpha"]),
+        (ConfigField::SCHEDULE.is(ScheduleValue::Enabled), &["Alphabet"]),
+        (ConfigField::SCANS_STATUS.is(LastScanStatusValue::NeverRun), &["beta"]),
         (
-            ConfigField::SCANS_STATUS.any_of([LastScanWord::Running, LastScanWord::NeverRun]),
+            ConfigField::SCANS_STATUS.any_of([LastScanStatusValue::Running, LastScanStatusValue::NeverRun]),
             &["beta", "gamma"],
         ),
         (ConfigField::SCANS_STARTED_AT.before(day(1)), &["gamma"]),
@@ -76,7 +76,8 @@ async fn configurations_are_found_by_each_of_their_fields() {
 async fn groups_are_joined() {
     let fake = fake().await;
     let client = client(&fake);
-    let (alpha, api) = (ConfigField::NAME.matches("alpha"), ConfigField::TEMPLATE_NAME.is(TemplateWord::Api));
+    let (alpha, api) =
+        (ConfigField::NAME.matches("alpha"), ConfigField::TEMPLATE_NAME.is(TemplateNameValue::Api));
     assert_eq!(names(&client, Filter::all([alpha.clone(), api.clone()])).await, ["alpha"]);
     let beta = ConfigField::NAME.is("beta");
     assert_eq!(names(&client, Filter::any([api.clone(), beta.clone()])).await, ["alpha", "beta"]);
@@ -90,10 +91,13 @@ async fn scans_are_found_by_their_state_and_their_dates() {
     let config = fake.edit(|tenant| tenant.configs[3].id.clone()).parse().unwrap();
     let client = client(&fake);
     for (condition, expected) in [
-        (ScanField::STATUS.is(ScanWord::Running), &["running"][..]),
-        (ScanField::STATUS.is_not(ScanWord::Running), &["aborted", "completed"]),
-        (ScanField::STATUS.any_of([ScanWord::Aborted, ScanWord::Completed]), &["aborted", "completed"]),
-        (ScanField::STATUS.none_of([ScanWord::Aborted]), &["running", "completed"]),
+        (ScanField::STATUS.is(ScanStatusValue::Running), &["running"][..]),
+        (ScanField::STATUS.is_not(ScanStatusValue::Running), &["aborted", "completed"]),
+        (
+            ScanField::STATUS.any_of([ScanStatusValue::Aborted, ScanStatusValue::Completed]),
+            &["aborted", "completed"],
+        ),
+        (ScanField::STATUS.none_of([ScanStatusValue::Aborted]), &["running", "completed"]),
         (ScanField::STATUS.matches("ed"), &["aborted", "completed"]),
         (ScanField::STATUS.matches_not("ed"), &["running"]),
         (ScanField::STARTED_AT.after(day(30)), &["running", "aborted"]),
@@ -120,8 +124,8 @@ async fn user_templates_are_found_by_each_of_their_fields() {
         (UserTemplateField::NAME.is("house rules"), &["house rules"][..]),
         (UserTemplateField::NAME.matches("RULES"), &["house rules", "api rules"]),
         (UserTemplateField::DESCRIPTION.matches("all"), &["house rules"]),
-        (UserTemplateField::TEMPLATE_NAME.is(TemplateWord::Api), &["api rules"]),
-        (UserTemplateField::TEMPLATE_NAME.is_not(TemplateWord::Api), &["house rules"]),
+        (UserTemplateField::TEMPLATE_NAME.is(TemplateNameValue::Api), &["api rules"]),
+        (UserTemplateField::TEMPLATE_NAME.is_not(TemplateNameValue::Api), &["house rules"]),
         (UserTemplateField::CREATED_AT.since(day(6)), &["api rules"]),
         (UserTemplateField::UPDATED_AT.before(day(40)), &[]),
     ] {
@@ -150,7 +154,7 @@ async fn what_is_not_known_goes_out_as_it_is_and_is_refused_by_the_service_alone
 async fn a_choice_out_of_nothing_is_not_sent() {
     let fake = fake().await;
     let client = client(&fake);
-    let none: [LastScanWord; 0] = [];
+    let none: [LastScanStatusValue; 0] = [];
     let error = client.configs(ConfigField::SCANS_STATUS.any_of(none)).try_concat().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.operation()),

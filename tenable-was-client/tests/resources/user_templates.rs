@@ -47,7 +47,7 @@ async fn flat_or_wrapped_a_template_is_read_changed_and_put_back() {
         let id = template.user_template_id;
         let mut settings = template.settings.clone().unwrap();
         settings.timeout = Some("01:00:00".to_owned());
-        let update = UserTemplateUpdate::of(template)
+        let update = UserTemplateUpdate::from_template(template)
             .unwrap()
             .with_name("new rules")
             .with_default_permissions(PermissionLevel::View)
@@ -74,7 +74,7 @@ async fn an_update_that_is_accepted_without_a_word_is_no_failure() {
     let fake = fake(false).await;
     let client = client(&fake);
     let id = id_of(&client, "old").await;
-    let update = UserTemplateUpdate::of(client.get_user_template(id).await.unwrap()).unwrap();
+    let update = UserTemplateUpdate::from_template(client.get_user_template(id).await.unwrap()).unwrap();
     for answer in [json!({}), json!(null), json!([])] {
         fake.script(Route::UpdateUserTemplate, When::Next(1), Answer::Json(202, answer));
         assert_eq!(client.update_user_template(id, &update).await.unwrap(), None);

@@ -66,7 +66,7 @@ async fn detections_of_all_scans_are_found_by_each_of_their_fields() {
     let all: Vec<_> = client.vulnerabilities(Filter::everything()).try_collect().await.unwrap();
     assert_eq!(all.len(), 5, "what may not be seen is not there");
     let created: Vec<_> =
-        all.iter().map(|record| record.created_at.as_ref().unwrap().at().unwrap()).collect();
+        all.iter().map(|record| record.created_at.as_ref().unwrap().timestamp().unwrap()).collect();
     assert!(created.is_sorted(), "oldest first");
 }
 

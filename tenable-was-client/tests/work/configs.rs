@@ -101,7 +101,7 @@ async fn what_cannot_be_right_is_not_sent() {
 async fn a_change_shows_after_a_moment_and_loses_nothing() {
     let (fake, client, id, _) = with_shop().await;
     let read = client.get_config(id).await.unwrap();
-    let mut changed = ScanConfig::of(read.clone());
+    let mut changed = ScanConfig::from_details(read.clone());
     changed.description = Some("changed".to_owned());
     let accepted = client.upsert_config(id, &changed).await.unwrap();
     let change = accepted.tracking.unwrap();

@@ -1,7 +1,9 @@
 //! Scan configurations.
 
 use serde_json::{from_value, json};
-use tenable_was_client::filter::{ConfigField, Filter, LastScanWord, ScheduleWord, TemplateWord};
+use tenable_was_client::filter::{
+    ConfigField, Filter, LastScanStatusValue, ScheduleValue, TemplateNameValue,
+};
 use tenable_was_client::model::{
     AcceptedConfig, ApiSpec, ConfigDetails, ConfigTracking, LaunchInterval, Permission, PermissionLevel,
     RemediationConfig, ScanConfig, ScannerId, Schedule, ScheduleWindows, TrackingStatus, Weekday, WindowKind,
@@ -57,7 +59,7 @@ fn by_url() -> ScanConfig {
 /// The document's example of a configuration, written back.
 fn of_details() -> ScanConfig {
     let example = Document::get().unwrap().success("was-v2-config-details");
-    ScanConfig::of(from_value::<ConfigDetails>(example.clone()).unwrap())
+    ScanConfig::from_details(from_value::<ConfigDetails>(example.clone()).unwrap())
 }
 
 /// The document's example of a configuration that checks a remedy, as it came.
@@ -85,13 +87,13 @@ rows! {
         |client| json(&client.search_configs(&ConfigField::NAME.matches("shop").into(), &page()).await?),
         |client| {
             let filter = Filter::both(
-                [ConfigField::SCHEDULE.is(ScheduleWord::OnDemand), ConfigField::TEMPLATE_NAME.is_not(TemplateWord::Pci)],
-                [ConfigField::SCANS_STATUS.is(LastScanWord::NeverRun)],
+                [ConfigField::SCHEDULE.is(ScheduleValue::OnDemand), ConfigField::TEMPLATE_NAME.is_not(TemplateNameValue::Pci)],
+                [ConfigField::SCANS_STATUS.is(LastScanStatusValue::NeverRun)],
             );
             json(&client.search_configs(&filter, &page()).await?)
         },
         |client| {
-            let ended = ConfigField::SCANS_STATUS.any_of([LastScanWord::Completed, LastScanWord::Canceled]);
+            let ended = ConfigField::SCANS_STATUS.any_of([LastScanStatusValue::Completed, LastScanStatusValue::Canceled]);
             json(&client.search_configs(&Filter::all([ended]), &page()).await?)
         },
     }

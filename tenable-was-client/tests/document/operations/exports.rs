@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use appsec_core::Severity;
 use serde_json::json;
 use tenable_was_client::model::{
-    ChunkId, ExportFilters, ExportRequest, FindingState, OwaspList, PluginId, ScoreFilter, SeverityChange,
+    ChunkId, ExportFilters, ExportRequest, FindingState, OwaspList, PluginId, ScoreFilter,
+    SeverityModification,
 };
 
 use super::{Row, Sample, id, json, rows};
@@ -20,7 +21,11 @@ fn all() -> ExportRequest {
     let filters = ExportFilters::default()
         .with_states([FindingState::Open, FindingState::Reopened, FindingState::Fixed])
         .with_severities(Severity::WORST_FIRST)
-        .with_severity_changes([SeverityChange::None, SeverityChange::Recasted, SeverityChange::Accepted])
+        .with_severity_modifications([
+            SeverityModification::None,
+            SeverityModification::Recasted,
+            SeverityModification::Accepted,
+        ])
         .with_first_found(at(1_600_000_000))
         .with_last_found(at(1_600_000_001))
         .with_last_fixed(at(1_600_000_002))
@@ -48,7 +53,7 @@ rows! {
         |client| json(&json!({"export_uuid": client.request_export(&all()).await?})),
         |client| json(&json!({"export_uuid": client.request_export(&exactly()).await?})),
         |client| {
-            let request = ExportRequest::everything().of_assets([id()]).with_properties(["asset.name"]);
+            let request = ExportRequest::everything().with_assets([id()]).with_properties(["asset.name"]);
             json(&json!({"export_uuid": client.request_export(&request).await?}))
         },
     }

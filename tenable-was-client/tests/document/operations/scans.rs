@@ -1,7 +1,7 @@
 //! Scans.
 
 use serde_json::json;
-use tenable_was_client::filter::{Filter, ScanField, ScanWord};
+use tenable_was_client::filter::{Filter, ScanField, ScanStatusValue};
 use tenable_was_client::model::RequestedAction;
 
 use super::{Row, Sample, done, id, json, page, rows};
@@ -10,7 +10,7 @@ rows! {
     "was-v2-scans-launch" as launch_scan { |client| json(&json!({"scan_id": client.launch_scan(id()).await?})) }
     "was-v2-scans-search" as search_scans {
         |client| json(&client.search_scans(id(), &Filter::everything(), &page()).await?),
-        |client| json(&client.search_scans(id(), &ScanField::STATUS.is(ScanWord::Completed).into(), &page()).await?),
+        |client| json(&client.search_scans(id(), &ScanField::STATUS.is(ScanStatusValue::Completed).into(), &page()).await?),
         |client| {
             let since = appsec_core::Timestamp::from_second(1_600_000_000).unwrap();
             let filter = Filter::both([ScanField::STARTED_AT.since(since)], [ScanField::STATUS.matches("abort")]);

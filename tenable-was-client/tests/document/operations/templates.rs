@@ -1,6 +1,6 @@
 //! The vendor's templates, and those that users make.
 
-use tenable_was_client::filter::{Filter, TemplateWord, UserTemplateField};
+use tenable_was_client::filter::{Filter, TemplateNameValue, UserTemplateField};
 use tenable_was_client::model::{Permission, PermissionLevel, ResultsVisibility, UserTemplateUpdate};
 
 use super::settings::{by_url, settings};
@@ -22,7 +22,7 @@ rows! {
         |client| json(&client.search_user_templates(&UserTemplateField::NAME.is("house rules").into(), &page()).await?),
         |client| {
             let filter = Filter::both(
-                [UserTemplateField::TEMPLATE_NAME.is(TemplateWord::Scan)],
+                [UserTemplateField::TEMPLATE_NAME.is(TemplateNameValue::Scan)],
                 [UserTemplateField::DESCRIPTION.matches("site")],
             );
             json(&client.search_user_templates(&filter, &page()).await?)

@@ -6,14 +6,14 @@ use appsec_core::Timestamp;
 use serde::de::{Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-use super::FromWire;
+use super::LenientDeserialize;
 
 /// A point in time as the service wrote it: ISO-8601 with 0 to 6 digits of fraction and `Z` or `+00:00`, or a Unix number of seconds
 /// or milliseconds.
 ///
-/// What cannot be read is kept verbatim and has no [`Moment::at`]: a time nobody can read is no reason to lose a record.
+/// What cannot be read is kept verbatim and has no [`ApiTimestamp::timestamp`]: a time nobody can read is no reason to lose a record.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Moment {
+pub struct ApiTimestamp {
     at: Option<Timestamp>,
     /// Kept only where it differs from the usual spelling, which is nearly never.
     spelled: Option<Box<Form>>,
@@ -28,9 +28,9 @@ enum Form {
 /// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5000.
 const FIRST_MILLISECOND: i64 = 100_000_000_000;
 
-impl Moment {
+impl ApiTimestamp {
     /// The point in time, where the text could be read.
-    pub fn at(&self) -> Option<Timestamp> {
+    pub fn timestamp(&self) -> Option<Timestamp> {
         self.at
     }
 
@@ -55,7 +55,7 @@ impl Moment {
     }
 }
 
-impl From<Timestamp> for Moment {
+impl From<Timestamp> for ApiTimestamp {
     fn from(at: Timestamp) -> Self {
         Self { at: Some(at), spelled: None }
     }
@@ -82,13 +82,13 @@ impl fmt::Write for Compare<'_> {
     }
 }
 
-impl fmt::Debug for Moment {
+impl fmt::Debug for ApiTimestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for ApiTimestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.spelled.as_deref(), self.at) {
             (Some(Form::Text(text)), _) => f.write_str(text),
@@ -99,7 +99,7 @@ impl fmt::Display for Moment {
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for ApiTimestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.spelled.as_deref() {
             Some(Form::Number(number)) => serializer.serialize_i64(*number),
@@ -108,26 +108,26 @@ impl Serialize for Moment {
     }
 }
 
-impl FromWire for Moment {
+impl LenientDeserialize for ApiTimestamp {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl Visitor<'_> for Read {
-            type Value = Moment;
+            type Value = ApiTimestamp;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a point in time")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Moment, E> {
-                Ok(Moment::from_text(text))
+            fn visit_str<E>(self, text: &str) -> Result<ApiTimestamp, E> {
+                Ok(ApiTimestamp::from_text(text))
             }
 
-            fn visit_i64<E>(self, number: i64) -> Result<Moment, E> {
-                Ok(Moment::from_number(number))
+            fn visit_i64<E>(self, number: i64) -> Result<ApiTimestamp, E> {
+                Ok(ApiTimestamp::from_number(number))
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Moment, E> {
-                Ok(Moment::from_number(i64::try_from(number).unwrap_or(i64::MAX)))
+            fn visit_u64<E>(self, number: u64) -> Result<ApiTimestamp, E> {
+                Ok(ApiTimestamp::from_number(i64::try_from(number).unwrap_or(i64::MAX)))
             }
         }
         deserializer.deserialize_any(Read)
@@ -137,10 +137,10 @@ impl FromWire for Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::lenient::Wire;
+    use crate::model::deserialize::Lenient;
 
-    fn read(json: &str) -> Moment {
-        serde_json::from_str::<Wire<Moment>>(json).unwrap().0
+    fn read(json: &str) -> ApiTimestamp {
+        serde_json::from_str::<Lenient<ApiTimestamp>>(json).unwrap().0
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
             ("1732582685595", 1_732_582_685),
         ] {
             let moment = read(json);
-            assert_eq!(moment.at().unwrap().as_second(), seconds, "{json}");
+            assert_eq!(moment.timestamp().unwrap().as_second(), seconds, "{json}");
             assert_eq!(serde_json::to_string(&moment).unwrap(), json);
         }
     }
@@ -163,7 +163,7 @@ mod tests {
     fn a_time_that_cannot_be_read_is_kept() {
         for json in ["\"yesterday\"", "\"\"", "9223372036854775807"] {
             let moment = read(json);
-            assert_eq!(moment.at(), None, "{json}");
+            assert_eq!(moment.timestamp(), None, "{json}");
             assert_eq!(serde_json::to_string(&moment).unwrap(), json);
         }
     }

@@ -1,23 +1,4 @@
-//! The client: one method for each operation of the API, one file for each resource.
-//!
-//! Building a request is a function of its own in each file, free of IO.
-
-mod applications;
-mod attachments;
-mod configs;
-mod download;
-mod exports;
-mod filters;
-mod folders;
-mod imports;
-mod pages;
-mod plugins;
-mod reports;
-mod scans;
-mod templates;
-mod tenant;
-mod user_templates;
-mod vulnerabilities;
+//! The client itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,15 +7,6 @@ use appsec_http::HttpClient;
 
 use crate::export::{ExportOptions, KnownPlugins};
 use crate::wait::{Wait, WaitOptions};
-
-pub use imports::MAX_IMPORT_BYTES;
-pub(crate) use pages::{MAX_IDLE_PAGES, endless};
-pub use pages::{Order, PageQuery};
-pub use reports::ReportFindings;
-pub use vulnerabilities::VulnerabilityPage;
-
-pub(crate) use reports::OPERATION as REPORT_OPERATION;
-pub(crate) use vulnerabilities::OPERATION as VULNERABILITIES_OPERATION;
 
 /// A client of Tenable Web App Scanning. Cheap to clone; do not wrap it in an `Arc`. Clones share limits, retry budget and connections.
 ///

@@ -1,47 +1,11 @@
-//! How a record of the API is declared, and what most answers have in common.
-
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
-/// Members that this version does not know, kept as they came. Nothing is allocated where there are none.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Extra(BTreeMap<String, Value>);
-
-impl Extra {
-    /// True where everything was known.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The member of that name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
-    }
-
-    /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
-    }
-
-    /// Keeps a member; false where it was there already.
-    pub(crate) fn insert(&mut self, name: String, value: Value) -> bool {
-        self.0.insert(name, value).is_none()
-    }
-}
-
-impl serde::Serialize for Extra {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
+//! The macro that declares the records of the API.
 
 /// Declares records of the API: a struct whose members are matched by name, with [`Extra`] for the rest.
 ///
 /// A member that is absent or `null` is what its type says of absence; one that comes twice is an error, as for serde.
 /// `as "name"` gives a member that has another name in JSON. It stands in for a derive because serde's `flatten`, which
 /// would keep unknown members too, costs about a hundred allocations on a record of the export.
-macro_rules! wire {
+macro_rules! record {
     ($(
         $(#[$meta:meta])*
         pub struct $name:ident {
@@ -60,7 +24,7 @@ macro_rules! wire {
         impl $name {
             fn read_members<'de, A: ::serde::de::MapAccess<'de>>(mut members: A) -> ::std::result::Result<Self, A::Error> {
                 use ::serde::de::Error as _;
-                use $crate::model::lenient::{FromWire, Wire};
+                use $crate::model::deserialize::{LenientDeserialize, Lenient};
 
                 /// A member, or the name of one that is not declared.
                 #[allow(non_camel_case_types, reason = "named after the members")]
@@ -76,7 +40,7 @@ macro_rules! wire {
                             }
                             fn visit_str<E>(self, text: &str) -> ::std::result::Result<Key, E> {
                                 Ok(match text {
-                                    $($crate::model::wire::wire!(@key $field $($key)?) => Key::$field,)*
+                                    $($crate::model::record::record!(@key $field $($key)?) => Key::$field,)*
                                     other => Key::Other(other.to_owned()),
                                 })
                             }
@@ -92,9 +56,9 @@ macro_rules! wire {
                         None => break,
                         $(Some(Key::$field) => {
                             if $field.is_some() {
-                                return Err(A::Error::duplicate_field($crate::model::wire::wire!(@key $field $($key)?)));
+                                return Err(A::Error::duplicate_field($crate::model::record::record!(@key $field $($key)?)));
                             }
-                            $field = Some(members.next_value::<Wire<$type>>()?.0);
+                            $field = Some(members.next_value::<Lenient<$type>>()?.0);
                         })*
                         Some(Key::Other(name)) => {
                             let value = members.next_value()?;
@@ -105,9 +69,9 @@ macro_rules! wire {
                     }
                 }
                 Ok(Self {
-                    $($field: match $field.or_else(<$type as FromWire>::absent) {
+                    $($field: match $field.or_else(<$type as LenientDeserialize>::absent) {
                         Some(value) => value,
-                        None => return Err(A::Error::missing_field($crate::model::wire::wire!(@key $field $($key)?))),
+                        None => return Err(A::Error::missing_field($crate::model::record::record!(@key $field $($key)?))),
                     },)*
                     extra,
                 })
@@ -130,16 +94,16 @@ macro_rules! wire {
             }
         }
 
-        $crate::model::lenient::by_serde!($name);
+        $crate::model::deserialize::impl_lenient_by_serde!($name);
 
         impl ::serde::Serialize for $name {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
                 use ::serde::ser::SerializeMap as _;
-                use $crate::model::lenient::FromWire;
+                use $crate::model::deserialize::LenientDeserialize;
 
                 let mut map = serializer.serialize_map(None)?;
-                $(if !FromWire::is_absent(&self.$field) {
-                    map.serialize_entry($crate::model::wire::wire!(@key $field $($key)?), &self.$field)?;
+                $(if !LenientDeserialize::is_absent(&self.$field) {
+                    map.serialize_entry($crate::model::record::record!(@key $field $($key)?), &self.$field)?;
                 })*
                 for (name, value) in self.extra.iter() {
                     map.serialize_entry(name, value)?;
@@ -151,53 +115,7 @@ macro_rules! wire {
     (@key $field:ident) => { stringify!($field) };
     (@key $field:ident $key:literal) => { $key };
 }
-pub(crate) use wire;
-
-wire! {
-    /// Where a page lies in its listing.
-    pub struct Pagination {
-        /// How many items the listing has in all.
-        pub total: Option<u64>,
-        /// How many items come before this page.
-        pub offset: Option<u64>,
-        /// How many items a page holds at most.
-        pub limit: Option<u64>,
-        /// The order.
-        pub sort: Vec<Sort>,
-    }
-
-    /// A part of a listing's order.
-    pub struct Sort {
-        /// The field.
-        pub name: Option<String>,
-        /// `asc` or `desc`.
-        pub order: Option<String>,
-    }
-}
-
-/// A page of a listing.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize)]
-#[serde(bound(deserialize = "T: serde::Deserialize<'de>"))]
-#[non_exhaustive]
-pub struct Page<T> {
-    /// Where the page lies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pagination: Option<Pagination>,
-    /// Its items.
-    pub items: Vec<T>,
-}
-
-impl<T> Page<T> {
-    /// How many items the listing has in all, where the service says so.
-    pub fn total(&self) -> Option<u64> {
-        self.pagination.as_ref().and_then(|pagination| pagination.total)
-    }
-
-    /// The same page with its items made into others.
-    pub(crate) fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
-        Page { pagination: self.pagination, items: self.items.into_iter().map(make).collect() }
-    }
-}
+pub(crate) use record;
 
 #[cfg(test)]
 mod tests {
@@ -205,7 +123,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    wire! {
+    record! {
         /// A record.
         pub struct Record {
             /// Must be there.

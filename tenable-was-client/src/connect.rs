@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use appsec_core::{Cause, ConnectionReport, ConnectionStep, Error, ErrorKind, StepKind, Timestamp};
 
 use crate::filter::Filter;
-use crate::map::KEY;
 use crate::model::{ConfigSummary, Page, Role, ServerProperties, Session, Template};
 use crate::{PageQuery, TenableWasClient};
 
 /// Tests the connection, step by step, until one fails.
 pub(crate) async fn test(client: &TenableWasClient) -> ConnectionReport {
-    let mut report = ConnectionReport::new(KEY, client.base_url());
+    let mut report = ConnectionReport::new(TenableWasClient::KEY, client.base_url());
     for step in client.http().probe().await {
         report.push(step);
     }
@@ -208,7 +207,7 @@ impl Seen {
         let Some(was) = licence.was() else {
             return Some("the tenant's licence does not name Web App Scanning".to_owned());
         };
-        let ends = was.expiration_date.as_ref().and_then(crate::model::Moment::at)?;
+        let ends = was.expiration_date.as_ref().and_then(crate::model::ApiTimestamp::timestamp)?;
         (ends < now).then(|| format!("the licence of Web App Scanning ended at {ends}"))
     }
 

@@ -1,4 +1,4 @@
-//! Conditions, and the filters that are made of them.
+//! Conditions, and the filters made of them.
 
 use std::marker::PhantomData;
 
@@ -6,7 +6,8 @@ use appsec_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-/// One condition: a field, an operator, and what to compare with. Fields make them; `F` says whose fields.
+/// One condition: a field, an operator and a value. The methods of [`Field`](super::Field) create conditions;
+/// `F` is the set of fields.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(bound = "")]
 pub struct Condition<F> {
@@ -14,32 +15,34 @@ pub struct Condition<F> {
     operator: String,
     value: Value,
     #[serde(skip)]
-    of: PhantomData<fn() -> F>,
+    marker: PhantomData<fn() -> F>,
 }
 
 impl<F> Condition<F> {
-    /// A condition that nothing checks: for a field, an operator or a form of value that this version does not know.
+    /// Creates a condition without any check, for a field, an operator or a type of value that this version does
+    /// not know.
     ///
-    /// `list_*_filters` of the client asks the service what there is.
+    /// The client's `list_*_filters` methods ask the service for its fields and operators.
     pub fn raw(field: impl Into<String>, operator: impl Into<String>, value: impl Into<Value>) -> Self {
-        Self { field: field.into(), operator: operator.into(), value: value.into(), of: PhantomData }
+        Self { field: field.into(), operator: operator.into(), value: value.into(), marker: PhantomData }
     }
 
-    fn names_nothing(&self) -> bool {
+    fn has_empty_list(&self) -> bool {
         self.value.as_array().is_some_and(Vec::is_empty)
     }
 }
 
-/// What a search lets through: everything, one condition, or groups of them. `F` says by which fields.
+/// What a search returns: everything, or what meets one condition or groups of conditions. `F` is the set of
+/// fields.
 ///
-/// A condition is a filter: where one is taken, the other may be given.
+/// A [`Condition`] converts into a filter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent, bound = "")]
-pub struct Filter<F>(Form<F>);
+pub struct Filter<F>(Body<F>);
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged, bound = "")]
-enum Form<F> {
+enum Body<F> {
     One(Condition<F>),
     Groups(Groups<F>),
     Raw(Value),
@@ -50,62 +53,62 @@ enum Form<F> {
 struct Groups<F> {
     #[serde(rename = "AND", skip_serializing_if = "Vec::is_empty")]
     all: Vec<Condition<F>>,
-    /// `None` where nothing was said of it, which is not a choice out of nothing.
+    /// `None` if the filter has no such group, which differs from an empty group.
     #[serde(rename = "OR", skip_serializing_if = "Option::is_none")]
     any: Option<Vec<Condition<F>>>,
 }
 
 impl<F> Filter<F> {
-    /// Lets everything through: `{}`.
+    /// Matches everything: `{}`.
     pub fn everything() -> Self {
         Self::all([])
     }
 
-    /// Lets through what meets all of these; everything, where there are none.
+    /// Matches what meets all of the conditions; everything, if there are none.
     pub fn all(conditions: impl IntoIterator<Item = Condition<F>>) -> Self {
-        Self(Form::Groups(Groups { all: conditions.into_iter().collect(), any: None }))
+        Self(Body::Groups(Groups { all: conditions.into_iter().collect(), any: None }))
     }
 
-    /// Lets through what meets at least one of these. Where there are none the search is refused before it is sent: the service would
-    /// take that for no filter at all (assumed).
+    /// Matches what meets at least one of the conditions. Without conditions the search is refused before it is
+    /// sent, because the service would treat it as no filter at all (assumed).
     pub fn any(conditions: impl IntoIterator<Item = Condition<F>>) -> Self {
         Self::both([], conditions)
     }
 
-    /// Lets through what meets all of the first, and at least one of the second. That the service joins its two groups in this way is assumed:
-    /// the vendor does not say. Where the second are none, see [`any`](Self::any).
+    /// Matches what meets all conditions of `all` and at least one of `any`. That the service combines its two
+    /// groups in this way is assumed: the vendor does not say. If `any` is empty, see [`any`](Self::any).
     pub fn both(
         all: impl IntoIterator<Item = Condition<F>>,
         any: impl IntoIterator<Item = Condition<F>>,
     ) -> Self {
         let (all, any) = (all.into_iter().collect(), any.into_iter().collect());
-        Self(Form::Groups(Groups { all, any: Some(any) }))
+        Self(Body::Groups(Groups { all, any: Some(any) }))
     }
 
-    /// A body that nothing checks, such as groups within groups, which one other client sends.
+    /// Creates a filter from a request body without any check, such as nested groups, which one other client sends.
     pub fn raw(body: Value) -> Self {
-        Self(Form::Raw(body))
+        Self(Body::Raw(body))
     }
 
-    /// Refuses what could only be a mistake: a choice out of nothing.
+    /// Refuses a filter with an empty group or an empty list of values, which can only be a mistake.
     ///
     /// # Errors
     /// `InvalidRequest`.
     pub(crate) fn check(&self, operation: &'static str) -> Result<()> {
-        let nothing = |what: String| {
-            Err(Error::new(ErrorKind::InvalidRequest, format!("the filter asks for {what} of none"))
-                .with_operation(operation))
-        };
+        let refused =
+            |problem: String| Err(Error::new(ErrorKind::InvalidRequest, problem).with_operation(operation));
         let conditions = match &self.0 {
-            Form::One(condition) => vec![condition],
-            Form::Groups(Groups { any: Some(any), .. }) if any.is_empty() => {
-                return nothing("one condition".to_owned());
+            Body::One(condition) => vec![condition],
+            Body::Groups(Groups { any: Some(any), .. }) if any.is_empty() => {
+                return refused("the filter requires one of no conditions".to_owned());
             }
-            Form::Groups(Groups { all, any }) => all.iter().chain(any.iter().flatten()).collect(),
-            Form::Raw(_) => Vec::new(),
+            Body::Groups(Groups { all, any }) => all.iter().chain(any.iter().flatten()).collect(),
+            Body::Raw(_) => Vec::new(),
         };
-        match conditions.into_iter().find(|condition| condition.names_nothing()) {
-            Some(condition) => nothing(format!("a {:?}", condition.field)),
+        match conditions.into_iter().find(|condition| condition.has_empty_list()) {
+            Some(condition) => {
+                refused(format!("the filter compares {:?} with an empty list", condition.field))
+            }
             None => Ok(()),
         }
     }
@@ -119,7 +122,7 @@ impl<F> Default for Filter<F> {
 
 impl<F> From<Condition<F>> for Filter<F> {
     fn from(condition: Condition<F>) -> Self {
-        Self(Form::One(condition))
+        Self(Body::One(condition))
     }
 }
 
@@ -127,7 +130,7 @@ impl<F> From<Condition<F>> for Filter<F> {
 mod tests {
     use serde_json::json;
 
-    use super::super::{ConfigField, LastScanWord, ScanField, ScanWord};
+    use super::super::{ConfigField, LastScanStatusValue, ScanField, ScanStatusValue};
     use super::*;
 
     fn sent<F>(filter: &Filter<F>) -> Value {
@@ -148,37 +151,40 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_sent_as_it_is() {
+    fn raw_conditions_and_filters_are_sent_unchanged() {
         let field = Condition::<ScanField>::raw("color", "resembles", json!([1, {"a": null}]));
         let json = json!({"field": "color", "operator": "resembles", "value": [1, {"a": null}]});
-        assert_eq!(sent(&Filter::all([field, ScanField::STATUS.is(ScanWord::Running)]))["AND"][0], json);
+        assert_eq!(
+            sent(&Filter::all([field, ScanField::STATUS.is(ScanStatusValue::Running)]))["AND"][0],
+            json
+        );
         let nested = json!({"OR": [{"AND": []}, {"AND": []}]});
         assert_eq!(sent(&Filter::<ScanField>::raw(nested.clone())), nested);
     }
 
     #[test]
-    fn a_choice_out_of_nothing_is_refused() {
-        let none: [LastScanWord; 0] = [];
-        for (filter, words) in [
+    fn empty_groups_and_lists_are_refused() {
+        let none: [LastScanStatusValue; 0] = [];
+        for (filter, text) in [
             (ConfigField::SCANS_STATUS.any_of(none).into(), "\"scans_status\""),
             (
                 Filter::all([ConfigField::NAME.is("x"), ConfigField::SCANS_STATUS.any_of(none)]),
                 "\"scans_status\"",
             ),
-            (Filter::any([]), "one condition"),
-            (Filter::both([ConfigField::NAME.is("x")], []), "one condition"),
+            (Filter::any([]), "one of no conditions"),
+            (Filter::both([ConfigField::NAME.is("x")], []), "one of no conditions"),
         ] {
             let error = filter.check("tenable: search configs").unwrap_err();
             assert_eq!(
                 (error.kind(), error.operation()),
                 (ErrorKind::InvalidRequest, Some("tenable: search configs"))
             );
-            assert!(error.message().contains(words), "{error}");
+            assert!(error.message().contains(text), "{error}");
         }
         for filter in [
             Filter::everything(),
             Filter::any([ConfigField::NAME.is("")]),
-            ConfigField::SCANS_STATUS.any_of([LastScanWord::NeverRun]).into(),
+            ConfigField::SCANS_STATUS.any_of([LastScanStatusValue::NeverRun]).into(),
             Filter::raw(json!({"OR": []})),
         ] {
             filter.check("x").unwrap();

@@ -7,9 +7,9 @@ use appsec_core::{Error, ErrorKind, Result, Severity, Timestamp, Verbatim};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::exports::{FindingState, SeverityChange};
+use super::export_records::{FindingState, SeverityModification};
 use super::ids::{AssetId, PluginId};
-use super::wire;
+use super::record;
 
 /// What to export.
 ///
@@ -84,7 +84,7 @@ impl ExportRequest {
     }
 
     /// Only findings of these assets. None at all is refused before anything is sent: the service may take it for every asset (assumed).
-    pub fn of_assets(mut self, assets: impl IntoIterator<Item = AssetId>) -> Self {
+    pub fn with_assets(mut self, assets: impl IntoIterator<Item = AssetId>) -> Self {
         self.filters = self.filters.with_assets(assets);
         self
     }
@@ -101,7 +101,7 @@ impl ExportRequest {
     }
 }
 
-wire! {
+record! {
     /// Which findings an export holds; in a job's status, what was asked for. All filters together must let a finding through.
     ///
     /// A filter that is not set is `None`. One that is set to an empty list is refused before anything is sent: the service may take it for
@@ -123,7 +123,7 @@ wire! {
         /// The severities.
         pub severity: Option<Vec<Verbatim<Severity>>>,
         /// Whether a rule of the tenant's changed the severity.
-        pub severity_modification_type: Option<Vec<Verbatim<SeverityChange>>>,
+        pub severity_modification_type: Option<Vec<Verbatim<SeverityModification>>>,
         /// The assets.
         pub asset_uuid: Option<Vec<AssetId>>,
         /// The name of an asset.
@@ -202,7 +202,10 @@ impl ExportFilters {
     }
 
     /// Only findings whose severity was so changed, or not changed.
-    pub fn with_severity_changes(mut self, changes: impl IntoIterator<Item = SeverityChange>) -> Self {
+    pub fn with_severity_modifications(
+        mut self,
+        changes: impl IntoIterator<Item = SeverityModification>,
+    ) -> Self {
         self.severity_modification_type = Some(changes.into_iter().map(Verbatim::from).collect());
         self
     }
@@ -475,7 +478,7 @@ mod tests {
             ScoreFilter::default().with_neq([2.0]).with_gt(0.5).with_gte(1.0).with_lt(9.5).with_lte(9.0);
         let filters = with_state()
             .with_severities([Severity::High])
-            .with_severity_changes([SeverityChange::None, SeverityChange::Accepted])
+            .with_severity_modifications([SeverityModification::None, SeverityModification::Accepted])
             .with_first_found(at("2020-09-13T12:26:40Z"))
             .with_last_found(at("2020-09-13T12:26:41.9Z"))
             .with_last_fixed(at("2020-09-13T12:26:42Z"))
@@ -569,7 +572,7 @@ mod tests {
         for (assets, fits) in [(49, false), (50, true), (5000, true), (5001, false)] {
             assert_eq!(ExportRequest::everything().with_num_assets(assets).check().is_ok(), fits, "{assets}");
         }
-        assert!(ExportRequest::everything().of_assets([]).check().is_err(), "no assets are not all assets");
+        assert!(ExportRequest::everything().with_assets([]).check().is_err(), "no assets are not all assets");
     }
 
     #[test]

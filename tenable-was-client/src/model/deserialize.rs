@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// A value as it may stand in an answer. The type says what may be absent: an `Option` or a list may, the rest may not.
-pub(crate) trait FromWire: Sized {
+pub(crate) trait LenientDeserialize: Sized {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 
     /// What stands for a member that is not there; `None` where it must be.
@@ -24,38 +24,38 @@ pub(crate) trait FromWire: Sized {
     }
 }
 
-/// Lets serde read what [`FromWire`] describes.
-pub(crate) struct Wire<T>(pub(crate) T);
+/// Lets serde read what [`LenientDeserialize`] describes.
+pub(crate) struct Lenient<T>(pub(crate) T);
 
-impl<'de, T: FromWire> Deserialize<'de> for Wire<T> {
+impl<'de, T: LenientDeserialize> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::read(deserializer).map(Wire)
+        T::read(deserializer).map(Lenient)
     }
 }
 
 /// Reads a type as its `Deserialize` says.
-macro_rules! by_serde {
+macro_rules! impl_lenient_by_serde {
     ($($type:ty),+ $(,)?) => {$(
-        impl $crate::model::lenient::FromWire for $type {
+        impl $crate::model::deserialize::LenientDeserialize for $type {
             fn read<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
                 <Self as ::serde::Deserialize>::deserialize(deserializer)
             }
         }
     )+};
 }
-pub(crate) use by_serde;
+pub(crate) use impl_lenient_by_serde;
 
-by_serde!(Value, appsec_core::Severity);
+impl_lenient_by_serde!(Value, appsec_core::Severity);
 
-impl<E: for<'a> From<&'a str> + AsRef<str>> FromWire for appsec_core::Verbatim<E> {
+impl<E: for<'a> From<&'a str> + AsRef<str>> LenientDeserialize for appsec_core::Verbatim<E> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)
     }
 }
 
-impl<T: FromWire> FromWire for Option<T> {
+impl<T: LenientDeserialize> LenientDeserialize for Option<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::<Wire<T>>::deserialize(deserializer)?.map(|wire| wire.0))
+        Ok(Option::<Lenient<T>>::deserialize(deserializer)?.map(|lenient| lenient.0))
     }
 
     fn absent() -> Option<Self> {
@@ -67,10 +67,10 @@ impl<T: FromWire> FromWire for Option<T> {
     }
 }
 
-impl<T: FromWire> FromWire for Vec<T> {
+impl<T: LenientDeserialize> LenientDeserialize for Vec<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct List<T>(PhantomData<T>);
-        impl<'de, T: FromWire> Visitor<'de> for List<T> {
+        impl<'de, T: LenientDeserialize> Visitor<'de> for List<T> {
             type Value = Vec<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,7 +83,7 @@ impl<T: FromWire> FromWire for Vec<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
                 let mut list = Vec::new();
-                while let Some(Wire(item)) = items.next_element()? {
+                while let Some(Lenient(item)) = items.next_element()? {
                     list.push(item);
                 }
                 Ok(list)
@@ -101,10 +101,10 @@ impl<T: FromWire> FromWire for Vec<T> {
     }
 }
 
-impl<T: FromWire> FromWire for BTreeMap<String, T> {
+impl<T: LenientDeserialize> LenientDeserialize for BTreeMap<String, T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let map = Option::<BTreeMap<String, Wire<T>>>::deserialize(deserializer)?.unwrap_or_default();
-        Ok(map.into_iter().map(|(key, Wire(value))| (key, value)).collect())
+        let map = Option::<BTreeMap<String, Lenient<T>>>::deserialize(deserializer)?.unwrap_or_default();
+        Ok(map.into_iter().map(|(key, Lenient(value))| (key, value)).collect())
     }
 
     fn absent() -> Option<Self> {
@@ -116,20 +116,20 @@ impl<T: FromWire> FromWire for BTreeMap<String, T> {
     }
 }
 
-impl<T: FromWire> FromWire for Box<T> {
+impl<T: LenientDeserialize> LenientDeserialize for Box<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(Self::new)
     }
 }
 
-impl<T: FromWire> FromWire for Arc<T> {
+impl<T: LenientDeserialize> LenientDeserialize for Arc<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(Self::new)
     }
 }
 
 /// Text; a number or a truth value is taken as its text.
-impl FromWire for String {
+impl LenientDeserialize for String {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
         impl Visitor<'_> for Text {
@@ -168,7 +168,7 @@ impl FromWire for String {
 }
 
 /// A truth value, or a word or number for it.
-impl FromWire for bool {
+impl LenientDeserialize for bool {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Truth;
         impl Visitor<'_> for Truth {
@@ -201,7 +201,7 @@ impl FromWire for bool {
 macro_rules! numbers {
     ($($type:ty, $what:literal, $($visit:ident: $from:ty => $convert:expr),+;)+) => {$(
         /// A number, or its text.
-        impl FromWire for $type {
+        impl LenientDeserialize for $type {
             fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Number;
                 impl Visitor<'_> for Number {
@@ -248,8 +248,8 @@ fn as_signed_float(number: i64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn read<T: FromWire>(json: &str) -> Option<T> {
-        serde_json::from_str::<Wire<T>>(json).ok().map(|wire| wire.0)
+    fn read<T: LenientDeserialize>(json: &str) -> Option<T> {
+        serde_json::from_str::<Lenient<T>>(json).ok().map(|lenient| lenient.0)
     }
 
     #[test]

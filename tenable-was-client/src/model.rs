@@ -5,18 +5,22 @@
 //! know is kept in `extra` and written back.
 
 mod api_spec;
+mod api_timestamp;
 mod applications;
 mod configs;
-mod export_filters;
+mod deserialize;
 mod export_plugins;
+mod export_records;
+mod export_request;
 mod exports;
+mod extra;
 mod filters;
 mod folders;
 mod ids;
-mod lenient;
-mod moment;
+mod page;
 mod permissions;
 mod plugins;
+mod record;
 mod remediation;
 mod reports;
 mod scan_config;
@@ -27,41 +31,38 @@ mod templates;
 mod tenant;
 mod user_templates;
 mod vulnerabilities;
-mod wire;
 
 pub use api_spec::ApiSpec;
+pub use api_timestamp::ApiTimestamp;
 pub use applications::{AddedApplication, NewApplication};
 pub use configs::{
     AcceptedConfig, ConfigDetails, ConfigSummary, ConfigTracking, Notifications, TrackingStatus,
-    UserTemplateRef,
 };
-pub use export_filters::{ExportFilters, ExportRequest, OwaspList, ScoreFilter};
 pub use export_plugins::{
-    Cvss4Vector, CvssTemporalVector, CvssVector, DayRange, ExploitFramework, ExportPlugin, ThreatVector, Vpr,
-    VprDrivers, Xref,
+    Cvss4ThreatVector, Cvss4Vector, CvssTemporalVector, CvssVector, DayRange, ExploitFramework, ExportPlugin,
+    Vpr, VprDrivers, Xref,
 };
-pub use exports::{
-    ExportAsset, ExportFinding, ExportList, ExportScan, ExportState, ExportStatus, FindingState,
-    SeverityChange,
-};
+pub use export_records::{ExportAsset, ExportFinding, ExportScan, FindingState, SeverityModification};
+pub use export_request::{ExportFilters, ExportRequest, OwaspList, ScoreFilter};
+pub use exports::{ExportList, ExportState, ExportStatus};
+pub use extra::Extra;
 pub use filters::{FilterControl, FilterField, FilterList};
 pub use folders::Folder;
 pub use ids::{
     AssetId, AttachmentId, ChunkId, ConfigId, CredentialId, ExportId, FolderId, PluginId, ScannerId, TagId,
     TemplateId, TenableScanId, TrackingId, UserTemplateId, VulnId,
 };
-pub use moment::Moment;
+pub use page::{Page, Pagination, Sort};
 pub use permissions::{Permission, PermissionEntity, PermissionLevel, ResultsVisibility};
-pub use plugins::{OwaspPlace, Plugin, PluginSummary};
+pub use plugins::{OwaspCategory, Plugin, PluginSummary};
 pub use remediation::RemediationConfig;
 pub use reports::{
-    ReportConfig, ReportFinding, ReportFormat, ReportHead, ReportNote, ReportScan, ReportXref, ScanReport,
-    TemplateRef,
+    ReportConfig, ReportFinding, ReportFormat, ReportHeader, ReportNote, ReportScan, ReportXref, ScanReport,
 };
 pub use scan_config::{ScanConfig, TemplateChoice};
 pub use scans::{
-    ByTarget, ByTargetScan, FindingCounts, RequestedAction, Scan, ScanConfigMetadata, ScanMetadata, ScanNote,
-    ScanState, Scanner, TargetRef,
+    FindingCounts, RequestedAction, Scan, ScanConfigMetadata, ScanMetadata, ScanNote, ScanState, ScanTarget,
+    Scanner, TargetRef, TargetScan,
 };
 pub use schedule::{
     DayWindow, LaunchInterval, PauseWindow, Schedule, ScheduleWindow, ScheduleWindows, Weekday, WindowKind,
@@ -70,17 +71,16 @@ pub use schedule::{
 pub use settings::{
     AssessmentSettings, AuditSettings, BrowserSettings, ChromeScriptSettings, ChromeSettings, ConfigSettings,
     CredentialSettings, Dictionary, ElementExclusion, HttpSettings, PluginMode, PluginSettings, RateLimiter,
-    RemediationFinding, RemediationInput, RemediationSettings, ScopeOption, ScopeSettings, Unshown,
+    Redacted, RemediationFinding, RemediationInput, RemediationSettings, ScopeOption, ScopeSettings,
 };
-pub use templates::Template;
+pub use templates::{Template, TemplateRef};
 pub use tenant::{
     AppLicence, Licence, ListedScanner, Role, ScannerList, ServerProperties, ServerState, ServerStatus,
     Session, Withheld,
 };
-pub use user_templates::{UserTemplate, UserTemplateUpdate};
+pub use user_templates::{UserTemplate, UserTemplateRef, UserTemplateUpdate};
 pub use vulnerabilities::{Attachment, HttpRequest, HttpResponse, Vulnerability, VulnerabilityDetails};
-pub use wire::{Extra, Page, Pagination, Sort};
 
-pub(crate) use lenient::FromWire;
+pub(crate) use deserialize::LenientDeserialize;
+pub(crate) use record::record;
 pub(crate) use user_templates::Unwrapped;
-pub(crate) use wire::wire;

@@ -1,0 +1,32 @@
+//! The client: one method for each operation of the API, one file for each resource.
+//!
+//! Building a request is a function of its own in each file, free of IO.
+
+mod applications;
+mod attachments;
+mod configs;
+mod download;
+mod exports;
+mod filters;
+mod folders;
+mod handle;
+mod imports;
+mod pages;
+mod plugins;
+mod reports;
+mod scans;
+mod templates;
+mod tenant;
+mod user_templates;
+mod vulnerabilities;
+
+pub use handle::TenableWasClient;
+pub use imports::MAX_IMPORT_BYTES;
+pub use pages::{Order, PageQuery};
+pub use reports::ReportFindings;
+pub use vulnerabilities::VulnerabilityPage;
+
+pub(crate) use handle::Inner;
+pub(crate) use pages::{MAX_IDLE_PAGES, endless};
+pub(crate) use reports::OPERATION as REPORT_OPERATION;
+pub(crate) use vulnerabilities::OPERATION as VULNERABILITIES_OPERATION;
