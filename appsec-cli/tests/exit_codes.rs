@@ -4,7 +4,7 @@
 mod support;
 
 use support::{CANARY, Desk, Fakes, on_line, script, write};
-use tenable_was_client::testing::{Answer, FakeNote, Route, When};
+use tenable_was_client::testing::{FakeNote, Reply, Route, When};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exit_0_a_scan_that_completes_and_a_connection_that_works() {
@@ -76,7 +76,7 @@ async fn exit_3_credentials_that_are_missing_wrong_or_too_weak() {
     assert!(ended.stderr.contains("SALT_API_TOKEN"), "{}", ended.stderr);
 
     let desk = fakes.desk("");
-    fakes.tenable.script(Route::LaunchScan, When::Always, Answer::Forbidden);
+    fakes.tenable.script(Route::LaunchScan, When::Always, Reply::Forbidden);
     desk.run(&on_line("scan", &[])).await.expect(3);
 }
 
@@ -138,7 +138,7 @@ async fn exit_7_half_a_scan_closes_nothing_and_says_so() {
 async fn exit_8_a_scanner_that_fails_or_answers_nonsense() {
     let fakes = Fakes::start().await;
     let desk = fakes.desk("");
-    for answer in [Answer::HtmlPage, Answer::Unavailable, Answer::TruncatedJson] {
+    for answer in [Reply::HtmlPage, Reply::Unavailable, Reply::TruncatedJson] {
         fakes.tenable.script(Route::SearchConfigs, When::Always, answer.clone());
         desk.run(&["targets", "-t", "was"]).await.expect(8);
         desk.run(&on_line("scan", &[])).await.expect(8);

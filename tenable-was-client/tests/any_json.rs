@@ -16,9 +16,9 @@ use tenable_was_client::model::{
 };
 
 /// A composed answer, and what reads it.
-type Answer = (&'static str, fn(&Value));
+type Reply = (&'static str, fn(&Value));
 
-const ANSWERS: &[Answer] = &[
+const ANSWERS: &[Reply] = &[
     ("config_search", read::<Page<ConfigSummary>>),
     ("config_scanner_text", read::<ConfigDetails>),
     ("scan_completed", read::<Scan>),

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use appsec_core::testing::{Fixture, conformance};
-use tenable_was_client::testing::{Answer, FakeTenableWas, Route, TenableWasFixture, When};
+use tenable_was_client::testing::{FakeTenableWas, Reply, Route, TenableWasFixture, When};
 
 /// What a scanner shows that lacks what this one has, and what one shows that writes statuses.
 const OF_OTHERS: [&str; 7] = [
@@ -30,7 +30,7 @@ async fn and_where_the_undocumented_search_is_missing_and_reports_are_refused() 
     let make = || async {
         let fake = FakeTenableWas::builder().with_by_targets(false);
         let fixture = TenableWasFixture::over(fake).await.unwrap();
-        fixture.fake().script(Route::GetReport, When::Always, Answer::Forbidden);
+        fixture.fake().script(Route::GetReport, When::Always, Reply::Forbidden);
         Box::new(fixture) as Box<dyn Fixture>
     };
     let report = conformance::run(make).await;

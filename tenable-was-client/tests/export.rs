@@ -15,8 +15,8 @@ use futures_util::StreamExt;
 use serde_json::json;
 use tenable_was_client::model::{AssetId, ExportRequest};
 use tenable_was_client::testing::{
-    Answer, ExportEnd, ExportScript, FakeBuilder, FakeConfig, FakeFinding, FakePlugin, FakeScan, FakeTarget,
-    FakeTenableWas, Route, When, days_ago,
+    ExportEnd, ExportScript, FakeBuilder, FakeConfig, FakeFinding, FakePlugin, FakeScan, FakeTarget,
+    FakeTenableWas, Reply, Route, When, days_ago,
 };
 use tenable_was_client::{ExportEnding, ExportOptions, TenableWasClient};
 
@@ -189,7 +189,7 @@ async fn an_export_that_stands_still_ends_in_every_state() {
 #[tokio::test]
 async fn a_chunk_that_takes_longer_than_the_patience_is_no_standstill() {
     let fake = tenant(3, 4).start().await.unwrap();
-    fake.script(Route::GetChunk, When::Always, Answer::Late(Duration::from_millis(250)));
+    fake.script(Route::GetChunk, When::Always, Reply::Late(Duration::from_millis(250)));
     let options = ExportOptions::new()
         .with_pauses(Duration::from_millis(1), Duration::from_millis(5))
         .with_patience(Duration::from_millis(150));
@@ -225,7 +225,7 @@ async fn an_equal_export_that_runs_is_taken_up() {
 #[tokio::test]
 async fn an_export_that_was_asked_for_without_an_answer_is_found_again() {
     let fake = tenant(2, 3).start().await.unwrap();
-    fake.script(Route::RequestExport, When::Next(1), Answer::Silence);
+    fake.script(Route::RequestExport, When::Next(1), Reply::Silence);
     let http =
         HttpOptions::new().with_head_timeout(Duration::from_millis(200)).with_retry(RetryPolicy::none());
     let client = fake.client_builder().with_http(http).build().unwrap();
@@ -307,7 +307,7 @@ async fn a_target_whose_newest_scan_names_not_all_assets_is_looked_for_in_earlie
             FakeConfig::new("shop").with_target(a).with_target(b).with_scans(scans.into_iter().flatten());
         let id = BindTargetId::of("config", &config.id);
         let (fake, client) = start(FakeTenableWas::builder().with_config(config)).await;
-        fake.script(Route::SearchByTargets, When::Next(1), Answer::Json(200, rows));
+        fake.script(Route::SearchByTargets, When::Next(1), Reply::Json(200, rows));
         let (findings, coverage) = client.collect_findings(FindingQuery::target(id)).await.unwrap();
         assert_eq!(findings.len(), if earlier { 5 } else { 2 });
         let gaps = if earlier { vec![] } else { vec![GapKind::NeverScanned] };
@@ -332,11 +332,11 @@ async fn an_asset_of_two_configurations_names_both_and_the_whole_tenant_where_as
 #[tokio::test]
 async fn a_chunk_that_is_not_ready_or_breaks_or_is_put_off_comes_all_the_same_and_once() {
     for (name, answer) in [
-        ("not ready", Answer::Json(400, json!({}))),
-        ("cut", Answer::TruncatedJson),
-        ("a page", Answer::HtmlPage),
-        ("a fault", Answer::ServerError),
-        ("too many", Answer::TooManyRequests { retry_after: 0 }),
+        ("not ready", Reply::Json(400, json!({}))),
+        ("cut", Reply::TruncatedJson),
+        ("a page", Reply::HtmlPage),
+        ("a fault", Reply::ServerError),
+        ("too many", Reply::TooManyRequests { retry_after: 0 }),
     ] {
         let (fake, client) = start(tenant(3, 40)).await;
         fake.script(Route::GetChunk, When::Next(2), answer);
@@ -349,8 +349,8 @@ async fn a_chunk_that_is_not_ready_or_breaks_or_is_put_off_comes_all_the_same_an
 #[tokio::test]
 async fn a_chunk_that_is_not_ready_any_more_after_half_of_it_comes_once() {
     let (fake, client) = start(tenant(1, 1_000)).await;
-    fake.script(Route::GetChunk, When::Next(1), Answer::TruncatedJson);
-    fake.script(Route::GetChunk, When::After(1), Answer::Json(400, json!({})));
+    fake.script(Route::GetChunk, When::Next(1), Reply::TruncatedJson);
+    fake.script(Route::GetChunk, When::After(1), Reply::Json(400, json!({})));
     let (findings, coverage) = client.collect_findings(FindingQuery::all()).await.unwrap();
     assert_eq!((findings.len(), places(&findings).len()), (1_000, 1_000));
     assert!(coverage.is_complete());
@@ -360,7 +360,7 @@ async fn a_chunk_that_is_not_ready_any_more_after_half_of_it_comes_once() {
 #[tokio::test]
 async fn a_chunk_that_never_becomes_ready_is_a_gap() {
     let fake = tenant(2, 3).start().await.unwrap();
-    fake.script(Route::GetChunk, When::Always, Answer::Json(400, json!({})));
+    fake.script(Route::GetChunk, When::Always, Reply::Json(400, json!({})));
     let options = ExportOptions::new()
         .with_pauses(Duration::from_millis(1), Duration::from_millis(5))
         .with_patience(Duration::from_millis(100));
@@ -373,7 +373,7 @@ async fn a_chunk_that_never_becomes_ready_is_a_gap() {
 
 #[tokio::test]
 async fn a_chunk_that_stays_unreadable_is_an_error_that_names_it_never_an_empty_list() {
-    for answer in [Answer::HtmlPage, Answer::TruncatedJson, Answer::Json(200, json!({"error": "none"}))] {
+    for answer in [Reply::HtmlPage, Reply::TruncatedJson, Reply::Json(200, json!({"error": "none"}))] {
         let (fake, client) = start(tenant(2, 3)).await;
         fake.script(Route::GetChunk, When::Always, answer.clone());
         let Read { error, end, .. } = read(&client, FindingQuery::all()).await;
@@ -437,7 +437,7 @@ async fn an_expired_export_and_another_question_are_no_place_to_go_on() {
 #[tokio::test]
 async fn a_revoked_key_ends_the_walk_with_what_came_and_where_to_go_on() {
     let (fake, client) = start(tenant(3, 10)).await;
-    fake.script(Route::GetChunk, When::AlwaysAfter(1), Answer::Unauthorized);
+    fake.script(Route::GetChunk, When::AlwaysAfter(1), Reply::Unauthorized);
     let Read { findings, points, error, end } = read(&client, FindingQuery::all()).await;
     assert_eq!(error.unwrap().kind(), ErrorKind::Auth);
     assert!(end.is_none());

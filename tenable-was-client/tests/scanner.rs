@@ -14,8 +14,8 @@ use futures_util::TryStreamExt;
 use serde_json::json;
 use tenable_was_client::TenableWasClient;
 use tenable_was_client::testing::{
-    Answer, FakeBuilder, FakeConfig, FakeFinding, FakeNote, FakePlugin, FakeScan, FakeTarget, FakeTenableWas,
-    Licence, Route, ScanScript, When, days_ago, demo_tenant, hours_ago,
+    FakeBuilder, FakeConfig, FakeFinding, FakeNote, FakePlugin, FakeScan, FakeTarget, FakeTenableWas,
+    Licence, Reply, Route, ScanScript, When, days_ago, demo_tenant, hours_ago,
 };
 
 async fn start(fake: FakeBuilder) -> (FakeTenableWas, TenableWasClient) {
@@ -133,7 +133,7 @@ async fn a_scan_that_runs_already_is_named() {
 
     // Without the id in the refusal, the newest scan that has not ended is the one.
     let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": "busy"}]});
-    fake.script(Route::LaunchScan, When::Always, Answer::Json(409, refusal));
+    fake.script(Route::LaunchScan, When::Always, Reply::Json(409, refusal));
     let third = client.start_scan(&request).await.unwrap();
     assert_eq!(third.scan().id, first.scan().id);
     client.stop_scan(&first.scan().id).await.unwrap();
@@ -154,7 +154,7 @@ async fn stopping_what_has_ended_is_well_and_stopping_what_waits_is_a_conflict()
     client.stop_scan(&last_scan(&fake, &config)).await.unwrap();
     let waiting = client.start_scan(&ScanRequest::new(id_of(&config))).await.unwrap().into_scan();
     let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": "Can't update scan 'x' with status 'Pending'"}]});
-    fake.script(Route::UpdateScan, When::Always, Answer::Json(409, refusal));
+    fake.script(Route::UpdateScan, When::Always, Reply::Json(409, refusal));
     assert_eq!(client.stop_scan(&waiting.id).await.unwrap_err().kind(), ErrorKind::Conflict);
 }
 
@@ -298,10 +298,10 @@ async fn a_refused_report_is_made_up_for_by_the_detections_with_each_plugin_aske
     let id = last_scan(&fake, &config);
     let (by_report, _) = by_scan(&client, id.clone()).await;
     for answer in [
-        Answer::Forbidden,
-        Answer::Json(404, json!({})),
-        Answer::Json(415, json!({})),
-        Answer::Json(400, json!({"reasons": [{"reason": "scan not finalized"}]})),
+        Reply::Forbidden,
+        Reply::Json(404, json!({})),
+        Reply::Json(415, json!({})),
+        Reply::Json(400, json!({"reasons": [{"reason": "scan not finalized"}]})),
     ] {
         fake.script(Route::GetReport, When::Always, answer.clone());
         let before = fake.calls_to(Route::GetPlugin).len();
@@ -322,8 +322,8 @@ async fn a_refused_report_is_made_up_for_by_the_detections_with_each_plugin_aske
         );
         fake.recover();
     }
-    fake.script(Route::GetReport, When::Always, Answer::Forbidden);
-    fake.script(Route::SearchVulnerabilities, When::Always, Answer::Forbidden);
+    fake.script(Route::GetReport, When::Always, Reply::Forbidden);
+    fake.script(Route::SearchVulnerabilities, When::Always, Reply::Forbidden);
     let (findings, coverage) = by_scan(&client, id).await;
     assert!(findings.is_empty());
     assert_eq!(kinds(&coverage), [GapKind::ResultsUnavailable]);
@@ -336,7 +336,7 @@ async fn a_weakness_has_one_fingerprint_by_report_by_detection_and_by_export() {
     let id = last_scan(&fake, &config);
     let (by_report, _) = by_scan(&client, id.clone()).await;
     let (by_export, _) = client.collect_findings(FindingQuery::all()).await.unwrap();
-    fake.script(Route::GetReport, When::Always, Answer::Forbidden);
+    fake.script(Route::GetReport, When::Always, Reply::Forbidden);
     let (by_detection, _) = by_scan(&client, id).await;
     assert_eq!(fingerprints(&by_report).len(), 7);
     assert_eq!(fingerprints(&by_report), fingerprints(&by_export));
@@ -455,12 +455,12 @@ async fn the_connection_test_says_what_is_wrong() {
 async fn the_connection_test_tells_a_portal_a_wrong_base_and_wrong_keys_apart() {
     let (fake, client) = start(FakeTenableWas::builder().with_config(shop())).await;
     for (answer, step, cause) in [
-        (Answer::HtmlPage, StepKind::Http, Cause::NotTheApi),
-        (Answer::Redirect("https://login.example.com/".to_owned()), StepKind::Http, Cause::Redirected),
-        (Answer::ServerError, StepKind::Http, Cause::ServerFault),
-        (Answer::TooManyRequests { retry_after: 0 }, StepKind::Http, Cause::RateLimited),
-        (Answer::Json(404, json!({})), StepKind::BasePath, Cause::WrongBaseUrl),
-        (Answer::Unauthorized, StepKind::Credentials, Cause::InvalidCredentials),
+        (Reply::HtmlPage, StepKind::Http, Cause::NotTheApi),
+        (Reply::Redirect("https://login.example.com/".to_owned()), StepKind::Http, Cause::Redirected),
+        (Reply::ServerError, StepKind::Http, Cause::ServerFault),
+        (Reply::TooManyRequests { retry_after: 0 }, StepKind::Http, Cause::RateLimited),
+        (Reply::Json(404, json!({})), StepKind::BasePath, Cause::WrongBaseUrl),
+        (Reply::Unauthorized, StepKind::Credentials, Cause::InvalidCredentials),
     ] {
         fake.script(Route::Any, When::Always, answer.clone());
         let report = client.test_connection().await;
@@ -468,7 +468,7 @@ async fn the_connection_test_tells_a_portal_a_wrong_base_and_wrong_keys_apart() 
         assert_eq!((failure.kind, failure.cause), (step, Some(cause)), "{answer:?}\n{report}");
         fake.recover();
     }
-    fake.script(Route::GetSession, When::Always, Answer::Json(404, json!({})));
+    fake.script(Route::GetSession, When::Always, Reply::Json(404, json!({})));
     let report = client.test_connection().await;
     assert!(report.is_ok(), "the session is not needed\n{report}");
     assert_eq!(report.step(StepKind::Permission).unwrap().outcome, StepOutcome::Passed);

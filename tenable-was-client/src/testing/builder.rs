@@ -7,11 +7,13 @@ use std::time::Duration;
 use appsec_core::Timestamp;
 use appsec_http::testing::fake::Server;
 
-use super::exports::ExportScript;
-use super::lifecycle::ScanScript;
-use super::server::FakeTenableWas;
-use super::state::{Licence, Settings, State};
-use super::world::{DEFAULT_NOW, FakeConfig, Tenant};
+use crate::testing::server::FakeTenableWas;
+use crate::testing::state::export_script::ExportScript;
+use crate::testing::state::{Licence, Settings, State};
+use crate::testing::tenant::Tenant;
+use crate::testing::tenant::config::FakeConfig;
+use crate::testing::tenant::dates::DEFAULT_NOW;
+use crate::testing::tenant::scan_script::ScanScript;
 
 /// Sets up a [`FakeTenableWas`]. Unless told otherwise: an administrator with a licence, an empty tenant, exports and scans
 /// that go well.
@@ -24,7 +26,7 @@ pub struct FakeBuilder {
 }
 
 impl FakeBuilder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let settings = Settings {
             access_key: "fake-access-key".to_owned(),
             secret_key: "fake-secret-key".to_owned(),
@@ -155,10 +157,22 @@ impl FakeBuilder {
         FakeTenableWas::serve(self.into_state(), address).await
     }
 
-    pub(super) fn into_state(mut self) -> State {
+    pub(crate) fn into_state(mut self) -> State {
         let default = Timestamp::from_second(DEFAULT_NOW).unwrap_or(Timestamp::UNIX_EPOCH);
         let now = self.now.unwrap_or(default);
         self.tenant.shift(now.as_second().saturating_sub(DEFAULT_NOW));
         State::new(self.settings, self.tenant, now)
+    }
+}
+
+impl FakeTenableWas {
+    /// A fake to be filled and started.
+    pub fn builder() -> FakeBuilder {
+        FakeBuilder::new()
+    }
+
+    /// Replaces everything that the fake holds by what the builder says, at the same address. Scripted replies and recorded calls are gone.
+    pub fn reset(&self, builder: FakeBuilder) {
+        self.replace_state(builder.into_state());
     }
 }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use appsec_core::Severity;
 
-use super::finding::FakeFinding;
-use super::ids::mix;
-use super::plugins::FakePlugin;
-use super::templates::FakeTemplate;
-use super::world::{FakeConfig, FakeNote, FakeScan, FakeTarget, Tenant, days_ago, hours_ago};
+use crate::testing::tenant::Tenant;
+use crate::testing::tenant::config::FakeConfig;
+use crate::testing::tenant::dates::{days_ago, hours_ago};
+use crate::testing::tenant::finding::FakeFinding;
+use crate::testing::tenant::ids::mix;
+use crate::testing::tenant::plugin::FakePlugin;
+use crate::testing::tenant::scan::{FakeNote, FakeScan};
+use crate::testing::tenant::target::FakeTarget;
+use crate::testing::tenant::template::FakeTemplate;
 
 /// What everything that looks like chance is drawn from.
 const SEED: u64 = 20_261_015;
@@ -39,6 +43,7 @@ const PATHS: [&str; 24] = [
     "/admin",
     "/admin/reports",
 ];
+
 const INPUTS: [(&str, &str); 5] = [
     ("link", "q"),
     ("form", "email"),

@@ -8,15 +8,18 @@ use appsec_core::{
     BindTargetId, DastApiScanner, Error, ErrorKind, FindingStatus, Result, Severity, async_trait,
 };
 
-use super::builder::FakeBuilder;
-use super::calls::Route;
-use super::faults::{Answer, When};
-use super::finding::FakeFinding;
-use super::lifecycle::ScanScript;
-use super::plugins::FakePlugin;
-use super::server::FakeTenableWas;
-use super::world::{FakeConfig, FakeTarget, Tenant, days_ago};
 use crate::TenableWasClient;
+use crate::testing::builder::FakeBuilder;
+use crate::testing::reply::{Reply, When};
+use crate::testing::route::Route;
+use crate::testing::server::FakeTenableWas;
+use crate::testing::tenant::Tenant;
+use crate::testing::tenant::config::FakeConfig;
+use crate::testing::tenant::dates::days_ago;
+use crate::testing::tenant::finding::FakeFinding;
+use crate::testing::tenant::plugin::FakePlugin;
+use crate::testing::tenant::scan_script::ScanScript;
+use crate::testing::tenant::target::FakeTarget;
 
 /// A [`FakeTenableWas`] and a [`TenableWasClient`] of it, to be filled and broken by the conformance suite.
 ///
@@ -96,7 +99,7 @@ impl Fixture for TenableWasFixture {
     async fn break_with(&self, fault: Fault) -> bool {
         match fault {
             Fault::Unauthorized => self.fake.revoke_keys(),
-            Fault::Down => self.fake.script(Route::Any, When::Always, Answer::Unavailable),
+            Fault::Down => self.fake.script(Route::Any, When::Always, Reply::Unavailable),
             Fault::DownAfter(requests) => self.fake.down_after(requests),
             Fault::BadRecord => self.fake.edit(|tenant| {
                 let first = tenant.configs.first_mut().and_then(|config| config.targets.first_mut());

@@ -1,114 +1,78 @@
-//! Answers, and the bodies in which the service says no.
+//! What a test scripts to go wrong.
 
-use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
-use bytes::Bytes;
+use std::time::Duration;
+
+use appsec_core::Timestamp;
+use appsec_http::testing::fake::Scripts;
+pub use appsec_http::testing::fake::When;
 use serde_json::{Value, json};
 
-/// One answer, before it is sent.
-#[derive(Debug, Clone)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    headers: Vec<(&'static str, String)>,
-    pub(super) body: Bytes,
-}
+use crate::testing::response::Response;
+use crate::testing::route::Route;
 
-const HTML: &str = "text/html; charset=utf-8";
+/// What is answered instead of, or on top of, the usual answer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// 401, as for wrong keys.
+    Unauthorized,
+    /// 403 with an empty object.
+    Forbidden,
+    /// 429: an HTML page, with so many seconds in `retry-after`.
+    TooManyRequests {
+        /// Seconds to wait.
+        retry_after: u64,
+    },
+    /// 429: an HTML page, with a date so far in the future in `retry-after`.
+    TooManyRequestsUntil(Duration),
+    /// 500 in JSON.
+    ServerError,
+    /// 502 in HTML.
+    BadGateway,
+    /// 503 in JSON.
+    Unavailable,
+    /// A login page with status 200.
+    HtmlPage,
+    /// The usual answer, cut in the middle, with a length that fits.
+    TruncatedJson,
+    /// 302 to another place.
+    Redirect(String),
+    /// This status and this JSON.
+    Json(u16, Value),
+    /// The usual answer, so much later.
+    Late(Duration),
+    /// The request takes effect and is never answered.
+    Silence,
+    /// For a chunk: 404, as when it has expired.
+    Expired,
+}
 
 impl Reply {
-    pub(super) fn raw(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
-    }
-
-    pub(super) fn json(status: u16, body: &Value) -> Self {
-        Self::raw(status, "application/json", body.to_string())
-    }
-
-    pub(super) fn ok(body: &Value) -> Self {
-        Self::json(200, body)
-    }
-
-    pub(super) fn accepted() -> Self {
-        Self::json(202, &json!({}))
-    }
-
-    pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// The shape of most refusals.
-    pub(super) fn reason(status: u16, code: &str, reason: &str) -> Self {
-        Self::json(status, &json!({"reasons": [{"code": code, "reason": reason}]}))
-    }
-
-    pub(super) fn not_found(id: &str) -> Self {
-        Self::reason(404, "NOT_FOUND", &format!("Resource with ID '{id}' not found"))
-    }
-
-    pub(super) fn invalid_id(id: &str) -> Self {
-        Self::reason(400, "INVALID_ID_FORMAT", &format!("The provided ID of '{id}' must be UUID type"))
-    }
-
-    pub(super) fn invalid_body(reason: &str) -> Self {
-        Self::reason(400, "INVALID_JSON_BODY", reason)
-    }
-
-    /// A member of the body that must be there and is not, by its path.
-    pub(super) fn unspecified(field: &str) -> Self {
-        let value = json!({"message": "the value must be specified"});
-        let field = json!({"field": field, "message_type": "VALUE_MUST_BE_SPECIFIED", "value": value});
-        Self::json(400, &json!({"code": "INPUT_FORM_VIOLATION", "fields": [field]}))
-    }
-
-    pub(super) fn not_allowed(reason: &str) -> Self {
-        Self::reason(409, "NOT_ALLOWED", reason)
-    }
-
-    pub(super) fn operation_forbidden(reason: &str) -> Self {
-        Self::reason(403, "OPERATION_FORBIDDEN", reason)
-    }
-
-    /// The gateway's shape.
-    pub(super) fn gateway(status: u16, error: &str, message: &str) -> Self {
-        Self::json(status, &json!({"statusCode": status, "error": error, "message": message}))
-    }
-
-    pub(super) fn unauthorized() -> Self {
-        Self::gateway(401, "Unauthorized", "Invalid credentials.")
-    }
-
-    pub(super) fn server_error() -> Self {
-        Self::gateway(500, "Internal Server Error", "An error occurred. Wait, and try your request again.")
-    }
-
-    pub(super) fn unavailable() -> Self {
-        Self::gateway(503, "Service Unavailable", "The service is unavailable.")
-    }
-
-    pub(super) fn page(status: u16, title: &str) -> Self {
-        let page =
-            format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\r\n");
-        Self::raw(status, HTML, page)
-    }
-
-    /// Always a page, as the gateway in front of the service makes it.
-    pub(super) fn too_many_requests(retry_after: impl Into<String>) -> Self {
-        Self::page(429, "429 Too Many Requests").with_header("retry-after", retry_after)
-    }
-
-    pub(super) fn into_response(self, request_uuid: &str) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in
-            headers.chain([("x-request-uuid", request_uuid), ("x-gateway-site-id", "fake-1")])
-        {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
+    /// The answer that stands for itself; `None` where the usual one is needed.
+    pub(crate) fn reply(&self) -> Option<Response> {
+        Some(match self {
+            Self::Unauthorized => Response::unauthorized(),
+            Self::Forbidden => Response::json(403, &json!({})),
+            Self::TooManyRequests { retry_after } => Response::too_many_requests(retry_after.to_string()),
+            Self::TooManyRequestsUntil(wait) => {
+                let seconds = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
+                // The wall clock, for it stands beside the answer's `date`, which the server sets.
+                let now = Timestamp::now();
+                let at = now.as_second().saturating_add(seconds);
+                let at = Timestamp::from_second(at).unwrap_or(now);
+                Response::too_many_requests(at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
             }
-        }
-        response
+            Self::ServerError => Response::server_error(),
+            Self::BadGateway => Response::page(502, "502 Bad Gateway"),
+            Self::Unavailable => Response::unavailable(),
+            Self::HtmlPage => Response::page(200, "Sign in"),
+            Self::Redirect(location) => Response::page(302, "302 Found").with_header("location", location),
+            Self::Json(status, body) => Response::json(*status, body),
+            Self::Expired => Response::expired(),
+            Self::TruncatedJson | Self::Late(_) | Self::Silence => return None,
+        })
     }
 }
+
+/// What is scripted so far.
+pub(crate) type Faults = Scripts<Route, Reply>;

@@ -8,32 +8,27 @@ use std::time::Duration;
 use appsec_http::testing::fake::{Server, lock, path_params};
 use appsec_http::{HttpOptions, RetryPolicy};
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, Response};
+use axum::http::{HeaderMap, Request, Response as HttpResponse};
 use bytes::Bytes;
 
-use super::builder::FakeBuilder;
-use super::calls::{Call, Route};
-use super::exports::ExportScript;
-use super::faults::{Answer, When};
-use super::ids::uuid_of;
-use super::reply::Reply;
-use super::state::State;
-use super::world::Tenant;
+use crate::testing::endpoint::Endpoint;
+use crate::testing::reply::{Reply, When};
+use crate::testing::response::Response;
+use crate::testing::route::{Call, Route};
+use crate::testing::state::State;
+use crate::testing::state::export_script::ExportScript;
+use crate::testing::tenant::Tenant;
+use crate::testing::tenant::ids::uuid_of;
 use crate::{ExportOptions, TenableWasClient, TenableWasClientBuilder, WaitOptions};
-
-use super::{
-    applications, config_exports, config_writes, configs, exports, folders, imports, plugins, reports, scans,
-    templates, tenant, user_templates, vulnerabilities,
-};
 
 /// A Tenable Web App Scanning on loopback, with a tenant of its own. It stops when dropped.
 ///
 /// ```no_run
-/// use tenable_was_client::testing::{Answer, FakeTenableWas, Route, When, demo_tenant};
+/// use tenable_was_client::testing::{Reply, FakeTenableWas, Route, When, demo_tenant};
 ///
 /// # async fn example() -> std::io::Result<()> {
 /// let fake = FakeTenableWas::builder().with_tenant(demo_tenant()).start().await?;
-/// fake.script(Route::SearchConfigs, When::After(3), Answer::TooManyRequests { retry_after: 2 });
+/// fake.script(Route::SearchConfigs, When::After(3), Reply::TooManyRequests { retry_after: 2 });
 /// // … let a client talk to fake.base_url() with fake.access_key() and fake.secret_key() …
 /// assert_eq!(fake.calls_to(Route::LaunchScan).len(), 0);
 /// # Ok(())
@@ -47,65 +42,8 @@ pub struct FakeTenableWas {
 
 type Shared = Arc<Mutex<State>>;
 
-/// One operation: where it is, who may use it, and who answers.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    route: Route,
-    method: &'static str,
-    pattern: &'static str,
-    role: u32,
-    handle: fn(&mut State, &Call) -> Reply,
-}
-
-impl Endpoint {
-    /// In the pattern, `{id}` is a UUID and is checked to be one; `{}` is anything. The role is the lowest that may.
-    pub(super) const fn new(
-        route: Route,
-        method: &'static str,
-        pattern: &'static str,
-        role: u32,
-        handle: fn(&mut State, &Call) -> Reply,
-    ) -> Self {
-        Self { route, method, pattern, role, handle }
-    }
-
-    /// The first placeholder that should be a UUID and is none.
-    fn bad_id<'a>(&self, params: &'a [String]) -> Option<&'a str> {
-        let placeholders = self.pattern.split('/').filter(|segment| segment.starts_with('{'));
-        let mut ids = placeholders.zip(params).filter(|(segment, _)| *segment == "{id}");
-        ids.find(|(_, id)| uuid::Uuid::parse_str(id).is_err()).map(|(_, id)| id.as_str())
-    }
-}
-
-/// Every operation, resource by resource. Fixed words come before placeholders.
-fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
-    [
-        tenant::ENDPOINTS,
-        applications::ENDPOINTS,
-        folders::ENDPOINTS,
-        configs::ENDPOINTS,
-        config_writes::ENDPOINTS,
-        config_exports::ENDPOINTS,
-        imports::ENDPOINTS,
-        scans::ENDPOINTS,
-        reports::ENDPOINTS,
-        vulnerabilities::ENDPOINTS,
-        templates::ENDPOINTS,
-        user_templates::ENDPOINTS,
-        plugins::ENDPOINTS,
-        exports::ENDPOINTS,
-    ]
-    .into_iter()
-    .flatten()
-}
-
 impl FakeTenableWas {
-    /// A fake to be filled and started.
-    pub fn builder() -> FakeBuilder {
-        FakeBuilder::new()
-    }
-
-    pub(super) async fn serve(state: State, address: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn serve(state: State, address: SocketAddr) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let server = Server::start_at(address, move |request| handle(Arc::clone(&shared), request)).await?;
@@ -169,7 +107,7 @@ impl FakeTenableWas {
     }
 
     /// Scripts an answer. Where several match a call, the one that was set first is given.
-    pub fn script(&self, route: Route, when: When, answer: Answer) {
+    pub fn script(&self, route: Route, when: When, answer: Reply) {
         self.state().faults.script(route, when, answer);
     }
 
@@ -185,7 +123,7 @@ impl FakeTenableWas {
 
     /// Answers so many requests more, and then 503 to each.
     pub fn down_after(&self, requests: u64) {
-        self.state().faults.down_after(requests, Answer::Unavailable);
+        self.state().faults.down_after(requests, Reply::Unavailable);
     }
 
     /// Takes other keys from now on, so that clients that hold the old ones are refused.
@@ -203,9 +141,8 @@ impl FakeTenableWas {
         result
     }
 
-    /// Becomes what the builder says, at the same address. Nothing is scripted or recorded any more.
-    pub fn reset(&self, builder: FakeBuilder) {
-        let mut state = builder.into_state();
+    /// Replaces everything that the fake holds; it stays at its address.
+    pub(crate) fn replace_state(&self, mut state: State) {
         state.base_url = self.base_url();
         *self.state() = state;
     }
@@ -242,7 +179,7 @@ impl FakeTenableWas {
     }
 }
 
-async fn handle(shared: Shared, request: Request<Bytes>) -> Response<Body> {
+async fn handle(shared: Shared, request: Request<Bytes>) -> HttpResponse<Body> {
     let (endpoint, mut call) = record(&request);
     let (number, answer, latency) = {
         let mut state = lock(&shared);
@@ -251,15 +188,15 @@ async fn handle(shared: Shared, request: Request<Bytes>) -> Response<Body> {
         state.calls.push(call.clone());
         (state.calls.len(), answer, state.settings.latency)
     };
-    let late = if let Some(Answer::Late(by)) = &answer { *by } else { Duration::ZERO };
+    let late = if let Some(Reply::Late(by)) = &answer { *by } else { Duration::ZERO };
     if latency + late > Duration::ZERO {
         tokio::time::sleep(latency + late).await;
     }
-    let scripted = answer.as_ref().and_then(Answer::reply);
+    let scripted = answer.as_ref().and_then(Reply::reply);
     let mut reply = scripted.unwrap_or_else(|| answer_usually(&mut lock(&shared), endpoint, &call));
     match answer {
-        Some(Answer::TruncatedJson) => reply.body.truncate(reply.body.len() / 2),
-        Some(Answer::Silence) => std::future::pending().await,
+        Some(Reply::TruncatedJson) => reply.body.truncate(reply.body.len() / 2),
+        Some(Reply::Silence) => std::future::pending().await,
         _ => {}
     }
     if let Some(call) = lock(&shared).calls.get_mut(number - 1) {
@@ -268,25 +205,25 @@ async fn handle(shared: Shared, request: Request<Bytes>) -> Response<Body> {
     reply.into_response(&uuid_of(&["request", &number.to_string()]))
 }
 
-fn answer_usually(state: &mut State, endpoint: Option<&Endpoint>, call: &Call) -> Reply {
+fn answer_usually(state: &mut State, endpoint: Option<&Endpoint>, call: &Call) -> Response {
     if !call.authorized {
-        return Reply::unauthorized();
+        return Response::unauthorized();
     }
     let Some(endpoint) = endpoint else {
-        return Reply::gateway(404, "Not Found", "The requested file was not found.");
+        return Response::gateway(404, "Not Found", "The requested file was not found.");
     };
     if state.settings.role < endpoint.role {
-        return Reply::json(403, &serde_json::json!({}));
+        return Response::json(403, &serde_json::json!({}));
     }
     if let Some(id) = endpoint.bad_id(&call.params) {
-        return Reply::invalid_id(id);
+        return Response::invalid_id(id);
     }
     (endpoint.handle)(state, call)
 }
 
 fn record(request: &Request<Bytes>) -> (Option<&'static Endpoint>, Call) {
     let (method, path) = (request.method().as_str(), request.uri().path());
-    let found = endpoints()
+    let found = crate::testing::endpoints::all()
         .filter(|endpoint| endpoint.method == method)
         .find_map(|endpoint| Some((endpoint, path_params(endpoint.pattern, path)?)));
     let (endpoint, params) = found.unzip();

@@ -1,19 +1,26 @@
 //! What a fake knows while it runs.
 
+pub(crate) mod config_change;
+pub(crate) mod export_job;
+pub(crate) mod export_script;
+pub(crate) mod scan_run;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appsec_core::Timestamp;
 
-use super::calls::Call;
-use super::config_writes::Write;
-use super::exports::{ExportScript, Job};
-use super::faults::Faults;
-use super::ids::uuid_of;
-use super::lifecycle::{Run, ScanScript};
-use super::plugins::FakePlugin;
-use super::world::Tenant;
+use crate::testing::reply::Faults;
+use crate::testing::route::Call;
+use crate::testing::state::config_change::ConfigChange;
+use crate::testing::state::export_job::Job;
+use crate::testing::state::export_script::ExportScript;
+use crate::testing::state::scan_run::ScanRun;
+use crate::testing::tenant::Tenant;
+use crate::testing::tenant::ids::uuid_of;
+use crate::testing::tenant::plugin::FakePlugin;
+use crate::testing::tenant::scan_script::ScanScript;
 
 /// Whether the customer may use web application scanning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,36 +37,36 @@ pub enum Licence {
 
 /// What a builder decides.
 #[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) access_key: String,
-    pub(super) secret_key: String,
-    pub(super) role: u32,
-    pub(super) licence: Licence,
-    pub(super) by_targets: bool,
-    pub(super) scan_script: ScanScript,
-    pub(super) export_script: ExportScript,
-    pub(super) assets_per_chunk: Option<usize>,
-    pub(super) max_active_scans: usize,
-    pub(super) report_polls: u32,
-    pub(super) write_looks: u32,
-    pub(super) wrapped_user_templates: bool,
-    pub(super) latency: Duration,
+pub(crate) struct Settings {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+    pub(crate) role: u32,
+    pub(crate) licence: Licence,
+    pub(crate) by_targets: bool,
+    pub(crate) scan_script: ScanScript,
+    pub(crate) export_script: ExportScript,
+    pub(crate) assets_per_chunk: Option<usize>,
+    pub(crate) max_active_scans: usize,
+    pub(crate) report_polls: u32,
+    pub(crate) write_looks: u32,
+    pub(crate) wrapped_user_templates: bool,
+    pub(crate) latency: Duration,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) settings: Settings,
-    pub(super) tenant: Tenant,
-    pub(super) runs: Vec<Run>,
-    pub(super) jobs: Vec<Job>,
-    pub(super) writes: Vec<Write>,
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) tenant: Tenant,
+    pub(crate) runs: Vec<ScanRun>,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) writes: Vec<ConfigChange>,
     /// The configurations of which a scan was deleted, which does not come back.
-    pub(super) pruned: BTreeSet<String>,
+    pub(crate) pruned: BTreeSet<String>,
     /// Scripts of the exports to come, before the usual one.
-    pub(super) next_exports: Vec<ExportScript>,
-    pub(super) faults: Faults,
-    pub(super) calls: Vec<Call>,
-    pub(super) base_url: String,
+    pub(crate) next_exports: Vec<ExportScript>,
+    pub(crate) faults: Faults,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) base_url: String,
     clock: Clock,
     ids: u64,
 }
@@ -73,7 +80,7 @@ struct Clock {
 }
 
 impl State {
-    pub(super) fn new(settings: Settings, tenant: Tenant, now: Timestamp) -> Self {
+    pub(crate) fn new(settings: Settings, tenant: Tenant, now: Timestamp) -> Self {
         let clock = Clock { start: now, since: Instant::now(), ahead: Duration::ZERO };
         let mut state = Self {
             settings,
@@ -94,7 +101,7 @@ impl State {
     }
 
     /// Forgets every scan and export, and holds this tenant from now on.
-    pub(super) fn set_tenant(&mut self, tenant: Tenant) {
+    pub(crate) fn set_tenant(&mut self, tenant: Tenant) {
         self.tenant = tenant;
         self.runs.clear();
         self.jobs.clear();
@@ -104,32 +111,32 @@ impl State {
     }
 
     /// Gives every configuration that has none yet the scans it is said to have run.
-    pub(super) fn seed_runs(&mut self) {
+    pub(crate) fn seed_runs(&mut self) {
         for config in &self.tenant.configs {
             let has_none = self.runs.iter().all(|run| run.config_id != config.id);
             if has_none && !self.pruned.contains(&config.id) {
-                self.runs.extend(Run::past(config));
+                self.runs.extend(ScanRun::past(config));
             }
         }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let ahead = self.clock.since.elapsed().saturating_add(self.clock.ahead);
         self.clock.start.checked_add(ahead).unwrap_or(self.clock.start)
     }
 
-    pub(super) fn advance(&mut self, by: Duration) {
+    pub(crate) fn advance(&mut self, by: Duration) {
         self.clock.ahead = self.clock.ahead.saturating_add(by);
     }
 
     /// A UUID that nothing else has; the same in every run of the same test.
-    pub(super) fn new_id(&mut self, kind: &str) -> String {
+    pub(crate) fn new_id(&mut self, kind: &str) -> String {
         self.ids += 1;
         uuid_of(&["new", kind, &self.ids.to_string()])
     }
 
     /// Every plugin, those of findings included, by number.
-    pub(super) fn plugins(&self) -> Vec<Arc<FakePlugin>> {
+    pub(crate) fn plugins(&self) -> Vec<Arc<FakePlugin>> {
         let of_findings = self.tenant.findings().map(|finding| &finding.plugin);
         let all = self.tenant.plugins.iter().chain(of_findings);
         let by_id: BTreeMap<_, _> = all.map(|plugin| (plugin.id, Arc::clone(plugin))).collect();

@@ -1,99 +1,121 @@
-//! What stands beside web application scanning: the server, the user, the scanners.
+//! What a fake holds: configurations, their targets, and the findings of each, told once.
+//!
+//! Every route makes its own shape of this one model, so a weakness that the report shows and the export does not is a
+//! difference of the routes and never of the data.
 
-use serde_json::{Value, json};
+pub(crate) mod application;
+pub(crate) mod config;
+pub(crate) mod dates;
+pub(crate) mod finding;
+pub(crate) mod folder;
+pub(crate) mod ids;
+pub(crate) mod plugin;
+pub(crate) mod scan;
+pub(crate) mod scan_script;
+pub(crate) mod settings;
+pub(crate) mod target;
+pub(crate) mod template;
+pub(crate) mod user_template;
 
-use super::calls::{Call, Route};
-use super::reply::Reply;
-use super::server::Endpoint;
-use super::state::{Licence, State};
+use std::sync::Arc;
 
-pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::new(Route::GetServerProperties, "GET", "/server/properties", 0, properties),
-    Endpoint::new(Route::GetServerStatus, "GET", "/server/status", 0, status),
-    Endpoint::new(Route::GetSession, "GET", "/session", 0, session),
-    Endpoint::new(Route::ListScanners, "GET", "/scanners", 16, scanners),
-];
+use appsec_core::Timestamp;
 
-/// The user that the keys belong to, who also launches scans and owns configurations.
-pub(super) const USER: &str = "0a1b2c3d-1111-4222-8333-444455556666";
-/// The customer.
-pub(super) const CONTAINER: &str = "9f084368-f11e-4d69-be63-df5e2a0b2635";
+use crate::testing::tenant::application::FakeApplication;
+use crate::testing::tenant::config::FakeConfig;
+use crate::testing::tenant::finding::FakeFinding;
+use crate::testing::tenant::folder::FakeFolder;
+use crate::testing::tenant::plugin::FakePlugin;
+use crate::testing::tenant::target::FakeTarget;
+use crate::testing::tenant::template::FakeTemplate;
+use crate::testing::tenant::user_template::FakeUserTemplate;
 
-// Clients judge by their own clock, so these are years away from any.
-const EXPIRES: i64 = 4_102_444_800;
-const EXPIRED: i64 = 1_577_836_800;
+/// Everything that belongs to one customer of the fake.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Tenant {
+    /// Its scan configurations.
+    pub configs: Vec<FakeConfig>,
+    /// Plugins that no finding names; those of findings need not be listed.
+    pub plugins: Vec<Arc<FakePlugin>>,
+    /// The scan templates; the five documented ones and the two observed ones unless told otherwise.
+    pub templates: Vec<FakeTemplate>,
+    /// The templates that users made.
+    pub user_templates: Vec<FakeUserTemplate>,
+    /// The folders that the caller sees.
+    pub folders: Vec<FakeFolder>,
+    /// The applications that were added. What configurations scan need not be among them.
+    pub applications: Vec<FakeApplication>,
+}
 
-fn properties(state: &mut State, _: &Call) -> Reply {
-    let expiration_date = match state.settings.licence {
-        Licence::Active => Some(EXPIRES),
-        Licence::Expired => Some(EXPIRED),
-        Licence::Absent => None,
-    };
-    let mut apps = json!({"consec": {"mode": "eval", "expiration_date": EXPIRED}});
-    if let Some(date) = expiration_date {
-        apps["was"] = json!({"mode": "standard", "expiration_date": date, "web_assets": 100});
+impl Tenant {
+    /// A tenant with the usual templates and nothing else.
+    pub fn new() -> Self {
+        Self { templates: FakeTemplate::usual(), ..Self::default() }
     }
-    Reply::ok(&json!({
-        "analytics": {"enabled": true, "site_id": "fake-1"},
-        "capabilities": {"multi_scanner": true, "multi_user": "full", "report_email_config": false},
-        "container_db_version": "1.133.0",
-        "enterprise": true,
-        "expiration": EXPIRES,
-        "expiration_time": 26_795,
-        "force_ui_reload": false,
-        // Observed: a string where a number is documented, and null where a boolean is.
-        "idle_timeout": "30",
-        "login_banner": null,
-        "license": {
-            "agents": 512, "agents_used": -1, "apps": apps, "evaluation": false, "expiration_date": EXPIRES,
-            "ips": 512, "scanners": 512, "users": -1,
-        },
-        "loaded_plugin_set": "202610150412",
-        "msp": false,
-        "nessus_type": "Tenable.io",
-        "notifications": [],
-        "plugin_set": "202610150412",
-        "region": "eu-frankfurt-1",
-        "server_uuid": "fa2a62c2-0000-4000-8000-5d6a4d2ba8e4",
-        "server_version": "5.3.0",
-        "update": {"href": null, "new_version": 0, "restart": 0},
-    }))
-}
 
-fn status(_: &mut State, _: &Call) -> Reply {
-    Reply::ok(&json!({"code": 200, "status": "ready"}))
-}
+    /// Adds a configuration.
+    pub fn with_config(mut self, config: FakeConfig) -> Self {
+        self.configs.push(config);
+        self
+    }
 
-fn session(state: &mut State, _: &Call) -> Reply {
-    Reply::ok(&json!({
-        "id": 2,
-        "uuid": USER,
-        "username": "appsec@example.com",
-        "email": "appsec@example.com",
-        "name": "AppSec",
-        "type": "local",
-        "permissions": state.settings.role,
-        "container_uuid": CONTAINER,
-        "container_name": "Example Corp",
-        "features": {"was": state.settings.licence == Licence::Active},
-        "apps": {"was": {"enabled": true}},
-        "groups": [],
-        "lockout": 0,
-        "whatsnew": true,
-    }))
-}
+    /// Adds a template that a user made.
+    pub fn with_user_template(mut self, template: FakeUserTemplate) -> Self {
+        self.user_templates.push(template);
+        self
+    }
 
-fn scanners(_: &mut State, _: &Call) -> Reply {
-    let scanner = |id: u32, uuid: &str, name: &str, kind: &str, supports_webapp: bool| -> Value {
-        json!({
-            "id": id, "uuid": uuid, "name": name, "type": kind, "status": "on", "pool": true, "shared": true,
-            "owner": "system", "supports_webapp": supports_webapp, "group": true, "key": "hidden",
-            "license": {"type": "vm", "apps": {"was": {"type": "was", "mode": "standard", "expiration_date": EXPIRES}}},
-        })
-    };
-    Reply::ok(&json!({"scanners": [
-        scanner(36_960_339, "00000000-0000-4000-8000-00000000e001", "EU Cloud Scanner", "webapp", true),
-        scanner(36_973_541, "00000000-0000-4000-8000-00000000e002", "Data centre", "managed_webapp", true),
-        scanner(36_000_001, "00000000-0000-4000-8000-00000000e003", "Office network", "local", false),
-    ]}))
+    /// Adds a folder.
+    pub fn with_folder(mut self, folder: FakeFolder) -> Self {
+        self.folders.push(folder);
+        self
+    }
+
+    /// Every finding of every target.
+    pub fn findings(&self) -> impl Iterator<Item = &FakeFinding> {
+        self.targets().flat_map(|target| &target.findings)
+    }
+
+    /// Every finding of every target, to be changed.
+    pub fn findings_mut(&mut self) -> impl Iterator<Item = &mut FakeFinding> {
+        let targets = self.configs.iter_mut().flat_map(|config| &mut config.targets);
+        targets.flat_map(|target| &mut target.findings)
+    }
+
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &FakeTarget> {
+        self.configs.iter().flat_map(|config| &config.targets)
+    }
+
+    /// The configuration with that id.
+    pub fn config(&self, id: &str) -> Option<&FakeConfig> {
+        self.configs.iter().find(|config| config.id == id)
+    }
+
+    /// The configuration with that id, to be changed.
+    pub fn config_mut(&mut self, id: &str) -> Option<&mut FakeConfig> {
+        self.configs.iter_mut().find(|config| config.id == id)
+    }
+
+    /// Moves every date by so many seconds.
+    pub(crate) fn shift(&mut self, seconds: i64) {
+        let by = |at: &mut Timestamp| {
+            let moved = at.as_second().saturating_add(seconds);
+            *at = Timestamp::from_second(moved).unwrap_or(*at);
+        };
+        for finding in self.findings_mut() {
+            by(&mut finding.first_found);
+            by(&mut finding.last_found);
+            finding.last_fixed.as_mut().map(by);
+        }
+        for template in &mut self.user_templates {
+            by(&mut template.created_at);
+            by(&mut template.updated_at);
+        }
+        for config in &mut self.configs {
+            by(&mut config.created_at);
+            by(&mut config.updated_at);
+            config.scans.iter_mut().for_each(|scan| by(&mut scan.created_at));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tenable_was_client::testing::{Answer, FakeTenableWas, Route, When, demo_tenant};
+use tenable_was_client::testing::{FakeTenableWas, Reply, Route, When, demo_tenant};
 
 use crate::http::{exchange, get, keys, post};
 
@@ -28,7 +28,7 @@ async fn a_script_fires_when_it_should_and_on_its_route_only() {
         (When::AlwaysAfter(3), [200, 200, 200, 500, 500]),
     ] {
         let fake = fake().await;
-        fake.script(Route::GetSession, when, Answer::ServerError);
+        fake.script(Route::GetSession, when, Reply::ServerError);
         assert_eq!(get(&fake, "/server/status").await.status, 200, "{when:?}");
         assert_eq!(session_statuses(&fake, 5).await, expected, "{when:?}");
         fake.recover();
@@ -39,26 +39,26 @@ async fn a_script_fires_when_it_should_and_on_its_route_only() {
 #[tokio::test]
 async fn scripts_follow_each_other() {
     let fake = fake().await;
-    fake.script(Route::GetSession, When::Next(1), Answer::TooManyRequests { retry_after: 2 });
-    fake.script(Route::Any, When::After(1), Answer::BadGateway);
+    fake.script(Route::GetSession, When::Next(1), Reply::TooManyRequests { retry_after: 2 });
+    fake.script(Route::Any, When::After(1), Reply::BadGateway);
     assert_eq!(session_statuses(&fake, 3).await, [429, 502, 200]);
 }
 
 #[tokio::test]
 async fn each_answer_looks_as_the_service_makes_it() {
     let fake = fake().await;
-    let later = Answer::TooManyRequestsUntil(Duration::from_secs(90));
+    let later = Reply::TooManyRequestsUntil(Duration::from_secs(90));
     for (answer, status, content_type) in [
-        (Answer::Unauthorized, 401, "application/json"),
-        (Answer::Forbidden, 403, "application/json"),
-        (Answer::TooManyRequests { retry_after: 2 }, 429, "text/html"),
+        (Reply::Unauthorized, 401, "application/json"),
+        (Reply::Forbidden, 403, "application/json"),
+        (Reply::TooManyRequests { retry_after: 2 }, 429, "text/html"),
         (later.clone(), 429, "text/html"),
-        (Answer::ServerError, 500, "application/json"),
-        (Answer::BadGateway, 502, "text/html"),
-        (Answer::Unavailable, 503, "application/json"),
-        (Answer::HtmlPage, 200, "text/html"),
-        (Answer::Redirect("https://elsewhere.example.com/".into()), 302, "text/html"),
-        (Answer::Json(418, json!({"error": "teapot"})), 418, "application/json"),
+        (Reply::ServerError, 500, "application/json"),
+        (Reply::BadGateway, 502, "text/html"),
+        (Reply::Unavailable, 503, "application/json"),
+        (Reply::HtmlPage, 200, "text/html"),
+        (Reply::Redirect("https://elsewhere.example.com/".into()), 302, "text/html"),
+        (Reply::Json(418, json!({"error": "teapot"})), 418, "application/json"),
     ] {
         fake.recover();
         fake.script(Route::Any, When::Always, answer.clone());
@@ -66,11 +66,11 @@ async fn each_answer_looks_as_the_service_makes_it() {
         assert_eq!(got.status, status, "{answer:?}");
         assert!(got.header("content-type").unwrap().starts_with(content_type), "{answer:?}");
         match answer {
-            Answer::TooManyRequests { .. } => assert_eq!(got.header("retry-after"), Some("2")),
-            Answer::TooManyRequestsUntil(_) => {
+            Reply::TooManyRequests { .. } => assert_eq!(got.header("retry-after"), Some("2")),
+            Reply::TooManyRequestsUntil(_) => {
                 assert!(got.header("retry-after").unwrap().ends_with(" GMT"), "{got:?}");
             }
-            Answer::Redirect(to) => assert_eq!(got.header("location"), Some(&*to)),
+            Reply::Redirect(to) => assert_eq!(got.header("location"), Some(&*to)),
             _ => {}
         }
     }
@@ -80,7 +80,7 @@ async fn each_answer_looks_as_the_service_makes_it() {
 async fn truncated_json_has_a_length_that_fits_and_does_not_parse() {
     let fake = fake().await;
     let whole = post(&fake, "/was/v2/configs/search", &json!({})).await;
-    fake.script(Route::SearchConfigs, When::Next(1), Answer::TruncatedJson);
+    fake.script(Route::SearchConfigs, When::Next(1), Reply::TruncatedJson);
     let got = post(&fake, "/was/v2/configs/search", &json!({})).await;
     assert_eq!((got.status, got.body.len()), (200, whole.body.len() / 2));
     assert!(serde_json::from_slice::<serde_json::Value>(&got.body).is_err());
@@ -91,7 +91,7 @@ async fn a_silent_launch_takes_effect_and_is_never_answered() {
     let fake = fake().await;
     let config = demo_tenant().configs.remove(0);
     let before = fake.scans_of(&config.id).len();
-    fake.script(Route::LaunchScan, When::Next(1), Answer::Silence);
+    fake.script(Route::LaunchScan, When::Next(1), Reply::Silence);
     let (path, keys) = (format!("/was/v2/configs/{}/scans", config.id), keys(&fake));
     let headers = [("x-apikeys", &*keys)];
     let call = exchange(&fake, "POST", &path, &headers, "");
@@ -103,7 +103,7 @@ async fn a_silent_launch_takes_effect_and_is_never_answered() {
 #[tokio::test]
 async fn answers_can_be_late() {
     let fake = FakeTenableWas::builder().with_latency(Duration::from_millis(30)).start().await.unwrap();
-    fake.script(Route::GetSession, When::Next(1), Answer::Late(Duration::from_millis(120)));
+    fake.script(Route::GetSession, When::Next(1), Reply::Late(Duration::from_millis(120)));
     let begin = std::time::Instant::now();
     assert_eq!(session_statuses(&fake, 1).await, [200]);
     assert!(begin.elapsed() >= Duration::from_millis(150));

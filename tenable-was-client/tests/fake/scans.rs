@@ -5,7 +5,7 @@ use std::time::Duration;
 use appsec_core::Severity;
 use serde_json::{Value, json};
 use tenable_was_client::testing::{
-    FakeConfig, FakeFinding, FakeNote, FakePlugin, FakeScan, FakeTarget, FakeTenableWas, Pace, ScanScript,
+    Advance, FakeConfig, FakeFinding, FakeNote, FakePlugin, FakeScan, FakeTarget, FakeTenableWas, ScanScript,
     days_ago,
 };
 
@@ -81,7 +81,7 @@ async fn a_scan_that_waits_names_no_target_and_one_that_ended_has_all_dates() {
 
 #[tokio::test]
 async fn a_scan_can_run_by_time() {
-    let script = ScanScript::new().with_pace(Pace::Every(Duration::from_secs(60)));
+    let script = ScanScript::new().with_advance(Advance::Every(Duration::from_secs(60)));
     let config = single().with_script(script);
     let fake = start(&config).await;
     let id = launch(&fake, &config.id).await;

@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use tenable_was_client::filter::Filter;
 use tenable_was_client::model::AttachmentId;
 use tenable_was_client::testing::{
-    Answer, FakeConfig, FakeFinding, FakePlugin, FakeTarget, FakeTenableWas, Route, When,
+    FakeConfig, FakeFinding, FakePlugin, FakeTarget, FakeTenableWas, Reply, Route, When,
 };
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -93,12 +93,12 @@ async fn an_unknown_attachment_and_a_login_page_are_errors() {
         (error.kind(), error.operation()),
         (ErrorKind::NotFound, Some("tenable: download attachment"))
     );
-    fake.script(Route::GetAttachment, When::Next(1), Answer::HtmlPage);
+    fake.script(Route::GetAttachment, When::Next(1), Reply::HtmlPage);
     let error = client.download_attachment(id, &mut written).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(written.is_empty(), "nothing of a page is written");
     // A passing fault before the first byte is got over.
-    fake.script(Route::GetAttachment, When::Next(1), Answer::Unavailable);
+    fake.script(Route::GetAttachment, When::Next(1), Reply::Unavailable);
     assert_eq!(client.download_attachment(id, &mut written).await.unwrap(), 4);
     assert_eq!(written, b"text");
 }

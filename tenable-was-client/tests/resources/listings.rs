@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tenable_was_client::filter::Filter;
 use tenable_was_client::testing::{
-    Answer, FakePlugin, FakeTemplate, FakeTenableWas, FakeUserTemplate, Route, When,
+    FakePlugin, FakeTemplate, FakeTenableWas, FakeUserTemplate, Reply, Route, When,
 };
 use tenable_was_client::{PageQuery, TenableWasClient};
 use wiremock::matchers::{method, path};
@@ -150,7 +150,7 @@ async fn a_page_that_cannot_be_had_is_the_last_item_of_its_stream() {
         let plugin = |id: u32| FakePlugin::new(id, "x", Severity::Low).shared();
         tenant.plugins = (1..=600).map(plugin).collect();
     });
-    fake.script(Route::ListPlugins, When::AlwaysAfter(2), Answer::Forbidden);
+    fake.script(Route::ListPlugins, When::AlwaysAfter(2), Reply::Forbidden);
     let pages: Vec<_> = client(&fake).plugins().collect().await;
     assert_eq!(pages.len(), 3);
     assert!(pages[..2].iter().all(Result::is_ok));

@@ -3,7 +3,7 @@
 use appsec_core::ErrorKind;
 use serde_json::json;
 use tenable_was_client::model::ServerState;
-use tenable_was_client::testing::{Answer, FakeTenableWas, Route, When};
+use tenable_was_client::testing::{FakeTenableWas, Reply, Route, When};
 
 use crate::client;
 
@@ -15,11 +15,11 @@ async fn the_server_says_how_it_is() {
     fake.script(
         Route::GetServerStatus,
         When::Next(1),
-        Answer::Json(200, json!({"code": 200, "status": "feed-expired"})),
+        Reply::Json(200, json!({"code": 200, "status": "feed-expired"})),
     );
     assert_eq!(*client.get_server_status().await.unwrap().status.unwrap().value(), ServerState::FeedExpired);
     fake.recover();
-    fake.script(Route::GetServerStatus, When::Always, Answer::Unavailable);
+    fake.script(Route::GetServerStatus, When::Always, Reply::Unavailable);
     assert_eq!(client.get_server_status().await.unwrap_err().kind(), ErrorKind::Server);
 }
 

@@ -7,7 +7,7 @@ use tenable_was_client::filter::Filter;
 use tenable_was_client::model::{
     Permission, PermissionLevel, ResultsVisibility, UserTemplateId, UserTemplateUpdate,
 };
-use tenable_was_client::testing::{Answer, FakeConfig, FakeTenableWas, FakeUserTemplate, Route, When};
+use tenable_was_client::testing::{FakeConfig, FakeTenableWas, FakeUserTemplate, Reply, Route, When};
 use tenable_was_client::{PageQuery, TenableWasClient};
 
 use crate::client;
@@ -76,7 +76,7 @@ async fn an_update_that_is_accepted_without_a_word_is_no_failure() {
     let id = id_of(&client, "old").await;
     let update = UserTemplateUpdate::from_template(client.get_user_template(id).await.unwrap()).unwrap();
     for answer in [json!({}), json!(null), json!([])] {
-        fake.script(Route::UpdateUserTemplate, When::Next(1), Answer::Json(202, answer));
+        fake.script(Route::UpdateUserTemplate, When::Next(1), Reply::Json(202, answer));
         assert_eq!(client.update_user_template(id, &update).await.unwrap(), None);
         fake.recover();
     }

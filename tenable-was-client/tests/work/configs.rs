@@ -9,7 +9,7 @@ use tenable_was_client::model::{
     ApiSpec, ConfigTracking, Permission, PermissionLevel, ScanConfig, ScannerId, Schedule, ScheduleWindows,
     TrackingStatus, VulnId, Weekday, WindowKind,
 };
-use tenable_was_client::testing::{Answer, FakeFolder, FakeTenableWas, Route, Tenant, When};
+use tenable_was_client::testing::{FakeFolder, FakeTenableWas, Reply, Route, Tenant, When};
 use tenable_was_client::{PageQuery, WaitOptions};
 
 use crate::{SHOP, shop, start, with_shop};
@@ -150,7 +150,7 @@ async fn a_write_that_fails_or_never_ends_is_an_error() {
     for (word, kind) in
         [("failed", ErrorKind::Server), ("processing", ErrorKind::Deadline), ("brewing", ErrorKind::Deadline)]
     {
-        let status = Answer::Json(200, json!({"tracking_status": word}));
+        let status = Reply::Json(200, json!({"tracking_status": word}));
         fake.script(Route::GetConfigStatus, When::Always, status);
         let config = ScanConfig::for_url(SHOP).with_name(word);
         let error = client.create_scan_config(config).await.unwrap_err();
@@ -162,7 +162,7 @@ async fn a_write_that_fails_or_never_ends_is_an_error() {
     fake.script(
         Route::GetConfigStatus,
         When::Always,
-        Answer::Json(200, json!({"tracking_status": "complete"})),
+        Reply::Json(200, json!({"tracking_status": "complete"})),
     );
     client.create_scan_config(ScanConfig::for_url(SHOP)).await.unwrap();
 }
@@ -171,9 +171,9 @@ async fn a_write_that_fails_or_never_ends_is_an_error() {
 async fn faults_while_waiting_are_ridden_out() {
     let (fake, client) = start(FakeTenableWas::builder()).await;
     // More than one call tries again by itself.
-    fake.script(Route::GetConfigStatus, When::Next(9), Answer::Unavailable);
+    fake.script(Route::GetConfigStatus, When::Next(9), Reply::Unavailable);
     client.create_scan_config(ScanConfig::for_url(SHOP)).await.unwrap();
-    fake.script(Route::GetConfigStatus, When::Always, Answer::Forbidden);
+    fake.script(Route::GetConfigStatus, When::Always, Reply::Forbidden);
     let error = client.create_scan_config(ScanConfig::for_url(SHOP).with_name("x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "not all of them");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use appsec_core::ErrorKind;
 use serde_json::json;
-use tenable_was_client::testing::{Answer, FakeScan, FakeTenableWas, Route, ScanScript, When, hours_ago};
+use tenable_was_client::testing::{FakeScan, FakeTenableWas, Reply, Route, ScanScript, When, hours_ago};
 use tenable_was_client::{Launch, OnRunning, WaitOptions};
 
 use crate::{shop, start, with_shop};
@@ -71,7 +71,7 @@ async fn a_refusal_that_names_no_scan_is_followed_by_looking_for_it() {
     let (fake, client) = start(FakeTenableWas::builder().with_config(config.clone())).await;
     let running = fake.scans_of(&config.id).pop().unwrap();
     let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": "a scan is running"}]});
-    fake.script(Route::LaunchScan, When::Always, Answer::Json(409, refusal));
+    fake.script(Route::LaunchScan, When::Always, Reply::Json(409, refusal));
     let launch = client.launch_or(id, OnRunning::Adopt).await.unwrap();
     assert_eq!(launch.scan().to_string(), running);
 }
@@ -80,7 +80,7 @@ async fn a_refusal_that_names_no_scan_is_followed_by_looking_for_it() {
 async fn a_conflict_without_a_scan_stays_one() {
     let (fake, client, id, _) = with_shop().await;
     let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": "not today"}]});
-    fake.script(Route::LaunchScan, When::Always, Answer::Json(409, refusal));
+    fake.script(Route::LaunchScan, When::Always, Reply::Json(409, refusal));
     let error = client.launch_or(id, OnRunning::Adopt).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
 }
@@ -106,7 +106,7 @@ async fn a_refusal_that_lags_behind_the_end_is_waited_out() {
     let (fake, client, id, ended) = with_shop().await;
     let words = format!("This configuration already has a running scan: '{ended}'");
     let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": words}]});
-    fake.script(Route::LaunchScan, When::Next(3), Answer::Json(409, refusal));
+    fake.script(Route::LaunchScan, When::Next(3), Reply::Json(409, refusal));
     let launch = client.launch_or(id, OnRunning::StopAndRelaunch).await.unwrap();
     assert!(matches!(launch, Launch::Relaunched { ended: named, .. } if named == ended), "{launch:?}");
     assert_eq!(launches(&fake), 4);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tenable_was_client::WaitOptions;
 use tenable_was_client::filter::Filter;
 use tenable_was_client::model::{ReportFormat, TenableScanId};
-use tenable_was_client::testing::{Answer, FakeTenableWas, Route, When};
+use tenable_was_client::testing::{FakeTenableWas, Reply, Route, When};
 
 use crate::{shop, start, with_shop};
 
@@ -58,7 +58,7 @@ async fn a_report_that_never_comes_ends_the_wait() {
     let short = Duration::from_millis(2);
     let waits = WaitOptions::new().with_pauses(short, short).with_patience(Duration::from_millis(40));
     let client = fake.client_builder().with_waits(waits).build().unwrap();
-    fake.script(Route::GetReport, When::Always, Answer::Json(404, json!({})));
+    fake.script(Route::GetReport, When::Always, Reply::Json(404, json!({})));
     let mut file = Vec::new();
     let error = client.save_report(scan, ReportFormat::Html, &mut file).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
@@ -80,7 +80,7 @@ async fn a_scan_that_has_not_ended_has_no_report_and_is_not_waited_for() {
 #[tokio::test]
 async fn a_login_page_is_no_report() {
     let (fake, client, _, scan) = with_shop().await;
-    fake.script(Route::GetReport, When::Always, Answer::HtmlPage);
+    fake.script(Route::GetReport, When::Always, Reply::HtmlPage);
     for format in [ReportFormat::Json, ReportFormat::Pdf, ReportFormat::Csv, ReportFormat::Xml] {
         let mut file = Vec::new();
         let error = client.download_report(scan, format, &mut file).await.unwrap_err();

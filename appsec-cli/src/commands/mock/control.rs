@@ -60,12 +60,12 @@ fn act(fakes: &Fakes, method: &Method, uri: &Uri) -> Result<Value, Refused> {
             if is_salt {
                 salt.script(salt::Route::Any, when, salt::Answer::Json(status, json!({})));
             } else {
-                tenable.script(tenable::Route::Any, when, tenable::Answer::Json(status, json!({})));
+                tenable.script(tenable::Route::Any, when, tenable::Reply::Json(status, json!({})));
             }
         }
         ("POST", "revoke") if is_salt => salt.revoke_token(),
         ("POST", "revoke") => {
-            tenable.script(tenable::Route::Any, When::Always, tenable::Answer::Unauthorized);
+            tenable.script(tenable::Route::Any, When::Always, tenable::Reply::Unauthorized);
         }
         ("POST", "recover") if is_salt => salt.recover(),
         ("POST", "recover") => tenable.recover(),

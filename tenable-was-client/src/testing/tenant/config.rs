@@ -1,0 +1,166 @@
+//! Scan configurations.
+
+use appsec_core::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::testing::tenant::dates::days_ago;
+use crate::testing::tenant::ids::uuid_of;
+use crate::testing::tenant::scan::FakeScan;
+use crate::testing::tenant::scan_script::ScanScript;
+use crate::testing::tenant::settings::settings;
+use crate::testing::tenant::target::FakeTarget;
+
+/// A scan configuration.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FakeConfig {
+    /// Its id, a UUID; made from the name unless told otherwise.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// A word on it.
+    pub description: Option<String>,
+    /// What it scans; more than one makes its scans parents with children.
+    pub targets: Vec<FakeTarget>,
+    /// The name of its template.
+    pub template: String,
+    /// Id and name of the user template it was made from.
+    pub user_template: Option<(String, String)>,
+    /// The name of the folder it lies in.
+    pub folder: Option<String>,
+    /// Its schedule; `null` for on demand.
+    pub schedule: Value,
+    /// As the service sends it: a number, a numeric string, or `null`.
+    pub scanner_id: Value,
+    /// What the caller may do with it: `no_access`, `view`, `control` or `configure`.
+    pub user_permissions: String,
+    /// True when it lies in the trash; it is listed all the same.
+    pub in_trash: bool,
+    /// True when an import made it.
+    pub imported: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// How it scans.
+    pub settings: Value,
+    /// What else was said when it was made, as permissions, notifications and windows; shown with its details.
+    pub members: Map<String, Value>,
+    /// The scans it has run already, oldest first.
+    pub scans: Vec<FakeScan>,
+    /// How its coming scans go; the fake's usual way unless told otherwise.
+    pub script: Option<ScanScript>,
+}
+
+impl FakeConfig {
+    /// A configuration that scans nothing yet, and has run once and completed.
+    pub fn new(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self {
+            id: uuid_of(&["config", &name]),
+            name,
+            description: None,
+            targets: Vec::new(),
+            template: "scan".to_owned(),
+            user_template: None,
+            folder: None,
+            schedule: Value::Null,
+            scanner_id: Value::Null,
+            user_permissions: "configure".to_owned(),
+            in_trash: false,
+            imported: false,
+            created_at: days_ago(200),
+            updated_at: days_ago(10),
+            settings: settings(),
+            members: Map::new(),
+            scans: vec![FakeScan::completed(days_ago(1))],
+            script: None,
+        }
+    }
+
+    /// Sets its id, a UUID.
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Adds a target.
+    pub fn with_target(mut self, target: FakeTarget) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Sets a word on it.
+    pub fn with_description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Sets the name of its template.
+    pub fn with_template(mut self, name: impl Into<String>) -> Self {
+        self.template = name.into();
+        self
+    }
+
+    /// Names the user template it was made from.
+    pub fn with_user_template(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.user_template = Some((uuid_of(&["user template", &name]), name));
+        self
+    }
+
+    /// Files it in a folder, by the folder's name.
+    pub fn in_folder(mut self, name: impl Into<String>) -> Self {
+        self.folder = Some(name.into());
+        self
+    }
+
+    /// Lets it run every night.
+    pub fn with_nightly_schedule(mut self) -> Self {
+        self.schedule = json!({"rrule": "FREQ=DAILY;INTERVAL=1", "starttime": "20260301T020000",
+            "timezone": "Europe/Paris", "enabled": true});
+        self
+    }
+
+    /// Lets its scans keep a log, to be fetched afterwards.
+    pub fn with_debug_mode(mut self) -> Self {
+        self.settings["debug_mode"] = json!(true);
+        self
+    }
+
+    /// Sets the scanner's id, as the service sends it: a number, a numeric string, or `null`.
+    pub fn with_scanner_id(mut self, id: impl Into<Value>) -> Self {
+        self.scanner_id = id.into();
+        self
+    }
+
+    /// Sets what the caller may do with it: `no_access`, `view`, `control` or `configure`.
+    pub fn with_user_permissions(mut self, level: impl Into<String>) -> Self {
+        self.user_permissions = level.into();
+        self
+    }
+
+    /// Sets when it was last changed.
+    pub fn with_updated_at(mut self, at: Timestamp) -> Self {
+        self.updated_at = at;
+        self
+    }
+
+    /// It has never run.
+    pub fn never_run(mut self) -> Self {
+        self.scans.clear();
+        self
+    }
+
+    /// It has run exactly these scans, oldest first.
+    pub fn with_scans(mut self, scans: impl IntoIterator<Item = FakeScan>) -> Self {
+        self.scans = scans.into_iter().collect();
+        self
+    }
+
+    /// Sets how its coming scans go.
+    pub fn with_script(mut self, script: ScanScript) -> Self {
+        self.script = Some(script);
+        self
+    }
+}
