@@ -333,7 +333,7 @@ async fn a_host_that_lost_its_label_keeps_its_findings_open() {
     let import = book.import(client_of(&fake), target, &read()).await;
     assert_eq!(
         kept(&import)[0],
-        "1 finding of pay.example.com stays open: a label was asked for, and a gap whose label was taken off is not gone"
+        "1 finding of pay.example.com stays open: the query names a label, and a gap whose label was removed still exists"
     );
     // And the last host loses it.
     fake.edit(|tenant| tenant.hosts[1]["labels"] = json!([]));
@@ -397,7 +397,7 @@ async fn a_walk_that_shifted_twice_closes_nothing() {
     assert_eq!(
         kept(&import),
         [
-            "2 findings of shop.example.com stay open: the list of posture gaps moved twice while it was read; some may have been passed over"
+            "2 findings of shop.example.com stay open: the list of posture gaps moved twice while it was read; some gaps may have been skipped"
         ]
     );
 }

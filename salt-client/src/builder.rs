@@ -1,4 +1,4 @@
-//! How a client is made.
+//! Building a client.
 
 use std::sync::Arc;
 
@@ -6,21 +6,45 @@ use appsec_core::{Error, ErrorKind, Result};
 use appsec_http::{AuthHeader, HttpClient, HttpOptions, Service};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::client::{SaltClient, Settings};
+use crate::client::{PAGE_SIZE, Region, SaltClient, Settings};
 use crate::error;
-use crate::region::Region;
-use crate::request::PAGE_SIZE;
-use crate::write_back::WriteBack;
+use crate::model::WriteBack;
 
 /// The environment variable that holds the token.
 pub const SALT_API_TOKEN: &str = "SALT_API_TOKEN";
-/// The environment variable that holds the base URL. Without it the region is the US.
+/// The environment variable that holds the base URL. If it is not set, the region is the US.
 pub const SALT_BASE_URL: &str = "SALT_BASE_URL";
 
-/// The service publishes no limit; a client that is known to work keeps to this one.
+/// The service publishes no limit. This is the rate of a client that is known to work.
 const REQUESTS_PER_SECOND: f64 = 5.0;
 
-/// Makes a [`SaltClient`].
+impl SaltClient {
+    /// Returns a builder. The region is [`Region::Us`], [`Region::Eu`], or the base URL as a string. A token may start with
+    /// `Bearer `.
+    ///
+    /// ```
+    /// use salt_client::{Region, SaltClient};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = SaltClient::builder(Region::Eu, "the token").build()?;
+    /// assert_eq!(client.base_url(), "https://api.secured-api-eu.com/");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(region: impl Into<Region>, token: impl Into<SecretString>) -> SaltClientBuilder {
+        SaltClientBuilder::new(region.into(), token.into())
+    }
+
+    /// Creates a client from the environment: [`SALT_API_TOKEN`], and [`SALT_BASE_URL`] for a region other than the US.
+    ///
+    /// # Errors
+    /// `Config` if there is no token, or for invalid values.
+    pub fn from_env() -> Result<Self> {
+        SaltClientBuilder::from_env()?.build()
+    }
+}
+
+/// Builds a [`SaltClient`].
 #[derive(Debug, Clone)]
 pub struct SaltClientBuilder {
     region: Region,
@@ -31,7 +55,7 @@ pub struct SaltClientBuilder {
 }
 
 impl SaltClientBuilder {
-    pub(crate) fn new(region: Region, token: SecretString) -> Self {
+    fn new(region: Region, token: SecretString) -> Self {
         Self {
             region,
             token,
@@ -46,67 +70,69 @@ impl SaltClientBuilder {
         }
     }
 
-    /// What the environment says: [`SALT_API_TOKEN`], and [`SALT_BASE_URL`] where it is not the US.
+    /// Creates a builder from the environment: [`SALT_API_TOKEN`], and [`SALT_BASE_URL`] for a region other than the US.
     ///
     /// # Errors
-    /// `Config` when there is no token.
+    /// `Config` if there is no token.
     pub fn from_env() -> Result<Self> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let set = |name| variable(name).filter(|value| !value.trim().is_empty());
-        let token = set(SALT_API_TOKEN).ok_or_else(|| {
+        let get = |name| variable(name).filter(|value| !value.trim().is_empty());
+        let token = get(SALT_API_TOKEN).ok_or_else(|| {
             let message = format!(
-                "{SALT_API_TOKEN} is not set; a token is made in the dashboard under Settings, Access, API Tokens"
+                "{SALT_API_TOKEN} is not set; create a token in the dashboard under Settings, Access, API Tokens"
             );
             Error::new(ErrorKind::Config, message)
         })?;
-        let region = set(SALT_BASE_URL).map_or(Region::Us, Region::from);
+        let region = get(SALT_BASE_URL).map_or(Region::Us, Region::from);
         Ok(Self::new(region, token.into()))
     }
 
-    /// Sets proxy, trust, timeouts, limits and retries. A rate of requests that is set there counts as set here.
+    /// Sets proxy, trust, timeouts, limits and retries. A request rate in these options takes effect as if set by
+    /// [`with_requests_per_second`](Self::with_requests_per_second).
     pub fn with_http(mut self, options: HttpOptions) -> Self {
         self.http = options;
         self
     }
 
-    /// Spaces requests so that no more than this many start in a second, or not at all. Default: 5, unless the [`HttpOptions`] set
-    /// a rate. A rate that is set in both places must be the same.
+    /// Sets the maximum number of requests that start in a second; `None` for no maximum. Default: 5, unless the [`HttpOptions`]
+    /// set a rate. A rate that is set in both places must be the same.
     pub fn with_requests_per_second(mut self, requests: Option<f64>) -> Self {
         self.rate = Rate::Set(requests);
         self
     }
 
-    /// How many records a page of findings, hosts or endpoints has, 2 to 1000. Default: 100, which is known to work. Where the
-    /// service refuses more than 100, listings fall back to it.
+    /// Sets the number of records of a page of findings, hosts or endpoints, 2 to 1000. Default: 100, which is known to work. If the
+    /// service refuses a larger page, listings fall back to 100.
     pub fn with_page_size(mut self, records: u32) -> Self {
         self.settings.page_size = records;
         self
     }
 
-    /// Lets an import of a single host ask the service for that host only, by the parameter `host`. Default: false.
+    /// Sets whether an import of a single host asks the service for that host only, by the parameter `host`. Default: false.
     ///
-    /// The parameter's name is a guess. Findings are compared with the target in any case; where the service ignores the
-    /// parameter this is logged. Absence says nothing in such an import, since a guess may leave findings out.
+    /// The name of the parameter is a guess. The client filters the findings by host in any case, and logs if the service ignores
+    /// the parameter. In such an import absence is inconclusive, since the parameter may leave findings out.
     pub fn with_host_parameter(mut self, yes: bool) -> Self {
         self.settings.host_parameter = yes;
         self
     }
 
-    /// Adds a query parameter to every request of an import, for what this crate does not know. Absence says nothing in such an
-    /// import, since nobody knows what the parameter leaves out.
+    /// Adds a query parameter that this crate does not know to every request of an import. In such an import absence is inconclusive,
+    /// since the effect of the parameter is unknown.
     pub fn with_findings_parameter(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.settings.parameters.push((name, value.to_string()));
         self
     }
 
-    /// Lets the client write statuses back through the trait, by bodies of this kind. Default: it cannot.
+    /// Enables [`DastApiScanner::set_finding_status`](appsec_core::DastApiScanner::set_finding_status), with request bodies of this
+    /// kind. Default: disabled.
     ///
-    /// **Speculative**: which body the service takes is unknown. A change counts only once the gap was read again with the new
-    /// status, which takes a walk over gaps for each change; where it was not, the change is an error. Try it with a gap of no
-    /// importance first. The token needs the scope `perm-executor`, and the connection test cannot tell whether it has it.
+    /// **Speculative**: it is unknown which body the service accepts. A change succeeds only once the gap was read again with the
+    /// new status, which reads the list of gaps for each change; otherwise the change is an error. Try it with an
+    /// unimportant gap first. The token needs the scope `perm-executor`, which the connection test cannot check.
     ///
     /// ```
     /// use appsec_core::DastApiScanner;
@@ -123,17 +149,17 @@ impl SaltClientBuilder {
         self
     }
 
-    /// The client. Sends nothing.
+    /// Builds the client. Sends nothing.
     ///
     /// # Errors
-    /// `Config` for a base URL that is no API's (the message names the one to use), a token that no header can carry, a page
-    /// size or an HTTP option out of bounds, two rates of requests.
+    /// `Config` for a base URL that is not an API's (the message names the one to use), a token that no header can carry, a page
+    /// size or an HTTP option out of bounds, or two different request rates.
     pub fn build(self) -> Result<SaltClient> {
         let Self { region, token, mut http, rate, settings } = self;
         if !(2..=1000).contains(&settings.page_size) {
             return Err(Error::new(ErrorKind::Config, "the page size must be 2 to 1000"));
         }
-        if let Some(rate) = rate.with(http.requests_per_second())? {
+        if let Some(rate) = rate.resolve(http.requests_per_second())? {
             http = http.with_requests_per_second(rate);
         }
         let auth = AuthHeader::new("authorization", bearer(&token)?)?;
@@ -144,31 +170,31 @@ impl SaltClientBuilder {
     }
 }
 
-/// The rate of requests, as the builder was told.
+/// The request rate that the builder was given.
 #[derive(Debug, Clone, Copy)]
 enum Rate {
     Unset,
-    /// So many in a second; `None` for as many as come.
+    /// Requests per second; `None` for no maximum.
     Set(Option<f64>),
 }
 
 impl Rate {
-    /// The one rate, where the HTTP options may set one as well.
-    fn with(self, options: Option<f64>) -> Result<Option<f64>> {
+    /// Returns the rate to use, given that of the HTTP options.
+    fn resolve(self, options: Option<f64>) -> Result<Option<f64>> {
         match (self, options) {
             (Self::Unset, None) => Ok(Some(REQUESTS_PER_SECOND)),
             (Self::Unset, rate) | (Self::Set(rate), None) => Ok(rate),
-            // The same number or another: nothing was computed on the way.
+            // An exact comparison is right, since neither number was computed.
             (Self::Set(Some(here)), Some(there)) if here.to_bits() == there.to_bits() => Ok(Some(here)),
             (Self::Set(_), Some(_)) => Err(Error::new(
                 ErrorKind::Config,
-                "the builder and its HTTP options set different rates of requests; set one of them",
+                "the builder and its HTTP options set different request rates; set one of them",
             )),
         }
     }
 }
 
-/// The header's value for a token, which may have been copied with its scheme.
+/// Returns the value of the header. A token may have been copied with its scheme.
 fn bearer(token: &SecretString) -> Result<SecretString> {
     let text = token.expose_secret().trim();
     let (scheme, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
@@ -188,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_bring_its_scheme_and_white_space() {
+    fn a_token_may_include_its_scheme_and_white_space() {
         for token in ["abc", "Bearer abc", "bearer  abc", " abc\n", "BEARER abc "] {
             assert_eq!(header(token).unwrap(), "Bearer abc", "{token:?}");
         }
@@ -200,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_token_and_base_url() {
+    fn the_environment_sets_token_and_base_url() {
         let from = |pairs: &[(&str, &str)]| {
             SaltClientBuilder::from_variables(|name| {
                 pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
@@ -216,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_the_one_that_was_set() {
+    fn the_rate_that_was_set_is_used() {
         for (builder, options, expected) in [
             (None, None, Some(REQUESTS_PER_SECOND)),
             (None, Some(50.0), Some(50.0)),

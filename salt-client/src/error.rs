@@ -1,79 +1,74 @@
-//! The one place where an answer that is not 2xx becomes an error.
+//! Turns a response whose status is not 2xx into an error.
 
 use appsec_core::{Error, ErrorKind};
 use appsec_http::Response;
 use serde_json::Value;
 
-use crate::region::Region;
+use crate::client::Region;
 
-/// How an error begins whose answer says that the token has expired.
-const EXPIRED: &str = "the token has expired";
+/// The longest part of the service's message that is kept, in characters.
+const MAX_MESSAGE: usize = 200;
 
-/// The most that is kept of what the service says, in characters.
-const SAID: usize = 200;
-
-/// The function for a region: an error about the token names the region used.
+/// Returns the conversion for a region. An error about the token names the region that was used.
 pub(crate) fn for_region(region: &Region) -> fn(&Response) -> Error {
     match region {
-        Region::Us => |answer| to_error(answer, "US"),
-        Region::Eu => |answer| to_error(answer, "EU"),
-        Region::Custom(_) => |answer| to_error(answer, "custom"),
+        Region::Us => |response| to_error(response, "US"),
+        Region::Eu => |response| to_error(response, "EU"),
+        Region::Custom(_) => |response| to_error(response, "custom"),
     }
 }
 
-/// True when the service itself said that the token has expired.
-pub(crate) fn says_expired(error: &Error) -> bool {
-    error.message().starts_with(EXPIRED)
-}
-
-/// Status first; the body adds words, and a code where it has one. The statuses are those that the vendor's own code tells
-/// apart, the rest is HTTP's meaning.
-fn to_error(answer: &Response, region: &str) -> Error {
-    let body = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
-    let said = said(&body).map(|text| answer.redacted(text).chars().take(SAID).collect::<String>());
-    let status = answer.status();
-    let seen = match &said {
-        Some(said) => format!("{status}: {said}"),
-        None if answer.is_html() => format!("{status} with an HTML page"),
+/// The status decides the kind; the body adds the service's message and code. The statuses are those that the vendor's own code
+/// handles, the others have their meaning in HTTP.
+fn to_error(response: &Response, region: &str) -> Error {
+    let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+    let message = service_message(&body)
+        .map(|text| response.redacted(text).chars().take(MAX_MESSAGE).collect::<String>());
+    let status = response.status();
+    // The service has no code for it: only its message can say that the token has expired.
+    let expired =
+        status == 401 && message.as_deref().is_some_and(|message| message.to_lowercase().contains("expired"));
+    let html = response.is_html();
+    let reply = match &message {
+        Some(message) => format!("{status}: {message}"),
+        None if html => format!("{status} with an HTML page"),
         None => status.to_string(),
     };
     let (kind, message) = match status {
-        401 if said.as_deref().is_some_and(|said| said.to_lowercase().contains("expired")) => {
-            (ErrorKind::Auth, format!("{EXPIRED} ({seen})"))
-        }
+        401 if expired => (ErrorKind::Auth, format!("the token has expired ({reply})")),
         401 => (
             ErrorKind::Auth,
             format!(
-                "the token is wrong, has expired, or is of another region than the {region} one used ({seen})"
+                "the token is wrong, has expired, or belongs to another region than the {region} one used ({reply})"
             ),
         ),
         403 => (
             ErrorKind::PermissionDenied,
             format!(
-                "the token lacks a permission; reading needs the scope perm-viewer, writing perm-executor ({seen})"
+                "the token lacks a permission; reading needs the scope perm-viewer, writing perm-executor ({reply})"
             ),
         ),
-        404 | 410 => (ErrorKind::NotFound, format!("the service knows no such path or object ({seen})")),
-        409 => (ErrorKind::Conflict, format!("the service answered {seen}")),
-        429 => (ErrorKind::RateLimited, format!("the service asks for fewer requests ({seen})")),
-        300..=399 => {
-            (ErrorKind::Unexpected, format!("the service redirects, and no redirect is followed ({seen})"))
-        }
-        408 | 500..=599 => (ErrorKind::Server, format!("the service answered {seen}")),
-        400 | 405..=409 | 411..=499 => (ErrorKind::InvalidRequest, format!("the service answered {seen}")),
-        _ => (ErrorKind::Unexpected, format!("the service answered {seen}")),
+        404 | 410 => (ErrorKind::NotFound, format!("the service has no such path or object ({reply})")),
+        409 => (ErrorKind::Conflict, format!("the service responded {reply}")),
+        429 => (ErrorKind::RateLimited, format!("the service asks for fewer requests ({reply})")),
+        300..=399 => (
+            ErrorKind::Unexpected,
+            format!("the service redirects, and redirects are not followed ({reply})"),
+        ),
+        408 | 500..=599 => (ErrorKind::Server, format!("the service responded {reply}")),
+        400 | 405..=409 | 411..=499 => (ErrorKind::InvalidRequest, format!("the service responded {reply}")),
+        _ => (ErrorKind::Unexpected, format!("the service responded {reply}")),
     };
-    let error = Error::new(kind, message);
+    let error = Error::new(kind, message).with_expired(expired).with_html(html);
     match body.get("code").or_else(|| body.get("errorCode")) {
-        Some(Value::String(code)) => error.with_code(answer.redacted(code)),
+        Some(Value::String(code)) => error.with_code(response.redacted(code)),
         Some(Value::Number(code)) => error.with_code(code.to_string()),
         _ => error,
     }
 }
 
-/// The service's own words. `message` has been seen; the others are where JSON APIs put theirs.
-fn said(body: &Value) -> Option<&str> {
-    let text = |value: &'_ Value| -> bool { value.as_str().is_some_and(|text| !text.trim().is_empty()) };
+/// Returns the service's own message. `message` has been observed; the other fields are common in JSON APIs.
+fn service_message(body: &Value) -> Option<&str> {
     let first = body.get("errors").and_then(|errors| errors.get(0));
     ["message", "error", "detail", "title"]
         .iter()
@@ -81,9 +76,9 @@ fn said(body: &Value) -> Option<&str> {
         .chain(first)
         .flat_map(|value| [Some(value), value.get("message")])
         .flatten()
-        .find(|value| text(value))
-        .and_then(Value::as_str)
+        .filter_map(Value::as_str)
         .map(str::trim)
+        .find(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -125,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_words_are_found_under_every_name() {
+    fn the_message_of_the_service_is_found_under_every_name() {
         for body in [
             r#"{"message":"Too Many Requests"}"#,
             r#"{"error":"Too Many Requests"}"#,
@@ -145,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn error_lines_say_what_to_do() {
+    fn error_messages_say_what_to_do() {
         let lines: Vec<_> = [
             (401, r#"{"message":"Unauthorized"}"#),
             (401, r#"{"message":"Token expired"}"#),
@@ -159,22 +154,22 @@ mod tests {
         .map(|(status, body)| error(status, body).to_string())
         .into();
         insta::assert_snapshot!(lines.join("\n"), @r"
-        credentials refused: the token is wrong, has expired, or is of another region than the EU one used (401: Unauthorized)
+        credentials refused: the token is wrong, has expired, or belongs to another region than the EU one used (401: Unauthorized)
         credentials refused: the token has expired (401: Token expired)
         permission denied: the token lacks a permission; reading needs the scope perm-viewer, writing perm-executor (403: Forbidden)
-        not found: the service knows no such path or object (404: Not Found)
-        invalid request: the service answered 400: limit must be at most 100
-        server fault: the service answered 502 with an HTML page
-        server fault: the service answered 503
-        unexpected: the service redirects, and no redirect is followed (302)
+        not found: the service has no such path or object (404: Not Found)
+        invalid request: the service responded 400: limit must be at most 100
+        server fault: the service responded 502 with an HTML page
+        server fault: the service responded 503
+        unexpected: the service redirects, and redirects are not followed (302)
         ");
     }
 
     #[test]
-    fn only_the_services_own_word_makes_a_token_expired() {
-        assert!(says_expired(&error(401, r#"{"message":"Token EXPIRED at noon"}"#)));
-        assert!(!says_expired(&error(401, r#"{"message":"Unauthorized"}"#)));
-        assert!(!says_expired(&error(403, r#"{"message":"expired"}"#)));
+    fn a_token_has_expired_only_if_the_service_says_so() {
+        assert!(error(401, r#"{"message":"Token EXPIRED at noon"}"#).is_expired());
+        assert!(!error(401, r#"{"message":"Unauthorized"}"#).is_expired());
+        assert!(!error(403, r#"{"message":"expired"}"#).is_expired());
     }
 
     #[test]
@@ -192,10 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn html_is_named() {
+    fn an_html_page_is_reported() {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("text/html"));
         let error = to_error(&Response::new(502, headers, "oops"), "US");
+        assert!(error.is_html());
         assert!(error.message().contains("502 with an HTML page"), "{error}");
     }
 }

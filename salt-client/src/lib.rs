@@ -1,34 +1,26 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod bind_targets;
 mod builder;
 mod client;
 mod connect;
-mod cursor;
 mod error;
 mod findings;
-mod inventory;
 mod map;
 mod model;
-mod owasp;
-#[cfg(test)]
-mod properties;
-mod region;
-mod request;
 mod scanner;
-mod scope;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod webhook;
-mod write_back;
 
 pub use builder::{SALT_API_TOKEN, SALT_BASE_URL, SaltClientBuilder};
-pub use client::SaltClient;
-pub use model::{BadRecord, CloudAsset, Endpoint, GapSeverity, GapStatus, Host, Page, PostureGap};
-pub use region::Region;
-pub use request::{GapsQuery, ListQuery};
+pub use client::{GapsQuery, ListQuery, Region, SaltClient, UnverifiedChange, Verification};
+pub use model::{
+    BadRecord, CloudAsset, Endpoint, GapChange, GapSeverity, GapStatus, Host, Page, PostureGap,
+    SpeculativeBody, WriteBack,
+};
 pub use webhook::{Webhook, WebhookEvent};
-pub use write_back::{GapChange, SpeculativeBody, UnverifiedChange, Verification, WriteBack};
 
 pub use appsec_core::{Error, ErrorKind, Result};
 pub use appsec_http::{HttpOptions, Resolver, RetryPolicy};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
-use crate::map::host_key;
+use crate::map::host_target;
 use crate::model::{scalar, text};
 
 const VERIFY: &str = "salt: verify webhook";
@@ -193,7 +193,7 @@ impl WebhookEvent {
     /// # }
     /// ```
     pub fn target(&self) -> Option<BindTargetId> {
-        self.host().map(|host| BindTargetId::of("host", &host_key(&host)))
+        self.host().map(|host| host_target(&host))
     }
 
     /// The first usable text. A place-holder that was not filled is none.
@@ -206,9 +206,11 @@ impl WebhookEvent {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::model::arbitrary::any_object;
 
     const SECRET: &str = "canary-7f3a-canary";
     const NONE: [(&str, &str); 0] = [];
@@ -302,5 +304,24 @@ mod tests {
         let body = br#"{"token": 4711123456789, "again": 4711123456789, "company_id": 7}"#;
         let event = Webhook::new("4711123456789").verify(NONE, body).unwrap();
         assert_eq!(Value::Object(event.fields().clone()), json!({"again": "***", "company_id": 7}));
+    }
+
+    proptest! {
+        #[test]
+        fn any_call_of_a_webhook_is_an_event_or_a_refusal_and_never_shows_the_secret(
+            record in any_object(), body in "\\PC{0,60}", right in any::<bool>(),
+        ) {
+            let webhook = Webhook::new("canary-7f3a");
+            let headers = [(Webhook::HEADER, if right { "canary-7f3a" } else { "wrong" })];
+            let object = Value::Object(record).to_string();
+            for body in [body, object.replace("N/A", "canary-7f3a"), object] {
+                let result = webhook.verify(headers, body.as_bytes());
+                prop_assert!(right || result.is_err());
+                if let Ok(event) = &result {
+                    let _ = (event.host(), event.event(), event.target());
+                }
+                prop_assert!(!format!("{result:?}").contains("7f3a"), "{:?}", result);
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@
 )]
 
 use appsec_core::testing::{Fixture, conformance};
-use salt_client::testing::{EndOffset, FakeBuilder, FakeSalt, SaltFixture, WriteAnswer, WriteBody};
+use salt_client::testing::{EndOffset, FakeBuilder, FakeSalt, SaltFixture, WriteBody, WriteResponse};
 use salt_client::{SaltClientBuilder, SpeculativeBody};
 
 /// What only a scanner that scans can show.
@@ -59,7 +59,8 @@ async fn it_keeps_it_where_pages_are_short_and_name_no_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_keeps_it_where_it_writes_statuses_back() {
-    let fake = FakeSalt::builder().with_write_body(WriteBody::List).with_write_answer(WriteAnswer::NoContent);
+    let fake =
+        FakeSalt::builder().with_write_body(WriteBody::List).with_write_response(WriteResponse::NoContent);
     let writing = |clients: SaltClientBuilder| clients.with_write_back(SpeculativeBody::List);
     keeps_the_contract(fake, writing, &["status/unsupported"]).await;
 }

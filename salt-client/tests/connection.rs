@@ -12,7 +12,7 @@ use appsec_core::{
 use appsec_http::testing::{
     ConnectAnswer, ConnectProxy, StaticResolver, TestCa, TestCertificate, TlsServer, black_hole, http_answer,
 };
-use salt_client::testing::{Access, Answer, FakeSalt, Route, Tenant, When, gap, host};
+use salt_client::testing::{Access, FakeSalt, Reply, Route, Tenant, When, gap, host};
 use salt_client::{GapsQuery, HttpOptions, Region, RetryPolicy, SaltClient};
 use serde_json::json;
 
@@ -48,7 +48,7 @@ async fn fake() -> FakeSalt {
 }
 
 /// The report over a fake that gives this answer to every call.
-async fn answered(answer: Answer) -> ConnectionReport {
+async fn answered(answer: Reply) -> ConnectionReport {
     let fake = fake().await;
     fake.script(Route::Any, When::Always, answer);
     let report = fake.client().unwrap().test_connection().await;
@@ -148,18 +148,18 @@ async fn an_added_root_certificate_is_trusted_and_the_api_reached() {
 
 #[tokio::test]
 async fn a_login_page_with_200() {
-    failure(&answered(Answer::HtmlPage).await, StepKind::Http, Cause::NotTheApi);
+    failure(&answered(Reply::HtmlPage).await, StepKind::Http, Cause::NotTheApi);
 }
 
 #[tokio::test]
 async fn a_redirect() {
-    let report = answered(Answer::Redirect("https://login.example.test/".into())).await;
+    let report = answered(Reply::Redirect("https://login.example.test/".into())).await;
     failure(&report, StepKind::Http, Cause::Redirected);
 }
 
 #[tokio::test]
 async fn a_refused_token() {
-    let report = answered(Answer::Unauthorized).await;
+    let report = answered(Reply::Unauthorized).await;
     let step = failure(&report, StepKind::Credentials, Cause::InvalidCredentials);
     assert_eq!(report.step(StepKind::Http).unwrap().outcome, StepOutcome::Passed);
     let text = format!("{} {}", step.saw, step.remedy.unwrap());
@@ -170,7 +170,7 @@ async fn a_refused_token() {
 
 #[tokio::test]
 async fn a_token_that_the_service_calls_expired() {
-    let report = answered(Answer::Expired).await;
+    let report = answered(Reply::Expired).await;
     failure(&report, StepKind::Credentials, Cause::ExpiredCredentials);
 }
 
@@ -221,12 +221,12 @@ async fn a_path_that_leads_nowhere() {
 #[tokio::test]
 async fn a_service_in_trouble() {
     for (answer, cause) in [
-        (Answer::Unavailable, Cause::ServerFault),
-        (Answer::BadGateway, Cause::ServerFault),
-        (Answer::Json(200, json!({"hello": "world"})), Cause::UnexpectedAnswer),
-        (Answer::Json(200, json!(3)), Cause::UnexpectedAnswer),
-        (Answer::TruncatedJson, Cause::UnexpectedAnswer),
-        (Answer::Json(400, json!({"message": "no"})), Cause::UnexpectedAnswer),
+        (Reply::Unavailable, Cause::ServerFault),
+        (Reply::BadGateway, Cause::ServerFault),
+        (Reply::Json(200, json!({"hello": "world"})), Cause::UnexpectedAnswer),
+        (Reply::Json(200, json!(3)), Cause::UnexpectedAnswer),
+        (Reply::TruncatedJson, Cause::UnexpectedAnswer),
+        (Reply::Json(400, json!({"message": "no"})), Cause::UnexpectedAnswer),
     ] {
         failure(&answered(answer).await, StepKind::Http, cause);
     }
@@ -235,7 +235,7 @@ async fn a_service_in_trouble() {
 #[tokio::test]
 async fn a_service_that_asks_to_wait_for_long() {
     let fake = fake().await;
-    fake.script(Route::Any, When::Always, Answer::TooManyRequests { retry_after: Some(86_400) });
+    fake.script(Route::Any, When::Always, Reply::TooManyRequests { retry_after: Some(86_400) });
     let report = fake.client().unwrap().test_connection().await;
     failure(&report, StepKind::Http, Cause::RateLimited);
 }
@@ -243,7 +243,7 @@ async fn a_service_that_asks_to_wait_for_long() {
 #[tokio::test]
 async fn a_service_that_never_answers() {
     let fake = fake().await;
-    fake.script(Route::Any, When::Always, Answer::Silence);
+    fake.script(Route::Any, When::Always, Reply::Silence);
     let options = HttpOptions::new().with_head_timeout(Duration::from_millis(200));
     let report = test(&fake.base_url(), options).await;
     failure(&report, StepKind::Http, Cause::NoAnswer);
@@ -266,10 +266,10 @@ async fn an_inventory_without_hosts() {
 #[tokio::test]
 async fn an_inventory_that_cannot_be_read() {
     for (answer, cause) in [
-        (Answer::Forbidden, Cause::PermissionDenied),
-        (Answer::HtmlPage, Cause::NotTheApi),
-        (Answer::Unavailable, Cause::ServerFault),
-        (Answer::NotFound, Cause::UnexpectedAnswer),
+        (Reply::Forbidden, Cause::PermissionDenied),
+        (Reply::HtmlPage, Cause::NotTheApi),
+        (Reply::Unavailable, Cause::ServerFault),
+        (Reply::NotFound, Cause::UnexpectedAnswer),
     ] {
         let fake = fake().await;
         fake.script(Route::ListHosts, When::Always, answer);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use appsec_core::ErrorKind;
 use salt_client::testing::{
-    Access, Answer, EndOffset, FakeBuilder, FakeSalt, Hook, Oddity, Route, Tenant, When, WriteAnswer,
-    WriteBody, asset, endpoint, gap, host, openapi,
+    Access, EndOffset, FakeBuilder, FakeSalt, Quirk, Reply, Route, Tenant, WebhookCall, When, WriteBody,
+    WriteResponse, asset, endpoint, gap, host, openapi,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -152,8 +152,8 @@ async fn tokens_and_scopes_are_checked() {
 #[tokio::test]
 async fn scripts_strike_when_they_should() {
     let fake = started(FakeSalt::builder()).await;
-    fake.script(Route::ListGaps, When::After(2), Answer::TooManyRequests { retry_after: Some(2) });
-    fake.script(Route::ListHosts, When::Next(2), Answer::BadGateway);
+    fake.script(Route::ListGaps, When::After(2), Reply::TooManyRequests { retry_after: Some(2) });
+    fake.script(Route::ListHosts, When::Next(2), Reply::BadGateway);
     let mut statuses = Vec::new();
     for path in [GAPS, GAPS, GAPS, GAPS, "/v1/inventory/hosts", "/v1/inventory/hosts", "/v1/inventory/hosts"]
     {
@@ -192,7 +192,7 @@ async fn a_change_needs_the_scope_the_body_the_gap_and_a_status() {
         (FakeSalt::builder().with_executor(false), change("1", "Resolved"), 403),
         (FakeSalt::builder().with_write_body(WriteBody::List), format!("[{}]", change("1", "Resolved")), 200),
         (
-            FakeSalt::builder().with_write_body(WriteBody::Ids).with_write_answer(WriteAnswer::NoContent),
+            FakeSalt::builder().with_write_body(WriteBody::Ids).with_write_response(WriteResponse::NoContent),
             json!({"postureGapIds": ["1", "3"], "status": "in process"}).to_string(),
             204,
         ),
@@ -240,9 +240,9 @@ async fn assets_and_documents_are_served() {
 async fn a_fake_becomes_another_at_the_same_address() {
     let fake = started(FakeSalt::builder()).await;
     let address = fake.address();
-    fake.script(Route::Any, When::Always, Answer::Unavailable);
+    fake.script(Route::Any, When::Always, Reply::Unavailable);
     assert_eq!(get(&fake, GAPS, &fake.token()).await.0, 503);
-    let other = FakeSalt::builder().with_token("other").with_oddity(Oddity::ListName("data"));
+    let other = FakeSalt::builder().with_token("other").with_quirk(Quirk::ListName("data"));
     fake.reset(other.with_tenant(Tenant::new().with_gap(gap("7", "a.example"))));
     let (_, body) = get(&fake, GAPS, "other").await;
     assert_eq!((body["data"][0]["postureGapId"].as_str(), fake.requests()), (Some("7"), 1));
@@ -251,7 +251,7 @@ async fn a_fake_becomes_another_at_the_same_address() {
 
 #[tokio::test]
 async fn a_hook_is_the_filled_template_with_the_headers() {
-    let hook = Hook::new("a.example", "PostureGap").with_header("x-webhook-token", "s");
+    let hook = WebhookCall::new("a.example", "PostureGap").with_header("x-webhook-token", "s");
     let hook =
         hook.with_template(r#"{"reference": "{{host}}", "event": "{{eventType}}", "other": "{{time}}"}"#);
     // Any server will do; this one has the whole call to look at.
@@ -267,7 +267,7 @@ async fn a_hook_is_the_filled_template_with_the_headers() {
 #[tokio::test]
 async fn answers_are_delayed_as_told() {
     let fake = started(FakeSalt::builder().with_latency(Duration::from_millis(50))).await;
-    fake.script(Route::ListGaps, When::Next(1), Answer::Late(Duration::from_millis(50)));
+    fake.script(Route::ListGaps, When::Next(1), Reply::Late(Duration::from_millis(50)));
     let begun = std::time::Instant::now();
     ids(&fake, "").await;
     assert!(begun.elapsed() >= Duration::from_millis(100));

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use appsec_core::FindingQuery;
-use salt_client::testing::{Answer, FakeSalt, Route, Tenant, When, host};
+use salt_client::testing::{FakeSalt, Reply, Route, Tenant, When, host};
 use salt_client::{GapsQuery, ListQuery, Webhook};
 use serde_json::{Value, json};
 use support::{import, serve};
@@ -41,7 +41,7 @@ async fn every_file_is_read() {
         let kind = name.split('_').next().unwrap();
         let status = name.split('_').nth(1).and_then(|word| word.parse().ok()).unwrap_or(200);
         fake.recover();
-        fake.script(Route::Any, When::Always, Answer::Json(status, body.clone()));
+        fake.script(Route::Any, When::Always, Reply::Json(status, body.clone()));
         let records = ["response", "records", "data"].iter().find_map(|list| body.get(*list)?.as_array());
         let records = records.map_or(0, |records| records.len() as u64);
         let read = match kind {

@@ -1,4 +1,4 @@
-//! What an import delivers and what it proves, on the fake: scopes, filters, the inventory, records with oddities.
+//! What an import delivers and what it proves, on the fake: scopes, filters, the inventory, records with quirks.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use appsec_core::{
     BindTargetQuery, DastApiScanner, DastApiScannerExt, ErrorKind, FindingQuery, FindingScope, FindingStatus,
     GapKind, Severity,
 };
-use salt_client::testing::{Access, Answer, FakeSalt, Route, Tenant, When, demo_tenant, gap, host};
+use salt_client::testing::{Access, FakeSalt, Reply, Route, Tenant, When, demo_tenant, gap, host};
 use serde_json::{Value, json};
 use support::{import, one_host, serve};
 
@@ -133,7 +133,7 @@ async fn a_token_that_sees_nothing_closes_nothing() {
 
 #[tokio::test]
 async fn an_inventory_that_may_not_be_read_closes_nothing() {
-    for answer in [Answer::Forbidden, Answer::NotFound] {
+    for answer in [Reply::Forbidden, Reply::NotFound] {
         let (fake, client) = serve(FakeSalt::builder(), one_host(3), 10).await;
         fake.script(Route::ListHosts, When::Always, answer);
         let import = import(&client, FindingQuery::all()).await.unwrap();
@@ -142,7 +142,7 @@ async fn an_inventory_that_may_not_be_read_closes_nothing() {
         assert!(import.silence("a.example").is_some());
     }
     let (fake, client) = serve(FakeSalt::builder(), one_host(3), 10).await;
-    fake.script(Route::ListHosts, When::Always, Answer::Unauthorized);
+    fake.script(Route::ListHosts, When::Always, Reply::Unauthorized);
     let error = import(&client, FindingQuery::all()).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Auth);
 }

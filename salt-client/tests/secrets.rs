@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appsec_core::{DastApiScanner, Error, FindingQuery};
-use salt_client::testing::{Answer, FakeSalt, Route, When, gap};
+use salt_client::testing::{FakeSalt, Reply, Route, When, gap};
 use salt_client::{
     GapChange, GapStatus, GapsQuery, HttpOptions, ListQuery, RetryPolicy, SaltClient, SpeculativeBody,
 };
@@ -73,13 +73,13 @@ async fn the_token_is_nowhere() {
         "message": format!("unknown token {TOKEN}"), "code": TOKEN, "authorization": format!("Bearer {TOKEN}"),
     });
     for answer in [
-        Answer::Json(401, echo.clone()),
-        Answer::Json(403, echo.clone()),
-        Answer::Json(500, echo.clone()),
-        Answer::Json(200, echo.clone()),
-        Answer::Json(200, json!({"response": TOKEN})),
-        Answer::Redirect(format!("https://u:{TOKEN}@login.example.test/?token={TOKEN}")),
-        Answer::TruncatedJson,
+        Reply::Json(401, echo.clone()),
+        Reply::Json(403, echo.clone()),
+        Reply::Json(500, echo.clone()),
+        Reply::Json(200, echo.clone()),
+        Reply::Json(200, json!({"response": TOKEN})),
+        Reply::Redirect(format!("https://u:{TOKEN}@login.example.test/?token={TOKEN}")),
+        Reply::TruncatedJson,
     ] {
         fake.recover();
         fake.script(Route::Any, When::Always, answer);
@@ -100,7 +100,7 @@ async fn the_token_is_nowhere() {
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("moved while it was read"), "the log was recorded: {log}");
-    assert!(log.contains("a status that is not known"), "{log}");
+    assert!(log.contains("an unknown status"), "{log}");
     for (name, text) in [("output", &shown), ("log", &log)] {
         assert!(!text.contains("7f3a"), "the token is in the {name}: {text}");
     }

@@ -10,7 +10,7 @@ use appsec_core::{ErrorKind, FindingQuery};
 use appsec_http::testing::fake::Server;
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use salt_client::testing::{FakeSalt, Hook, Tenant, gap, host};
+use salt_client::testing::{FakeSalt, Tenant, WebhookCall, gap, host};
 use salt_client::{Webhook, WebhookEvent};
 use support::{import, serve};
 
@@ -39,7 +39,7 @@ async fn receiver() -> (Server, Arc<Mutex<Vec<WebhookEvent>>>) {
 #[tokio::test]
 async fn a_hook_leads_to_the_host_that_it_names() {
     let (server, events) = receiver().await;
-    let hook = Hook::new("B.example", "PostureGap").with_header(Webhook::HEADER, SECRET);
+    let hook = WebhookCall::new("B.example", "PostureGap").with_header(Webhook::HEADER, SECRET);
     assert_eq!(hook.send(&server.base_url()).await.unwrap(), 204);
     let event = events.lock().unwrap().pop().unwrap();
     assert_eq!(event.event().as_deref(), Some("PostureGap"));
@@ -58,14 +58,14 @@ async fn a_hook_leads_to_the_host_that_it_names() {
 #[tokio::test]
 async fn each_kind_of_refusal_has_its_status() {
     let (server, events) = receiver().await;
-    let with = |header: &str| Hook::new("a.example", "x").with_header(Webhook::HEADER, header);
+    let with = |header: &str| WebhookCall::new("a.example", "x").with_header(Webhook::HEADER, header);
     let huge = format!(r#"{{"text": "{}"}}"#, "x".repeat(Webhook::MAX_BODY_BYTES));
     for (hook, status) in [
         (with("wrong"), 401),
-        (Hook::new("a.example", "x"), 401),
+        (WebhookCall::new("a.example", "x"), 401),
         (with(SECRET).with_template("host={{host}}"), 400),
         (with(SECRET).with_template(huge), 413),
-        (Hook::new("a.example", "x").with_template(format!(r#"{{"token": "{SECRET}"}}"#)), 204),
+        (WebhookCall::new("a.example", "x").with_template(format!(r#"{{"token": "{SECRET}"}}"#)), 204),
     ] {
         assert_eq!(hook.send(&server.base_url()).await.unwrap(), status, "{hook:.80?}");
     }

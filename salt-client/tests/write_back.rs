@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use appsec_core::{DastApiScanner, ErrorKind, FindingQuery, FindingStatus, StatusChange};
 use appsec_http::testing::{Fault, FaultProxy};
-use salt_client::testing::{Answer, FakeBuilder, FakeSalt, Oddity, Route, When, WriteAnswer, WriteBody};
+use salt_client::testing::{FakeBuilder, FakeSalt, Quirk, Reply, Route, When, WriteBody, WriteResponse};
 use salt_client::{
     GapChange, GapStatus, HttpOptions, RetryPolicy, SaltClient, SpeculativeBody, Verification, WriteBack,
 };
@@ -73,12 +73,12 @@ async fn a_body_of_ones_own_is_sent_as_it_is() {
 #[tokio::test]
 async fn every_answer_is_kept_as_it_came() {
     for (answer, status, body, json) in [
-        (WriteAnswer::EmptyObject, 200, &b"{}"[..], Some(json!({}))),
-        (WriteAnswer::EmptyBody, 200, b"", None),
-        (WriteAnswer::NoContent, 204, b"", None),
-        (WriteAnswer::Text, 202, b"Accepted", None),
+        (WriteResponse::EmptyObject, 200, &b"{}"[..], Some(json!({}))),
+        (WriteResponse::EmptyBody, 200, b"", None),
+        (WriteResponse::NoContent, 204, b"", None),
+        (WriteResponse::Text, 202, b"Accepted", None),
     ] {
-        let (_fake, client) = fake(FakeSalt::builder().with_write_answer(answer)).await;
+        let (_fake, client) = fake(FakeSalt::builder().with_write_response(answer)).await;
         let change = GapChange::new("g024", GapStatus::InProcess);
         let answered = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
         assert_eq!((answered.status(), answered.body()), (status, body), "{answer:?}");
@@ -153,11 +153,11 @@ async fn a_change_is_never_sent_again_after_an_unclear_answer() {
     let (fake, client) = fake(FakeSalt::builder()).await;
     let change = GapChange::new("g000", GapStatus::Resolved);
     for (answer, unclear) in [
-        (Answer::BadGateway, true),
-        (Answer::HtmlPage, true),
+        (Reply::BadGateway, true),
+        (Reply::HtmlPage, true),
         // These say themselves that nothing was done.
-        (Answer::Json(408, json!({})), false),
-        (Answer::Unavailable, false),
+        (Reply::Json(408, json!({})), false),
+        (Reply::Unavailable, false),
     ] {
         fake.script(Route::WriteStatus, When::Next(1), answer.clone());
         let error = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap_err();
@@ -177,7 +177,7 @@ async fn a_change_is_never_sent_again_after_an_unclear_answer() {
     proxy.script([Fault::ResetAfter(10)]);
     let error = through.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap_err();
     assert!(error.outcome_unknown(), "{error:?}");
-    fake.script(Route::WriteStatus, When::Next(1), Answer::Silence);
+    fake.script(Route::WriteStatus, When::Next(1), Reply::Silence);
     let error = through.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap_err();
     assert!(error.outcome_unknown(), "{error:?}");
     assert_eq!(fake.calls_to(Route::WriteStatus).len(), 2, "each was sent once");
@@ -191,7 +191,7 @@ async fn a_change_is_never_sent_again_after_an_unclear_answer() {
 #[tokio::test]
 async fn a_change_that_the_service_refused_to_look_at_is_sent_again() {
     let (fake, client) = fake(FakeSalt::builder()).await;
-    fake.script(Route::WriteStatus, When::Next(1), Answer::TooManyRequests { retry_after: Some(0) });
+    fake.script(Route::WriteStatus, When::Next(1), Reply::TooManyRequests { retry_after: Some(0) });
     let change = GapChange::new("g000", GapStatus::Resolved);
     let _ = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
     assert_eq!(fake.calls_to(Route::WriteStatus).len(), 2);
@@ -231,8 +231,8 @@ async fn a_status_without_a_word_of_its_own_is_refused_and_not_sent() {
 
 #[tokio::test]
 async fn a_status_that_is_spelled_otherwise_counts_as_changed() {
-    for spelling in [Oddity::CapitalWords, Oddity::SpacedWords] {
-        let (_fake, client) = fake(FakeSalt::builder().with_oddity(spelling)).await;
+    for spelling in [Quirk::CapitalWords, Quirk::SpacedWords] {
+        let (_fake, client) = fake(FakeSalt::builder().with_quirk(spelling)).await;
         let change = GapChange::new("g011", GapStatus::InProcess);
         let answered = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
         assert_eq!(answered.verify().await.unwrap(), Verification::Changed, "{spelling:?}");

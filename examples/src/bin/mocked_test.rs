@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use appsec_core::ErrorKind;
-    use salt_client::testing::{Answer, FakeSalt, Route, When, demo_tenant};
+    use salt_client::testing::{FakeSalt, Reply, Route, When, demo_tenant};
 
     use super::*;
 
@@ -50,7 +50,7 @@ mod tests {
     async fn a_busy_service_is_asked_again_and_nothing_is_missing() {
         let fake = salt().await;
         let undisturbed = nightly(&fake.client().unwrap()).await.unwrap();
-        fake.script(Route::ListGaps, When::After(2), Answer::TooManyRequests { retry_after: Some(0) });
+        fake.script(Route::ListGaps, When::After(2), Reply::TooManyRequests { retry_after: Some(0) });
         assert_eq!(nightly(&fake.client().unwrap()).await.unwrap(), undisturbed);
         assert!(
             fake.calls_to(Route::ListGaps).iter().any(|call| call.status == Some(429)),

@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use salt_client::Webhook;
-use salt_client::testing::{FakeSalt, Hook, Route, demo_tenant};
+use salt_client::testing::{FakeSalt, Route, WebhookCall, demo_tenant};
 use tokio::sync::mpsc::{self, Sender};
 
 #[derive(Clone)]
@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
     );
     tokio::spawn(axum::serve(listener, app).into_future());
 
-    let hook = Hook::new("billing.shop.example", "PostureGap");
+    let hook = WebhookCall::new("billing.shop.example", "PostureGap");
     println!("without the secret: {}", hook.send(&url).await?);
     println!("with it: {}", hook.with_header(Webhook::HEADER, secret).send(&url).await?);
 

@@ -5,22 +5,22 @@ use serde_json::{Map, Value};
 
 use super::lenient::whole;
 
-/// The names under which a list has been seen, or may come; the first is that of gaps, hosts and endpoints.
+/// The names that a list is known or expected to have; the first is that of gaps, hosts and endpoints.
 const LISTS: [&str; 3] = ["response", "records", "data"];
 
-/// One page of a listing. An empty one is the end; a short one is not.
+/// One page of a listing. An empty page is the end of the list; a short page is not.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Page<T> {
     /// The records, in the service's order.
     pub records: Vec<T>,
-    /// Records that are none: everything else on the page is still here.
+    /// The elements of the list that are not records. The other records of the page are kept.
     pub bad: Vec<BadRecord>,
-    /// The offset after the last record, where the service tells it.
+    /// The offset after the last record, if the service returns it.
     pub end_offset: Option<u64>,
-    /// What else stands beside the list.
+    /// The other fields beside the list.
     pub extra: Map<String, Value>,
-    /// The list's own name, for the paths of its records.
+    /// The name of the list in the response, for the paths of its records.
     pub(crate) list: &'static str,
 }
 
@@ -28,9 +28,9 @@ pub struct Page<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadRecord {
-    /// Its place in the answer, as in `response[3]`.
+    /// Its path in the response, as in `response[3]`.
     pub path: String,
-    /// What is wrong with it.
+    /// Why it could not be read.
     pub message: String,
 }
 
@@ -41,36 +41,36 @@ impl BadRecord {
 }
 
 impl<T> Page<T> {
-    /// True when there is nothing on it, which ends a listing.
+    /// Whether the page holds nothing, which marks the end of a listing.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.bad.is_empty()
     }
 
-    /// How many records the service counts on it, the unreadable ones included.
+    /// Returns the number of records that the service counts, including the unreadable ones.
     pub fn len(&self) -> u64 {
         (self.records.len() + self.bad.len()) as u64
     }
 }
 
 impl Page<Value> {
-    /// The page in an answer.
+    /// Reads the page in the body of a response.
     ///
     /// # Errors
-    /// `Decode` where no list is found under any of its names. Null is no list: it may as well be a failure as an end.
-    pub(crate) fn from_answer(mut answer: Map<String, Value>, operation: &'static str) -> Result<Self> {
+    /// `Decode` if there is no list under any of its names. Null is not a list: it may be a failure instead of the end.
+    pub(crate) fn from_body(mut body: Map<String, Value>, operation: &'static str) -> Result<Self> {
         let decode = |message: &str| Error::new(ErrorKind::Decode, message).with_operation(operation);
-        let Some(name) = LISTS.into_iter().find(|name| answer.contains_key(*name)) else {
-            return Err(decode("the answer holds no list").with_path(LISTS[0]));
+        let Some(name) = LISTS.into_iter().find(|name| body.contains_key(*name)) else {
+            return Err(decode("the response holds no list").with_path(LISTS[0]));
         };
-        let Some(Value::Array(records)) = answer.remove(name) else {
+        let Some(Value::Array(records)) = body.remove(name) else {
             return Err(decode("expected a list").with_path(name));
         };
-        let end_offset = answer.get("endOffset").and_then(whole);
-        answer.remove("endOffset");
-        Ok(Self { records, bad: Vec::new(), end_offset, extra: answer, list: name })
+        let end_offset = body.get("endOffset").and_then(whole);
+        body.remove("endOffset");
+        Ok(Self { records, bad: Vec::new(), end_offset, extra: body, list: name })
     }
 
-    /// The page with its records as `T`; what is no object is set apart.
+    /// Decodes the records as `T`. Elements that are not objects become [`bad`](Self::bad).
     pub(crate) fn typed<T: From<Map<String, Value>>>(self) -> Page<T> {
         let Self { end_offset, extra, list, .. } = self;
         let mut page = Page { records: Vec::new(), bad: Vec::new(), end_offset, extra, list };
@@ -79,7 +79,7 @@ impl Page<Value> {
                 Value::Object(map) => page.records.push(map.into()),
                 other => page.bad.push(BadRecord::new(
                     format!("{list}[{index}]"),
-                    format!("{} where an object belongs", kind_of(&other)),
+                    format!("{} instead of an object", kind_of(&other)),
                 )),
             }
         }
@@ -87,13 +87,13 @@ impl Page<Value> {
     }
 }
 
-/// What a value is, in words.
+/// Names the JSON type of a value.
 pub(crate) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
@@ -106,8 +106,8 @@ mod tests {
     use super::*;
     use crate::model::Host;
 
-    fn page(answer: Value) -> Result<Page<Value>> {
-        Page::from_answer(serde_json::from_value(answer).unwrap(), "salt: list hosts")
+    fn page(body: Value) -> Result<Page<Value>> {
+        Page::from_body(serde_json::from_value(body).unwrap(), "salt: list hosts")
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_offset_may_be_missing_text_or_nonsense() {
+    fn an_end_offset_may_be_missing_a_string_or_invalid() {
         for (end, expected) in [
             (json!(7), Some(7)),
             (json!("7"), Some(7)),
@@ -140,30 +140,27 @@ mod tests {
 
     #[test]
     fn a_page_without_a_list_is_an_error_with_a_path() {
-        for (answer, path) in [
+        for (body, path) in [
             (json!({}), "response"),
             (json!({"response": null, "endOffset": 0}), "response"),
             (json!({"records": {"a": 1}}), "records"),
             (json!({"message": "Unauthorized"}), "response"),
         ] {
-            let error = page(answer.clone()).unwrap_err();
-            assert_eq!((error.kind(), error.path()), (ErrorKind::Decode, Some(path)), "{answer}");
+            let error = page(body.clone()).unwrap_err();
+            assert_eq!((error.kind(), error.path()), (ErrorKind::Decode, Some(path)), "{body}");
             assert_eq!(error.operation(), Some("salt: list hosts"));
         }
     }
 
     #[test]
-    fn what_is_no_object_is_set_apart_with_its_place() {
+    fn an_element_that_is_not_an_object_is_kept_apart_with_its_path() {
         let page =
             page(json!({"response": [{"host": "a"}, "b", null, {"host": "c"}]})).unwrap().typed::<Host>();
         assert_eq!(page.records.len(), 2);
         let bad: Vec<_> = page.bad.iter().map(|bad| (bad.path.as_str(), bad.message.as_str())).collect();
         assert_eq!(
             bad,
-            [
-                ("response[1]", "a text where an object belongs"),
-                ("response[2]", "null where an object belongs")
-            ]
+            [("response[1]", "a string instead of an object"), ("response[2]", "null instead of an object")]
         );
         assert_eq!(page.len(), 4);
     }

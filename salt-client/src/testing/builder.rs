@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use appsec_http::testing::fake::Server;
 
-use super::oddity::Oddity;
+use super::quirk::Quirk;
 use super::server::FakeSalt;
 use super::tenant::Tenant;
-use super::writes::{WriteAnswer, WriteBody};
+use super::writes::{WriteBody, WriteResponse};
 
 /// What stands in `endOffset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +50,10 @@ pub(super) struct Settings {
     pub(super) max_limit: Option<u64>,
     pub(super) default_statuses: Option<Vec<String>>,
     pub(super) host_parameter: bool,
-    pub(super) oddities: Vec<Oddity>,
+    pub(super) quirks: Vec<Quirk>,
     pub(super) executor: bool,
     pub(super) write_body: WriteBody,
-    pub(super) write_answer: WriteAnswer,
+    pub(super) write_response: WriteResponse,
     pub(super) writes_ignored: bool,
     pub(super) latency: Duration,
 }
@@ -76,10 +76,10 @@ impl FakeBuilder {
             max_limit: None,
             default_statuses: None,
             host_parameter: false,
-            oddities: Vec::new(),
+            quirks: Vec::new(),
             executor: true,
             write_body: WriteBody::Object,
-            write_answer: WriteAnswer::EmptyObject,
+            write_response: WriteResponse::EmptyObject,
             writes_ignored: false,
             latency: Duration::ZERO,
         };
@@ -135,8 +135,8 @@ impl FakeBuilder {
     }
 
     /// Sends what it has in another way than is assumed; told several times, in several ways at once.
-    pub fn with_oddity(mut self, oddity: Oddity) -> Self {
-        self.settings.oddities.push(oddity);
+    pub fn with_quirk(mut self, quirk: Quirk) -> Self {
+        self.settings.quirks.push(quirk);
         self
     }
 
@@ -153,8 +153,8 @@ impl FakeBuilder {
     }
 
     /// Sets what is answered to a status change.
-    pub fn with_write_answer(mut self, answer: WriteAnswer) -> Self {
-        self.settings.write_answer = answer;
+    pub fn with_write_response(mut self, answer: WriteResponse) -> Self {
+        self.settings.write_response = answer;
         self
     }
 

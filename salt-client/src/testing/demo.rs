@@ -1,4 +1,4 @@
-//! A realistic tenant: the APIs of a shop, watched for months, with the oddities that real data has.
+//! A realistic tenant: the APIs of a shop, watched for months, with the quirks that real data has.
 
 use serde_json::{Value, json};
 

@@ -8,13 +8,13 @@ use axum::http::header;
 use serde_json::Value;
 
 use super::calls::Route;
-use super::reply::Reply;
+use super::response::FakeResponse;
 use super::tenant::Tenant;
 
 /// What is answered instead of, or on top of, the usual answer.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum Reply {
     /// 401, as for a wrong token.
     Unauthorized,
     /// 401 that says that the token has expired.
@@ -46,26 +46,28 @@ pub enum Answer {
     Silence,
 }
 
-impl Answer {
+impl Reply {
     /// The answer that stands for itself; `None` where the usual one is needed.
-    pub(super) fn reply(&self) -> Option<Reply> {
+    pub(super) fn response(&self) -> Option<FakeResponse> {
         Some(match self {
-            Self::Unauthorized => Reply::refusal(401, "Unauthorized"),
-            Self::Expired => Reply::refusal(401, "Token has expired"),
-            Self::Forbidden => Reply::refusal(403, "Forbidden"),
-            Self::NotFound => Reply::refusal(404, "Not Found"),
+            Self::Unauthorized => FakeResponse::refusal(401, "Unauthorized"),
+            Self::Expired => FakeResponse::refusal(401, "Token has expired"),
+            Self::Forbidden => FakeResponse::refusal(403, "Forbidden"),
+            Self::NotFound => FakeResponse::refusal(404, "Not Found"),
             Self::TooManyRequests { retry_after } => {
-                let reply = Reply::refusal(429, "Too Many Requests");
+                let reply = FakeResponse::refusal(429, "Too Many Requests");
                 match retry_after {
                     Some(seconds) => reply.with_header(header::RETRY_AFTER, seconds.to_string()),
                     None => reply,
                 }
             }
-            Self::BadGateway => Reply::page(502, "502 Bad Gateway"),
-            Self::Unavailable => Reply::refusal(503, "Service Unavailable"),
-            Self::HtmlPage => Reply::page(200, "Sign in"),
-            Self::Redirect(location) => Reply::page(302, "Found").with_header(header::LOCATION, location),
-            Self::Json(status, body) => Reply::json(*status, body),
+            Self::BadGateway => FakeResponse::page(502, "502 Bad Gateway"),
+            Self::Unavailable => FakeResponse::refusal(503, "Service Unavailable"),
+            Self::HtmlPage => FakeResponse::page(200, "Sign in"),
+            Self::Redirect(location) => {
+                FakeResponse::page(302, "Found").with_header(header::LOCATION, location)
+            }
+            Self::Json(status, body) => FakeResponse::json(*status, body),
             Self::TruncatedJson | Self::Late(_) | Self::Silence => return None,
         })
     }
@@ -76,7 +78,7 @@ type Edit = Box<dyn FnOnce(&mut Tenant) + Send>;
 /// What is scripted so far.
 #[derive(Default)]
 pub(super) struct Faults {
-    pub(super) scripts: Scripts<Route, Answer>,
+    pub(super) scripts: Scripts<Route, Reply>,
     edits: Vec<(Countdown, Edit)>,
 }
 

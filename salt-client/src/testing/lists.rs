@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::builder::{Access, EndOffset, Settings};
 use super::calls::{Call, Route};
-use super::oddity::Oddity;
-use super::reply::Reply;
+use super::quirk::Quirk;
+use super::response::FakeResponse;
 use super::tenant::Tenant;
 
 /// Fields of a gap that come with `details=true` only.
@@ -28,9 +28,9 @@ const SINGLE_ASSET: [&str; 7] = [
 const LISTED_ASSET: [&str; 4] = ["cloudAccountId", "cloudId", "collectStatus", "endpoints"];
 
 /// The answer to a read whose token is right.
-pub(super) fn answer(settings: &Settings, tenant: &Tenant, call: &Call) -> Reply {
+pub(super) fn answer(settings: &Settings, tenant: &Tenant, call: &Call) -> FakeResponse {
     if settings.access == Access::Refused {
-        return Reply::refusal(403, "Forbidden");
+        return FakeResponse::refusal(403, "Forbidden");
     }
     match call.route {
         Route::ListGaps => {
@@ -55,8 +55,8 @@ pub(super) fn answer(settings: &Settings, tenant: &Tenant, call: &Call) -> Reply
     }
 }
 
-fn one(found: Option<Value>) -> Reply {
-    found.map_or_else(|| Reply::refusal(404, "Not Found"), |found| Reply::json(200, &found))
+fn one(found: Option<Value>) -> FakeResponse {
+    found.map_or_else(|| FakeResponse::refusal(404, "Not Found"), |found| FakeResponse::json(200, &found))
 }
 
 /// A record that is no object has no field to be filtered by, and comes.
@@ -85,8 +85,8 @@ fn without(record: &Value, fields: &[&str]) -> Value {
 
 fn as_sent(settings: &Settings, call: &Call, mut record: Value) -> Value {
     let of_inventory = matches!(call.route, Route::ListHosts | Route::ListEndpoints);
-    for oddity in &settings.oddities {
-        oddity.change(&mut record, of_inventory);
+    for quirk in &settings.quirks {
+        quirk.change(&mut record, of_inventory);
     }
     record
 }
@@ -96,18 +96,18 @@ fn page<'a>(
     call: &Call,
     records: impl Iterator<Item = &'a Value>,
     fields: impl Fn(&Value) -> Value,
-) -> Reply {
+) -> FakeResponse {
     let number =
         |name: &str, default| call.query(name).map_or(Some(default), |text| text.parse::<u64>().ok());
     let (Some(limit), Some(offset)) = (number("limit", DEFAULT_LIMIT), number("offset", 0)) else {
-        return Reply::refusal(400, "limit and offset must be whole numbers");
+        return FakeResponse::refusal(400, "limit and offset must be whole numbers");
     };
     if let Some(most) = settings.max_limit.filter(|most| limit > *most) {
-        return Reply::refusal(400, &format!("limit must be at most {most}"));
+        return FakeResponse::refusal(400, &format!("limit must be at most {most}"));
     }
     let limit = settings.page_cap.map_or(limit, |cap| limit.min(cap));
     let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let overlap = u64::from(settings.oddities.contains(&Oddity::Overlap));
+    let overlap = u64::from(settings.quirks.contains(&Quirk::Overlap));
     let records: Vec<Value> = match settings.access {
         Access::Hidden => Vec::new(),
         _ => records
@@ -128,16 +128,16 @@ fn page<'a>(
         EndOffset::Ahead(by) => Some(end.saturating_add(by).into()),
     };
     let mut name = if call.route == Route::ListAssets { "records" } else { "response" };
-    for oddity in &settings.oddities {
-        if let Oddity::ListName(other) = oddity {
+    for quirk in &settings.quirks {
+        if let Quirk::ListName(other) = quirk {
             name = other;
         }
     }
     let mut answer = Map::from_iter([(name.to_owned(), Value::Array(records))]);
     answer.extend(end.map(|end: Value| ("endOffset".to_owned(), end)));
     let mut answer = Value::Object(answer);
-    if settings.oddities.contains(&Oddity::ExtraFields) {
-        Oddity::ExtraFields.change(&mut answer, false);
+    if settings.quirks.contains(&Quirk::ExtraFields) {
+        Quirk::ExtraFields.change(&mut answer, false);
     }
-    Reply::json(200, &answer)
+    FakeResponse::json(200, &answer)
 }

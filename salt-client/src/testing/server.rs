@@ -12,9 +12,9 @@ use bytes::Bytes;
 
 use super::builder::{FakeBuilder, Settings};
 use super::calls::{Call, Route};
-use super::faults::{Answer, Faults};
-use super::oddity::Oddity;
-use super::reply::Reply;
+use super::faults::{Faults, Reply};
+use super::quirk::Quirk;
+use super::response::FakeResponse;
 use super::tenant::Tenant;
 use super::{lists, writes};
 use crate::{HttpOptions, RetryPolicy, SaltClient, SaltClientBuilder};
@@ -22,14 +22,14 @@ use crate::{HttpOptions, RetryPolicy, SaltClient, SaltClientBuilder};
 /// A Salt on loopback, with a tenant of its own. It stops when dropped.
 ///
 /// ```
-/// use salt_client::testing::{Answer, FakeSalt, Route, Tenant, When, gap, host};
+/// use salt_client::testing::{Reply, FakeSalt, Route, Tenant, When, gap, host};
 /// use salt_client::GapsQuery;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let tenant = Tenant::new().with_host(host("a.example")).with_gap(gap("1", "a.example"));
 /// let fake = FakeSalt::builder().with_tenant(tenant).start().await?;
-/// fake.script(Route::ListGaps, When::Next(1), Answer::BadGateway);
+/// fake.script(Route::ListGaps, When::Next(1), Reply::BadGateway);
 ///
 /// let page = fake.client()?.list_gaps(&GapsQuery::new()).await?;
 /// assert_eq!(page.records[0].host.as_deref(), Some("a.example"));
@@ -116,7 +116,7 @@ impl FakeSalt {
     }
 
     /// Scripts an answer. Where several match a call, the one that was set first is given.
-    pub fn script(&self, route: Route, when: When, answer: Answer) {
+    pub fn script(&self, route: Route, when: When, answer: Reply) {
         self.state().faults.scripts.script(route, when, answer);
     }
 
@@ -148,7 +148,7 @@ impl FakeSalt {
 
     /// Answers so many requests more, and then 503 to each.
     pub fn down_after(&self, requests: u64) {
-        self.state().faults.scripts.down_after(requests, Answer::Unavailable);
+        self.state().faults.scripts.down_after(requests, Reply::Unavailable);
     }
 
     /// Takes the token no longer.
@@ -168,9 +168,9 @@ impl State {
     }
 
     /// The answer to a call where nothing is scripted.
-    fn answer(&mut self, call: &Call) -> Reply {
+    fn answer(&mut self, call: &Call) -> FakeResponse {
         match call.route {
-            _ if !call.authorized => Reply::refusal(401, "Unauthorized"),
+            _ if !call.authorized => FakeResponse::refusal(401, "Unauthorized"),
             Route::WriteStatus => writes::answer(&self.settings, &mut self.tenant, call),
             _ => lists::answer(&self.settings, &self.tenant, call),
         }
@@ -189,19 +189,19 @@ async fn handle(shared: Shared, request: Request<Bytes>) -> Response<Body> {
         state.calls.push(call.clone());
         (state.calls.len(), answer, state.settings.latency)
     };
-    let late = if let Some(Answer::Late(by)) = &answer { *by } else { Duration::ZERO };
+    let late = if let Some(Reply::Late(by)) = &answer { *by } else { Duration::ZERO };
     if latency + late > Duration::ZERO {
         tokio::time::sleep(latency + late).await;
     }
-    let mut reply = answer.as_ref().and_then(Answer::reply).unwrap_or_else(|| lock(&shared).answer(&call));
+    let mut reply = answer.as_ref().and_then(Reply::response).unwrap_or_else(|| lock(&shared).answer(&call));
     match answer {
-        Some(Answer::TruncatedJson) => reply.body.truncate(reply.body.len() / 2),
-        Some(Answer::Silence) => std::future::pending().await,
+        Some(Reply::TruncatedJson) => reply.body.truncate(reply.body.len() / 2),
+        Some(Reply::Silence) => std::future::pending().await,
         _ => {}
     }
     let mut state = lock(&shared);
-    for oddity in &state.settings.oddities {
-        if let Oddity::ErrorsUnder(name) = oddity {
+    for quirk in &state.settings.quirks {
+        if let Quirk::ErrorsUnder(name) = quirk {
             reply = reply.renamed(name);
         }
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::builder::Settings;
 use super::calls::Call;
-use super::reply::Reply;
+use super::response::FakeResponse;
 use super::tenant::Tenant;
 
 /// The body that a status change must have; any other is refused with 400.
@@ -23,7 +23,7 @@ pub enum WriteBody {
 /// What is answered to a status change that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WriteAnswer {
+pub enum WriteResponse {
     /// 200 with `{}`.
     EmptyObject,
     /// 200 with nothing.
@@ -38,20 +38,20 @@ pub enum WriteAnswer {
 const STATUSES: [&str; 4] = ["Open", "InProcess", "Resolved", "Ignored"];
 
 /// The answer to a change whose token is right.
-pub(super) fn answer(settings: &Settings, tenant: &mut Tenant, call: &Call) -> Reply {
+pub(super) fn answer(settings: &Settings, tenant: &mut Tenant, call: &Call) -> FakeResponse {
     if !settings.executor {
-        return Reply::refusal(403, "Forbidden");
+        return FakeResponse::refusal(403, "Forbidden");
     }
     let Some(changes) = changes(settings.write_body, &call.json()) else {
-        return Reply::refusal(400, "the body is not as expected");
+        return FakeResponse::refusal(400, "the body is not as expected");
     };
     let mut written = Vec::new();
     for (id, status) in &changes {
         let Some(status) = STATUSES.into_iter().find(|known| same_word(known, status)) else {
-            return Reply::refusal(400, "there is no such status");
+            return FakeResponse::refusal(400, "there is no such status");
         };
         if tenant.gap_mut(id).is_none() {
-            return Reply::refusal(404, "Not Found");
+            return FakeResponse::refusal(404, "Not Found");
         }
         written.push((id, status));
     }
@@ -62,11 +62,11 @@ pub(super) fn answer(settings: &Settings, tenant: &mut Tenant, call: &Call) -> R
             }
         }
     }
-    match settings.write_answer {
-        WriteAnswer::EmptyObject => Reply::json(200, &json!({})),
-        WriteAnswer::EmptyBody => Reply::empty(200),
-        WriteAnswer::NoContent => Reply::empty(204),
-        WriteAnswer::Text => Reply::text(202, "Accepted"),
+    match settings.write_response {
+        WriteResponse::EmptyObject => FakeResponse::json(200, &json!({})),
+        WriteResponse::EmptyBody => FakeResponse::empty(200),
+        WriteResponse::NoContent => FakeResponse::empty(204),
+        WriteResponse::Text => FakeResponse::text(202, "Accepted"),
     }
 }
 

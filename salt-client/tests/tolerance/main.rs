@@ -22,7 +22,7 @@ use std::fmt::Debug;
 
 use appsec_core::{Coverage, Error, ErrorKind, FindingQuery, GapKind, PartitionKey};
 use futures_util::TryStreamExt;
-use salt_client::testing::{Answer, FakeSalt, Route, Tenant, When, gap};
+use salt_client::testing::{FakeSalt, Reply, Route, Tenant, When, gap};
 use salt_client::{GapChange, GapStatus, GapsQuery, ListQuery, Page, SaltClient, SpeculativeBody, Webhook};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -232,7 +232,7 @@ async fn a_cloud_asset_is_read_or_refused() {
     while shape.goes_on() {
         let body = if shape.dice.one_in(10) { shape.json(3) } else { shape.object(&composed) };
         shape.fake.recover();
-        shape.fake.script(Route::GetAsset, When::Next(1), Answer::Json(200, body.clone()));
+        shape.fake.script(Route::GetAsset, When::Next(1), Reply::Json(200, body.clone()));
         let asset = bounded(shape.client.get_cloud_asset("1")).await;
         assert_eq!(asset.is_ok(), body.is_object(), "{body}");
         if let Ok(asset) = asset {
@@ -251,7 +251,7 @@ async fn a_document_comes_as_it_is() {
     while shape.goes_on() {
         let body = if shape.dice.one_in(3) { shape.json(4) } else { shape.object(&composed) };
         shape.fake.recover();
-        shape.fake.script(Route::GetOpenApi, When::Next(1), Answer::Json(200, body.clone()));
+        shape.fake.script(Route::GetOpenApi, When::Next(1), Reply::Json(200, body.clone()));
         assert_eq!(bounded(shape.client.get_openapi("a.example")).await.unwrap(), body);
     }
     shape.close();
@@ -269,7 +269,7 @@ async fn an_envelope_is_read_or_refused_and_no_walk_over_it_is_endless() {
         let list = ["response", "records", "data"].into_iter().find_map(|name| page.get(name));
         let is_page = list.is_some_and(Value::is_array);
         shape.fake.reset(FakeSalt::builder().with_token(TOKEN));
-        shape.fake.script(Route::Any, When::Always, Answer::Json(200, page.clone()));
+        shape.fake.script(Route::Any, When::Always, Reply::Json(200, page.clone()));
         let read = bounded(shape.client.list_gaps(&GapsQuery::new())).await;
         assert_eq!(read.is_ok(), is_page, "{page}");
         if let Err(error) = &read {
@@ -305,7 +305,7 @@ async fn a_refusal_is_an_error_that_shows_no_token() {
         let status =
             shape.dice.pick(&[300_u16, 302, 400, 401, 402, 403, 404, 409, 418, 422, 500, 501, 502, 503, 599]);
         shape.fake.recover();
-        shape.fake.script(Route::Any, When::Always, Answer::Json(status, body));
+        shape.fake.script(Route::Any, When::Always, Reply::Json(status, body));
         assert_error_is_secret(&bounded(shape.client.list_gaps(&GapsQuery::new())).await.unwrap_err());
         let change = GapChange::new("1", GapStatus::Resolved);
         let written = bounded(shape.client.write_gap_status(&change, &SpeculativeBody::Object)).await;
@@ -321,7 +321,7 @@ async fn any_answer_to_a_change_is_kept() {
         let body = shape.json(3);
         let status = shape.dice.pick(&[200_u16, 201, 202]);
         shape.fake.recover();
-        shape.fake.script(Route::WriteStatus, When::Next(1), Answer::Json(status, body.clone()));
+        shape.fake.script(Route::WriteStatus, When::Next(1), Reply::Json(status, body.clone()));
         let change = GapChange::new("1", GapStatus::Resolved);
         let answered =
             bounded(shape.client.write_gap_status(&change, &SpeculativeBody::Object)).await.unwrap();

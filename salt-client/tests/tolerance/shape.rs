@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use appsec_core::Error;
-use salt_client::testing::{EndOffset, FakeBuilder, FakeSalt, Oddity};
+use salt_client::testing::{EndOffset, FakeBuilder, FakeSalt, Quirk};
 use salt_client::{HttpOptions, RetryPolicy, SaltClient};
 use serde_json::{Value, json};
 
@@ -92,14 +92,11 @@ impl Shape {
         if self.dice.one_in(2) {
             fake = fake.with_short_pages(1 + self.dice.below(6) as u64);
         }
-        for oddity in [
-            Oddity::ListName("records"),
-            Oddity::ListName("data"),
-            Oddity::ExtraFields,
-            Oddity::NumbersAsText,
-        ] {
+        for quirk in
+            [Quirk::ListName("records"), Quirk::ListName("data"), Quirk::ExtraFields, Quirk::NumbersAsText]
+        {
             if self.dice.one_in(5) {
-                fake = fake.with_oddity(oddity);
+                fake = fake.with_quirk(quirk);
             }
         }
         fake

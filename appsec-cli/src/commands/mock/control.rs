@@ -58,7 +58,7 @@ fn act(fakes: &Fakes, method: &Method, uri: &Uri) -> Result<Value, Refused> {
             let status = status.ok_or((StatusCode::BAD_REQUEST, "status is to be 200 to 599"))?;
             let when = When::Next(number(uri, "times").unwrap_or(1));
             if is_salt {
-                salt.script(salt::Route::Any, when, salt::Answer::Json(status, json!({})));
+                salt.script(salt::Route::Any, when, salt::Reply::Json(status, json!({})));
             } else {
                 tenable.script(tenable::Route::Any, when, tenable::Reply::Json(status, json!({})));
             }

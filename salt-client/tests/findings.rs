@@ -1,4 +1,4 @@
-//! Walks over a list that has oddities or moves, on the fake.
+//! Walks over a list that has quirks or moves, on the fake.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use appsec_core::{Absence, DastApiScanner, ErrorKind, FindingEvent, FindingQuery, FindingStatus, GapKind};
 use appsec_http::testing::{Fault, FaultProxy};
 use futures_util::{StreamExt, TryStreamExt};
-use salt_client::testing::{Answer, EndOffset, FakeSalt, Route, Tenant, When, gap, host};
+use salt_client::testing::{EndOffset, FakeSalt, Reply, Route, Tenant, When, gap, host};
 use salt_client::{HttpOptions, RetryPolicy, SaltClient};
 use serde_json::json;
 use support::{Import, gaps, import, one_host, serve};
@@ -86,7 +86,7 @@ async fn a_list_that_is_empty_when_read_once_more_closes_nothing() {
 
 #[tokio::test]
 async fn a_list_that_is_empty_against_what_a_look_found_is_read_once_more_and_then_closes_nothing() {
-    let empty = || Answer::Json(200, json!({"response": [], "total": 0}));
+    let empty = || Reply::Json(200, json!({"response": [], "total": 0}));
     // Empty, a look that finds a record of whatever status, and the list without statuses: empty, and empty again where it stays so.
     for (falsely, delivered) in [(vec![0, 2], 10), (vec![0, 2, 3], 0)] {
         let (fake, client) = serve(FakeSalt::builder(), one_host(10), 4).await;
@@ -130,7 +130,7 @@ async fn a_refused_page_size_falls_back_to_what_is_known_to_work() {
 #[tokio::test]
 async fn a_refusal_for_another_reason_is_not_taken_for_a_page_size() {
     let (fake, client) = serve(FakeSalt::builder(), one_host(3), 100).await;
-    fake.script(Route::ListGaps, When::Always, Answer::Json(400, json!({"message": "no"})));
+    fake.script(Route::ListGaps, When::Always, Reply::Json(400, json!({"message": "no"})));
     let error = import(&client, FindingQuery::all()).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert_eq!(fake.calls_to(Route::ListGaps).len(), 1);
@@ -231,7 +231,7 @@ async fn a_duplicate_within_a_page_comes_once_and_harms_nothing() {
 async fn a_service_that_does_not_page_is_an_error_and_not_an_endless_walk() {
     let (fake, client) = serve(FakeSalt::builder(), one_host(0), 5).await;
     let page: Vec<_> = gaps(5, "a.example").collect();
-    fake.script(Route::ListGaps, When::Always, Answer::Json(200, json!({"response": page})));
+    fake.script(Route::ListGaps, When::Always, Reply::Json(200, json!({"response": page})));
     let error = import(&client, FindingQuery::all()).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unexpected);
     assert_eq!(error.operation(), Some("salt: list posture gaps"));
@@ -354,13 +354,13 @@ async fn pages_are_read_as_they_are_asked_for() {
 #[tokio::test]
 async fn what_breaks_under_way_ends_in_an_error_after_what_was_delivered() {
     for (answer, kind) in [
-        (Answer::Unauthorized, ErrorKind::Auth),
-        (Answer::BadGateway, ErrorKind::Server),
-        (Answer::HtmlPage, ErrorKind::Decode),
-        (Answer::TruncatedJson, ErrorKind::Decode),
-        (Answer::Json(200, json!({"endOffset": 5})), ErrorKind::Decode),
-        (Answer::Json(200, json!({"response": null})), ErrorKind::Decode),
-        (Answer::Json(200, json!([])), ErrorKind::Decode),
+        (Reply::Unauthorized, ErrorKind::Auth),
+        (Reply::BadGateway, ErrorKind::Server),
+        (Reply::HtmlPage, ErrorKind::Decode),
+        (Reply::TruncatedJson, ErrorKind::Decode),
+        (Reply::Json(200, json!({"endOffset": 5})), ErrorKind::Decode),
+        (Reply::Json(200, json!({"response": null})), ErrorKind::Decode),
+        (Reply::Json(200, json!([])), ErrorKind::Decode),
     ] {
         let (fake, client) = serve(FakeSalt::builder(), one_host(20), 5).await;
         fake.script(Route::ListGaps, When::AlwaysAfter(1), answer.clone());
@@ -380,10 +380,10 @@ async fn what_breaks_under_way_ends_in_an_error_after_what_was_delivered() {
 #[tokio::test]
 async fn passing_faults_are_met_and_nothing_is_lost() {
     let (fake, client) = serve(FakeSalt::builder(), one_host(20), 5).await;
-    fake.script(Route::ListGaps, When::After(1), Answer::TooManyRequests { retry_after: Some(0) });
-    fake.script(Route::ListGaps, When::After(3), Answer::BadGateway);
-    fake.script(Route::ListGaps, When::After(5), Answer::TruncatedJson);
-    fake.script(Route::ListHosts, When::Next(1), Answer::HtmlPage);
+    fake.script(Route::ListGaps, When::After(1), Reply::TooManyRequests { retry_after: Some(0) });
+    fake.script(Route::ListGaps, When::After(3), Reply::BadGateway);
+    fake.script(Route::ListGaps, When::After(5), Reply::TruncatedJson);
+    fake.script(Route::ListHosts, When::Next(1), Reply::HtmlPage);
     assert_whole(&import(&client, FindingQuery::all()).await.unwrap(), 20);
     assert_eq!(fake.calls_to(Route::ListGaps).iter().filter(|call| call.status != Some(200)).count(), 2);
 }

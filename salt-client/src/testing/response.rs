@@ -5,14 +5,14 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
 #[derive(Debug, Clone)]
-pub(super) struct Reply {
+pub(super) struct FakeResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
     kind: &'static str,
     headers: Vec<(HeaderName, String)>,
 }
 
-impl Reply {
+impl FakeResponse {
     pub(super) fn json(status: u16, body: &Value) -> Self {
         let body = body.to_string().into_bytes();
         Self { status, body, kind: "application/json", headers: Vec::new() }

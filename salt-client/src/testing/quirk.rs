@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// [`EndOffset`](super::EndOffset) and in the sizes of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Oddity {
+pub enum Quirk {
     /// Lists stand under this name: `response`, `records` and `data` are read.
     ListName(&'static str),
     /// Every page but the first begins with the last record of the one before.
@@ -67,7 +67,7 @@ const OTHER_NAMES: [(&str, &str); 8] = [
     ("id", "_id"),
 ];
 
-impl Oddity {
+impl Quirk {
     /// Changes a record as it is sent. Names of fields are those of the inventory where it says so.
     pub(super) fn change(self, record: &mut Value, of_inventory: bool) {
         let Value::Object(record) = record else { return };

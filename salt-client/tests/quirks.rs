@@ -7,7 +7,7 @@ mod support;
 use appsec_core::{BindTargetQuery, DastApiScannerExt, ErrorKind, Finding, FindingQuery};
 use futures_util::TryStreamExt;
 use salt_client::testing::{
-    Answer, EndOffset, FakeBuilder, FakeSalt, Oddity, Route, Tenant, When, asset, demo_tenant, endpoint,
+    EndOffset, FakeBuilder, FakeSalt, Quirk, Reply, Route, Tenant, When, asset, demo_tenant, endpoint,
     openapi,
 };
 use salt_client::{CloudAsset, Endpoint, GapsQuery, Host, ListQuery, Page, SaltClient};
@@ -15,26 +15,26 @@ use serde_json::{Value, json};
 use support::import;
 
 /// Ways that change nothing of what is told.
-const HARMLESS: [Oddity; 16] = [
-    Oddity::ListName("response"),
-    Oddity::ListName("records"),
-    Oddity::ListName("data"),
-    Oddity::OtherNames,
-    Oddity::Absent,
-    Oddity::Fillers,
-    Oddity::NumbersAsText,
-    Oddity::TextAsNumbers,
-    Oddity::LabelsAsObjects,
-    Oddity::TagsAsList,
-    Oddity::CapitalWords,
-    Oddity::SpacedWords,
-    Oddity::DatesWithoutZone,
-    Oddity::DatesInSeconds,
-    Oddity::DatesInMilliseconds,
-    Oddity::ExtraFields,
+const HARMLESS: [Quirk; 16] = [
+    Quirk::ListName("response"),
+    Quirk::ListName("records"),
+    Quirk::ListName("data"),
+    Quirk::OtherNames,
+    Quirk::Absent,
+    Quirk::Fillers,
+    Quirk::NumbersAsText,
+    Quirk::TextAsNumbers,
+    Quirk::LabelsAsObjects,
+    Quirk::TagsAsList,
+    Quirk::CapitalWords,
+    Quirk::SpacedWords,
+    Quirk::DatesWithoutZone,
+    Quirk::DatesInSeconds,
+    Quirk::DatesInMilliseconds,
+    Quirk::ExtraFields,
 ];
 
-/// The demo tenant without its own oddities, with assets.
+/// The demo tenant without its own quirks, with assets.
 fn tenant() -> Tenant {
     let mut tenant = demo_tenant();
     let odd = [3, 17, 29, 41, 53, 67, 97, 113];
@@ -129,15 +129,15 @@ async fn each_way_of_sending_reads_the_same() {
     let (fake, client) = serve(FakeSalt::builder()).await;
     let usual = told(&client).await;
     assert_eq!((usual.findings.len(), usual.hosts.len(), usual.assets.len()), (120, 9, 3));
-    for oddity in HARMLESS {
-        fake.reset(FakeSalt::builder().with_tenant(tenant()).with_oddity(oddity));
-        assert_eq!(told(&client).await, usual, "{oddity:?}");
+    for quirk in HARMLESS {
+        fake.reset(FakeSalt::builder().with_tenant(tenant()).with_quirk(quirk));
+        assert_eq!(told(&client).await, usual, "{quirk:?}");
     }
     for end in [EndOffset::Text, EndOffset::Missing, EndOffset::Stuck, EndOffset::Smaller] {
         fake.reset(FakeSalt::builder().with_tenant(tenant()).with_end_offset(end).with_short_pages(11));
         assert_eq!(told(&client).await, usual, "{end:?}");
     }
-    let all = HARMLESS.into_iter().fold(FakeSalt::builder(), FakeBuilder::with_oddity);
+    let all = HARMLESS.into_iter().fold(FakeSalt::builder(), FakeBuilder::with_quirk);
     fake.reset(all.with_tenant(tenant()).with_end_offset(EndOffset::Stuck).with_short_pages(4));
     assert_eq!(told(&client).await, usual, "all at once");
 }
@@ -146,10 +146,10 @@ async fn each_way_of_sending_reads_the_same() {
 async fn weaknesses_are_read_in_each_form() {
     let (fake, client) = serve(FakeSalt::builder()).await;
     let usual = import(&client, FindingQuery::all()).await.unwrap();
-    for oddity in [Oddity::WeaknessNumbers, Oddity::WeaknessLists] {
-        fake.reset(FakeSalt::builder().with_tenant(tenant()).with_oddity(oddity));
+    for quirk in [Quirk::WeaknessNumbers, Quirk::WeaknessLists] {
+        fake.reset(FakeSalt::builder().with_tenant(tenant()).with_quirk(quirk));
         let import = import(&client, FindingQuery::all()).await.unwrap();
-        assert!(import.findings().eq(usual.findings()), "{oddity:?}");
+        assert!(import.findings().eq(usual.findings()), "{quirk:?}");
     }
     assert!(usual.findings().any(|finding| finding.rule.cwe == [359, 200]), "a list is among them");
 }
@@ -158,7 +158,7 @@ async fn weaknesses_are_read_in_each_form() {
 async fn nulls_everywhere_lose_no_gap_no_host_and_no_asset() {
     let (fake, client) = serve(FakeSalt::builder()).await;
     let usual = import(&client, FindingQuery::all()).await.unwrap();
-    fake.reset(FakeSalt::builder().with_tenant(tenant()).with_oddity(Oddity::Nulls));
+    fake.reset(FakeSalt::builder().with_tenant(tenant()).with_quirk(Quirk::Nulls));
     let told = told(&client).await;
     // They come in the walk for statuses that are not known, in the same order.
     assert!(told.findings.iter().map(|finding| finding.aliases[0].as_str()).eq(usual.ids()));
@@ -167,7 +167,7 @@ async fn nulls_everywhere_lose_no_gap_no_host_and_no_asset() {
 
 #[tokio::test]
 async fn pages_that_overlap_lose_nothing_and_prove_nothing() {
-    let (_fake, client) = serve(FakeSalt::builder().with_oddity(Oddity::Overlap)).await;
+    let (_fake, client) = serve(FakeSalt::builder().with_quirk(Quirk::Overlap)).await;
     let import = import(&client, FindingQuery::all()).await.unwrap();
     assert_eq!(import.ids().len(), 120);
     assert!(import.silence("api.shop.example").unwrap().contains("moved"));
@@ -176,8 +176,8 @@ async fn pages_that_overlap_lose_nothing_and_prove_nothing() {
 #[tokio::test]
 async fn a_refusal_is_understood_under_each_name() {
     for name in ["message", "error", "detail", "title", "errors"] {
-        let (fake, client) = serve(FakeSalt::builder().with_oddity(Oddity::ErrorsUnder(name))).await;
-        fake.script(Route::ListGaps, When::Always, Answer::Expired);
+        let (fake, client) = serve(FakeSalt::builder().with_quirk(Quirk::ErrorsUnder(name))).await;
+        fake.script(Route::ListGaps, When::Always, Reply::Expired);
         let error = client.list_gaps(&GapsQuery::new()).await.unwrap_err();
         assert!(error.message().contains("Token has expired"), "{name}: {error}");
         let error = client.get_cloud_asset("9").await.unwrap_err();
@@ -188,7 +188,7 @@ async fn a_refusal_is_understood_under_each_name() {
 
 #[tokio::test]
 async fn what_nobody_has_named_is_kept_in_every_record() {
-    let (_fake, client) = serve(FakeSalt::builder().with_oddity(Oddity::ExtraFields)).await;
+    let (_fake, client) = serve(FakeSalt::builder().with_quirk(Quirk::ExtraFields)).await;
     let kept = |fields: &serde_json::Map<String, Value>| {
         fields["somethingNew"] == json!({"x": [1, null], "y": "N/A"})
     };

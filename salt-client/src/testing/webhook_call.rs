@@ -11,23 +11,23 @@ use crate::Webhook;
 /// A call of a "Custom Webhook": the customer's template with its place-holders filled, and the customer's headers.
 ///
 /// ```no_run
-/// use salt_client::testing::Hook;
+/// use salt_client::testing::WebhookCall;
 ///
 /// # async fn example(url_of_the_server_under_test: &str) -> std::io::Result<()> {
-/// let hook = Hook::new("billing.example.test", "PostureGap").with_header("x-webhook-token", "the secret");
+/// let hook = WebhookCall::new("billing.example.test", "PostureGap").with_header("x-webhook-token", "the secret");
 /// assert_eq!(hook.send(url_of_the_server_under_test).await?, 204);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Hook {
+pub struct WebhookCall {
     host: String,
     event: String,
     template: String,
     headers: Vec<(String, String)>,
 }
 
-impl Hook {
+impl WebhookCall {
     /// A call about a host, by [`Webhook::TEMPLATE`] and without a secret.
     pub fn new(host: impl Into<String>, event: impl Into<String>) -> Self {
         let template = Webhook::TEMPLATE.to_owned();
@@ -88,8 +88,11 @@ impl Hook {
 }
 
 /// Shows neither headers nor template: one of them holds a secret.
-impl fmt::Debug for Hook {
+impl fmt::Debug for WebhookCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hook").field("host", &self.host).field("event", &self.event).finish_non_exhaustive()
+        f.debug_struct("WebhookCall")
+            .field("host", &self.host)
+            .field("event", &self.event)
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,23 @@
+//! The service's records as they are sent. Fields that this crate does not know are kept.
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
+mod cloud_asset;
+mod gap;
+mod gap_change;
+mod inventory;
+mod lenient;
+mod page;
+#[cfg(test)]
+mod property_tests;
+mod record_key;
+mod time;
+
+pub use cloud_asset::CloudAsset;
+pub use gap::{GapSeverity, GapStatus, PostureGap};
+pub use gap_change::{GapChange, SpeculativeBody, WriteBack};
+pub use inventory::{Endpoint, Host};
+pub(crate) use lenient::{names, present, scalar, text};
+pub(crate) use page::kind_of;
+pub use page::{BadRecord, Page};
+pub(crate) use record_key::{RecordKey, digest};

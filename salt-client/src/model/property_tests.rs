@@ -1,0 +1,112 @@
+//! Any JSON can be read: without a panic, without losing a field, without inventing one.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::arbitrary::{any_json, any_object};
+use super::{
+    CloudAsset, Endpoint, GapSeverity, GapStatus, Host, Page, PostureGap, RecordKey, present, scalar,
+};
+
+proptest! {
+    #[test]
+    fn any_object_is_a_page_or_an_error_with_a_path(body in any_object()) {
+        match Page::from_body(body, "test") {
+            Ok(page) => {
+                let count = page.records.len() as u64;
+                prop_assert_eq!(page.clone().typed::<PostureGap>().len(), count);
+                prop_assert_eq!(page.clone().typed::<Host>().len(), count);
+                prop_assert_eq!(page.typed::<Endpoint>().len(), count);
+            }
+            Err(error) => prop_assert!(error.path().is_some()),
+        }
+    }
+
+    #[test]
+    fn any_json_has_a_record_key(record in any_json()) {
+        let _ = RecordKey::from_record(&record);
+    }
+
+    #[test]
+    fn any_json_is_read_by_each_model_or_refused(value in any_json()) {
+        let is_object = value.is_object();
+        prop_assert_eq!(serde_json::from_value::<PostureGap>(value.clone()).is_ok(), is_object);
+        prop_assert_eq!(serde_json::from_value::<Endpoint>(value.clone()).is_ok(), is_object);
+        let asset = serde_json::from_value::<CloudAsset>(value.clone());
+        prop_assert_eq!(asset.is_ok(), is_object);
+        if let Ok(asset) = asset {
+            let _ = (asset.account(), asset.endpoint_count(), asset.first_discovered_at(), asset.additional(), asset.tag_pairs());
+        }
+        let host = serde_json::from_value::<Host>(value.clone());
+        prop_assert_eq!(host.is_ok(), is_object);
+        if let Ok(host) = host {
+            let _ = (host.id(), host.host(), host.labels(), host.last_activity_at(), host.discovered_at(), host.risk_score(), host.endpoint_count());
+            prop_assert_eq!(serde_json::to_value(&host).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn what_is_written_back_is_read_as_the_same(record in any_object()) {
+        let gap = PostureGap::from(record);
+        let written = serde_json::to_value(&gap).unwrap();
+        prop_assert_eq!(serde_json::from_value::<PostureGap>(written).unwrap(), gap);
+    }
+
+    #[test]
+    fn no_field_that_was_sent_is_lost(record in any_object()) {
+        let written = [
+            serde_json::to_value(PostureGap::from(record.clone())).unwrap(),
+            serde_json::to_value(CloudAsset::from(record.clone())).unwrap(),
+            serde_json::to_value(Host::from(record.clone())).unwrap(),
+        ];
+        for written in written {
+            for (key, sent) in record.iter().filter(|(key, sent)| !is_nothing(key, sent)) {
+                prop_assert!(keeps(&written[key.as_str()], sent), "{}: {} became {}", key, sent, written[key.as_str()]);
+            }
+        }
+    }
+
+    #[test]
+    fn words_are_written_back_verbatim(word in "\\PC{1,12}") {
+        let gap = PostureGap::from(Map::from_iter([("status".to_owned(), json!(word)), ("severity".to_owned(), json!(word))]));
+        if let (Some(status), Some(severity)) = (&gap.status, &gap.severity) {
+            prop_assert_eq!(status.to_string(), word.trim());
+            prop_assert_eq!(severity.to_string(), word.trim());
+        }
+    }
+}
+
+/// What says nothing: null, and fillers where a word of a known list belongs.
+fn is_nothing(key: &str, sent: &Value) -> bool {
+    sent.is_null()
+        || ["severity", "status"].contains(&key)
+            && scalar(sent).is_some_and(|word| present(Some(&word)).is_none())
+}
+
+/// What was sent is there, as it was, as text, without the nulls of a list, or as a list of one.
+fn keeps(written: &Value, sent: &Value) -> bool {
+    let without_nulls =
+        |items: &[Value]| -> Vec<Value> { items.iter().filter(|item| !item.is_null()).cloned().collect() };
+    let as_text = |value: &Value| scalar(value).map(|text| Value::String(text.trim().to_owned()));
+    written == sent
+        || as_text(sent).is_some_and(|text| as_text(written) == Some(text))
+        || *written == json!([sent])
+        || match sent {
+            Value::Array(items) if items.iter().all(|item| item.is_null() || scalar(item).is_some()) => {
+                let words: Vec<_> = items.iter().filter_map(scalar).collect();
+                *written == json!(words.join(", ")) || *written == Value::Array(without_nulls(items))
+            }
+            Value::Array(items) => *written == Value::Array(without_nulls(items)),
+            _ => false,
+        }
+}
+
+#[test]
+fn known_words_round_trip() {
+    for word in GapStatus::KNOWN {
+        assert_eq!(GapStatus::from(*word).as_str(), *word);
+    }
+    for word in GapSeverity::KNOWN {
+        assert_eq!(GapSeverity::from(*word).as_str(), *word);
+    }
+}
