@@ -205,7 +205,7 @@ async fn typed<T: Send + 'static>(
             kept.extend(some);
         }
         for chunk in chunks {
-            job.delivered(chunk);
+            job.mark_delivered(chunk);
         }
     }
     ensure!(job.gaps().is_empty(), "something is missing: {:?}", job.gaps());

@@ -11,7 +11,7 @@ use crate::TenableWasClient;
 use crate::client::Inner;
 use crate::error::to_error;
 use crate::export::ExportOptions;
-use crate::wait::WaitOptions;
+use crate::workflows::WaitOptions;
 
 /// The vendor's cloud, where all but a few tenants are.
 pub const DEFAULT_BASE_URL: &str = "https://cloud.tenable.com";
@@ -128,7 +128,7 @@ impl TenableWasClientBuilder {
                 http,
                 export: self.export,
                 waits: self.waits,
-                known_plugins: Arc::default(),
+                plugin_cache: Arc::default(),
             }),
         })
     }

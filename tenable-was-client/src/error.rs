@@ -15,6 +15,8 @@ const MAX_MESSAGE: usize = 300;
 struct Said {
     code: Option<String>,
     message: Option<String>,
+    /// The id of the running export, which has a field of its own.
+    active_job: Option<String>,
 }
 
 /// Turns an answer that is not 2xx into an error: the status chooses the kind, and the body's own code overrides it.
@@ -27,6 +29,7 @@ pub(crate) fn to_error(answer: &Response) -> Error {
     }
     let said = said(answer);
     let kind = kind_of(status, said.code.as_deref(), said.message.as_deref());
+    let conflicting_id = said.active_job.as_deref().or(said.message.as_deref()).and_then(id_in);
     let message = match said.message {
         Some(message) => format!("{status}: {}", shortened(&answer.redacted(&message))),
         None if (300..400).contains(&status) => {
@@ -42,6 +45,11 @@ pub(crate) fn to_error(answer: &Response) -> Error {
         None => format!("{status} without an explanation"),
     };
     let mut error = Error::new(kind, message).with_status(status);
+    if kind == ErrorKind::Conflict
+        && let Some(id) = conflicting_id
+    {
+        error = error.with_conflicting_id(id.to_string());
+    }
     if let Some(code) = said.code {
         error = error.with_code(shortened(&answer.redacted(&code)));
     }
@@ -80,7 +88,7 @@ fn said(answer: &Response) -> Said {
     let Ok(body) = serde_json::from_slice::<Value>(answer.body()) else {
         let text = String::from_utf8_lossy(answer.body());
         let message = Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
-        return Said { code: None, message };
+        return Said { message, ..Said::default() };
     };
     by_reasons(&body)
         .or_else(|| by_fields(&body))
@@ -95,7 +103,7 @@ fn by_reasons(body: &Value) -> Option<Said> {
     let code = reasons.iter().find_map(|reason| text(reason, "code"));
     let words: Vec<String> =
         reasons.iter().filter_map(|reason| text(reason, "reason").or_else(|| text(reason, "code"))).collect();
-    Some(Said { code, message: (!words.is_empty()).then(|| words.join("; ")) })
+    Some(Said { code, message: (!words.is_empty()).then(|| words.join("; ")), active_job: None })
 }
 
 /// `{"code": …, "fields": [{"field": ".name", "value": {"message": …}}]}`
@@ -112,24 +120,26 @@ fn by_fields(body: &Value) -> Option<Said> {
         .collect();
     let code = text(body, "code");
     let message = if words.is_empty() { code.clone() } else { Some(words.join("; ")) };
-    Some(Said { code, message })
+    Some(Said { code, message, active_job: None })
 }
 
 /// `{"active_job_id": …, "failure_reason": …}`
 fn by_failure(body: &Value) -> Option<Said> {
     let reason = text(body, "failure_reason")?;
-    let message = match text(body, "active_job_id") {
+    let active_job = text(body, "active_job_id");
+    let message = match &active_job {
         Some(job) => format!("{reason} (active job {job})"),
         None => reason,
     };
-    Some(Said { code: None, message: Some(message) })
+    Some(Said { code: None, message: Some(message), active_job })
 }
 
 /// `{"statusCode": …, "error": …, "message": …}`, and the shorter forms of it.
 fn by_message(body: &Value) -> Option<Said> {
     let message = text(body, "message").or_else(|| text(body, "error")).or_else(|| text(body, "status"));
     let code = text(body, "code");
-    (message.is_some() || code.is_some()).then(|| Said { message: message.or_else(|| code.clone()), code })
+    let message = message.or_else(|| code.clone());
+    (message.is_some() || code.is_some()).then_some(Said { code, message, active_job: None })
 }
 
 /// The title of an HTML page, in one line.
@@ -152,8 +162,8 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// The id in an error's words. A launch that meets a running scan, and an export that meets a running export, name it there only.
-pub(crate) fn id_in(message: &str) -> Option<Uuid> {
+/// Finds an id in the text of a response. A refused launch names the running scan there only.
+fn id_in(message: &str) -> Option<Uuid> {
     message
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
         .filter(|word| word.len() == 36)
@@ -304,6 +314,21 @@ mod tests {
     fn a_long_explanation_is_cut_between_characters() {
         let error = error(400, &"é".repeat(5000));
         assert!(error.message().chars().count() < MAX_MESSAGE + 20, "{}", error.message().len());
+    }
+
+    #[test]
+    fn a_conflict_names_the_running_scan_or_export() {
+        let launch =
+            format!(r#"{{"reasons":[{{"code":"NOT_ALLOWED","reason":"already running: '{SCAN}'"}}]}}"#);
+        let export =
+            format!(r#"{{"active_job_id":"{SCAN}","failure_reason":"conflict with a running export"}}"#);
+        for body in [launch, export] {
+            assert_eq!(error(409, &body).conflicting_id(), Some(SCAN), "{body}");
+        }
+        let unnamed = r#"{"reasons":[{"code":"NOT_ALLOWED","reason":"a scan is running"}]}"#;
+        assert_eq!(error(409, unnamed).conflicting_id(), None);
+        let not_found = format!(r#"{{"reasons":[{{"code":"NOT_FOUND","reason":"'{SCAN}' not found"}}]}}"#);
+        assert_eq!(error(404, &not_found).conflicting_id(), None);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::TenableWasClient;
 use crate::filter::Filter;
-use crate::findings::{Child, children, findings};
-use crate::map::{config_of, problem_of_note, scan_id_of, scan_of, with_child_progress};
+use crate::findings::{ChildScan, child_scans, findings};
+use crate::map::{map_scan, parse_config_target, parse_scan_id, with_child_progress};
 use crate::model::{RequestedAction, Scan, TenableScanId};
 
 static INFO: ScannerInfo = ScannerInfo::new(
@@ -49,7 +49,7 @@ impl DastApiScanner for TenableWasClient {
     }
 
     async fn start_scan(&self, request: &ScanRequest) -> Result<StartedScan> {
-        let config = config_of(&request.target)?;
+        let config = parse_config_target(&request.target)?;
         match self.launch_scan(config).await {
             Ok(id) => Ok(StartedScan::Started(self.launched(id, &request.target).await)),
             Err(error) if error.kind() == ErrorKind::Conflict => {
@@ -61,24 +61,24 @@ impl DastApiScanner for TenableWasClient {
     }
 
     async fn scan(&self, id: &ScanId) -> Result<appsec_core::Scan> {
-        let scan = self.get_scan(scan_id_of(id)?).await?;
+        let scan = self.get_scan(parse_scan_id(id)?).await?;
         let notes = self.problems(scan.scan_id).await?;
-        let parent = scan_of(&scan, &notes, Timestamp::now());
-        let children = children(self, &scan).await?;
+        let parent = map_scan(&scan, &notes, Timestamp::now());
+        let children = child_scans(self, &scan).await?;
         // The only target of a scan may be listed as a child with the scan's own id.
-        let children: Vec<Child> =
+        let children: Vec<ChildScan> =
             children.into_iter().filter(|child| child.id != Some(scan.scan_id)).collect();
         let children = self.child_scans(children, parent.target.as_ref()).await?;
         Ok(with_child_progress(parent, children))
     }
 
     async fn stop_scan(&self, id: &ScanId) -> Result<()> {
-        let id = scan_id_of(id)?;
+        let id = parse_scan_id(id)?;
         match self.update_scan(id, &RequestedAction::Stop).await {
             // A scan that has ended or is stopping already is what the caller wants.
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let scan = self.get_scan(id).await?;
-                let stopping = scan_of(&scan, &[], Timestamp::now()).status == ScanStatus::Stopping;
+                let stopping = map_scan(&scan, &[], Timestamp::now()).status == ScanStatus::Stopping;
                 if stopping || scan.has_ended() { Ok(()) } else { Err(error) }
             }
             result => result,
@@ -86,7 +86,7 @@ impl DastApiScanner for TenableWasClient {
     }
 
     fn scans(&self, target: &BindTargetId) -> BoxStream<'static, Result<Vec<appsec_core::Scan>>> {
-        let config = match config_of(target) {
+        let config = match parse_config_target(target) {
             Ok(config) => config,
             Err(error) => return once_err(error),
         };
@@ -119,7 +119,7 @@ impl TenableWasClient {
     /// Reads the problems in a scan's notes; none if the notes cannot be read.
     async fn problems(&self, id: TenableScanId) -> Result<Vec<ScanProblem>> {
         match self.scan_notes(id).try_concat().await {
-            Ok(notes) => Ok(notes.iter().map(problem_of_note).collect()),
+            Ok(notes) => Ok(notes.iter().map(ScanProblem::from).collect()),
             Err(error)
                 if matches!(
                     error.kind(),
@@ -135,7 +135,7 @@ impl TenableWasClient {
     /// Converts child scans, with the problems of those that have ended: the notes of the others may still change.
     async fn child_scans(
         &self,
-        children: Vec<Child>,
+        children: Vec<ChildScan>,
         target: Option<&BindTargetId>,
     ) -> Result<Vec<appsec_core::Scan>> {
         stream::iter(children)
@@ -155,5 +155,5 @@ impl TenableWasClient {
 
 /// Converts a scan of a known target, without children and notes.
 fn scan_of_target(scan: &Scan, target: &BindTargetId) -> appsec_core::Scan {
-    scan_of(scan, &[], Timestamp::now()).with_target(target.clone())
+    map_scan(scan, &[], Timestamp::now()).with_target(target.clone())
 }

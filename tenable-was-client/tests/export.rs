@@ -380,7 +380,7 @@ async fn a_chunk_that_stays_unreadable_is_an_error_that_names_it_never_an_empty_
         let error = error.unwrap();
         assert_eq!(error.kind(), ErrorKind::Decode, "{answer:?}");
         assert_eq!(error.operation(), Some("tenable: download export chunk"));
-        assert!(error.message().starts_with("chunk "), "{error}");
+        assert!(error.context().unwrap().starts_with("chunk "), "{error}");
         assert!(end.is_none());
     }
 }
@@ -530,7 +530,7 @@ async fn a_job_can_be_watched_by_hand_and_cancelled() {
                 record.unwrap();
                 records += 1;
             }
-            job.delivered(chunk);
+            job.mark_delivered(chunk);
         }
     }
     assert_eq!((records, job.ending(), job.total_chunks()), (6, Some(&ExportEnding::Finished), Some(3)));

@@ -16,7 +16,7 @@ use tenable_was_client::model::{
 use tenable_was_client::testing::{
     ExportEnd, ExportScript, FakeConfig, FakeFinding, FakePlugin, FakeTarget, FakeTenableWas, Route, days_ago,
 };
-use tenable_was_client::{ExportEnding, ExportJob, LostChunk, TenableWasClient};
+use tenable_was_client::{ChunkLoss, ExportEnding, ExportJob, TenableWasClient};
 
 /// A tenant with a chunk for each of four sites, which differ in all that a filter can ask for.
 async fn start(script: ExportScript) -> (FakeTenableWas, TenableWasClient) {
@@ -72,12 +72,12 @@ async fn read_chunk(
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
-                job.lost(chunk, LostChunk::Expired);
+                job.mark_lost(chunk, ChunkLoss::Expired);
                 return sites;
             }
         }
     }
-    job.delivered(chunk);
+    job.mark_delivered(chunk);
     sites
 }
 
@@ -158,7 +158,7 @@ async fn a_job_is_taken_up_from_a_stored_point_and_chunks_come_once() {
     assert!(sites.is_disjoint(&rest), "{sites:?} and {rest:?}");
     sites.extend(rest);
     assert_eq!(sites.len(), 4);
-    assert_eq!((job.gaps(), job.all_delivered().count()), (vec![], 4));
+    assert_eq!((job.gaps(), job.delivered_chunks().count()), (vec![], 4));
     assert_eq!(fake.calls_to(Route::RequestExport).len(), 1, "no new export");
     assert_eq!(fake.calls_to(Route::GetChunk).len(), 4, "each once");
 

@@ -144,7 +144,7 @@ async fn a_job_that_never_shows_is_not_found_and_one_that_vanishes_is_a_gap() {
     .await;
     let mut job = client(&vanishing).start_export(&everything()).await.unwrap();
     assert_eq!(job.next_chunks().await.unwrap(), Some(vec![ChunkId(2)]));
-    job.delivered(ChunkId(2));
+    job.mark_delivered(ChunkId(2));
     assert_eq!(job.next_chunks().await.unwrap(), None);
     assert_eq!(job.ending(), Some(&ExportEnding::Vanished));
     assert_eq!(job.gaps().len(), 2, "the vanishing, and two chunks unaccounted for");

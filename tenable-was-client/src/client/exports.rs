@@ -4,7 +4,7 @@ use appsec_http::{At, ElementStream, Path, Request, Result};
 use serde::Deserialize;
 
 use super::TenableWasClient;
-use crate::export::{Decoder, ExportJob, ExportRecords};
+use crate::export::{ExportJob, ExportRecords, RecordDecoder};
 use crate::model::{ChunkId, ExportId, ExportList, ExportRequest, ExportStatus};
 
 const EXPORTS: &str = "/was/v1/export/vulns";
@@ -76,7 +76,7 @@ impl TenableWasClient {
     /// # Errors
     /// None but for what cannot be sent; those of the records come with them: see [`ExportRecords::next`].
     pub fn export_chunk(&self, id: ExportId, chunk: ChunkId) -> Result<ExportRecords> {
-        let decoder = Decoder::new(self.inner.known_plugins.clone());
+        let decoder = RecordDecoder::new(self.inner.plugin_cache.clone());
         Ok(ExportRecords::new(self.chunk_elements(id, chunk)?, decoder, chunk))
     }
 
@@ -84,7 +84,7 @@ impl TenableWasClient {
         Ok(self
             .http()
             .elements(&chunk(id, number)?, At::Root)
-            .with_known_blocks(self.inner.known_plugins.clone()))
+            .with_known_blocks(self.inner.plugin_cache.clone()))
     }
 
     /// Asks the service to end an export, and gives what it says of the job then: its state and nothing else (vendor document). Needs the role
@@ -109,7 +109,7 @@ impl TenableWasClient {
     /// Takes up an export, of which these chunks were read before: one of one's own, or one that [`list_exports`](Self::list_exports) shows.
     /// Nothing is sent until it is watched. [`ExportJob::resume`] does the same from a stored point.
     pub fn resume_export(&self, id: ExportId, delivered: impl IntoIterator<Item = ChunkId>) -> ExportJob {
-        ExportJob::taken_up(self.clone(), id, delivered)
+        ExportJob::resumed(self.clone(), id, delivered)
     }
 }
 

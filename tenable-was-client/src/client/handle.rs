@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use appsec_http::HttpClient;
 
-use crate::export::{ExportOptions, KnownPlugins};
-use crate::wait::{Wait, WaitOptions};
+use crate::export::{ExportOptions, PluginCache};
+use crate::workflows::{Wait, WaitOptions};
 
 /// A client of Tenable Web App Scanning. Cheap to clone; do not wrap it in an `Arc`. Clones share limits, retry budget and connections.
 ///
@@ -20,7 +20,7 @@ pub(crate) struct Inner {
     pub(crate) http: HttpClient,
     pub(crate) export: ExportOptions,
     pub(crate) waits: WaitOptions,
-    pub(crate) known_plugins: Arc<KnownPlugins>,
+    pub(crate) plugin_cache: Arc<PluginCache>,
 }
 
 impl TenableWasClient {

@@ -102,7 +102,7 @@ impl TenableWasClient {
             self.request_report(id, format).await?;
             match self.http().open(&get(id, format)?).await {
                 Ok(body) => return write_report(body, format, writer).await,
-                Err(error) if error.kind() == ErrorKind::NotFound => wait.ride_out(error)?,
+                Err(error) if error.kind() == ErrorKind::NotFound => wait.tolerate(error)?,
                 Err(error) => return Err(error),
             }
             wait.pause(|| format!("the report of scan {id} did not come")).await?;

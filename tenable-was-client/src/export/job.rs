@@ -1,26 +1,26 @@
-//! An export job: asked for or taken up, watched until it ends, and accounted for.
+//! An export job: started or resumed, and watched until it ends.
 
 use std::time::Duration;
 
-use appsec_core::{CoverageGap, Error, ErrorKind, Result, ResumePoint, Timestamp};
+use appsec_core::{CoverageGap, Error, ErrorKind, Result, ResumePoint, Timestamp, Verbatim};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::ledger::{ExportEnding, Ledger, LostChunk, ending};
-use super::poll::Pacer;
+use super::chunk_tracker::{ChunkLoss, ChunkTracker, ExportEnding, ending};
+use super::poll_schedule::PollSchedule;
 use crate::TenableWasClient;
-use crate::error::id_in;
 use crate::model::{ChunkId, ExportId, ExportRequest, ExportStatus};
 
-/// How long a job that was just asked for may take to show (assumed; scans take some seconds).
-const APPEARS_WITHIN: Duration = Duration::from_secs(60);
+/// How long a new job may take to become visible (assumed; scans take some seconds).
+const VISIBLE_WITHIN: Duration = Duration::from_secs(60);
 
-/// An export under way at the service.
+/// An export job at the service.
 ///
-/// It ends in every case: finished, cancelled, failed, vanished, or given up after [`ExportOptions::with_patience`](crate::ExportOptions::with_patience) without a movement;
-/// and whatever did not come is one of its [`gaps`](Self::gaps). Dropping it cancels nothing: the job goes on at the
-/// service and can be taken up with [`TenableWasClient::resume_export`].
+/// Watching a job always ends: it is finished, cancelled, failed, or unknown to the service, or it makes no progress for
+/// the time of [`ExportOptions::with_patience`](crate::ExportOptions::with_patience). Whatever could not be read is one
+/// of its [`gaps`](Self::gaps). Dropping an `ExportJob` does not cancel the job, which continues at the service and can
+/// be resumed with [`TenableWasClient::resume_export`].
 ///
 /// ```no_run
 /// # async fn run(client: tenable_was_client::TenableWasClient) -> appsec_core::Result<()> {
@@ -33,10 +33,10 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(60);
 ///         while let Some(record) = records.next().await {
 ///             println!("{:?}", record?.finding_id);
 ///         }
-///         job.delivered(chunk);
+///         job.mark_delivered(chunk);
 ///     }
 /// }
-/// assert!(job.gaps().is_empty(), "something is missing: {:?}", job.gaps());
+/// assert!(job.gaps().is_empty(), "the export is incomplete: {:?}", job.gaps());
 /// # Ok(())
 /// # }
 /// ```
@@ -46,33 +46,36 @@ pub struct ExportJob {
     id: ExportId,
     origin: Origin,
     created: Option<Timestamp>,
-    ledger: Ledger,
-    pacer: Pacer,
-    next_look: Instant,
-    /// The look under way; ended when the job is dropped.
-    looking: JoinSet<Result<ExportStatus>>,
+    chunks: ChunkTracker,
+    schedule: PollSchedule,
+    next_poll: Instant,
+    /// The poll in progress. It is aborted when the job is dropped.
+    polling: JoinSet<Result<ExportStatus>>,
+    /// Whether the service has shown the job.
     seen: bool,
+    /// Whether chunks are being read.
     reading: bool,
-    /// The word of an unknown state, while the job stands in one.
-    unknown: Option<String>,
+    /// The current state, if this version does not know it.
+    unknown_state: Option<String>,
     ending: Option<ExportEnding>,
 }
 
-/// How a job came to be watched.
+/// Where a job comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// It was asked for.
-    Asked,
-    /// An equal one was running.
+    /// It was started.
+    Started,
+    /// It was running already, for an equal request.
     Adopted,
-    /// It was asked for before.
+    /// It was started before.
     Resumed,
 }
 
-/// Where a job can be taken up. A walk of the scanner has more to say, so that its points are none of these.
+/// The state of a job, as a resume point holds it. Unknown fields are refused: the resume points of
+/// [`DastApiScanner::findings`](appsec_core::DastApiScanner::findings) have more of them, and are not for a job.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Resume {
+struct JobResume {
     export: ExportId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created: Option<Timestamp>,
@@ -80,89 +83,94 @@ struct Resume {
 }
 
 impl ExportJob {
-    fn new(client: TenableWasClient, id: ExportId, ledger: Ledger) -> Self {
+    fn new(client: TenableWasClient, id: ExportId, chunks: ChunkTracker) -> Self {
         let now = Instant::now();
         Self {
-            pacer: Pacer::new(&client.inner.export, now),
+            schedule: PollSchedule::new(&client.inner.export, now),
             client,
             id,
-            origin: Origin::Asked,
+            origin: Origin::Started,
             created: None,
-            ledger,
-            next_look: now,
-            looking: JoinSet::new(),
+            chunks,
+            next_poll: now,
+            polling: JoinSet::new(),
             seen: false,
             reading: false,
-            unknown: None,
+            unknown_state: None,
             ending: None,
         }
     }
 
-    /// Asks for an export. Where an equal one is running, it is taken up; where another one stands in the way, that one is waited for.
+    /// Requests an export. A running job for an equal request is adopted; any other running job is waited for.
     pub(crate) async fn start(client: TenableWasClient, request: &ExportRequest) -> Result<Self> {
         let options = client.inner.export;
-        let mut pacer = Pacer::new(&options, Instant::now());
-        let mut asked_again = false;
+        let mut schedule = PollSchedule::new(&options, Instant::now());
+        let mut repeated = false;
         loop {
             let refusal = match client.request_export(request).await {
-                Ok(id) => return Ok(Self::new(client, id, Ledger::default())),
+                Ok(id) => return Ok(Self::new(client, id, ChunkTracker::default())),
                 Err(error) => error,
             };
-            if refusal.outcome_unknown() && !asked_again {
-                // If the request did get through, this one meets its job, and takes it up.
-                asked_again = true;
+            if refusal.outcome_unknown() && !repeated {
+                // If the first request did reach the service, the second one conflicts with its job and adopts it.
+                repeated = true;
                 continue;
             }
-            let active = id_in(refusal.message()).map(ExportId);
+            let active = refusal.conflicting_id().and_then(|id| id.parse::<ExportId>().ok());
             let (ErrorKind::Conflict, Some(active)) = (refusal.kind(), active) else { return Err(refusal) };
             match client.get_export(active).await {
-                Ok(status) if is_ours(request, &status) => {
-                    tracing::info!(export = %active, "an equal export is running and is taken up");
-                    let mut job = Self::new(client, active, Ledger::default());
+                Ok(status) if is_equal_request(request, &status) => {
+                    tracing::info!(export = %active, "adopting the running export of an equal request");
+                    let mut job = Self::new(client, active, ChunkTracker::default());
                     job.origin = Origin::Adopted;
                     return Ok(job);
                 }
-                // Just ended, and gone: ask again.
+                // The job has ended meanwhile: request again.
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
-            if pacer.is_stuck(Instant::now()) {
+            if schedule.is_stalled(Instant::now()) {
                 return Err(refusal);
             }
-            tokio::time::sleep(pacer.pause()).await;
-            pacer.stand();
+            tokio::time::sleep(schedule.pause()).await;
+            schedule.no_progress();
         }
     }
 
-    /// Takes up an export where a stored point says. Nothing is sent until it is watched; chunks that were delivered before are not handed out.
+    /// Resumes an export at a stored point. No request is sent before [`next_chunks`](Self::next_chunks) is called, which
+    /// does not return the chunks that were delivered before.
     ///
     /// # Errors
-    /// `ResumeExpired` for a point that no job has made, or one of another version.
+    /// `ResumeExpired` for a point that was not made by [`resume_point`](Self::resume_point), or by another version.
     pub fn resume(client: &TenableWasClient, point: &ResumePoint) -> Result<Self> {
-        let state: Resume = point.state(TenableWasClient::KEY)?;
-        let mut job = Self::taken_up(client.clone(), state.export, state.delivered.into_iter().map(ChunkId));
+        let state: JobResume = point.state(TenableWasClient::KEY)?;
+        let mut job = Self::resumed(client.clone(), state.export, state.delivered.into_iter().map(ChunkId));
         job.created = state.created;
         Ok(job)
     }
 
-    /// Where the export can be taken up again: after the chunks that were [`delivered`](Self::delivered). Chunks live for a day (vendor
-    /// document), and a point as long.
+    /// Returns the point at which the export can be resumed: after the chunks that were
+    /// [marked as delivered](Self::mark_delivered). The service keeps chunks for a day (vendor document), so a point
+    /// expires after a day.
     ///
     /// # Errors
-    /// `Unexpected` where it cannot be written, which does not happen.
+    /// `Unexpected` if the point cannot be serialized, which does not happen.
     pub fn resume_point(&self) -> Result<ResumePoint> {
-        let delivered = self.all_delivered().map(|chunk| chunk.0).collect();
-        ResumePoint::new(TenableWasClient::KEY, &Resume { export: self.id, created: self.created, delivered })
+        let delivered = self.delivered_chunks().map(|chunk| chunk.0).collect();
+        ResumePoint::new(
+            TenableWasClient::KEY,
+            &JobResume { export: self.id, created: self.created, delivered },
+        )
     }
 
-    /// Takes up an export of which some chunks were delivered before.
-    pub(crate) fn taken_up(
+    /// Resumes an export of which some chunks were delivered before.
+    pub(crate) fn resumed(
         client: TenableWasClient,
         id: ExportId,
         delivered: impl IntoIterator<Item = ChunkId>,
     ) -> Self {
-        let mut job = Self::new(client, id, Ledger::with_delivered(delivered));
+        let mut job = Self::new(client, id, ChunkTracker::with_delivered(delivered));
         job.origin = Origin::Resumed;
         job
     }
@@ -172,71 +180,72 @@ impl ExportJob {
         self.id
     }
 
-    /// True when someone else had asked for it.
+    /// Whether it was running already, for an equal request, when it was requested.
     pub fn is_adopted(&self) -> bool {
         self.origin == Origin::Adopted
     }
 
-    /// When it was asked for, once the service has said so.
+    /// When it was created, once the service has said so.
     pub fn created(&self) -> Option<Timestamp> {
         self.created
     }
 
-    /// How it ended; `None` while more chunks may come.
+    /// How it ended; `None` while more chunks may become available.
     pub fn ending(&self) -> Option<&ExportEnding> {
         self.ending.as_ref()
     }
 
-    /// How many chunks there are, as far as the service has said.
+    /// The total number of chunks, if the service has announced it.
     pub fn total_chunks(&self) -> Option<u64> {
-        self.ledger.total()
+        self.chunks.total()
     }
 
-    /// Waits for chunks that can be fetched; `None` once the job has ended and all were handed out. Each chunk comes once. Cancel-safe.
+    /// Waits for chunks that can be fetched. Returns `None` once the job has ended and all chunks were returned. Each
+    /// chunk is returned once. Cancel-safe.
     ///
     /// # Errors
-    /// `Deadline` when nothing has moved for too long; `ResumeExpired` when a job that is taken up exists no more; `NotFound` when a new one
-    /// never shows; those of the status call.
+    /// `Deadline` if the job makes no progress for too long; `ResumeExpired` if a resumed job does not exist any more;
+    /// `NotFound` if a new job does not become visible; those of [`get_export`](TenableWasClient::get_export).
     pub async fn next_chunks(&mut self) -> Result<Option<Vec<ChunkId>>> {
         loop {
             if self.ending.is_some() {
                 return Ok(None);
             }
-            let looked = self.look().await;
+            let status = self.poll().await;
             let now = Instant::now();
-            let new = match looked {
+            let new = match status {
                 Ok(status) => self.observe(&status, now),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    self.missing(error)?;
+                    self.not_found(error)?;
                     Vec::new()
                 }
                 Err(error) => return Err(error),
             };
-            if self.ending.is_none() && !self.reading && self.pacer.is_stuck(now) {
+            if self.ending.is_none() && !self.reading && self.schedule.is_stalled(now) {
                 self.give_up(now)?;
             }
-            self.next_look = now + self.pacer.pause();
+            self.next_poll = now + self.schedule.pause();
             if !new.is_empty() {
                 return Ok(Some(new));
             }
         }
     }
 
-    /// Looks at the job when it is time to. A task does, so that whoever gives up waiting does not send the question again, and a slow
-    /// consumer does not let it time out.
-    async fn look(&mut self) -> Result<ExportStatus> {
-        if self.looking.is_empty() {
-            sleep_until(self.next_look).await;
+    /// Gets the status when the next poll is due. The request runs in a task, so that a caller who stops waiting does not
+    /// cause a second request, and a slow caller does not cause a timeout.
+    async fn poll(&mut self) -> Result<ExportStatus> {
+        if self.polling.is_empty() {
+            sleep_until(self.next_poll).await;
             let (client, id) = (self.client.clone(), self.id);
-            self.looking.spawn(async move { client.get_export(id).await });
+            self.polling.spawn(async move { client.get_export(id).await });
         }
-        match self.looking.join_next().await {
-            Some(Ok(looked)) => looked,
+        match self.polling.join_next().await {
+            Some(Ok(status)) => status,
             Some(Err(cause)) => {
-                Err(Error::new(ErrorKind::Unexpected, "the task that looked at the export broke down")
+                Err(Error::new(ErrorKind::Unexpected, "the task that polls the export panicked")
                     .with_source(cause))
             }
-            None => Err(Error::new(ErrorKind::Unexpected, "the look at the export was lost")),
+            None => Err(Error::new(ErrorKind::Unexpected, "the task that polls the export is missing")),
         }
     }
 
@@ -244,87 +253,92 @@ impl ExportJob {
         self.seen = true;
         self.created =
             status.created.as_ref().and_then(crate::model::ApiTimestamp::timestamp).or(self.created);
-        self.pacer.observe(status, now);
+        self.schedule.observe(status, now);
         self.ending = ending(status);
         if self.ending.is_none()
-            && let Some(word) =
-                status.status.as_ref().map(appsec_core::Verbatim::value).filter(|word| word.is_unknown())
+            && let Some(state) =
+                status.status.as_ref().map(Verbatim::value).filter(|state| state.is_unknown())
         {
-            tracing::warn!(export = %self.id, state = %word, "the export stands in an unknown state");
-            self.unknown = Some(word.to_string());
+            tracing::warn!(export = %self.id, %state, "the export is in an unknown state");
+            self.unknown_state = Some(state.to_string());
         } else {
-            self.unknown = None;
+            self.unknown_state = None;
         }
-        self.ledger.observe(status)
+        self.chunks.observe(status)
     }
 
-    /// What it means that the service does not know the job.
-    fn missing(&mut self, error: Error) -> Result<()> {
+    /// Handles the answer that the service does not know the job.
+    fn not_found(&mut self, error: Error) -> Result<()> {
         if self.is_resumed() {
-            return Err(Error::new(ErrorKind::ResumeExpired, "the export exists no more; start over")
-                .with_source(error));
+            return Err(
+                Error::new(ErrorKind::ResumeExpired, "the export has expired; start over").with_source(error)
+            );
         }
         if self.seen {
             self.ending = Some(ExportEnding::Vanished);
             return Ok(());
         }
         let now = Instant::now();
-        if self.pacer.is_stuck(now) || self.pacer.standing_for(now) >= APPEARS_WITHIN {
+        if self.schedule.is_stalled(now) || self.schedule.stalled_for(now) >= VISIBLE_WITHIN {
             return Err(error);
         }
-        self.pacer.stand();
+        self.schedule.no_progress();
         Ok(())
     }
 
     fn give_up(&mut self, now: Instant) -> Result<()> {
-        if let Some(word) = self.unknown.take() {
-            self.ending = Some(ExportEnding::Unknown(word));
+        if let Some(state) = self.unknown_state.take() {
+            self.ending = Some(ExportEnding::Unknown(state));
             return Ok(());
         }
-        let minutes = self.pacer.standing_for(now).as_secs() / 60;
+        let minutes = self.schedule.stalled_for(now).as_secs() / 60;
         Err(Error::new(
             ErrorKind::Deadline,
-            format!("the export has not moved for {minutes} min; it goes on at the service as {}", self.id),
+            format!(
+                "the export has made no progress for {minutes} min; it continues at the service as {}",
+                self.id
+            ),
         )
         .with_operation("tenable: watch export"))
     }
 
-    /// Notes that a chunk was read to its end.
-    pub fn delivered(&mut self, chunk: ChunkId) {
-        self.ledger.delivered(chunk);
-        self.pacer.moved(Instant::now());
+    /// Marks a chunk as read to its end.
+    pub fn mark_delivered(&mut self, chunk: ChunkId) {
+        self.chunks.mark_delivered(chunk);
+        self.schedule.progress(Instant::now());
     }
 
-    /// Notes whether chunks are being read: however long one takes, the job does not stand still meanwhile.
-    pub(crate) fn reading(&mut self, yes: bool) {
-        if yes || self.reading {
-            self.pacer.alive(Instant::now());
+    /// Sets whether chunks are being read. The job counts as making progress meanwhile, however long a chunk takes.
+    pub(crate) fn set_reading(&mut self, reading: bool) {
+        if reading || self.reading {
+            self.schedule.reset_stall(Instant::now());
         }
-        self.reading = yes;
+        self.reading = reading;
     }
 
-    /// Notes that a chunk will not come.
-    pub fn lost(&mut self, chunk: ChunkId, lost: LostChunk) {
-        self.ledger.lost(chunk, lost);
+    /// Marks a chunk as one that cannot be read.
+    pub fn mark_lost(&mut self, chunk: ChunkId, loss: ChunkLoss) {
+        self.chunks.mark_lost(chunk, loss);
     }
 
-    /// The chunks that were read to their end, those from before it was taken up included.
-    pub fn all_delivered(&self) -> impl Iterator<Item = ChunkId> {
-        self.ledger.all_delivered()
+    /// The chunks that were read to their end, including those read before the job was resumed.
+    pub fn delivered_chunks(&self) -> impl Iterator<Item = ChunkId> {
+        self.chunks.delivered()
     }
 
-    /// What is missing, once the job has ended; before, that it has not ended.
+    /// Returns what is missing from the export. Before the job has ended, that is a gap too.
     pub fn gaps(&self) -> Vec<CoverageGap> {
         match &self.ending {
-            Some(ending) => self.ledger.gaps(ending),
-            None => self.ledger.gaps(&ExportEnding::Unknown("not yet ended".to_owned())),
+            Some(ending) => self.chunks.gaps(ending),
+            None => self.chunks.gaps(&ExportEnding::Unknown("not yet ended".to_owned())),
         }
     }
 
-    /// Asks the service to end the job. Chunks that are done stay for three days (vendor document).
+    /// Cancels the job. The service keeps finished chunks for three days (vendor document).
     ///
     /// # Errors
-    /// `InvalidRequest` where the job cannot be cancelled, as when it has ended; those of the call.
+    /// `InvalidRequest` if the job cannot be cancelled, such as after its end; those of
+    /// [`cancel_export`](TenableWasClient::cancel_export).
     pub async fn cancel(&self) -> Result<()> {
         self.client.cancel_export(self.id).await.map(|_| ())
     }
@@ -334,16 +348,18 @@ impl ExportJob {
     }
 }
 
-/// True when a running job's echoed filters ask for what the request asks for, so that its chunks are an answer to it.
+/// Whether a running job has the filters of the request, according to the service's echo, so that it can be adopted.
 ///
-/// Whether assets outside the licence are included is not echoed (observed); the odd time bound of
-/// [`ExportRequest::everything`] makes it unlikely that another's job has these filters.
-fn is_ours(request: &ExportRequest, status: &ExportStatus) -> bool {
-    let bad_end = matches!(ending(status), Some(ExportEnding::Cancelled | ExportEnding::Failed));
-    // Whether an echo would name them is not known.
-    let of_all_members = request.properties.is_empty();
-    let asked = request.filters.essence(false);
-    !bad_end && of_all_members && status.filters.as_ref().is_some_and(|echoed| echoed.essence(true) == asked)
+/// The echo does not show whether unlicensed assets are included (observed). The unusual time bound of
+/// [`ExportRequest::everything`] makes it unlikely that a foreign job has these filters.
+fn is_equal_request(request: &ExportRequest, status: &ExportStatus) -> bool {
+    let ended_early = matches!(ending(status), Some(ExportEnding::Cancelled | ExportEnding::Failed));
+    // It is not known whether an echo names the properties.
+    let all_properties = request.properties.is_empty();
+    let requested = request.filters.essence(false);
+    !ended_early
+        && all_properties
+        && status.filters.as_ref().is_some_and(|echoed| echoed.essence(true) == requested)
 }
 
 #[cfg(test)]
@@ -356,7 +372,7 @@ mod tests {
     const ASSET: &str = "77778888-9999-4aaa-8bbb-ccccddddeeee";
 
     #[test]
-    fn a_running_export_is_ours_only_if_its_echoed_filters_are() {
+    fn a_running_export_is_adopted_only_if_its_echoed_filters_are_equal() {
         let request = ExportRequest::everything().with_assets([ASSET.parse::<AssetId>().unwrap()]);
         let ours = json!({"state": ["fixed", "OPEN", "REOPENED"], "severity": [], "since": 1_000_000_000, "first_found": 0,
             "last_found": 0, "last_fixed": 0, "indexed_at": 0, "asset_uuid": [ASSET], "plugin_ids": [], "vpr_score": {}});
@@ -365,8 +381,11 @@ mod tests {
             filters[name] = value;
             serde_json::from_value(json!({"status": "PROCESSING", "filters": filters})).unwrap()
         };
-        assert!(is_ours(&request, &with("since", json!(1_000_000_000))));
-        assert!(is_ours(&request, &with("severity", json!(["INFO", "low", "MEDIUM", "HIGH", "CRITICAL"]))));
+        assert!(is_equal_request(&request, &with("since", json!(1_000_000_000))));
+        assert!(is_equal_request(
+            &request,
+            &with("severity", json!(["INFO", "low", "MEDIUM", "HIGH", "CRITICAL"]))
+        ));
         for (name, value) in [
             ("since", json!(0)),
             ("state", json!(["OPEN", "REOPENED"])),
@@ -378,11 +397,11 @@ mod tests {
             ("asset_name", json!("shop.example.com")),
             ("vpr_score", json!({"gte": 7.0})),
         ] {
-            assert!(!is_ours(&request, &with(name, value.clone())), "{name} {value}");
+            assert!(!is_equal_request(&request, &with(name, value.clone())), "{name} {value}");
         }
         let no_echo = serde_json::from_value(json!({"status": "PROCESSING"})).unwrap();
-        assert!(!is_ours(&request, &no_echo));
+        assert!(!is_equal_request(&request, &no_echo));
         let cancelled = serde_json::from_value(json!({"status": "CANCELLED", "filters": ours})).unwrap();
-        assert!(!is_ours(&request, &cancelled));
+        assert!(!is_equal_request(&request, &cancelled));
     }
 }

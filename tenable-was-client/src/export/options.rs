@@ -1,10 +1,10 @@
-//! How exports are made.
+//! The options of exports.
 
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result};
 
-/// How exports are made: chunk size, pauses, patience.
+/// The options of exports: chunk size, concurrency, polling intervals, patience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExportOptions {
     pub(crate) assets_per_chunk: u32,
@@ -21,7 +21,7 @@ impl Default for ExportOptions {
 }
 
 impl ExportOptions {
-    /// The defaults, as each `with_` method states them.
+    /// Returns the defaults, which each `with_` method documents.
     pub fn new() -> Self {
         Self {
             assets_per_chunk: 500,
@@ -32,28 +32,30 @@ impl ExportOptions {
         }
     }
 
-    /// How many assets a chunk covers, 50 to 5000. Default: 500.
+    /// Sets the number of assets in a chunk, 50 to 5000. Default: 500.
     pub fn with_assets_per_chunk(mut self, assets: u32) -> Self {
         self.assets_per_chunk = assets;
         self
     }
 
-    /// How many chunks are fetched at once, at most. Default: 2.
+    /// Sets the maximum number of chunks that are fetched at once. Default: 2.
     ///
-    /// It begins with one, and a 429 halves it. The vendor asks integrations not to send requests in parallel (vendor document),
-    /// so more than 4 is asking for trouble.
+    /// The client starts with one, and halves the number after a 429. The vendor asks integrations not to send requests
+    /// in parallel (vendor document), so more than 4 are likely to be refused.
     pub fn with_chunks_in_flight(mut self, chunks: usize) -> Self {
         self.chunks_in_flight = chunks;
         self
     }
 
-    /// The pauses between two looks at a job, from the first to the longest; each is twice the one before. Default: 1 s to 30 s.
+    /// Sets the pauses between two polls of a job, from the first to the longest. Each is twice the one before. Default:
+    /// 1 s to 30 s.
     pub fn with_pauses(mut self, first: Duration, longest: Duration) -> Self {
         (self.first_pause, self.longest_pause) = (first, longest);
         self
     }
 
-    /// How long to wait while nothing moves: in the queue, between two chunks, or for a running export of someone else's. Default: 30 min.
+    /// Sets how long to wait without progress: while a job is queued, between two chunks, or for a running job of another
+    /// request. Default: 30 min.
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -62,13 +64,15 @@ impl ExportOptions {
     pub(crate) fn check(&self) -> Result<()> {
         let refused = |message: &str| Err(Error::new(ErrorKind::Config, message));
         if !(50..=5000).contains(&self.assets_per_chunk) {
-            return refused("an export's chunk covers 50 to 5000 assets");
+            return refused("a chunk of an export must have 50 to 5000 assets");
         }
         if self.chunks_in_flight == 0 {
-            return refused("no chunk may be in flight: no export would end");
+            return refused("the number of chunks in flight must be greater than zero");
         }
         if self.first_pause.is_zero() || self.first_pause > self.longest_pause {
-            return refused("an export's first pause must be above zero and not above the longest");
+            return refused(
+                "the first pause of an export must be greater than zero and not greater than the longest",
+            );
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Findings, by each of the three routes on which they come.
+//! Findings, from the records of the three routes: report, detections and export.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use appsec_core::{
 
 use crate::TenableWasClient;
 use crate::model::{
-    ApiTimestamp, AssetId, ConfigId, ExportFinding, FindingState, PluginId, ReportFinding,
-    SeverityModification, Vulnerability,
+    ApiTimestamp, AssetId, ConfigId, ExportFinding, FindingState, ReportFinding, SeverityModification,
+    Vulnerability,
 };
 
-/// What findings of one walk or of one scan have in common.
+/// What the findings of one scan, or of one read of an export, have in context.
 #[derive(Debug, Clone)]
-pub(crate) struct Common {
+pub(crate) struct FindingContext {
     pub(crate) scanner: Arc<str>,
     pub(crate) partition: PartitionKey,
     pub(crate) targets: Vec<BindTargetId>,
@@ -24,9 +24,9 @@ pub(crate) struct Common {
     pub(crate) seen_at: Option<Timestamp>,
 }
 
-/// The partition of a scan's results. The template is a part of it: another one looks for other things, so that its silence says nothing
-/// about what this one found.
-pub(crate) fn partition_of_scan(
+/// Returns the partition of a scan's results. The template is a part of it: a scan by another template tests other
+/// things, so absence from it is inconclusive for the findings of this one.
+pub(crate) fn scan_partition(
     config: ConfigId,
     asset: Option<AssetId>,
     template: Option<&str>,
@@ -35,58 +35,63 @@ pub(crate) fn partition_of_scan(
     PartitionKey::new(format!("config:{config}/asset:{asset}/template:{}", template.unwrap_or("unknown")))
 }
 
-/// The partition of an export's records. They do not say which configuration would find them again, and the export's silence says nothing.
-pub(crate) fn partition_of_asset(asset: Option<AssetId>) -> PartitionKey {
+/// Returns the partition of an export's records. They do not name the configuration that would find them again, and
+/// absence from an export is inconclusive.
+pub(crate) fn asset_partition(asset: Option<AssetId>) -> PartitionKey {
     PartitionKey::new(asset.map_or_else(|| "asset:unknown".to_owned(), |asset| format!("asset:{asset}")))
 }
 
-/// Tenable's part of a fingerprint: the set of input type and input name, in lower case and sorted, without absent and empty ones. A set, since the
-/// vendor's documents seem to have the two swapped.
+/// Returns the fingerprint. Tenable's part of it is the set of input type and input name: in lower case, sorted, without
+/// empty values. It is a set because the vendor's documents seem to swap the two.
 fn fingerprint(rule: &Rule, location: &Location, input: (Option<&str>, Option<&str>)) -> Fingerprint {
-    let [kind, name] = [input.0, input.1].map(|word| lower(word.unwrap_or_default()));
+    let [kind, name] = [input.0, input.1].map(|text| lower_case(text.unwrap_or_default()));
     let pair = if kind <= name { [&*kind, &*name] } else { [&*name, &*kind] };
-    // The empty word sorts first.
-    let words = match pair {
+    // The empty text sorts first.
+    let parts = match pair {
         ["", ""] => &[][..],
-        ["", word] => &[word],
-        [word, same] if word == same => &[word],
+        ["", part] => &[part],
+        [part, same] if part == same => &[part],
         _ => &pair[..],
     };
-    Fingerprint::v1(TenableWasClient::KEY, &rule.id, location, words)
+    Fingerprint::v1(TenableWasClient::KEY, &rule.id, location, parts)
 }
 
-/// The word in lower case, which nearly all are already.
-fn lower(word: &str) -> Cow<'_, str> {
-    if word.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
-        return Cow::Borrowed(word);
+/// Returns the text in lower case. It allocates only if it has to, since nearly all texts are in lower case already.
+fn lower_case(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
     }
-    Cow::Owned(word.to_lowercase())
+    Cow::Owned(text.to_lowercase())
 }
 
-fn finding(
-    common: Common,
+fn new_finding(
+    context: FindingContext,
     rule: Arc<Rule>,
     severity: Severity,
     location: Location,
     input: (Option<&str>, Option<&str>),
 ) -> Finding {
     let fingerprint = fingerprint(&rule, &location, input);
-    let mut finding = Finding::new(common.scanner, fingerprint, rule, severity, location, common.partition);
-    finding.targets = common.targets;
-    finding.scan = common.scan;
-    finding.last_seen = common.seen_at;
+    let mut finding = Finding::new(context.scanner, fingerprint, rule, severity, location, context.partition);
+    finding.targets = context.targets;
+    finding.scan = context.scan;
+    finding.last_seen = context.seen_at;
     finding
 }
 
-fn place(url: Option<&str>, input: (Option<&str>, Option<&str>)) -> Location {
+fn location(url: Option<&str>, input: (Option<&str>, Option<&str>)) -> Location {
     Location::from_url(url.unwrap_or_default()).with_input(input.0, input.1)
 }
 
-/// A finding of a scan's report. Its state and its first sighting are not in a report.
-pub(crate) fn of_report(common: Common, record: &ReportFinding, rule: Arc<Rule>) -> Finding {
+/// Maps a finding of a scan's report. A report contains neither the state nor the first observation.
+pub(crate) fn finding_from_report(
+    context: FindingContext,
+    record: &ReportFinding,
+    rule: Arc<Rule>,
+) -> Finding {
     let severity = record.risk_factor.clone().unwrap_or_else(no_severity);
     let input = (record.input_type.as_deref(), record.input_name.as_deref());
-    let mut finding = finding(common, rule, severity, place(record.uri.as_deref(), input), input);
+    let mut finding = new_finding(context, rule, severity, location(record.uri.as_deref(), input), input);
     finding.push_evidence(EvidenceKind::Output, record.output.as_deref());
     finding.push_evidence(EvidenceKind::Proof, record.proof.as_deref());
     finding.push_evidence(EvidenceKind::Payload, record.payload.as_deref());
@@ -98,9 +103,10 @@ pub(crate) fn of_report(common: Common, record: &ReportFinding, rule: Arc<Rule>)
     finding
 }
 
-/// A detection of a scan, with its plugin's severity. Its id is of this scan only, and so no alias.
-pub(crate) fn of_vulnerability(
-    common: Common,
+/// Maps a detection of a scan, with its plugin's severity. The detection's id is specific to the scan, so it is not an
+/// alias.
+pub(crate) fn finding_from_vulnerability(
+    context: FindingContext,
     record: &Vulnerability,
     rule: Arc<Rule>,
     severity: Severity,
@@ -111,7 +117,7 @@ pub(crate) fn of_vulnerability(
         details.and_then(|details| of(details).as_deref())
     };
     let input = (text(|d| &d.input_type), text(|d| &d.input_name));
-    let mut finding = finding(common, rule, severity, place(record.uri.as_deref(), input), input);
+    let mut finding = new_finding(context, rule, severity, location(record.uri.as_deref(), input), input);
     finding.last_seen = at(record.created_at.as_ref()).or(finding.last_seen);
     finding.push_evidence(EvidenceKind::Output, text(|d| &d.output));
     finding.push_evidence(EvidenceKind::Proof, text(|d| &d.proof));
@@ -127,11 +133,18 @@ pub(crate) fn of_vulnerability(
     finding
 }
 
-/// A finding of the export: the record of a weakness across scans, with its state and its dates. Its texts move into the finding: they are most
-/// of what a record weighs.
-pub(crate) fn of_export(common: Common, record: ExportFinding, rule: Arc<Rule>) -> Finding {
-    let severity =
-        record.severity.clone().or_else(|| numbered(record.severity_id)).unwrap_or_else(no_severity);
+/// Maps a finding of the export: the record of a weakness across scans, with its state and its dates. The record's
+/// texts, which are most of its size, are moved into the finding.
+pub(crate) fn finding_from_export(
+    context: FindingContext,
+    record: ExportFinding,
+    rule: Arc<Rule>,
+) -> Finding {
+    let severity = record
+        .severity
+        .clone()
+        .or_else(|| severity_from_number(record.severity_id))
+        .unwrap_or_else(no_severity);
     let recast = recast(&record, &severity);
     let mut location = Location::of_url(record.url.unwrap_or_default());
     if let Some(method) = record.http_method.as_deref().filter(|method| is_method(method)) {
@@ -142,13 +155,13 @@ pub(crate) fn of_export(common: Common, record: ExportFinding, rule: Arc<Rule>) 
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     let (kind, name) = (present(record.input_type), present(record.input_name));
     location.input = (kind.is_some() || name.is_some()).then_some(Input { kind, name });
-    let mut finding = Finding::new(common.scanner, fingerprint, rule, severity, location, common.partition);
-    finding.targets = common.targets;
+    let mut finding = Finding::new(context.scanner, fingerprint, rule, severity, location, context.partition);
+    finding.targets = context.targets;
     finding.aliases.extend(present(record.finding_id));
     let accepted = recast.as_ref().is_some_and(|recast| recast.accepted);
     finding.recast = recast;
     finding.status = record.state.as_ref().map(|state| status(state.value(), accepted));
-    finding.scan = common.scan;
+    finding.scan = context.scan;
     finding.first_seen = at(record.first_found.as_ref());
     finding.last_seen = at(record.last_found.as_ref()).or_else(|| at(record.last_observed.as_ref()));
     finding.fixed_at = at(record.last_fixed.as_ref());
@@ -162,11 +175,11 @@ pub(crate) fn of_export(common: Common, record: ExportFinding, rule: Arc<Rule>) 
     finding
 }
 
-/// What is fixed is fixed, accepted or not; what is accepted is neither open nor back.
+/// Maps a state. Fixed wins over accepted; accepted wins over open and reopened.
 fn status(state: &FindingState, accepted: bool) -> FindingStatus {
     match state {
         FindingState::Fixed => FindingStatus::Fixed,
-        FindingState::Unknown(word) => FindingStatus::Unknown(word.clone()),
+        FindingState::Unknown(state) => FindingStatus::Unknown(state.clone()),
         _ if accepted => FindingStatus::RiskAccepted,
         FindingState::Open | FindingState::Active => FindingStatus::Open,
         FindingState::Reopened => FindingStatus::Reopened,
@@ -179,21 +192,23 @@ fn recast(record: &ExportFinding, current: &Severity) -> Option<Recast> {
         SeverityModification::Recasted => false,
         SeverityModification::None | SeverityModification::Unknown(_) => return None,
     };
-    let by_plugin = record.plugin.as_ref().and_then(|plugin| numbered(plugin.original_risk_factor_num));
-    let original = numbered(record.severity_default_id).or(by_plugin).unwrap_or_else(|| current.clone());
+    let by_plugin =
+        record.plugin.as_ref().and_then(|plugin| severity_from_number(plugin.original_risk_factor_num));
+    let original =
+        severity_from_number(record.severity_default_id).or(by_plugin).unwrap_or_else(|| current.clone());
     let mut recast = Recast::new(original, accepted);
     recast.reason = record.recast_reason.clone().filter(|reason| !reason.is_empty());
     recast.rule_id.clone_from(&record.recast_rule_uuid);
     Some(recast)
 }
 
-/// A severity by its number, 0 to 4.
-fn numbered(number: Option<u64>) -> Option<Severity> {
+/// Returns the severity of a number, 0 to 4.
+fn severity_from_number(number: Option<u64>) -> Option<Severity> {
     let all = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
     all.into_iter().nth(usize::try_from(number?).ok()?)
 }
 
-/// The severity of what has none: unknown, so that it passes every filter.
+/// Returns the severity of a record without one: unknown, so that it passes every filter.
 pub(crate) fn no_severity() -> Severity {
     Severity::Unknown("none given".into())
 }
@@ -202,15 +217,10 @@ fn at(moment: Option<&ApiTimestamp>) -> Option<Timestamp> {
     moment.and_then(ApiTimestamp::timestamp)
 }
 
-/// The data stream has been seen to write `SSL` there.
-fn is_method(word: &str) -> bool {
+/// Whether the text is an HTTP method. The data stream has been observed to write `SSL` there.
+fn is_method(text: &str) -> bool {
     let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
-    methods.iter().any(|method| method.eq_ignore_ascii_case(word))
-}
-
-/// The rule of a plugin of which nothing but the number is known.
-pub(crate) fn bare_rule(plugin: PluginId) -> Rule {
-    Rule::new(plugin.to_string(), format!("Plugin {plugin}"))
+    methods.iter().any(|method| method.eq_ignore_ascii_case(text))
 }
 
 #[cfg(test)]
@@ -218,12 +228,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::map::{of_export_plugin, of_report_finding};
+    use crate::map::{rule_from_export, rule_from_id, rule_from_report};
+    use crate::model::PluginId;
 
-    fn common() -> Common {
-        Common {
+    fn context() -> FindingContext {
+        FindingContext {
             scanner: TenableWasClient::KEY.into(),
-            partition: partition_of_asset(None),
+            partition: asset_partition(None),
             targets: vec![BindTargetId::from("config:5b1f2a34-0c1d-4e5f-8a9b-101112131415")],
             scan: None,
             seen_at: None,
@@ -232,16 +243,18 @@ mod tests {
 
     fn exported(record: Value) -> Finding {
         let record: ExportFinding = serde_json::from_value(record).unwrap();
-        let rule =
-            record.plugin.as_ref().map_or_else(|| bare_rule(PluginId(1)), |plugin| of_export_plugin(plugin));
+        let rule = record
+            .plugin
+            .as_ref()
+            .map_or_else(|| rule_from_id(PluginId(1)), |plugin| rule_from_export(plugin));
         let scan = record.scan.as_ref().and_then(|scan| scan.uuid.as_deref()).map(ScanId::from);
-        of_export(Common { scan, ..common() }, record, rule.into())
+        finding_from_export(FindingContext { scan, ..context() }, record, rule.into())
     }
 
     fn reported(record: Value) -> Finding {
         let record: ReportFinding = serde_json::from_value(record).unwrap();
-        let rule = of_report_finding(&record);
-        of_report(common(), &record, rule.into())
+        let rule = rule_from_report(&record);
+        finding_from_report(context(), &record, rule.into())
     }
 
     #[test]
@@ -267,12 +280,12 @@ mod tests {
         let empty = reported(
             json!({"plugin_id": 98009, "uri": "http://192.0.2.119/", "input_type": "", "input_name": null}),
         );
-        assert_eq!(bare.fingerprint, empty.fingerprint, "null, absent and empty are one");
+        assert_eq!(bare.fingerprint, empty.fingerprint, "null, absent and empty are the same");
         assert_ne!(bare.fingerprint, export.fingerprint);
     }
 
     #[test]
-    fn state_and_acceptance_make_the_status() {
+    fn the_status_is_made_of_the_state_and_of_acceptance() {
         for (state, change, expected) in [
             ("OPEN", "NONE", FindingStatus::Open),
             ("ACTIVE", "NONE", FindingStatus::Open),
@@ -288,7 +301,7 @@ mod tests {
             assert_eq!(finding.status, Some(expected), "{state} {change}");
         }
         assert_eq!(exported(json!({})).status, None);
-        assert_eq!(reported(json!({"plugin_id": 1})).status, None, "a report does not know");
+        assert_eq!(reported(json!({"plugin_id": 1})).status, None, "a report has no state");
     }
 
     #[test]
@@ -310,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_severity_is_read_in_any_case_by_number_or_kept_as_it_is() {
+    fn a_severity_is_read_in_any_case_or_by_number_and_an_unknown_one_is_kept() {
         for (record, expected) in [
             (json!({"severity": "MEDIUM"}), Severity::Medium),
             (json!({"severity": "medium"}), Severity::Medium),
@@ -323,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn evidence_is_taken_from_every_place_that_has_some() {
+    fn evidence_is_taken_from_every_field_that_has_some() {
         let finding = reported(
             json!({"plugin_id": 1, "output": "o", "proof": "p", "payload": "x", "request_headers": "GET", "response_headers": "200",
             "attachments": ["https://cloud.tenable.com/was/v2/attachments/1"]}),

@@ -1,17 +1,14 @@
-//! Plugins as rules. Three answers describe a plugin, each in its own way; the rule is the same.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+//! Plugins as rules. Three kinds of record describe a plugin, each in its own form. The rule is the same.
 
 use appsec_core::{Cvss, Rule};
 
 use crate::model::{ExportPlugin, OwaspCategory, Plugin, PluginId, ReportFinding, Xref};
 
-/// The rule of a plugin as export records carry it.
-pub(crate) fn of_export_plugin(plugin: &ExportPlugin) -> Rule {
-    let mut rule = rule(plugin.id, plugin.name.as_ref());
+/// Returns the rule of a plugin in an export record.
+pub(crate) fn rule_from_export(plugin: &ExportPlugin) -> Rule {
+    let mut rule = new_rule(plugin.id, plugin.name.as_ref());
     rule.family.clone_from(&plugin.family);
-    rule.description = first(&[&plugin.description, &plugin.synopsis]);
+    rule.description = first_non_empty(&[&plugin.description, &plugin.synopsis]);
     rule.remediation.clone_from(&plugin.solution);
     rule.cwe = cwe(&plugin.cwe);
     rule.cve.clone_from(&plugin.cve);
@@ -57,11 +54,11 @@ pub(crate) fn of_export_plugin(plugin: &ExportPlugin) -> Rule {
     rule
 }
 
-/// The rule of a report's finding, which carries its plugin's texts.
-pub(crate) fn of_report_finding(finding: &ReportFinding) -> Rule {
-    let mut rule = rule(finding.plugin_id, finding.name.as_ref());
+/// Returns the rule of a report's finding, which contains its plugin's texts.
+pub(crate) fn rule_from_report(finding: &ReportFinding) -> Rule {
+    let mut rule = new_rule(finding.plugin_id, finding.name.as_ref());
     rule.family.clone_from(&finding.family);
-    rule.description = first(&[&finding.description, &finding.synopsis]);
+    rule.description = first_non_empty(&[&finding.description, &finding.synopsis]);
     rule.remediation.clone_from(&finding.solution);
     rule.cwe = cwe(&finding.cwe);
     rule.cve.clone_from(&finding.cves);
@@ -78,7 +75,7 @@ pub(crate) fn of_report_finding(finding: &ReportFinding) -> Rule {
     rule.tags.clone_from(&finding.wasc);
     for xref in &finding.xrefs {
         let (Some(name), Some(value)) = (&xref.xref_name, &xref.xref_value) else { continue };
-        // These two have members of their own.
+        // These lists have fields of their own.
         if !["cwe", "wasc", "owasp", "cve"].iter().any(|list| name.eq_ignore_ascii_case(list)) {
             rule.tags.push(tag(name, value));
         }
@@ -86,11 +83,11 @@ pub(crate) fn of_report_finding(finding: &ReportFinding) -> Rule {
     rule
 }
 
-/// The rule of a plugin's own record.
-pub(crate) fn of_plugin(plugin: &Plugin) -> Rule {
-    let mut rule = rule(plugin.plugin_id, plugin.name.as_ref());
+/// Returns the rule of a plugin's own record.
+pub(crate) fn rule_from_plugin(plugin: &Plugin) -> Rule {
+    let mut rule = new_rule(plugin.plugin_id, plugin.name.as_ref());
     rule.family.clone_from(&plugin.family);
-    rule.description = first(&[&plugin.description, &plugin.synopsis]);
+    rule.description = first_non_empty(&[&plugin.description, &plugin.synopsis]);
     rule.remediation.clone_from(&plugin.solution);
     rule.cwe = cwe(&plugin.cwe);
     rule.owasp = owasp(places(&plugin.owasp));
@@ -100,16 +97,21 @@ pub(crate) fn of_plugin(plugin: &Plugin) -> Rule {
     rule
 }
 
-fn rule(id: PluginId, name: Option<&String>) -> Rule {
+/// Returns the rule of a plugin of which only the number is known.
+pub(crate) fn rule_from_id(plugin: PluginId) -> Rule {
+    new_rule(plugin, None)
+}
+
+fn new_rule(id: PluginId, name: Option<&String>) -> Rule {
     let name = name.filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| format!("Plugin {id}"));
     Rule::new(id.to_string(), name)
 }
 
-fn first(texts: &[&Option<String>]) -> Option<String> {
+fn first_non_empty(texts: &[&Option<String>]) -> Option<String> {
     texts.iter().find_map(|text| text.as_ref().filter(|text| !text.is_empty()).cloned())
 }
 
-/// `79` and `CWE-79` alike.
+/// Parses weakness numbers: `79` and `CWE-79`.
 fn cwe(texts: &[String]) -> Vec<u32> {
     let mut numbers: Vec<u32> = texts
         .iter()
@@ -124,7 +126,7 @@ fn places(places: &[OwaspCategory]) -> impl Iterator<Item = (&str, &str)> {
     places.iter().filter_map(|place| Some((place.year.as_deref()?, place.category.as_deref()?)))
 }
 
-/// `A3:2021`. The list of 2019 is that of APIs, whatever its places are called (`A8` and `API8`).
+/// Formats OWASP categories as `A3:2021`. The list of 2019 is the one for APIs, whether a record says `A8` or `API8`.
 fn owasp<'a>(places: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut all: Vec<String> = places
         .map(|(year, place)| match place.strip_prefix('A').filter(|number| number.parse::<u8>().is_ok()) {
@@ -137,7 +139,7 @@ fn owasp<'a>(places: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     all
 }
 
-/// A rating, where there is one. The minor version stands in the vector; of version 4 there is only one so far.
+/// Returns a rating if there is one. The minor version is in the vector; version 4 has only one so far.
 fn cvss(major: char, score: Option<f64>, vector: Option<&String>) -> Option<Cvss> {
     let vector = vector.filter(|vector| !vector.is_empty());
     if score.is_none() && vector.is_none() {
@@ -151,37 +153,8 @@ fn cvss(major: char, score: Option<f64>, vector: Option<&String>) -> Option<Cvss
     Some(Cvss::new(version, score, vector.cloned()))
 }
 
-fn tag(list: &str, place: &str) -> String {
-    format!("{}:{place}", list.to_lowercase())
-}
-
-/// The rules of plugins met so far in a walk, so that the findings of one share it. Bounded: beyond, a rule is made anew.
-#[derive(Debug, Default)]
-pub(crate) struct RuleCache {
-    rules: Mutex<ByPlugin>,
-}
-
-/// Rules by the address of their plugin, which lives as long as its entry.
-type ByPlugin = HashMap<usize, (Arc<ExportPlugin>, Arc<Rule>)>;
-
-/// How many rules are kept. A tenant meets some hundreds.
-const MAX_RULES: usize = 4096;
-
-impl RuleCache {
-    /// The plugin's rule, and whether it was made just now.
-    pub(crate) fn of(&self, plugin: &Arc<ExportPlugin>) -> (Arc<Rule>, bool) {
-        // Nothing can panic while the lock is held; a poisoned one is still sound.
-        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = Arc::as_ptr(plugin) as usize;
-        if let Some((_, rule)) = rules.get(&address) {
-            return (Arc::clone(rule), false);
-        }
-        let rule = Arc::new(of_export_plugin(plugin));
-        if rules.len() < MAX_RULES {
-            rules.insert(address, (Arc::clone(plugin), Arc::clone(&rule)));
-        }
-        (rule, true)
-    }
+fn tag(list: &str, entry: &str) -> String {
+    format!("{}:{entry}", list.to_lowercase())
 }
 
 #[cfg(test)]
@@ -199,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_is_the_same_rule_by_export_and_by_report() {
+    fn a_plugin_has_the_same_rule_by_export_and_by_report() {
         let report: ReportFinding = serde_json::from_value(json!({"plugin_id": 98104, "name": "Cross-Site Scripting (XSS)",
             "family": "Cross Site Scripting", "synopsis": "XSS", "description": "…", "solution": "Escape.", "cwe": [79], "cves": [],
             "wasc": ["Cross-Site Scripting"], "see_also": ["https://owasp.org/"],
@@ -207,33 +180,23 @@ mod tests {
             "xrefs": [{"xref_name": "CWE", "xref_value": "79"}, {"xref_name": "hipaa", "xref_value": "164.306(a)(1)"}],
             "cvss": 7.5, "cvss_vector": "CVSS2#AV:N", "cvssv3": 7.1, "cvssv3_vector": "CVSS:3.0/AV:N"}))
         .unwrap();
-        let rule = of_export_plugin(&export_plugin());
-        assert_eq!(of_report_finding(&report), rule);
+        let rule = rule_from_export(&export_plugin());
+        assert_eq!(rule_from_report(&report), rule);
         assert_eq!(rule.owasp, ["A3:2021", "API8:2019"]);
         assert_eq!(rule.cwe, [79]);
         assert_eq!(rule.cvss.iter().map(|cvss| cvss.version.as_str()).collect::<Vec<_>>(), ["3.0", "2"]);
     }
 
     #[test]
-    fn empty_vectors_and_odd_references_are_no_ratings_and_no_fault() {
+    fn empty_vectors_and_unusual_references_are_ignored() {
         let plugin: ExportPlugin =
             serde_json::from_value(json!({"id": 1, "cvss2_vector": {}, "cvss3_temporal_vector": {},
             "xrefs": ["OSVDB:1", 7, {"type": "iso", "id": "27001"}], "cwe": ["CWE-89", "none", 89]}))
             .unwrap();
-        let rule = of_export_plugin(&plugin);
+        let rule = rule_from_export(&plugin);
         assert!(rule.cvss.is_empty());
         assert_eq!(rule.name, "Plugin 1");
         assert_eq!(rule.cwe, [89]);
         assert_eq!(rule.tags, ["OSVDB:1"]);
-    }
-
-    #[test]
-    fn findings_of_one_plugin_share_its_rule() {
-        let cache = RuleCache::default();
-        let plugin = Arc::new(export_plugin());
-        let (first, new) = cache.of(&plugin);
-        let (second, again) = cache.of(&Arc::clone(&plugin));
-        assert!(Arc::ptr_eq(&first, &second) && new && !again);
-        assert!(!Arc::ptr_eq(&first, &cache.of(&Arc::new(export_plugin())).0));
     }
 }

@@ -1,37 +1,36 @@
-//! Launching where a scan may be running already.
+//! Launching a scan where one may be running already.
 
-use appsec_core::{Error, ErrorKind, Result};
+use appsec_core::{Error, ErrorKind, Result, Verbatim};
 use futures_util::TryStreamExt;
 
+use super::wait::Wait;
 use crate::TenableWasClient;
-use crate::error::id_in;
 use crate::filter::Filter;
 use crate::model::{ConfigId, RequestedAction, Scan, ScanState, TenableScanId};
-use crate::wait::Wait;
 
-/// What becomes of a scan that stands in the way of a launch.
+/// What to do with a running scan that prevents a launch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnRunning {
-    /// It is taken in place of a new one.
+    /// Use it instead of a new one.
     Adopt,
-    /// It is stopped, waited for, and followed by a new one. What it found so far is kept with it.
+    /// Stop it, wait until it has ended, and launch a new one. The service keeps what it found so far.
     StopAndRelaunch,
 }
 
-/// How a launch ended.
+/// The result of a launch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Launch {
     /// A scan was launched.
     Started(TenableScanId),
-    /// One was running, and is taken in place of a new one.
+    /// A scan was running already, and is used instead of a new one.
     Adopted(TenableScanId),
-    /// One was running; it has ended, and a new one was launched.
+    /// A scan was running already. It has ended, and a new one was launched.
     Relaunched {
-        /// The one that was running.
+        /// The scan that was running.
         ended: TenableScanId,
-        /// The new one.
+        /// The new scan.
         scan: TenableScanId,
     },
 }
@@ -46,14 +45,15 @@ impl Launch {
 }
 
 impl TenableWasClient {
-    /// Launches a scan of a configuration, and copes with one that is running already: a configuration has one at a time. Needs the role Scan
-    /// Operator.
+    /// Launches a scan of a configuration, and handles one that is running already: a configuration has one at a time.
+    /// Needs the role Scan Operator.
     ///
-    /// The service can stop no scan before it runs, and none while it is paused. To be stopped, one that waits is waited for, and one that is
-    /// paused is resumed. How long that may take is what the builder's [`with_waits`](crate::TenableWasClientBuilder::with_waits) says.
+    /// The service cannot stop a scan before it runs or while it is paused. So [`OnRunning::StopAndRelaunch`] waits for
+    /// a queued scan to start, and resumes a paused one. The builder's
+    /// [`with_waits`](crate::TenableWasClientBuilder::with_waits) bounds how long that may take.
     ///
     /// # Errors
-    /// `Deadline` where the scan in the way does not end in time; `Conflict` where it cannot be found; those of
+    /// `Deadline` if the running scan does not end in time; `Conflict` if it cannot be found; those of
     /// [`launch_scan`](Self::launch_scan) and [`update_scan`](Self::update_scan).
     pub async fn launch_or(&self, config: ConfigId, on_running: OnRunning) -> Result<Launch> {
         let mut wait = self.wait();
@@ -68,9 +68,9 @@ impl TenableWasClient {
             let Some(running) = self.running_scan(config, &refusal).await? else { return Err(refusal) };
             match on_running {
                 OnRunning::Adopt => return Ok(Launch::Adopted(running)),
-                // The refusal may lag behind the end that was seen.
+                // The service may refuse for some time after the scan has ended.
                 OnRunning::StopAndRelaunch if ended == Some(running) => {
-                    wait.pause(|| format!("the service did not let go of scan {running}")).await?;
+                    wait.pause(|| format!("scan {running} did not free its configuration")).await?;
                 }
                 OnRunning::StopAndRelaunch => {
                     self.stop_and_wait(running, &mut wait).await?;
@@ -80,14 +80,14 @@ impl TenableWasClient {
         }
     }
 
-    /// The scan that stands in the way of a launch: the one that the refusal names, else the newest that has not ended.
+    /// Returns the scan that prevents a launch: the one that the refusal names, else the newest that has not ended.
     pub(crate) async fn running_scan(
         &self,
         config: ConfigId,
         refusal: &Error,
     ) -> Result<Option<TenableScanId>> {
-        if let Some(id) = id_in(refusal.message()) {
-            return Ok(Some(TenableScanId(id)));
+        if let Some(id) = refusal.conflicting_id().and_then(|id| id.parse().ok()) {
+            return Ok(Some(id));
         }
         let mut pages = self.scans_of_config(config, Filter::everything());
         while let Some(page) = pages.try_next().await? {
@@ -103,18 +103,19 @@ impl TenableWasClient {
             match self.get_scan(id).await {
                 Ok(scan) if scan.has_ended() => return Ok(()),
                 Ok(scan) => {
-                    if let Some(action) = towards_the_end(&scan) {
-                        self.ask(id, &action).await?;
+                    if let Some(action) = next_action_to_stop(&scan) {
+                        self.request_action(id, &action).await?;
                     }
                 }
-                Err(error) => wait.ride_out(error)?,
+                Err(error) => wait.tolerate(error)?,
             }
             wait.pause(|| format!("scan {id} did not end")).await?;
         }
     }
 
-    /// Asks for what its state should allow. It may have changed meanwhile, or not show yet what was asked for before.
-    async fn ask(&self, id: TenableScanId, action: &RequestedAction) -> Result<()> {
+    /// Requests an action that the scan's state allows. A conflict is ignored: the state may have changed meanwhile, or
+    /// not yet show an earlier request.
+    async fn request_action(&self, id: TenableScanId, action: &RequestedAction) -> Result<()> {
         match self.update_scan(id, action).await {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
             result => result,
@@ -122,9 +123,9 @@ impl TenableWasClient {
     }
 }
 
-/// What to ask a scan for so that it ends; `None` where there is nothing to do but wait.
-fn towards_the_end(scan: &Scan) -> Option<RequestedAction> {
-    match scan.status.as_ref().map(appsec_core::Verbatim::value)? {
+/// Returns the next action that leads to the end of a scan, or `None` if there is nothing to do but wait.
+fn next_action_to_stop(scan: &Scan) -> Option<RequestedAction> {
+    match scan.status.as_ref().map(Verbatim::value)? {
         ScanState::Running => Some(RequestedAction::Stop),
         ScanState::Paused => Some(RequestedAction::Resume),
         _ => None,

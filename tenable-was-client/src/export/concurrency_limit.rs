@@ -1,37 +1,38 @@
-//! How many chunks are fetched at once: few to begin with, fewer when the service asks for that, more while all goes well.
+//! How many chunks are fetched at once: one at first, more after successes, fewer after a 429.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The number of chunks under way, adapted: one more after as many successes as there are places, half as many after a 429.
+/// The maximum number of concurrent downloads. It grows by one after as many successes as its value, and halves after a
+/// 429.
 #[derive(Debug)]
-pub(crate) struct Limit {
-    now: usize,
+pub(crate) struct ConcurrencyLimit {
+    current: usize,
     max: usize,
     successes: usize,
 }
 
-impl Limit {
-    /// Begins with one.
+impl ConcurrencyLimit {
+    /// Starts at one.
     pub(crate) fn new(max: usize) -> Self {
-        Self { now: 1, max: max.max(1), successes: 0 }
+        Self { current: 1, max: max.max(1), successes: 0 }
     }
 
-    pub(crate) fn now(&self) -> usize {
-        self.now
+    pub(crate) fn current(&self) -> usize {
+        self.current
     }
 
     pub(crate) fn succeeded(&mut self) {
         self.successes += 1;
-        if self.successes >= self.now {
+        if self.successes >= self.current {
             self.successes = 0;
-            self.now = (self.now + 1).min(self.max);
+            self.current = (self.current + 1).min(self.max);
         }
     }
 
     pub(crate) fn throttled(&mut self) {
         self.successes = 0;
-        self.now = (self.now / 2).max(1);
+        self.current = (self.current / 2).max(1);
     }
 }
 
@@ -69,19 +70,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_grows_slowly_halves_and_keeps_its_bounds() {
-        let mut limit = Limit::new(4);
-        let mut seen = vec![limit.now()];
+    fn the_limit_grows_slowly_halves_and_keeps_its_bounds() {
+        let mut limit = ConcurrencyLimit::new(4);
+        let mut seen = vec![limit.current()];
         for _ in 0..12 {
             limit.succeeded();
-            seen.push(limit.now());
+            seen.push(limit.current());
         }
         assert_eq!(seen, [1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4]);
         for expected in [2, 1, 1] {
             limit.throttled();
-            assert_eq!(limit.now(), expected);
+            assert_eq!(limit.current(), expected);
         }
-        assert_eq!(Limit::new(0).now(), 1);
+        assert_eq!(ConcurrencyLimit::new(0).current(), 1);
     }
 
     #[tokio::test]

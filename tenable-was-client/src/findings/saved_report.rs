@@ -9,24 +9,26 @@ use appsec_http::{At, Element};
 use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 
-use super::output::Wanted;
-use super::rules::Rules;
+use super::finding_filter::FindingFilter;
+use super::rule_cache::ScanRuleCache;
 use crate::TenableWasClient;
-use crate::map::{Common, partition_of_scan, problem_of_note};
+use crate::map::{FindingContext, scan_partition};
 use crate::model::{ApiTimestamp, ReportFinding, ScanReport};
 
 const OPERATION: &str = "tenable: read saved report";
 
-/// How much is read at once, in bytes.
-const PIECE: usize = 64 * 1024;
+/// The number of bytes read from the file at once.
+const READ_BYTES: usize = 64 * 1024;
 
 impl ScanReport {
-    /// Reads a JSON report that was saved to a file, as [`save_report`](crate::TenableWasClient::save_report) or the vendor's web interface
-    /// writes it. Its findings are those that the scan's own would be: with the same fingerprints, partition and texts.
+    /// Reads a JSON report that was saved to a file by [`save_report`](crate::TenableWasClient::save_report) or by the
+    /// vendor's web interface. Its findings equal those that the client reads from the scan itself: they have the same
+    /// fingerprints, partition and texts.
     ///
-    /// The file is read twice, first for what stands beside the findings, wherever in the file that is. So a file that was cut is refused
-    /// before its first finding, and the memory needed does not depend on how many there are. This blocks, as files do: from async code call
-    /// it where blocking is allowed, as in Tokio's `spawn_blocking`. Bytes in memory are read through [`std::io::Cursor`].
+    /// The file is read twice. The first read collects what is beside the findings, wherever in the file it is. So a
+    /// truncated file is refused before its first finding, and the memory needed does not depend on the number of
+    /// findings. The reads block: in async code, call this where blocking is allowed, such as in Tokio's
+    /// `spawn_blocking`. To read bytes in memory, pass a [`std::io::Cursor`].
     ///
     /// ```no_run
     /// use tenable_was_client::model::ScanReport;
@@ -41,86 +43,92 @@ impl ScanReport {
     /// ```
     ///
     /// # Errors
-    /// `Decode` for what is no whole report, or one that does not name its configuration; `Unexpected` where it cannot be read.
+    /// `Decode` if the file is not a complete report, or the report does not name its configuration; `Unexpected` if
+    /// the file cannot be read.
     pub fn read<R: Read + Seek>(mut reader: R) -> Result<SavedReport<R>> {
-        let begin = reader.stream_position().map_err(unreadable)?;
-        let mut pieces = Pieces::new(&mut reader);
-        while pieces.next()?.is_some() {}
-        let report = beside(pieces.finish()?.as_deref())?;
-        let common = common(&report)?;
-        Ok(SavedReport { reader, begin, report, common })
+        let start = reader.stream_position().map_err(read_error)?;
+        let mut records = ReportRecords::new(&mut reader);
+        while records.next()?.is_some() {}
+        let rest = records.finish()?;
+        let report =
+            ScanReport::from_rest(rest.as_deref().map(RawValue::get).unwrap_or_default(), OPERATION)?;
+        let context = finding_context(&report)?;
+        Ok(SavedReport { reader, start, report, context })
     }
 }
 
-/// A JSON report in a file, made by [`ScanReport::read`].
+/// A JSON report in a file. [`ScanReport::read`] makes it.
 pub struct SavedReport<R> {
     reader: R,
-    begin: u64,
+    start: u64,
     report: ScanReport,
-    common: Common,
+    context: FindingContext,
 }
 
 impl<R: Read + Seek> SavedReport<R> {
-    /// What stands beside the findings.
+    /// Returns the report without its findings.
     pub fn report(&self) -> &ScanReport {
         &self.report
     }
 
-    /// What the scanner's remarks tell of. What limits a scan limits what follows from a finding that is not there.
+    /// Returns the problems that the scan's notes report. A problem that limits a scan also limits what the absence of
+    /// a finding means.
     pub fn problems(&self) -> Vec<ScanProblem> {
-        self.report.notes.iter().map(problem_of_note).collect()
+        self.report.notes.iter().map(ScanProblem::from).collect()
     }
 
-    /// The findings, one by one, with their evidence masked. Each call begins anew.
+    /// Returns the findings one by one, with masked evidence. Each call starts at the first finding.
     pub fn findings(&mut self) -> SavedFindings<'_, R> {
         self.findings_as(&FindingQuery::all())
     }
 
-    /// The findings that a query lets through, in the form it asks for. Its scope is of no matter: a report is of one run over one target.
+    /// Returns the findings that a query admits, in the form that it asks for. Its scope is ignored, because a report
+    /// covers one scan of one target.
     pub fn findings_as(&mut self, query: &FindingQuery) -> SavedFindings<'_, R> {
-        let Self { reader, begin, report: _, common } = self;
-        let start = reader.seek(SeekFrom::Start(*begin)).map(|_| ()).map_err(unreadable);
+        let Self { reader, start, report: _, context } = self;
+        let seek = reader.seek(SeekFrom::Start(*start)).map_err(read_error);
         SavedFindings {
-            failed: start.err(),
-            pieces: Some(Pieces::new(reader)),
+            seek_error: seek.err(),
+            records: Some(ReportRecords::new(reader)),
             index: 0,
-            common,
-            rules: Rules::default(),
-            wanted: Wanted::new(query),
+            context,
+            rules: ScanRuleCache::default(),
+            filter: FindingFilter::new(query),
         }
     }
 }
 
-/// Shows whose report it is.
+/// Shows the scan of the report.
 impl<R> fmt::Debug for SavedReport<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SavedReport").field("scan", &self.report.scan).finish_non_exhaustive()
     }
 }
 
-/// The findings of a report in a file, one by one.
+/// An iterator over the findings of a report in a file.
 ///
-/// A record that cannot be decoded is an error with its path, and the next call goes on after it. Any other error is the last item.
+/// A record that cannot be decoded is an error with its path; the iterator continues after it. Any other error is the
+/// last item.
 pub struct SavedFindings<'a, R> {
-    failed: Option<Error>,
+    seek_error: Option<Error>,
     /// `None` after the end.
-    pieces: Option<Pieces<'a, R>>,
+    records: Option<ReportRecords<'a, R>>,
     index: u64,
-    common: &'a Common,
-    rules: Rules,
-    wanted: Wanted,
+    context: &'a FindingContext,
+    rules: ScanRuleCache,
+    filter: FindingFilter,
 }
 
 impl<R: Read> SavedFindings<'_, R> {
-    /// The next record; `None` at the end, which is the report's own.
-    fn record(&mut self) -> Result<Option<Element<'static>>> {
-        if let Some(error) = self.failed.take() {
+    /// Returns the next record, or `None` at the end of the report. A file that ends before its report is an error.
+    fn next_record(&mut self) -> Result<Option<Element<'static>>> {
+        if let Some(error) = self.seek_error.take() {
             return Err(error);
         }
-        let Some(pieces) = &mut self.pieces else { return Ok(None) };
-        let Some(bytes) = pieces.next()? else {
-            return match self.pieces.take() {
-                Some(pieces) => pieces.finish().map(|_| None),
+        let Some(records) = &mut self.records else { return Ok(None) };
+        let Some(bytes) = records.next()? else {
+            return match self.records.take() {
+                Some(records) => records.finish().map(|_| None),
                 None => Ok(None),
             };
         };
@@ -135,10 +143,10 @@ impl<R: Read> Iterator for SavedFindings<'_, R> {
 
     fn next(&mut self) -> Option<Result<Finding>> {
         loop {
-            let element = match self.record() {
+            let element = match self.next_record() {
                 Ok(element) => element?,
                 Err(error) => {
-                    self.pieces = None;
+                    self.records = None;
                     return Some(Err(error));
                 }
             };
@@ -146,8 +154,8 @@ impl<R: Read> Iterator for SavedFindings<'_, R> {
                 Ok(record) => record,
                 Err(error) => return Some(Err(error)),
             };
-            let finding = self.rules.finding(self.common.clone(), &record);
-            if let Some(finding) = self.wanted.finish(finding, &element.bytes) {
+            let finding = self.rules.report_finding(self.context.clone(), &record);
+            if let Some(finding) = self.filter.apply(finding, &element.bytes) {
                 return Some(Ok(finding));
             }
         }
@@ -160,50 +168,46 @@ impl<R> fmt::Debug for SavedFindings<'_, R> {
     }
 }
 
-/// The records of a report, found while it is read.
-struct Pieces<'a, R> {
+/// The records of a report, split while the file is read.
+struct ReportRecords<'a, R> {
     reader: &'a mut R,
     splitter: Splitter,
 }
 
-impl<'a, R: Read> Pieces<'a, R> {
+impl<'a, R: Read> ReportRecords<'a, R> {
     fn new(reader: &'a mut R) -> Self {
         Self { reader, splitter: Splitter::new(At::Field("findings"), Limits::new()) }
     }
 
-    /// The next record; `None` where the file ends, wherever that is.
+    /// Returns the next record, or `None` at the end of the file, even if the report is incomplete there.
     fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
-            if let Some(record) = self.splitter.next_element().map_err(no_report)? {
+            if let Some(record) = self.splitter.next_element().map_err(incomplete_report)? {
                 return Ok(Some(record));
             }
-            let mut piece = BytesMut::zeroed(PIECE);
+            let mut buffer = BytesMut::zeroed(READ_BYTES);
             let length = loop {
-                match self.reader.read(&mut piece) {
+                match self.reader.read(&mut buffer) {
                     Err(error) if error.kind() == IoErrorKind::Interrupted => {}
-                    result => break result.map_err(unreadable)?,
+                    result => break result.map_err(read_error)?,
                 }
             };
             if length == 0 {
                 return Ok(None);
             }
-            piece.truncate(length);
-            self.splitter.feed(piece.freeze());
+            buffer.truncate(length);
+            self.splitter.feed(buffer.freeze());
         }
     }
 
-    /// What stands beside the records.
+    /// Returns what is beside the records. It is an error if the report is incomplete.
     fn finish(self) -> Result<Option<Box<RawValue>>> {
-        self.splitter.finish().map_err(no_report)
+        self.splitter.finish().map_err(incomplete_report)
     }
 }
 
-fn beside(rest: Option<&RawValue>) -> Result<ScanReport> {
-    ScanReport::from_rest(rest.map(RawValue::get).unwrap_or_default(), OPERATION)
-}
-
-/// What the findings have in common, as it would be read from the scan itself.
-fn common(report: &ScanReport) -> Result<Common> {
+/// Returns what the findings have in common, with the same values as if it were read from the scan itself.
+fn finding_context(report: &ScanReport) -> Result<FindingContext> {
     let config = report.config.as_ref().and_then(|config| config.config_id).ok_or_else(|| {
         Error::new(ErrorKind::Decode, "the report does not name its configuration")
             .with_operation(OPERATION)
@@ -213,21 +217,21 @@ fn common(report: &ScanReport) -> Result<Common> {
     let template = report.template.as_ref().and_then(|template| template.name.as_deref());
     let at = |moment: Option<&ApiTimestamp>| moment.and_then(ApiTimestamp::timestamp);
     let ended: Option<Timestamp> = at(scan.and_then(|scan| scan.finalized_at.as_ref()));
-    Ok(Common {
+    Ok(FindingContext {
         scanner: TenableWasClient::KEY.into(),
-        partition: partition_of_scan(config, scan.and_then(|scan| scan.asset_id), template),
+        partition: scan_partition(config, scan.and_then(|scan| scan.asset_id), template),
         targets: vec![config.into()],
         scan: scan.and_then(|scan| scan.scan_id).map(|id| ScanId::new(id.to_string())),
         seen_at: ended.or_else(|| at(scan.and_then(|scan| scan.started_at.as_ref()))),
     })
 }
 
-fn no_report(error: SplitError) -> Error {
-    Error::new(ErrorKind::Decode, format!("this is no whole JSON report of a scan: {error}"))
+fn incomplete_report(error: SplitError) -> Error {
+    Error::new(ErrorKind::Decode, format!("the file is not a complete JSON report of a scan: {error}"))
         .with_operation(OPERATION)
 }
 
-fn unreadable(cause: std::io::Error) -> Error {
+fn read_error(cause: std::io::Error) -> Error {
     Error::new(ErrorKind::Unexpected, "the report cannot be read")
         .with_operation(OPERATION)
         .with_source(cause)
@@ -260,11 +264,11 @@ mod tests {
     }
 
     #[test]
-    fn findings_come_one_by_one_and_again_from_the_beginning() {
+    fn each_call_returns_the_findings_from_the_beginning() {
         let mut saved = read(&report((0..200).map(finding).collect::<Vec<_>>())).unwrap();
         for _ in 0..2 {
             let found: Vec<Finding> = saved.findings().map(Result::unwrap).collect();
-            assert_eq!(found.len(), 200, "over several pieces of the file");
+            assert_eq!(found.len(), 200, "over several blocks of the file");
             assert_eq!(found[7].location.path, "/7");
             assert_eq!(found[0].partition.as_str(), format!("config:{ID}/asset:{ID}/template:scan"));
             assert!(std::sync::Arc::ptr_eq(&found[0].rule, &found[3].rule), "findings of a plugin share it");
@@ -273,16 +277,16 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_is_there_before_the_next_piece_of_the_file_is_read() {
+    fn a_finding_is_returned_before_the_next_block_of_the_file_is_read() {
         let json = report((0..1000).map(finding).collect::<Vec<_>>()).to_string();
         let mut saved = ScanReport::read(Cursor::new(json)).unwrap();
-        assert!(saved.reader.position() > 1_000_000, "once to its end");
+        assert!(saved.reader.position() > 1_000_000, "read once to its end");
         saved.findings().next().unwrap().unwrap();
-        assert_eq!(saved.reader.position(), PIECE as u64);
+        assert_eq!(saved.reader.position(), READ_BYTES as u64);
     }
 
     #[test]
-    fn a_query_filters_and_forms() {
+    fn a_query_filters_findings_and_chooses_their_form() {
         let mut saved = read(&report((0..4).map(finding).collect::<Vec<_>>())).unwrap();
         let query = FindingQuery::all().with_severities([Severity::High]).with_raw();
         let found: Vec<Finding> = saved.findings_as(&query).map(Result::unwrap).collect();
@@ -291,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_begins_within_a_file_is_read_from_there() {
+    fn a_report_that_starts_within_a_file_is_read_from_there() {
         let mut file = Cursor::new(format!("##{}", report(vec![finding(1)])));
         file.set_position(2);
         let mut saved = ScanReport::read(file).unwrap();
@@ -299,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_cannot_be_decoded_is_an_error_and_not_the_end() {
+    fn an_undecodable_record_is_an_error_and_does_not_end_the_iterator() {
         let mut saved = read(&report(vec![finding(0), json!({"plugin_id": {}}), finding(2)])).unwrap();
         let found: Vec<Result<Finding>> = saved.findings().collect();
         assert_eq!(found.iter().filter(|found| found.is_ok()).count(), 2);
@@ -308,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_report_is_refused_before_its_first_finding() {
+    fn an_incomplete_report_is_refused_before_its_first_finding() {
         let whole = report(vec![finding(0), finding(1)]).to_string();
         for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
             let error = ScanReport::read(Cursor::new(&whole[..cut])).unwrap_err();
@@ -324,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changes_between_its_readings_ends_in_an_error() {
+    fn a_file_that_is_truncated_between_its_reads_ends_in_an_error() {
         let mut saved = read(&report((0..200).map(finding).collect::<Vec<_>>())).unwrap();
         saved.reader.get_mut().truncate(100_000);
         let last = saved.findings().last().unwrap();

@@ -1,16 +1,16 @@
-//! Texts of a record, read in one step.
+//! JSON strings, unescaped in one step.
 //!
-//! The JSON decoder collects a text with escapes piece by piece in a buffer of its own, which grows anew for each text: four allocator
-//! calls for one that needs one, and none where there is nothing to unescape.
+//! The JSON decoder collects a string with escapes in a buffer that grows: four allocator calls where one suffices.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// The text that a JSON string stands for; `None` for what is no string, what is wrong, and what is written with code points.
-pub(super) fn read(value: &str) -> Option<Cow<'_, str>> {
+/// Returns the text of a JSON string. Returns `None` for any other value, an invalid string, and one with `\u` escapes:
+/// the JSON decoder has to read these.
+pub(super) fn unescape(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
-    // Over all of it: a loop that may stop early is not turned into vector instructions.
+    // This reads all bytes: the compiler does not vectorize a loop that may stop early.
     if inner.bytes().map(|byte| u8::from(byte < b' ')).fold(0, |found, control| found | control) != 0 {
         return None;
     }
@@ -47,27 +47,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_read_is_left_to_the_decoder() {
+    fn other_values_are_left_to_the_decoder() {
         for value in ["7", "null", "\"", "\"a\nb\"", r#""\u0041""#, r#""\x""#, "[]", ""] {
-            assert_eq!(read(value), None, "{value:?}");
+            assert_eq!(unescape(value), None, "{value:?}");
         }
     }
 
     #[test]
-    fn what_has_no_escapes_is_not_copied() {
-        assert!(matches!(read("\"a b\""), Some(Cow::Borrowed("a b"))));
-        assert_eq!(read(r#""a\n""#).as_deref(), Some("a\n"));
+    fn a_string_without_escapes_is_not_copied() {
+        assert!(matches!(unescape("\"a b\""), Some(Cow::Borrowed("a b"))));
+        assert_eq!(unescape(r#""a\n""#).as_deref(), Some("a\n"));
     }
 
     proptest! {
         #[test]
-        fn a_text_is_what_a_decoder_makes_of_it(text in r#"(\\[nrtbf"/\\u]|\PC|[a-z]){0,12}"#) {
+        fn a_string_equals_that_of_a_json_decoder(text in r#"(\\[nrtbf"/\\u]|\PC|[a-z]){0,12}"#) {
             let value = format!("\"{text}\"");
-            if let Some(read) = read(&value) {
-                // Whether the last quote ends the string is the splitter's to know.
+            if let Some(text) = unescape(&value) {
+                // The splitter knows whether the last quote ends the string.
                 let whole = serde_json::from_str::<String>(&value);
                 prop_assume!(whole.is_ok());
-                prop_assert_eq!(read, whole.unwrap());
+                prop_assert_eq!(text, whole.unwrap());
             }
         }
     }

@@ -6,7 +6,7 @@
 mod configs;
 mod launch;
 mod reports;
-mod saved;
+mod saved_report;
 mod scans;
 mod services;
 

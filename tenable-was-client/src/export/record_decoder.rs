@@ -1,9 +1,8 @@
-//! Decoding records of an export, without decoding the same thing twice.
+//! Decodes the records of an export, without decoding equal parts twice.
 //!
-//! About four fifths of a record are its plugin, and many records share one (measured on the vendor's example record). A plugin whose bytes
-//! equal those of one decoded before is passed over, and the decoded one is shared; so are the asset and the scan, which the findings of
-//! one host have in common. How the rest is read is said in [`record`](super::record). Whatever the bytes, the result is the one of
-//! decoding the whole record, which a differential test holds it to.
+//! A plugin, an asset or a scan whose bytes equal those of one that was decoded before is skipped, and the decoded one is
+//! shared. [`record_members`](super::record_members) describes how the other members are read. The result always equals
+//! that of decoding the complete record, which a differential test checks.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,51 +11,52 @@ use appsec_http::{Element, Result};
 use serde::Deserialize as _;
 use serde::de::value::MapAccessDeserializer;
 
-use super::known::{KnownPlugins, Recent};
-use super::record::{Parts, Record, Tables};
+use super::plugin_cache::PluginCache;
+use super::recent_objects::RecentObjects;
+use super::record_members::{Caches, RecordMembers, SharedMembers};
 use crate::model::{ExportAsset, ExportFinding, ExportScan};
 
-/// Decodes the records of one chunk after another.
+/// Decodes the records of one chunk.
 #[derive(Debug)]
-pub(crate) struct Decoder {
-    known: Arc<KnownPlugins>,
-    assets: Recent<ExportAsset>,
-    scans: Recent<ExportScan>,
+pub(crate) struct RecordDecoder {
+    plugins: Arc<PluginCache>,
+    assets: RecentObjects<ExportAsset>,
+    scans: RecentObjects<ExportScan>,
 }
 
-impl Decoder {
-    pub(crate) fn new(known: Arc<KnownPlugins>) -> Self {
-        Self { known, assets: Recent::default(), scans: Recent::default() }
+impl RecordDecoder {
+    pub(crate) fn new(plugins: Arc<PluginCache>) -> Self {
+        Self { plugins, assets: RecentObjects::default(), scans: RecentObjects::default() }
     }
 
-    /// The record.
+    /// Decodes a record.
     ///
     /// # Errors
-    /// `Decode`, with the path, which begins with the element's index.
+    /// `Decode`, with the path, which starts with the element's index.
     pub(crate) fn decode(&mut self, element: &Element<'_>, operation: &'static str) -> Result<ExportFinding> {
-        let Some((mut record, parts)) = self.read(element) else {
-            // The ordinary way finds the words for what is wrong.
+        let Some((mut record, shared)) = self.read(element) else {
+            // The ordinary decoder describes what is wrong.
             return element.json(operation);
         };
         let bytes = |span: Range<usize>| element.bytes.get(span).unwrap_or_default();
-        if let Some((span, plugin)) = parts.plugin.put_back(&mut record.plugin) {
-            self.known.insert(bytes(span), plugin);
+        if let Some((span, plugin)) = shared.plugin.restore(&mut record.plugin) {
+            self.plugins.insert(bytes(span), plugin);
         }
-        if let Some((span, asset)) = parts.asset.put_back(&mut record.asset) {
+        if let Some((span, asset)) = shared.asset.restore(&mut record.asset) {
             self.assets.insert(bytes(span), asset);
         }
-        if let Some((span, scan)) = parts.scan.put_back(&mut record.scan) {
+        if let Some((span, scan)) = shared.scan.restore(&mut record.scan) {
             self.scans.insert(bytes(span), scan);
         }
         Ok(record)
     }
 
-    /// The record without what is known, and that; `None` unless all is right.
-    fn read(&self, element: &Element<'_>) -> Option<(ExportFinding, Parts)> {
-        let tables = Tables { element, plugins: &self.known, assets: &self.assets, scans: &self.scans };
-        let mut members = Record::new(tables)?;
+    /// Decodes the record without its cached members, and returns these too. Returns `None` if anything is wrong.
+    fn read(&self, element: &Element<'_>) -> Option<(ExportFinding, SharedMembers)> {
+        let caches = Caches { element, plugins: &self.plugins, assets: &self.assets, scans: &self.scans };
+        let mut members = RecordMembers::new(caches)?;
         let record = ExportFinding::deserialize(MapAccessDeserializer::new(&mut members)).ok()?;
-        Some((record, members.parts))
+        Some((record, members.shared))
     }
 }
 
@@ -70,20 +70,20 @@ mod tests {
 
     use super::*;
 
-    fn decoder() -> Decoder {
-        Decoder::new(Arc::default())
+    fn decoder() -> RecordDecoder {
+        RecordDecoder::new(Arc::default())
     }
 
-    /// A text as an element, as it comes out of the splitter; one that the splitter refuses is tried all the same.
+    /// A text as an element of the splitter. A text that the splitter refuses becomes an element without members.
     struct Split {
         bytes: Bytes,
         members: Vec<Member>,
     }
 
     impl Split {
-        fn new(decoder: &Decoder, text: &[u8]) -> Self {
+        fn new(decoder: &RecordDecoder, text: &[u8]) -> Self {
             let mut splitter =
-                Splitter::new(At::Root, Limits::new()).with_known_blocks(decoder.known.clone());
+                Splitter::new(At::Root, Limits::new()).with_known_blocks(decoder.plugins.clone());
             splitter.feed([b"[", text, b"]"].concat().into());
             match splitter.next_element() {
                 Ok(Some(bytes)) if bytes == text => Self { bytes, members: splitter.members().to_vec() },
@@ -91,7 +91,7 @@ mod tests {
             }
         }
 
-        fn decode(&self, decoder: &mut Decoder) -> Result<ExportFinding> {
+        fn decode(&self, decoder: &mut RecordDecoder) -> Result<ExportFinding> {
             let mut element = Element::new(0, self.bytes.clone());
             element.members = &self.members;
             decoder.decode(&element, "t")
@@ -102,11 +102,11 @@ mod tests {
         }
     }
 
-    fn decode(decoder: &mut Decoder, text: &[u8]) -> Result<ExportFinding> {
+    fn decode(decoder: &mut RecordDecoder, text: &[u8]) -> Result<ExportFinding> {
         Split::new(decoder, text).decode(decoder)
     }
 
-    /// A plugin that is long enough to be remembered.
+    /// A plugin that is long enough to be cached.
     fn plugin(id: &str, name: &str) -> String {
         format!(r#"{{"id":{id},"description":"{:200}","name":"{name}"}}"#, "")
     }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal_is_decoded_once_and_shared() {
+    fn equal_parts_are_decoded_once_and_shared() {
         let mut decoder = decoder();
         let mut decode = |record: Vec<u8>| {
             let split = Split::new(&decoder, &record);
@@ -128,7 +128,7 @@ mod tests {
         let (first, _) = decode(record(1, &plugin("98104", "XSS")));
         let (second, known) = decode(record(2, &plugin("98104", "XSS")));
         let (other, other_known) = decode(record(3, &plugin("98104", "XSS ")));
-        assert!(known && !other_known, "the splitter steps over what is known");
+        assert!(known && !other_known, "the splitter skips a known plugin");
         assert!(Arc::ptr_eq(first.plugin.as_ref().unwrap(), second.plugin.as_ref().unwrap()));
         assert!(!Arc::ptr_eq(first.plugin.as_ref().unwrap(), other.plugin.as_ref().unwrap()));
         assert!(Arc::ptr_eq(first.asset.as_ref().unwrap(), second.asset.as_ref().unwrap()));
@@ -138,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_record_with_a_known_plugin_is_refused_with_its_path() {
+    fn an_invalid_record_with_a_known_plugin_is_refused_with_its_path() {
         let mut decoder = decoder();
         let plugin = plugin("1", "");
         decode(&mut decoder, &record(1, &plugin)).unwrap();
-        for wrong in [
+        for invalid in [
             format!(r#"{{"plugin":{plugin},"asset":{{"uuid":7}}}}"#),
             format!(r#"{{"plugin":{plugin},"plugin":{plugin}}}"#),
             format!(r#"{{"plugin":{plugin},"plug\u0069n":{plugin}}}"#),
@@ -151,15 +151,15 @@ mod tests {
             format!(r#"{{"plugin":{plugin},}}"#),
             format!(r#"["plugin",{plugin}]"#),
         ] {
-            assert!(decode(&mut decoder, wrong.as_bytes()).is_err(), "{wrong}");
+            assert!(decode(&mut decoder, invalid.as_bytes()).is_err(), "{invalid}");
         }
-        let wrong = format!(r#"{{"plugin":{plugin},"asset":{{"uuid":7}}}}"#);
-        let error = decode(&mut decoder, wrong.as_bytes()).unwrap_err();
+        let invalid = format!(r#"{{"plugin":{plugin},"asset":{{"uuid":7}}}}"#);
+        let error = decode(&mut decoder, invalid.as_bytes()).unwrap_err();
         assert_eq!(error.path(), Some("[0].asset.uuid"));
     }
 
     #[test]
-    fn a_known_plugin_under_another_name_is_no_plugin() {
+    fn a_known_plugin_under_another_name_is_not_a_plugin() {
         let mut decoder = decoder();
         let plugin = plugin("1", "");
         decode(&mut decoder, &record(1, &plugin)).unwrap();
@@ -173,9 +173,9 @@ mod tests {
         }
     }
 
-    const LONG: &str = "At least as much text as is hashed of a plugin's beginning, so that this one is remembered and is recognised when it comes again, as the plugins of a service are.";
+    const LONG: &str = "At least as many bytes as are hashed at the start of a plugin, so that this plugin is cached and is found when it comes again, as the plugins of the service are.";
 
-    /// Members in any order, known and unknown, of right and of wrong types, with a few plugins that repeat.
+    /// Members in any order, known and unknown, of valid and invalid types, with a few plugins that repeat.
     fn records() -> impl Strategy<Value = Vec<String>> {
         let plugin = prop_oneof![
             Just(json!({"id": 1, "name": "a"})),
@@ -214,10 +214,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_record_is_what_an_ordinary_decoder_makes_of_it(records in records(), cut in any::<(usize, usize)>()) {
+        fn every_record_equals_that_of_an_ordinary_decoder(records in records(), cut in any::<(usize, usize)>()) {
             let mut decoder = decoder();
             for (number, text) in records.iter().enumerate() {
-                // Now and then a record is cut short.
+                // Some records are truncated.
                 let length = if number % 5 == cut.0 % 5 { cut.1 % (text.len() + 1) } else { text.len() };
                 let bytes = &text.as_bytes()[..length];
                 let plain = serde_json::from_slice::<ExportFinding>(bytes);

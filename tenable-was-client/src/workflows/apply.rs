@@ -1,4 +1,4 @@
-//! Configurations as people make them: filled in, sent, and waited for.
+//! Creating and replacing configurations: completed, sent, and waited for.
 
 use appsec_core::{Error, ErrorKind, Result, same_word};
 use futures_util::TryStreamExt;
@@ -9,12 +9,12 @@ use crate::model::{
 };
 
 impl TenableWasClient {
-    /// Fills in what a configuration leaves open: the owner, who is the user whose keys are used, and the id of its template. The latter needs
-    /// the role Standard. Nothing is asked for that is not needed.
+    /// Completes a configuration. A missing owner becomes the user of the API keys, and a template's name becomes its
+    /// id, which needs the role Standard. If nothing is missing, no request is sent.
     ///
     /// # Errors
-    /// `InvalidRequest`, before anything is sent, for what the service would refuse; `NotFound` where no template has that name; those of
-    /// every call, as for [`search_configs`](Self::search_configs).
+    /// `InvalidRequest`, before a request is sent, for what the service would refuse; `NotFound` if no template has the
+    /// name; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn complete_config(&self, mut config: ScanConfig) -> Result<ScanConfig> {
         config.check()?;
         if config.owner_id.is_none() {
@@ -31,7 +31,7 @@ impl TenableWasClient {
         Ok(config)
     }
 
-    /// The template of that name; case, `_`, `-` and blanks are of no matter.
+    /// Returns the template with the name. Case, `_`, `-` and blanks are ignored.
     async fn template_by_name(&self, name: &str) -> Result<TemplateId> {
         let mut names = Vec::new();
         let mut pages = self.templates();
@@ -43,11 +43,11 @@ impl TenableWasClient {
                 }
             }
         }
-        let message = format!("no template is called {name:?}; there are: {}", names.join(", "));
+        let message = format!("no template is named {name:?}; the templates are: {}", names.join(", "));
         Err(Error::new(ErrorKind::NotFound, message).with_path("template_id"))
     }
 
-    /// Makes a configuration, with what it leaves open filled in, and waits until the service has written it. Needs the role Scan Manager.
+    /// Completes and creates a configuration, and waits until the service has written it. Needs the role Scan Manager.
     ///
     /// ```no_run
     /// use tenable_was_client::TenableWasClient;
@@ -66,24 +66,24 @@ impl TenableWasClient {
     /// [`wait_for_config`](Self::wait_for_config).
     pub async fn create_scan_config(&self, config: ScanConfig) -> Result<ConfigId> {
         let config = self.complete_config(config).await?;
-        self.written(self.create_config(&config).await?).await
+        self.wait_until_written(self.create_config(&config).await?).await
     }
 
-    /// Replaces a configuration, as [`create_scan_config`](Self::create_scan_config) makes one. To change some of it, begin with
-    /// [`ScanConfig::from_details`] what [`get_config`](Self::get_config) gives.
+    /// Replaces a configuration, in the same way as [`create_scan_config`](Self::create_scan_config) creates one. To
+    /// change a part of it, start with [`ScanConfig::from_details`] the result of [`get_config`](Self::get_config).
     ///
     /// # Errors
     /// Those of [`create_scan_config`](Self::create_scan_config).
     pub async fn update_scan_config(&self, id: ConfigId, config: ScanConfig) -> Result<()> {
         let config = self.complete_config(config).await?;
-        self.written(self.upsert_config(id, &config).await?).await.map(|_| ())
+        self.wait_until_written(self.upsert_config(id, &config).await?).await.map(|_| ())
     }
 
-    /// Waits until a configuration that was accepted is written, and gives its id.
-    async fn written(&self, accepted: AcceptedConfig) -> Result<ConfigId> {
+    /// Waits until an accepted configuration is written, and returns its id.
+    async fn wait_until_written(&self, accepted: AcceptedConfig) -> Result<ConfigId> {
         let id = accepted.tracking.map(|change| change.config_id).or(accepted.config.config_id);
         let id = id.ok_or_else(|| {
-            Error::new(ErrorKind::Decode, "the configuration was accepted, and the answer does not name it")
+            Error::new(ErrorKind::Decode, "the configuration was accepted, but the response does not name it")
                 .with_outcome_unknown(true)
                 .with_path("config_id")
         })?;
@@ -94,12 +94,12 @@ impl TenableWasClient {
         Ok(id)
     }
 
-    /// Waits until the service has made a change to a configuration, as the builder's
-    /// [`with_waits`](crate::TenableWasClientBuilder::with_waits) says.
+    /// Waits until the service has made a change to a configuration. The builder's
+    /// [`with_waits`](crate::TenableWasClientBuilder::with_waits) bounds the wait.
     ///
     /// # Errors
-    /// `Server` where the service gives the change up, of which it does not say why; `Deadline` where it takes too long, after which it may still
-    /// be made; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `Server` if the service fails to make the change, for which it gives no reason; `Deadline` if it takes too long,
+    /// after which the change may still be made; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn wait_for_config(&self, change: &ConfigTracking) -> Result<()> {
         let mut wait = self.wait();
         loop {
@@ -107,15 +107,15 @@ impl TenableWasClient {
                 Ok(TrackingStatus::Completed) => return Ok(()),
                 Ok(TrackingStatus::Failed) => {
                     let message = format!(
-                        "the service accepted configuration {} and then failed to write it; it does not say why",
+                        "the service accepted configuration {} and then failed to write it; it gives no reason",
                         change.config_id
                     );
                     return Err(Error::new(ErrorKind::Server, message).with_retryable(false));
                 }
-                // The vendor's own text has this word for it.
-                Ok(TrackingStatus::Unknown(word)) if same_word(&word, "complete") => return Ok(()),
+                // The vendor's documentation spells it this way.
+                Ok(TrackingStatus::Unknown(status)) if same_word(&status, "complete") => return Ok(()),
                 Ok(TrackingStatus::Processing | TrackingStatus::Unknown(_)) => {}
-                Err(error) => wait.ride_out(error)?,
+                Err(error) => wait.tolerate(error)?,
             }
             wait.pause(|| format!("configuration {} was not written", change.config_id)).await?;
         }
@@ -124,8 +124,8 @@ impl TenableWasClient {
     async fn wait_until_visible(&self, id: ConfigId) -> Result<()> {
         let mut wait = self.wait();
         while let Err(error) = self.get_config(id).await {
-            wait.ride_out(error)?;
-            wait.pause(|| format!("configuration {id} did not show")).await?;
+            wait.tolerate(error)?;
+            wait.pause(|| format!("configuration {id} did not become visible")).await?;
         }
         Ok(())
     }

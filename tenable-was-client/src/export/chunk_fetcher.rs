@@ -1,0 +1,203 @@
+//! Fetching chunks: one task for each, few at a time, which send what they read through a short channel.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use appsec_core::{Error, ErrorKind, Result};
+use appsec_http::Element;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::chunk_records::in_chunk;
+use super::concurrency_limit::{ConcurrencyLimit, Throttling};
+use crate::TenableWasClient;
+use crate::model::{ChunkId, ExportId};
+
+/// Makes batches of the records of one chunk.
+pub(crate) trait ChunkReader: Send + 'static {
+    /// What is sent to the consumer.
+    type Batch: Send + 'static;
+
+    /// Takes a record. Returns the batch before it if that is complete.
+    fn take(&mut self, element: &Element<'_>, chunk: ChunkId) -> Option<Self::Batch>;
+
+    /// Returns the last batch.
+    fn finish(&mut self) -> Self::Batch;
+}
+
+/// What the tasks report.
+#[derive(Debug)]
+pub(crate) enum ChunkEvent<B> {
+    /// A batch of records. `position` is the number of the chunk's records up to its end.
+    Batch { chunk: ChunkId, position: u64, batch: B },
+    /// A chunk was read to its end.
+    Delivered(ChunkId),
+    /// A chunk could not be read.
+    Failed(ChunkId, Error),
+}
+
+/// Fetches chunks of one export. Dropping it aborts its tasks.
+pub(crate) struct ChunkFetcher<R: ChunkReader> {
+    client: TenableWasClient,
+    export: ExportId,
+    new_reader: Arc<dyn Fn() -> R + Send + Sync>,
+    /// The number of records to skip, by chunk, because they were delivered before.
+    skip: HashMap<ChunkId, u64>,
+    /// The chunks to fetch, each with its earliest time.
+    queue: VecDeque<(ChunkId, Instant)>,
+    tasks: JoinSet<(ChunkId, Result<()>)>,
+    ended: VecDeque<ChunkEvent<R::Batch>>,
+    sender: mpsc::Sender<ChunkEvent<R::Batch>>,
+    receiver: mpsc::Receiver<ChunkEvent<R::Batch>>,
+    limit: ConcurrencyLimit,
+    throttling: Throttling,
+}
+
+impl<R: ChunkReader> ChunkFetcher<R> {
+    pub(crate) fn new(
+        client: TenableWasClient,
+        export: ExportId,
+        skip: HashMap<ChunkId, u64>,
+        new_reader: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Self {
+        let max = client.inner.export.chunks_in_flight;
+        // One place for each task, which makes its next batch meanwhile. A batch may have a mebibyte.
+        let (sender, receiver) = mpsc::channel(max);
+        Self {
+            client,
+            export,
+            new_reader: Arc::new(new_reader),
+            skip,
+            queue: VecDeque::new(),
+            tasks: JoinSet::new(),
+            ended: VecDeque::new(),
+            sender,
+            receiver,
+            limit: ConcurrencyLimit::new(max),
+            throttling: Throttling::default(),
+        }
+    }
+
+    /// Adds a chunk to the queue. It is not fetched before the given time.
+    pub(crate) fn push(&mut self, chunk: ChunkId, not_before: Instant) {
+        self.queue.push_back((chunk, not_before));
+    }
+
+    /// Adds a chunk to the queue again, of which `taken` records were delivered.
+    pub(crate) fn push_again(&mut self, chunk: ChunkId, not_before: Instant, taken: u64) {
+        self.skip.insert(chunk, taken);
+        self.push(chunk, not_before);
+    }
+
+    /// Whether no chunk is queued, being fetched, or waiting to be reported.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.tasks.is_empty() && self.ended.is_empty() && self.receiver.is_empty()
+    }
+
+    /// Returns the next event. Never returns while the fetcher is idle. Cancel-safe.
+    ///
+    /// # Errors
+    /// `Unexpected` if a task panicked.
+    pub(crate) async fn next(&mut self) -> Result<ChunkEvent<R::Batch>> {
+        loop {
+            if self.throttling.take() {
+                self.limit.throttled();
+            }
+            let now = Instant::now();
+            while self.tasks.len() < self.limit.current()
+                && let Some(index) = self.queue.iter().position(|(_, at)| *at <= now)
+                && let Some((chunk, _)) = self.queue.remove(index)
+            {
+                self.spawn(chunk);
+            }
+            // A task sends its batches before it ends, so the channel is read first.
+            if let Ok(event) = self.receiver.try_recv() {
+                return Ok(event);
+            }
+            if let Some(event) = self.ended.pop_front() {
+                return Ok(event);
+            }
+            let may_start = self.tasks.len() < self.limit.current();
+            let due = self.queue.iter().map(|(_, at)| *at).min().filter(|_| may_start);
+            tokio::select! {
+                Some(event) = self.receiver.recv() => return Ok(event),
+                Some(joined) = self.tasks.join_next() => self.join(joined)?,
+                () = sleep_until(due) => {}
+            }
+        }
+    }
+
+    fn join(&mut self, joined: Result<(ChunkId, Result<()>), JoinError>) -> Result<()> {
+        let (chunk, result) = joined.map_err(|cause| {
+            Error::new(ErrorKind::Unexpected, "the task that fetched a chunk panicked").with_source(cause)
+        })?;
+        self.ended.push_back(match result {
+            Ok(()) => {
+                self.limit.succeeded();
+                ChunkEvent::Delivered(chunk)
+            }
+            Err(error) => ChunkEvent::Failed(chunk, error),
+        });
+        Ok(())
+    }
+
+    fn spawn(&mut self, chunk: ChunkId) {
+        let skip = self.skip.get(&chunk).copied().unwrap_or_default();
+        let task = read_chunk(
+            self.client.clone(),
+            self.export,
+            chunk,
+            skip,
+            (self.new_reader)(),
+            self.sender.clone(),
+        );
+        let throttling = self.throttling.clone();
+        self.tasks.spawn(throttling.watch(async move { (chunk, task.await) }));
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads a chunk to its end, and sends its batches.
+async fn read_chunk<R: ChunkReader>(
+    client: TenableWasClient,
+    export: ExportId,
+    chunk: ChunkId,
+    skip: u64,
+    mut reader: R,
+    sender: mpsc::Sender<ChunkEvent<R::Batch>>,
+) -> Result<()> {
+    let mut elements = client.chunk_elements(export, chunk)?;
+    let mut position = 0;
+    while let Some(element) = elements.next().await {
+        let element = element.map_err(|error| in_chunk(error, chunk))?;
+        if element.index >= skip
+            && let Some(batch) = reader.take(&element, chunk)
+            && sender.send(ChunkEvent::Batch { chunk, position, batch }).await.is_err()
+        {
+            // The receiver is gone.
+            return Ok(());
+        }
+        position = element.index + 1;
+    }
+    if position < skip {
+        return Err(shrunk(chunk, position, skip));
+    }
+    // An error means that the receiver is gone.
+    let _ = sender.send(ChunkEvent::Batch { chunk, position, batch: reader.finish() }).await;
+    Ok(())
+}
+
+/// The error for a chunk that has fewer records than were read from it before.
+fn shrunk(chunk: ChunkId, records: u64, before: u64) -> Error {
+    Error::new(
+        ErrorKind::ResumeExpired,
+        format!("chunk {chunk} now has {records} records, but {before} were read before; start over"),
+    )
+}

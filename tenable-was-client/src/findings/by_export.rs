@@ -1,0 +1,378 @@
+//! Findings of targets, or of the whole tenant, from the export.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use appsec_core::{
+    Batcher, CoverageGap, Error, ErrorKind, Finding, FindingEvent, FindingQuery, GapKind, PartitionKey,
+    Result, ResumePoint, ScanId, StreamSender, Timestamp, UnknownWords, Verbatim,
+};
+use appsec_http::Element;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::event_sender::{EventSender, push_finding};
+use super::finding_filter::FindingFilter;
+use super::rule_cache::ExportRuleCache;
+use super::target_assets::TargetAssets;
+use super::unknown_values::{add_unknown, count_unknown, count_unknown_fields, undecodable_record};
+use crate::TenableWasClient;
+use crate::export::{
+    CHUNK_OPERATION, ChunkEvent, ChunkFetcher, ChunkLoss, ChunkReader, ExportJob, RecordDecoder,
+};
+use crate::map::{BindTargetKind, FindingContext, asset_partition, finding_from_export};
+use crate::model::{AssetId, ChunkId, ExportId, ExportRequest, ExportScan};
+
+/// Why absence from an export is inconclusive.
+const INCONCLUSIVE: &str = "the export does not say what is gone; findings close by their state";
+
+/// The state of a read of an export, as a resume point holds it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ExportResume {
+    export: ExportId,
+    /// The requested targets, so that an export is not resumed for other ones.
+    scope: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<Timestamp>,
+    /// The chunks that were read to their end.
+    delivered: BTreeSet<u64>,
+    /// The number of records read from each chunk that was not read to its end.
+    begun: BTreeMap<u64, u64>,
+}
+
+impl ExportResume {
+    pub(super) fn parse(point: &ResumePoint, targets: Option<&[BindTargetKind]>) -> Result<Self> {
+        let state: Self = point.state(TenableWasClient::KEY)?;
+        if state.scope != scope(targets) {
+            return Err(Error::new(
+                ErrorKind::ResumeExpired,
+                "the resume point is of a query with other targets",
+            ));
+        }
+        Ok(state)
+    }
+}
+
+/// Returns a short text that identifies the targets, which must be sorted.
+fn scope(targets: Option<&[BindTargetKind]>) -> String {
+    match targets {
+        None => "all".to_owned(),
+        Some(targets) => {
+            // FNV-1a is stable across versions. The standard library's hasher is not.
+            let hash = format!("{targets:?}").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            format!("{} targets {hash:016x}", targets.len())
+        }
+    }
+}
+
+pub(super) async fn run(
+    client: TenableWasClient,
+    query: FindingQuery,
+    targets: Option<Vec<BindTargetKind>>,
+    resume: Option<ExportResume>,
+    sender: StreamSender<FindingEvent>,
+) -> Result<()> {
+    let mut events = EventSender::new(sender);
+    let assets = TargetAssets::fetch(&client, targets.as_deref()).await?;
+    for gap in &assets.gaps {
+        events.coverage.add_gap(gap.clone());
+    }
+    for asset in assets.ids() {
+        events.coverage.mark_inconclusive(asset_partition(Some(asset)), INCONCLUSIVE);
+    }
+    let filter = assets.export_filter();
+    if filter.as_ref().is_some_and(Vec::is_empty) {
+        // An export whose filter names no assets may be one of the whole tenant.
+        return events.send_end(query.silence()).await;
+    }
+    let mut begun = BTreeMap::new();
+    let job = if let Some(resume) = resume {
+        begun = resume.begun;
+        client.resume_export(resume.export, resume.delivered.into_iter().map(ChunkId))
+    } else {
+        let everything = ExportRequest::everything().with_num_assets(client.inner.export.assets_per_chunk);
+        let request = match filter {
+            Some(assets) => everything.with_assets(assets),
+            None => everything,
+        };
+        client.start_export(&request).await?
+    };
+    let mut reader = ExportFindingsReader {
+        filter: FindingFilter::new(&query),
+        assets: Arc::new(assets),
+        client,
+        job,
+        scope: scope(targets.as_deref()),
+        begun,
+        not_ready_since: BTreeMap::new(),
+        events,
+    };
+    reader.read_chunks().await?;
+    for gap in reader.job.gaps() {
+        reader.events.coverage.add_gap(gap);
+    }
+    reader.events.send_end(query.silence()).await
+}
+
+/// Reads the findings of one export.
+struct ExportFindingsReader {
+    client: TenableWasClient,
+    filter: FindingFilter,
+    assets: Arc<TargetAssets>,
+    job: ExportJob,
+    scope: String,
+    begun: BTreeMap<u64, u64>,
+    /// When each chunk first answered that it was not ready.
+    not_ready_since: BTreeMap<ChunkId, Instant>,
+    events: EventSender,
+}
+
+/// What to do with a chunk that could not be read.
+enum ChunkRetry {
+    At(Instant),
+    Never(ChunkLoss),
+}
+
+impl ExportFindingsReader {
+    /// Reads the chunks as they become ready, until the job has ended and each chunk is read or lost.
+    async fn read_chunks(&mut self) -> Result<()> {
+        let mut fetcher = self.fetcher();
+        let mut more = true;
+        while more || !fetcher.is_idle() {
+            // The job is not stuck while chunks are read. This loop ends all the same: a chunk that never becomes ready
+            // is given up after the patience of the options.
+            self.job.set_reading(!fetcher.is_idle());
+            tokio::select! {
+                biased;
+                event = fetcher.next(), if !fetcher.is_idle() => match event? {
+                    ChunkEvent::Batch { chunk, position, batch } => self.send(chunk, position, batch).await?,
+                    ChunkEvent::Delivered(chunk) => {
+                        self.begun.remove(&chunk.0);
+                        self.job.mark_delivered(chunk);
+                    }
+                    ChunkEvent::Failed(chunk, error) => match self.chunk_failed(chunk, error)? {
+                        ChunkRetry::At(time) => {
+                            let taken = self.begun.get(&chunk.0).copied().unwrap_or_default();
+                            fetcher.push_again(chunk, time, taken);
+                        }
+                        ChunkRetry::Never(loss) => self.job.mark_lost(chunk, loss),
+                    },
+                },
+                chunks = self.job.next_chunks(), if more => match chunks? {
+                    Some(chunks) => chunks.into_iter().for_each(|chunk| fetcher.push(chunk, Instant::now())),
+                    None => more = false,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn fetcher(&self) -> ChunkFetcher<RecordReader> {
+        let context = ReaderContext {
+            filter: self.filter.clone(),
+            assets: Arc::clone(&self.assets),
+            rules: Arc::default(),
+            scanner: TenableWasClient::KEY.into(),
+            resumed: self.job.is_resumed(),
+        };
+        let plugins = Arc::clone(&self.client.inner.plugin_cache);
+        let skip = self.begun.iter().map(|(chunk, records)| (ChunkId(*chunk), *records)).collect();
+        ChunkFetcher::new(self.client.clone(), self.job.id(), skip, move || {
+            RecordReader::new(context.clone(), RecordDecoder::new(Arc::clone(&plugins)))
+        })
+    }
+
+    async fn send(&mut self, chunk: ChunkId, position: u64, batch: RecordBatch) -> Result<()> {
+        self.events.records += batch.records;
+        add_unknown(&mut self.events.unknown, &batch.unknown);
+        for gap in batch.gaps {
+            self.events.coverage.add_gap(gap);
+        }
+        for partition in batch.partitions {
+            self.events.coverage.mark_inconclusive(partition, INCONCLUSIVE);
+        }
+        self.begun.insert(chunk.0, position);
+        if batch.findings.is_empty() {
+            return Ok(());
+        }
+        self.events.send_batch(batch.findings, self.resume_point()?, None).await
+    }
+
+    /// Decides what happens to a chunk that could not be read. An error that concerns more than the chunk is returned.
+    fn chunk_failed(&mut self, chunk: ChunkId, error: Error) -> Result<ChunkRetry> {
+        match error.kind() {
+            ErrorKind::NotFound if self.job.is_resumed() => {
+                Err(Error::new(ErrorKind::ResumeExpired, format!("chunk {chunk} has expired; start over"))
+                    .with_source(error))
+            }
+            ErrorKind::NotFound => Ok(ChunkRetry::Never(ChunkLoss::Expired)),
+            // Here 400 means "not ready" (vendor document).
+            ErrorKind::InvalidRequest if error.status() == Some(400) => {
+                let options = &self.client.inner.export;
+                let now = Instant::now();
+                let since = *self.not_ready_since.entry(chunk).or_insert(now);
+                let waited = now.saturating_duration_since(since);
+                if waited >= options.patience {
+                    return Ok(ChunkRetry::Never(ChunkLoss::NotReady));
+                }
+                let pause = waited.clamp(options.first_pause, options.longest_pause);
+                Ok(ChunkRetry::At(now + pause))
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn resume_point(&self) -> Result<ResumePoint> {
+        let state = ExportResume {
+            export: self.job.id(),
+            scope: self.scope.clone(),
+            created: self.job.created(),
+            delivered: self.job.delivered_chunks().map(|chunk| chunk.0).collect(),
+            begun: self.begun.clone(),
+        };
+        ResumePoint::new(TenableWasClient::KEY, &state)
+    }
+}
+
+/// What the readers of all chunks share.
+#[derive(Debug, Clone)]
+struct ReaderContext {
+    filter: FindingFilter,
+    assets: Arc<TargetAssets>,
+    rules: Arc<ExportRuleCache>,
+    scanner: Arc<str>,
+    resumed: bool,
+}
+
+/// Makes findings of the records of one chunk.
+struct RecordReader {
+    context: ReaderContext,
+    decoder: RecordDecoder,
+    names: SharedNames,
+    batcher: Batcher,
+    out: RecordBatch,
+}
+
+/// The partitions and scan ids of one chunk's findings, each made once.
+#[derive(Debug, Default)]
+struct SharedNames {
+    partitions: HashMap<Option<AssetId>, PartitionKey>,
+    scans: HashMap<String, ScanId>,
+}
+
+impl SharedNames {
+    fn partition(&mut self, asset: Option<AssetId>) -> PartitionKey {
+        self.partitions.entry(asset).or_insert_with(|| asset_partition(asset)).clone()
+    }
+
+    fn scan(&mut self, scan: Option<&ExportScan>) -> Option<ScanId> {
+        let id = scan?.uuid.as_deref().filter(|id| !id.is_empty())?;
+        if let Some(known) = self.scans.get(id) {
+            return Some(known.clone());
+        }
+        let scan_id = ScanId::from(id);
+        self.scans.insert(id.to_owned(), scan_id.clone());
+        Some(scan_id)
+    }
+}
+
+/// Findings of one chunk, and what was noticed while its records were read.
+#[derive(Debug, Default)]
+struct RecordBatch {
+    findings: Vec<Finding>,
+    gaps: Vec<CoverageGap>,
+    partitions: BTreeSet<PartitionKey>,
+    unknown: UnknownWords,
+    records: u64,
+}
+
+impl RecordReader {
+    fn new(context: ReaderContext, decoder: RecordDecoder) -> Self {
+        Self {
+            context,
+            decoder,
+            names: SharedNames::default(),
+            batcher: Batcher::new(),
+            out: RecordBatch::default(),
+        }
+    }
+
+    /// Returns the record's finding, or `None` if the query excludes it or it cannot be decoded.
+    fn finding(&mut self, element: &Element<'_>, chunk: ChunkId) -> Option<Finding> {
+        self.out.records += 1;
+        let record = match self.decoder.decode(element, CHUNK_OPERATION) {
+            Ok(record) => record,
+            Err(error) => {
+                self.out.gaps.push(undecodable_record(&error, &format!("chunk {chunk}"), None));
+                return None;
+            }
+        };
+        let Some(plugin) = &record.plugin else {
+            let gap = CoverageGap::new(GapKind::Record, format!("a record of chunk {chunk} names no plugin"));
+            self.out.gaps.push(gap.with_path(format!("[{}].plugin", element.index)));
+            return None;
+        };
+        let asset = record.asset.as_ref().and_then(|asset| asset.uuid);
+        let Some(targets) = self.context.assets.targets(asset) else {
+            self.skip_foreign_asset(asset);
+            return None;
+        };
+        let (rule, new) = self.context.rules.get_or_create(plugin);
+        if new {
+            count_unknown_fields(&mut self.out.unknown, "plugin", &plugin.extra);
+        }
+        let context = FindingContext {
+            scanner: Arc::clone(&self.context.scanner),
+            partition: self.names.partition(asset),
+            targets,
+            scan: self.names.scan(record.scan.as_deref()),
+            seen_at: None,
+        };
+        let change = record.severity_modification_type.as_ref().map(Verbatim::value);
+        if let Some(change) = change.filter(|change| change.is_unknown()) {
+            self.out.unknown.word("severity_modification_type", change.as_str());
+        }
+        let extra = record.extra.clone();
+        let finding = finding_from_export(context, record, rule);
+        count_unknown(&mut self.out.unknown, &finding, "finding", &extra);
+        self.context.filter.apply(finding, &element.bytes)
+    }
+
+    /// Skips a record of an asset that was not requested. After a resume it is a gap, since the targets may have
+    /// changed after the export began.
+    fn skip_foreign_asset(&mut self, asset: Option<AssetId>) {
+        let asset = asset.map_or_else(|| "without an id".to_owned(), |asset| asset.to_string());
+        if self.context.resumed {
+            self.out.gaps.push(CoverageGap::new(
+                GapKind::Shifted,
+                format!("asset {asset} is in the export and does not belong to any of the targets any more"),
+            ));
+        } else {
+            tracing::debug!(asset, "the export contains an asset that was not requested");
+        }
+    }
+
+    fn take_batch(&mut self, findings: Vec<Finding>) -> RecordBatch {
+        let mut batch = std::mem::take(&mut self.out);
+        batch.partitions = findings.iter().map(|finding| finding.partition.clone()).collect();
+        batch.findings = findings;
+        batch
+    }
+}
+
+impl ChunkReader for RecordReader {
+    type Batch = RecordBatch;
+
+    fn take(&mut self, element: &Element<'_>, chunk: ChunkId) -> Option<RecordBatch> {
+        let finding = self.finding(element, chunk)?;
+        let full = push_finding(&mut self.batcher, finding)?;
+        Some(self.take_batch(full))
+    }
+
+    fn finish(&mut self) -> RecordBatch {
+        let rest = self.batcher.take();
+        self.take_batch(rest)
+    }
+}
