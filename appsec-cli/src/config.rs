@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use appsec_import::{Endpoint, EventKind, Gate, ScheduledBinding};
+use appsec_import::gate::Gate;
+use appsec_import::outbox::EventKind;
+use appsec_import::schedule::ScheduledBinding;
+use appsec_import::webhook::Endpoint;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;

@@ -1,6 +1,8 @@
 //! A finding of a binding by what a person has of it: its fingerprint, the beginning of it, or the scanner's own id.
 
-use appsec_import::{Binding, KnownFinding, Page, SqlStore, Store as _};
+use appsec_import::reconcile::KnownFinding;
+use appsec_import::store::Page;
+use appsec_import::{Binding, SqlStore, Store as _};
 
 use crate::exit::{Failure, Result};
 
@@ -15,7 +17,8 @@ pub(crate) async fn each(
 ) -> Result<()> {
     let mut after = 0;
     loop {
-        let page = store.findings(binding, Page { after, limit: PAGE }).await.map_err(Failure::store)?;
+        let page =
+            store.known_findings(binding, Page { after, limit: PAGE }).await.map_err(Failure::store)?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = *last;
         for (_, finding) in page {

@@ -1,7 +1,7 @@
 //! The gate of a run: the bounds of the configuration, and those of the command line, which win.
 
 use appsec_core::Severity;
-use appsec_import::{Gate, Thresholds};
+use appsec_import::gate::{Gate, Thresholds};
 use clap::Args;
 
 /// Bounds by severity. A bound is broken by more than it says.

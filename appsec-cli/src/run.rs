@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{DastApiScanner, Scan, ScanStatus};
-use appsec_import::{
-    Binding, Delivery, Dispatcher, GateCounts, GateOutcome, GateVerdict, Import, ImportOptions, Importer,
-    SqlStore, Subscription,
-};
+use appsec_import::gate::{GateCounts, GateOutcome, GateVerdict};
+use appsec_import::outbox::Subscription;
+use appsec_import::webhook::{Delivery, Dispatcher};
+use appsec_import::{Binding, Import, ImportOptions, Importer, SqlStore};
 use clap::Args;
 use serde::Serialize;
 
@@ -82,12 +82,11 @@ pub(crate) async fn run(
     let dispatcher = dispatcher(app, &store)?;
     let progress = Arc::new(Progress::new());
     let observed = Arc::new(Observed::new(scanner, Arc::clone(&progress)));
-    let mut options = options
-        .with_scan_wait(Duration::from_secs(args.poll), args.timeout)
+    let options = options
+        .with_scan_poll_interval(Duration::from_secs(args.poll))
+        .with_scan_deadline(args.timeout)
+        .with_take_over(args.take_over)
         .with_subscriptions(subscriptions(app, &dispatcher, binding));
-    if args.take_over {
-        options = options.with_take_over();
-    }
     let mut tagged = binding.clone();
     tagged.configuration.scan_tag.clone_from(&args.scan_tag);
     let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store.clone()))

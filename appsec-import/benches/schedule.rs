@@ -19,10 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appsec_core::{DastApiScanner, Timestamp};
-use appsec_import::{
-    Binding, ImportOptions, Importer, ScanConfiguration, Schedule, ScheduleState, ScheduledBinding, SqlStore,
-    Worker, WorkerOptions,
-};
+use appsec_import::schedule::{Schedule, ScheduleState, ScheduledBinding, Worker, WorkerOptions};
+use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore};
 use futures_util::{StreamExt, stream};
 
 use support::Postgres;

@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use appsec_core::{Coverage, Result, Severity};
+use appsec_core::{Result, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::Binding;
-use crate::empty::EmptyReason;
-use crate::importer::Import;
-use crate::judge::{Change, State};
-use crate::store::{EndedRun, Page, Store};
+use crate::reconcile::{Change, State};
+use crate::store::{Page, Store};
 
 /// Findings read from a store at a time.
 const PAGE: u32 = 64;
@@ -151,9 +149,9 @@ impl GateCounts {
 /// Bounds on what is open, and on what is new. The form of a file of it:
 ///
 /// ```
-/// let gate: appsec_import::Gate = serde_json::from_str(r#"{"total": {"critical": 0, "high": 5}, "new": {"medium": 0}}"#)?;
+/// let gate: appsec_import::gate::Gate = serde_json::from_str(r#"{"total": {"critical": 0, "high": 5}, "new": {"medium": 0}}"#)?;
 /// assert_eq!((gate.total.high, gate.new.medium), (Some(5), Some(0)));
-/// assert!(serde_json::from_str::<appsec_import::Gate>(r#"{"total": {"critcal": 0}}"#).is_err(), "a bound with a typing error is not lost");
+/// assert!(serde_json::from_str::<appsec_import::gate::Gate>(r#"{"total": {"critcal": 0}}"#).is_err(), "a bound with a typing error is not lost");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -289,37 +287,4 @@ impl fmt::Display for GateVerdict {
         self.breaches.iter().try_for_each(|breach| write!(f, "\n{breach}"))?;
         self.missing.iter().try_for_each(|missing| write!(f, "\nmissing: {missing}"))
     }
-}
-
-impl Import {
-    /// What the import did not see, a sentence each; empty where it saw all that it asked for. For a gate and for reports.
-    ///
-    /// It is not [`Completeness`](crate::Completeness): an export from which nothing may be closed by absence can hold all there is.
-    /// An import that looked at nothing has no gaps and shows nothing, so its reason is among them.
-    pub fn missing(&self) -> Vec<String> {
-        let mut missing: Vec<_> = self.gaps.iter().map(ToString::to_string).collect();
-        if let Some(reason) = &self.empty
-            && missing.is_empty()
-            && !matches!(reason, EmptyReason::NothingFound | EmptyReason::Filtered)
-        {
-            missing.push(reason.to_string());
-        }
-        missing
-    }
-}
-
-impl EndedRun {
-    /// What the run did not see, a sentence each, as [`Import::missing`] tells it.
-    pub fn missing(&self) -> Vec<String> {
-        missing_from(&self.coverage)
-    }
-}
-
-/// What a walk did not see, a sentence each.
-pub(crate) fn missing_from(coverage: &Coverage) -> Vec<String> {
-    let mut missing: Vec<_> = coverage.gaps().iter().map(ToString::to_string).collect();
-    if missing.is_empty() && coverage.partitions().len() == 0 {
-        missing.push(EmptyReason::NothingLookedAt.to_string());
-    }
-    missing
 }

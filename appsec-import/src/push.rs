@@ -25,7 +25,7 @@ use std::fmt;
 use appsec_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
-use crate::completeness::Completeness;
+use crate::reconcile::Completeness;
 
 const USER_AGENT: &str = concat!("appsec-import/", env!("CARGO_PKG_VERSION"));
 

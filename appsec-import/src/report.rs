@@ -51,7 +51,7 @@ pub struct Written {
 /// ```
 /// use appsec_core::Severity;
 /// use appsec_core::testing::MemoryScanner;
-/// use appsec_import::{Format, ReportFinding, ReportOptions, ReportWriter};
+/// use appsec_import::report::{Format, ReportFinding, ReportOptions, ReportWriter};
 ///
 /// let finding = MemoryScanner::finding("app:shop", "SQL injection", Severity::High, "https://shop.example.com/search");
 /// let mut bytes = Vec::new();

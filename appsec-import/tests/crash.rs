@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appsec_core::{Finding, FindingStatus};
-use appsec_import::{ImportOptions, Importer, KnownFinding, MessageState, Outbox, SqlStore, Subscription};
+use appsec_import::outbox::{MessageState, Outbox, Subscription};
+use appsec_import::reconcile::KnownFinding;
+use appsec_import::{ImportOptions, Importer, SqlStore};
 
 use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
 
@@ -44,8 +46,8 @@ async fn import(store: &SqlStore, project: &str, first: usize, pause: Duration) 
         scanner.pause = pause;
         let importer = Importer::new(Arc::new(scanner), Arc::new(store.clone()));
         let options = ImportOptions::new()
-            .with_time(at(60 * i64::try_from(number).unwrap()))
-            .with_take_over()
+            .with_started_at(at(60 * i64::try_from(number).unwrap()))
+            .with_take_over(true)
             .with_subscriptions([Subscription::to_all(project)]);
         importer.run(&binding(project), &options).await.unwrap();
     }
@@ -142,5 +144,5 @@ async fn runs_done(store: &SqlStore, project: &str) -> usize {
     let known = all(store, &binding(project)).await;
     let Some(first) = known.first() else { return 0 };
     let explanation = store.explain(&binding(project), &first.fingerprint).await.unwrap().unwrap();
-    explanation.verdicts.len()
+    explanation.history.len()
 }

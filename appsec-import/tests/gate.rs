@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use appsec_core::Severity;
-use appsec_import::{Change, Gate, GateCounts, GateOutcome, State, Thresholds};
+use appsec_import::gate::{Gate, GateCounts, GateOutcome, Thresholds};
+use appsec_import::reconcile::{Change, State};
 
 fn counts(findings: &[(Severity, State, Option<Change>)]) -> GateCounts {
     let mut counts = GateCounts::new();
@@ -84,7 +85,7 @@ fn the_verdict_says_which_bound_and_by_how_much() {
          2 new low, at most 1 may pass\n\
          missing: chunk 3 failed"
     );
-    let kept: appsec_import::GateVerdict =
+    let kept: appsec_import::gate::GateVerdict =
         serde_json::from_str(&serde_json::to_string(&verdict).unwrap()).unwrap();
     assert_eq!(kept, verdict);
 }

@@ -15,10 +15,10 @@ use appsec_core::{
     DastApiScanner, ErrorKind, FindingBatch, FindingEvent, FindingQuery, FindingStatus, GapKind, Result,
     ResumePoint, Scan, ScanId, ScanRequest, ScannerInfo, Severity, StartedScan, async_trait,
 };
-use appsec_import::{
-    Binding, Change, Claim, EmptyReason, ImportOptions, Importer, Outbox, ScanConfiguration, SqlStore, State,
-    Store, Subscription,
-};
+use appsec_import::outbox::{Outbox, Subscription};
+use appsec_import::reconcile::{Change, State};
+use appsec_import::store::RunRequest;
+use appsec_import::{Binding, EmptyReason, ImportOptions, Importer, ScanConfiguration, SqlStore, Store};
 use tokio::sync::Notify;
 
 use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
@@ -28,7 +28,7 @@ fn importer(scanner: &ScriptedScanner, store: &SqlStore) -> Importer {
 }
 
 fn options(second: i64) -> ImportOptions {
-    ImportOptions::new().with_time(at(second))
+    ImportOptions::new().with_started_at(at(second))
 }
 
 #[tokio::test]
@@ -170,9 +170,9 @@ async fn a_scan_that_is_gone_ends_one_run_and_not_the_line() {
         let scanner = MemoryScanner::new().with_target(BindTarget::new("app:shop", "Shop")).with_finding(
             MemoryScanner::finding("app:shop", "SQL injection", Severity::High, "https://shop.example.com/"),
         );
-        let run = test.store.begin(&binding("x"), &Claim::new(at(0))).await.unwrap();
-        test.store.keep_scan(&run, Some(&"deleted".into())).await.unwrap();
-        test.store.release(&run).await.unwrap();
+        let run = test.store.begin_run(&binding("x"), &RunRequest::new(at(0))).await.unwrap();
+        test.store.set_scan(&run, Some(&"deleted".into())).await.unwrap();
+        test.store.release_run(&run).await.unwrap();
         let importer = Importer::new(Arc::new(scanner.with_capabilities(can)), Arc::new(test.store.clone()));
         let error = importer.run(&binding("x"), &options(60)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{}", test.name);
@@ -253,7 +253,7 @@ async fn an_empty_import_says_why() {
     let vouching = Script::vouching(vec![], &["p"]).end.unwrap();
     let cases = [
         (vouching, EmptyReason::NothingFound),
-        (Coverage::new(), EmptyReason::NothingLookedAt),
+        (Coverage::new(), EmptyReason::NothingExamined),
         (gap(GapKind::NeverScanned, "never"), EmptyReason::NeverScanned),
         (gap(GapKind::NotInInventory, "not listed"), EmptyReason::NotInInventory),
         (gap(GapKind::Chunk, "chunk 2 failed"), EmptyReason::Incomplete("chunk 2 failed".to_owned())),
@@ -289,7 +289,7 @@ async fn a_dry_run_of_a_partial_import_says_what_would_happen() {
         let scanner = ScriptedScanner::new([Script::vouching(vec![first], &["p"]), limited]);
         let importer = importer(&scanner, &test.store);
         importer.run(&binding("x"), &options(0)).await.unwrap();
-        let dry = importer.run(&binding("x"), &options(60).with_dry_run()).await.unwrap();
+        let dry = importer.run(&binding("x"), &options(60).with_dry_run(true)).await.unwrap();
         let said = "would open 1, close 0, reopen 0, see 0 again\n\
                     would not close 40 of shop.example.com: the scan hit its time limit";
         assert_eq!(dry.to_string(), said, "{}", test.name);
@@ -316,7 +316,7 @@ async fn a_finding_is_explained_run_by_run() {
         }
         let known = all(&test.store, &binding("x")).await;
         let explanation = test.store.explain(&binding("x"), &known[0].fingerprint).await.unwrap().unwrap();
-        let changes: Vec<_> = explanation.verdicts.iter().map(|verdict| verdict.change).collect();
+        let changes: Vec<_> = explanation.history.iter().map(|verdict| verdict.change).collect();
         let expected = [
             Change::New,
             Change::Recurrent,
@@ -341,29 +341,28 @@ async fn a_finding_is_explained_run_by_run() {
 async fn a_line_is_imported_by_one_process_at_a_time_and_a_stale_one_writes_nothing() {
     for test in stores().await {
         let store = &test.store;
-        let stale = store.begin(&binding("x"), &Claim::new(at(0))).await.unwrap();
-        let error = store.begin(&binding("x"), &Claim::new(at(1))).await.unwrap_err();
+        let stale = store.begin_run(&binding("x"), &RunRequest::new(at(0))).await.unwrap();
+        let error = store.begin_run(&binding("x"), &RunRequest::new(at(1))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{}", test.name);
-        let mut claim = Claim::new(at(1));
-        claim.take_over = true;
-        let run = store.begin(&binding("x"), &claim).await.unwrap();
+        let request = RunRequest::new(at(1)).with_take_over(true);
+        let run = store.begin_run(&binding("x"), &request).await.unwrap();
         assert_eq!((run.number, run.started_at), (stale.number, at(0)), "{}", test.name);
 
         let batch =
             FindingBatch::new(vec![finding("p", "/a", None)], ResumePoint::new("memory", &1).unwrap());
         let query = FindingQuery::all();
         for error in [
-            store.renew(&stale).await.unwrap_err(),
-            store.start_over(&stale, &query).await.unwrap_err(),
+            store.renew_lease(&stale).await.unwrap_err(),
+            store.restart_staging(&stale, &query).await.unwrap_err(),
             store.stage(&stale, &batch).await.unwrap_err(),
             store.preview(&stale, &Coverage::new()).await.unwrap_err(),
             store.conclude(&stale, &Coverage::new(), &[]).await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Conflict, "{}", test.name);
         }
-        store.start_over(&run, &query).await.unwrap();
+        store.restart_staging(&run, &query).await.unwrap();
         store.stage(&run, &batch).await.unwrap();
-        store.release(&stale).await.unwrap();
+        store.release_run(&stale).await.unwrap();
         store.conclude(&run, &Coverage::new(), &[]).await.unwrap();
         assert_eq!(all(store, &binding("x")).await.len(), 1, "{}", test.name);
         let error = store.conclude(&run, &Coverage::new(), &[]).await.unwrap_err();
@@ -383,7 +382,7 @@ async fn a_slow_scanner_does_not_lose_its_lease() {
         let slow_run = importer.run(&slow_binding, &slow);
         let late = async {
             tokio::time::sleep(Duration::from_millis(1_300)).await;
-            test.store.begin(&other_binding, &Claim::new(at(1))).await
+            test.store.begin_run(&other_binding, &RunRequest::new(at(1))).await
         };
         let (import, late) = tokio::join!(slow_run, late);
         assert_eq!(late.unwrap_err().kind(), ErrorKind::Conflict, "{}", test.name);
@@ -398,7 +397,10 @@ async fn a_scan_is_started_watched_and_read() {
             MemoryScanner::finding("app:shop", "SQL injection", Severity::High, "https://shop.example.com/"),
         );
         let importer = Importer::new(Arc::new(scanner.clone()), Arc::new(test.store.clone()));
-        let scan = options(0).with_scan().with_scan_wait(Duration::from_secs(1), Duration::from_mins(1));
+        let scan = options(0)
+            .with_scan(true)
+            .with_scan_poll_interval(Duration::from_secs(1))
+            .with_scan_deadline(Duration::from_mins(1));
         let import = importer.run(&binding("x"), &scan).await.unwrap();
         assert_eq!((import.summary.new, import.scan.is_some()), (1, true), "{}", test.name);
 
@@ -455,9 +457,9 @@ async fn a_run_that_is_stopped_while_its_scan_is_launched_keeps_the_scan() {
         let late = Arc::new(LateAnswer { scanner, launched: Notify::new() });
         let importer = Importer::new(Arc::clone(&late) as _, Arc::new(test.store.clone()));
         let error =
-            importer.run_until(&binding("x"), &options(0).with_scan(), late.launched.notified()).await;
+            importer.run_until(&binding("x"), &options(0).with_scan(true), late.launched.notified()).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Deadline, "{}", test.name);
-        let run = test.store.begin(&binding("x"), &Claim::new(at(60))).await.unwrap();
+        let run = test.store.begin_run(&binding("x"), &RunRequest::new(at(60))).await.unwrap();
         assert!(run.scan.is_some(), "{}", test.name);
     }
 }
@@ -468,7 +470,7 @@ async fn what_a_run_means_is_told_in_the_same_transaction() {
         let findings = (0..250).map(|number| finding("p", &format!("/{number}"), None)).collect();
         let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
         let to = [Subscription::to_all("chat")];
-        let dry = options(0).with_subscriptions(to.clone()).with_dry_run();
+        let dry = options(0).with_subscriptions(to.clone()).with_dry_run(true);
         importer(&scanner, &test.store).run(&binding("x"), &dry).await.unwrap();
         let now = at(100_000);
         let hold = Duration::from_mins(1);

@@ -7,7 +7,8 @@ mod support;
 use std::sync::Arc;
 
 use appsec_core::{ErrorKind, Rule};
-use appsec_import::{Change, ImportOptions, Importer, SqlStore, Store};
+use appsec_import::reconcile::Change;
+use appsec_import::{ImportOptions, Importer, SqlStore, Store};
 use sqlx::AnyPool;
 
 use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
@@ -35,7 +36,7 @@ async fn sql(url: &str, statements: &'static str) {
 async fn import(store: &SqlStore, minute: i64, findings: Vec<appsec_core::Finding>) -> appsec_import::Import {
     let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
     let importer = Importer::new(Arc::new(scanner), Arc::new(store.clone()));
-    importer.run(&binding("shop"), &ImportOptions::new().with_time(at(60 * minute))).await.unwrap()
+    importer.run(&binding("shop"), &ImportOptions::new().with_started_at(at(60 * minute))).await.unwrap()
 }
 
 #[tokio::test]
@@ -50,7 +51,7 @@ async fn what_an_earlier_version_kept_is_found_again_by_id_and_by_fingerprint() 
         let store = SqlStore::connect(&test.url).await.unwrap();
         assert_eq!(all(&store, &binding("shop")).await, before, "{}", test.name);
         let why = store.explain(&binding("shop"), &before[1].fingerprint).await.unwrap().unwrap();
-        assert_eq!(why.verdicts.last().unwrap().change, Change::New, "{}", test.name);
+        assert_eq!(why.history.last().unwrap().change, Change::New, "{}", test.name);
 
         // The rule was renamed, and with it the fingerprint: the id still leads to the finding, and then the new fingerprint does.
         let mut renamed = finding("p", "/by-id", Some("id-1"));

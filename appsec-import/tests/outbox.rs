@@ -8,11 +8,11 @@ use appsec_core::{
     Cause, ConnectionReport, ConnectionStep, Coverage, CoverageGap, Finding, FindingStatus, Fingerprint,
     GapKind, Location, PartitionKey, Rule, Severity, StepKind, Timestamp,
 };
-use appsec_import::{
-    BindingRef, ConnectionFailed, Environment, Event, EventBatcher, EventData, EventKind,
-    MAX_FINDINGS_PER_EVENT, MemoryOutbox, Message, RunRef, ScanConfiguration, Subscription, messages_of,
-    reconcile,
+use appsec_import::outbox::{
+    BindingRef, ConnectionFailed, Event, EventBatcher, EventData, EventKind, MAX_FINDINGS_PER_EVENT,
+    MemoryOutbox, Message, RunRef, Subscription, messages_of,
 };
+use appsec_import::{Environment, ScanConfiguration, reconcile};
 use serde_json::{Value, json};
 
 fn binding() -> BindingRef {
@@ -46,12 +46,12 @@ fn vouched() -> Coverage {
 
 /// The events of a second run, after one that saw `first`.
 fn events(first: &[Finding], second: &[Finding], coverage: &Coverage) -> Vec<Event> {
-    let known = reconcile(Vec::new(), first, &vouched(), at(0)).outcomes;
+    let known = reconcile(Vec::new(), first, &vouched(), at(0)).transitions;
     let known = known.into_iter().map(|outcome| outcome.finding).collect();
     let run = reconcile(known, second, coverage, at(60));
     let mut batcher = EventBatcher::new(RunRef::new(binding(), "7").with_scan_tag("nightly"), at(60));
     let mut events = Vec::new();
-    for outcome in &run.outcomes {
+    for outcome in &run.transitions {
         events.extend(batcher.push(&outcome.finding, outcome.change, outcome.reason.as_deref()));
     }
     events.extend(batcher.finish(&run.summary, coverage));

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use appsec_core::{
     Coverage, CoverageGap, Finding, FindingStatus, GapKind, PartitionKey, Severity, Timestamp,
 };
-use appsec_import::{ImportOptions, Importer, KnownFinding, Summary, reconcile};
+use appsec_import::reconcile::KnownFinding;
+use appsec_import::{ImportOptions, Importer, Summary, reconcile};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -81,7 +82,7 @@ fn expected(worlds: &[World], times: &[Timestamp]) -> Vec<(Summary, Vec<KnownFin
     let mut runs = Vec::new();
     for (world, now) in worlds.iter().zip(times) {
         let run = reconcile(known, world.batches.iter().flatten(), &world.coverage(), *now);
-        known = run.outcomes.into_iter().map(|outcome| outcome.finding).collect();
+        known = run.transitions.into_iter().map(|outcome| outcome.finding).collect();
         runs.push((run.summary, known.clone()));
     }
     runs
@@ -108,8 +109,8 @@ async fn a_store_decides_as_the_pure_function_does() {
                     ..Script::default()
                 };
                 let importer = Importer::new(Arc::new(ScriptedScanner::new([script])), store.clone());
-                let options = ImportOptions::new().with_time(now);
-                let dry = importer.run(&binding, &options.clone().with_dry_run()).await.unwrap();
+                let options = ImportOptions::new().with_started_at(now);
+                let dry = importer.run(&binding, &options.clone().with_dry_run(true)).await.unwrap();
                 assert_eq!(dry.summary, summary, "{} case {case}, dry: {worlds:?}", test.name);
                 assert_eq!(all(&*store, &binding).await, before, "a dry run changes nothing");
                 let import = importer.run(&binding, &options).await.unwrap();

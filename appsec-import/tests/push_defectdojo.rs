@@ -7,11 +7,10 @@ use std::time::Duration;
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{Coverage, CoverageGap, ErrorKind, GapKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
+use appsec_import::push::{Absent, DefectDojo, DojoTest, PushOptions, ReportFile};
+use appsec_import::report::{Format, ReportOptions, ReportWriter};
 use appsec_import::testing::{FakeDojo, Reply, Route, When};
-use appsec_import::{
-    Absent, Binding, Completeness, DefectDojo, DojoTest, Environment, Format, PushOptions, ReportFile,
-    ReportOptions, ReportWriter, ScanConfiguration,
-};
+use appsec_import::{Binding, Completeness, Environment, ScanConfiguration};
 use serde_json::json;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -32,7 +31,7 @@ fn test() -> DojoTest {
 fn complete() -> Completeness {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive("app:shop".into());
-    Completeness::of(&coverage)
+    Completeness::from_coverage(&coverage)
 }
 
 /// A report with these findings, as it is written.
@@ -93,9 +92,9 @@ async fn what_is_not_proven_never_closes_anything() {
     gap.mark_conclusive("app:shop".into());
     gap.add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit"));
     for (unproven, why) in [
-        (Completeness::of(&silent), "app:api: an export does not say"),
-        (Completeness::of(&gap), "the scan hit its time limit"),
-        (Completeness::of(&Coverage::new()), "nothing was looked at"),
+        (Completeness::from_coverage(&silent), "app:api: an export does not say"),
+        (Completeness::from_coverage(&gap), "the scan hit its time limit"),
+        (Completeness::from_coverage(&Coverage::new()), "nothing was looked at"),
         (Completeness::unproven("a file of yesterday's"), "a file of yesterday's"),
         (Completeness::default(), "the run does not say what it looked at"),
     ] {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{Coverage, ErrorKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
+use appsec_import::Completeness;
+use appsec_import::push::{Absent, CodeScanning, GitHub, PushOptions, ReportFile};
+use appsec_import::report::{Format, ReportOptions, ReportWriter};
 use appsec_import::testing::{FakeCodeScanning, Reply, Route, When};
-use appsec_import::{
-    Absent, CodeScanning, Completeness, Format, GitHub, PushOptions, ReportFile, ReportOptions, ReportWriter,
-};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
@@ -34,7 +34,7 @@ fn commit() -> CodeScanning {
 fn complete() -> Completeness {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive("app:shop".into());
-    Completeness::of(&coverage)
+    Completeness::from_coverage(&coverage)
 }
 
 /// A report as it is written.

@@ -8,11 +8,11 @@ use std::time::Duration;
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{Coverage, ErrorKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
-use appsec_import::testing::{FakeInvicti, Reply, Route, When};
-use appsec_import::{
-    Absent, Binding, Completeness, Environment, Invicti, InvictiForm, InvictiScan, InvictiWriter,
-    PushOptions, ReportFile, ScanConfiguration,
+use appsec_import::push::{
+    Absent, Invicti, InvictiForm, InvictiScan, InvictiWriter, PushOptions, ReportFile,
 };
+use appsec_import::testing::{FakeInvicti, Reply, Route, When};
+use appsec_import::{Binding, Completeness, Environment, ScanConfiguration};
 use serde_json::json;
 
 const TOKEN: &str = "personal-access-token";
@@ -35,7 +35,7 @@ fn scan() -> InvictiScan {
 fn complete() -> Completeness {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive("app:shop".into());
-    Completeness::of(&coverage)
+    Completeness::from_coverage(&coverage)
 }
 
 fn list(names: &[&str]) -> ReportFile {

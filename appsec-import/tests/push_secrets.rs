@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use appsec_core::{Coverage, Result};
 use appsec_http::{HttpOptions, RetryPolicy};
-use appsec_import::testing::{FakeCodeScanning, FakeDojo, FakeInvicti, Reply, Route, When};
-use appsec_import::{
-    CodeScanning, Completeness, DefectDojo, DojoTest, GitHub, Invicti, InvictiScan, PushOptions, Pushed,
-    ReportFile,
+use appsec_import::Completeness;
+use appsec_import::push::{
+    CodeScanning, DefectDojo, DojoTest, GitHub, Invicti, InvictiScan, PushOptions, Pushed, ReportFile,
 };
+use appsec_import::testing::{FakeCodeScanning, FakeDojo, FakeInvicti, Reply, Route, When};
 use serde_json::json;
 
 const TOKEN: &str = "canary7f3acanary7f3acanary";
@@ -79,7 +79,7 @@ async fn the_token_is_nowhere() {
     let mut shown = format!("{dojo:?} {invicti:#?} {github:?} {options:?} {test:?} {scan:?} {commit:?}");
     let mut coverage = Coverage::new();
     coverage.mark_conclusive("a".into());
-    let complete = Completeness::of(&coverage);
+    let complete = Completeness::from_coverage(&coverage);
     // What a report says is nobody's to print either.
     let list = ReportFile::held(format!("[] {}", " ".repeat(8)));
     let findings = ReportFile::held(r#"{"findings":[]}"#);

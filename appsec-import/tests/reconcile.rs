@@ -5,7 +5,9 @@ use appsec_core::{
     Coverage, CoverageGap, Finding, FindingStatus, Fingerprint, GapKind, Location, PartitionKey, Rule,
     Severity, Timestamp,
 };
-use appsec_import::{Change, Decision, KnownFinding, Reconciliation, State, reconcile};
+use appsec_import::decision::Decision;
+use appsec_import::reconcile;
+use appsec_import::reconcile::{Change, KnownFinding, Reconciliation, State};
 use proptest::prelude::*;
 
 const SHOP: &str = "host:shop.example.com";
@@ -48,7 +50,7 @@ fn vouched() -> Coverage {
 }
 
 fn known(run: Reconciliation) -> Vec<KnownFinding> {
-    run.outcomes.into_iter().map(|outcome| outcome.finding).collect()
+    run.transitions.into_iter().map(|outcome| outcome.finding).collect()
 }
 
 /// What is known after one run that saw these.
@@ -59,16 +61,19 @@ fn after(findings: &[Finding]) -> Vec<KnownFinding> {
 /// The one outcome of a second run.
 fn second(first: &[Finding], second: &[Finding], coverage: &Coverage) -> (Change, State, Option<String>) {
     let run = reconcile(after(first), second, coverage, at(60));
-    assert_eq!(run.outcomes.len(), 1, "{:?}", run.outcomes);
-    let outcome = run.outcomes.into_iter().next().unwrap();
+    assert_eq!(run.transitions.len(), 1, "{:?}", run.transitions);
+    let outcome = run.transitions.into_iter().next().unwrap();
     (outcome.change, outcome.finding.state, outcome.reason)
 }
 
 #[test]
 fn what_is_seen_again_recurs_and_keeps_its_first_sighting() {
     let run = reconcile(after(&[finding("/a")]), &[finding("/a")], &vouched(), at(60));
-    assert_eq!(run.outcomes[0].change, Change::Recurrent);
-    assert_eq!((run.outcomes[0].finding.first_seen, run.outcomes[0].finding.last_seen), (at(0), at(60)));
+    assert_eq!(run.transitions[0].change, Change::Recurrent);
+    assert_eq!(
+        (run.transitions[0].finding.first_seen, run.transitions[0].finding.last_seen),
+        (at(0), at(60))
+    );
 }
 
 #[test]
@@ -131,7 +136,7 @@ fn two_configurations_that_share_an_asset_do_not_close_each_others_findings() {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive(PartitionKey::from(one));
     let run = reconcile(known, &[finding_in(one, "/a", None)], &coverage, at(60));
-    let changes: Vec<_> = run.outcomes.iter().map(|outcome| outcome.change).collect();
+    let changes: Vec<_> = run.transitions.iter().map(|outcome| outcome.change).collect();
     assert_eq!(changes, [Change::Recurrent, Change::KeptOpen]);
 }
 
@@ -143,7 +148,7 @@ fn the_partition_that_counts_is_that_of_the_last_sighting() {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive(PartitionKey::from(one));
     let run = reconcile(seen_by_two, &[], &coverage, at(120));
-    assert_eq!(run.outcomes[0].change, Change::KeptOpen, "the other configuration saw it last");
+    assert_eq!(run.transitions[0].change, Change::KeptOpen, "the other configuration saw it last");
 }
 
 #[test]
@@ -152,7 +157,7 @@ fn the_scanners_fixed_closes_whatever_the_coverage() {
     let (change, state, _) = second(&[finding("/a")], &[fixed], &Coverage::new());
     assert_eq!((change, state), (Change::Closed, State::Closed));
     let run = reconcile(Vec::new(), &[with_status("/a", FindingStatus::Fixed)], &Coverage::new(), at(0));
-    assert_eq!(run.outcomes[0].change, Change::Unchanged, "what was fixed before we came is not new");
+    assert_eq!(run.transitions[0].change, Change::Unchanged, "what was fixed before we came is not new");
     assert_eq!(run.summary.new, 0);
 }
 
@@ -161,15 +166,15 @@ fn what_was_closed_and_is_seen_again_is_reopened() {
     let closed = known(reconcile(after(&[finding("/a")]), &[], &vouched(), at(60)));
     assert_eq!(closed[0].closed_at, Some(at(60)));
     let run = reconcile(closed.clone(), &[finding("/a")], &vouched(), at(120));
-    assert_eq!((run.outcomes[0].change, run.outcomes[0].finding.closed_at), (Change::Reopened, None));
+    assert_eq!((run.transitions[0].change, run.transitions[0].finding.closed_at), (Change::Reopened, None));
 
     let mut old = finding("/a");
     old.last_seen = Some(at(30));
     let run = reconcile(closed.clone(), &[old.clone()], &vouched(), at(120));
-    assert_eq!(run.outcomes[0].finding.state, State::Closed, "old news without a status reopen nothing");
+    assert_eq!(run.transitions[0].finding.state, State::Closed, "old news without a status reopen nothing");
     old.status = Some(FindingStatus::Reopened);
     let run = reconcile(closed, &[old], &vouched(), at(120));
-    assert_eq!(run.outcomes[0].change, Change::Reopened, "the scanner says so");
+    assert_eq!(run.transitions[0].change, Change::Reopened, "the scanner says so");
 }
 
 #[test]
@@ -195,9 +200,9 @@ fn a_decision_downstream_stands_until_the_scanner_says_fixed() {
     decided[0].decision = Some(Decision::FalsePositive);
     decided[0].state = State::FalsePositive;
     let run = reconcile(decided.clone(), &[with_status("/a", FindingStatus::Open)], &vouched(), at(60));
-    assert_eq!(run.outcomes[0].finding.state, State::FalsePositive);
+    assert_eq!(run.transitions[0].finding.state, State::FalsePositive);
     let run = reconcile(decided, &[with_status("/a", FindingStatus::Fixed)], &vouched(), at(60));
-    assert_eq!(run.outcomes[0].finding.state, State::Closed);
+    assert_eq!(run.transitions[0].finding.state, State::Closed);
 }
 
 #[test]
@@ -206,9 +211,9 @@ fn a_renamed_rule_is_the_same_finding_by_its_id() {
     let mut renamed = finding_in(SHOP, "/a", Some("gap-1"));
     renamed.fingerprint = Fingerprint::v1("memory", "renamed", &renamed.location, &[]);
     let run = reconcile(after(std::slice::from_ref(&old)), &[renamed.clone()], &vouched(), at(60));
-    assert_eq!(run.outcomes.len(), 1);
-    assert_eq!(run.outcomes[0].change, Change::Recurrent);
-    assert_eq!(run.outcomes[0].finding.fingerprint, renamed.fingerprint, "the new name is its name now");
+    assert_eq!(run.transitions.len(), 1);
+    assert_eq!(run.transitions[0].change, Change::Recurrent);
+    assert_eq!(run.transitions[0].finding.fingerprint, renamed.fingerprint, "the new name is its name now");
 }
 
 #[test]
@@ -228,7 +233,7 @@ fn what_is_in_two_places_is_gone_when_both_say_so() {
     };
     let change = |known: &[KnownFinding], seen: &[Finding], coverage: &Coverage| {
         let run = reconcile(known.to_vec(), seen, coverage, at(60));
-        (run.outcomes[0].change, vec![run.outcomes[0].finding.clone()])
+        (run.transitions[0].change, vec![run.transitions[0].finding.clone()])
     };
     let known = after(&both);
     let all = looked_at(&[SHOP, OTHER]);
@@ -278,7 +283,7 @@ fn a_fix_of_one_occurrence_closes_nothing_while_another_may_be_among_what_is_mis
         [(&chunk, "chunk 7 failed at the service"), (&filtered, "the query was filtered by severity")]
     {
         let run = reconcile(after(&both), &[fixed("2")], coverage, at(60));
-        let [outcome] = run.outcomes.as_slice() else { panic!("{:?}", run.outcomes) };
+        let [outcome] = run.transitions.as_slice() else { panic!("{:?}", run.transitions) };
         assert_eq!((outcome.change, outcome.finding.state), (Change::KeptOpen, State::Open));
         assert!(outcome.reason.as_ref().unwrap().ends_with(why), "{:?}", outcome.reason);
         assert_eq!(run.summary.kept_open_count(), 1);
@@ -296,16 +301,16 @@ fn a_fix_of_one_occurrence_closes_nothing_while_another_may_be_among_what_is_mis
     let nameless = [finding_in(SHOP, "/a", None), finding_in(SHOP, "/a", None)];
     for _ in 0..2 {
         let run = reconcile(after(&nameless), &[fixed("2")], &chunk, at(60));
-        assert_eq!(run.outcomes[0].finding, after(&nameless)[0], "nor is it the one that has an id");
+        assert_eq!(run.transitions[0].finding, after(&nameless)[0], "nor is it the one that has an id");
     }
     let (change, state, _) = second(&nameless, &[fixed("2")], &vouched());
     assert_eq!((change, state), (Change::Closed, State::Closed), "nothing is missing");
 
     let mut accepted = after(&both);
-    accepted[0].decide(Some(Decision::RiskAccepted));
+    accepted[0].set_decision(Some(Decision::RiskAccepted));
     let run = reconcile(accepted, &[fixed("2")], &chunk, at(60));
-    assert_eq!(run.outcomes[0].change, Change::Unchanged);
-    assert_eq!(run.outcomes[0].finding.state, State::RiskAccepted);
+    assert_eq!(run.transitions[0].change, Change::Unchanged);
+    assert_eq!(run.transitions[0].finding.state, State::RiskAccepted);
 }
 
 #[test]
@@ -331,7 +336,7 @@ fn of_two_known_findings_with_one_id_the_one_with_the_fingerprint_is_meant() {
     assert_eq!(parted.len(), 2);
     for order in [[here("2"), renamed()], [renamed(), here("2")]] {
         let run = reconcile(parted.clone(), &order, &vouched(), at(120));
-        let changes: Vec<_> = run.outcomes.iter().map(|outcome| outcome.change).collect();
+        let changes: Vec<_> = run.transitions.iter().map(|outcome| outcome.change).collect();
         assert_eq!(changes, [Change::Recurrent, Change::Recurrent], "{order:?}");
     }
 }
@@ -343,8 +348,8 @@ fn occurrences_are_one_finding_of_the_highest_severity_and_the_most_open_status(
     let high = with_status("/a", FindingStatus::Open);
     for order in [[low.clone(), high.clone()], [high, low]] {
         let run = reconcile(Vec::new(), &order, &vouched(), at(0));
-        assert_eq!(run.outcomes.len(), 1);
-        let finding = &run.outcomes[0].finding;
+        assert_eq!(run.transitions.len(), 1);
+        let finding = &run.transitions[0].finding;
         assert_eq!((&finding.severity, finding.state), (&Severity::High, State::Open));
     }
 }
@@ -388,8 +393,8 @@ proptest! {
     ) {
         let before = after(&first);
         let run = reconcile(before.clone(), &then, &Coverage::new(), at(60));
-        prop_assert!(run.outcomes.len() >= before.len(), "no finding is ever lost");
-        for (was, now) in before.iter().zip(&run.outcomes) {
+        prop_assert!(run.transitions.len() >= before.len(), "no finding is ever lost");
+        for (was, now) in before.iter().zip(&run.transitions) {
             if now.finding.state == State::Closed && was.state != State::Closed {
                 prop_assert_eq!(now.finding.status.as_ref(), Some(&FindingStatus::Fixed));
             }

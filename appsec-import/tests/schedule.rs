@@ -5,7 +5,8 @@
 mod support;
 
 use appsec_core::{ErrorKind, Timestamp};
-use appsec_import::{Binding, RunKind, ScanConfiguration, Schedule, ScheduleState, ScheduledBinding};
+use appsec_import::schedule::{RunKind, Schedule, ScheduleState, ScheduledBinding};
+use appsec_import::{Binding, ScanConfiguration};
 
 use support::{at, stores};
 

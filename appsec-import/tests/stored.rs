@@ -7,7 +7,8 @@ mod support;
 use std::sync::Arc;
 
 use appsec_core::{Coverage, Cvss, EvidenceKind, Finding, FindingStatus, Rule, Severity};
-use appsec_import::{ImportOptions, Importer, Page, Store, StoredFinding};
+use appsec_import::store::{Page, StoredFinding};
+use appsec_import::{ImportOptions, Importer, Store};
 
 use support::{Script, ScriptedScanner, TestStore, at, binding, finding, stores};
 
@@ -19,7 +20,7 @@ async fn import(test: &TestStore, minute: i64, batches: Vec<Vec<Finding>>, optio
     let script = Script { batches, end: Some(end), ..Script::default() };
     let store: Arc<dyn Store> = Arc::new(test.store.clone());
     let importer = Importer::new(Arc::new(ScriptedScanner::new([script])), store);
-    importer.run(&binding("shop"), &options.clone().with_time(at(60 * minute))).await.unwrap();
+    importer.run(&binding("shop"), &options.clone().with_started_at(at(60 * minute))).await.unwrap();
 }
 
 async fn stored(test: &TestStore) -> Vec<StoredFinding> {
@@ -90,7 +91,7 @@ async fn of_occurrences_the_one_seen_last_is_told_with_the_gravest_severity() {
 #[tokio::test]
 async fn a_dry_run_keeps_nothing_of_what_it_saw() {
     for test in stores().await {
-        import(&test, 1, vec![vec![rich("/a", "GET")]], &ImportOptions::new().with_dry_run()).await;
+        import(&test, 1, vec![vec![rich("/a", "GET")]], &ImportOptions::new().with_dry_run(true)).await;
         assert_eq!(stored(&test).await, []);
         assert_eq!(test.store.last_run(&binding("shop")).await.unwrap(), None);
         test.store.close().await;

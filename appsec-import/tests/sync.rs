@@ -11,10 +11,10 @@ use appsec_core::{
     BindTargetId, Coverage, CoverageGap, DastApiScanner, Error, ErrorKind, FindingQuery, GapKind, Result,
     Severity, Timestamp,
 };
-use appsec_import::{
-    Binding, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledBinding, Store,
-    Worker, WorkerOptions,
+use appsec_import::schedule::{
+    RunKind, Schedule, ScheduleEntry, ScheduleState, ScheduledBinding, Worker, WorkerOptions,
 };
+use appsec_import::{Binding, ScanConfiguration, Store};
 
 use support::{Script, ScriptedScanner, TestStore, all, finding, stores};
 

@@ -10,11 +10,12 @@ use appsec_core::testing::MemoryScanner;
 use appsec_core::{
     DastApiScannerExt, Error, ErrorKind, FindingQuery, Result, Severity, Timestamp, async_trait,
 };
-use appsec_import::{
-    BindingRef, ConnectionFailed, Delivered, Delivery, Dispatcher, Endpoint, Event, EventBatcher, EventData,
-    EventKind, MemoryOutbox, Message, MessageId, MessageState, Outbox, RetrySchedule, RunRef,
-    ScanConfiguration, Subscription, messages_of, reconcile,
+use appsec_import::outbox::{
+    BindingRef, ConnectionFailed, Event, EventBatcher, EventData, EventKind, MemoryOutbox, Message,
+    MessageId, MessageState, Outbox, RunRef, Subscription, messages_of,
 };
+use appsec_import::webhook::{Delivered, Delivery, Dispatcher, Endpoint, RetrySchedule};
+use appsec_import::{ScanConfiguration, reconcile};
 use standardwebhooks::Webhook;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -105,7 +106,7 @@ async fn a_receiver_verifies_the_events_of_a_run_with_the_crates_own_code() {
     let run = reconcile(Vec::new(), &findings, &coverage, now);
     let mut batcher = EventBatcher::new(RunRef::new(binding(), "1"), now);
     let mut events = Vec::new();
-    for outcome in &run.outcomes {
+    for outcome in &run.transitions {
         events.extend(batcher.push(&outcome.finding, outcome.change, None));
     }
     events.extend(batcher.finish(&run.summary, &coverage));

@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Timestamp};
-use appsec_import::{
-    BindingRef, ConnectionFailed, Delivery, Dispatcher, Endpoint, Event, EventData, MemoryOutbox, Message,
-    Outbox, ScanConfiguration,
-};
+use appsec_import::ScanConfiguration;
+use appsec_import::outbox::{BindingRef, ConnectionFailed, Event, EventData, MemoryOutbox, Message, Outbox};
+use appsec_import::webhook::{Delivery, Dispatcher, Endpoint};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appsec_core::{DastApiScanner, Timestamp};
-use appsec_import::{
-    Binding, RunKind, ScanConfiguration, Schedule, ScheduleEntry, ScheduleState, ScheduledBinding, SqlStore,
-    Store, Worker, WorkerOptions,
+use appsec_import::schedule::{
+    RunKind, Schedule, ScheduleEntry, ScheduleState, ScheduledBinding, Worker, WorkerOptions,
 };
+use appsec_import::{Binding, ScanConfiguration, SqlStore, Store};
 
 use support::tenant::{PER_PAGE, Process, Setup, Tenant, ended, noted, overlaps};
 use support::{TestStore, all, stores};
@@ -329,7 +329,7 @@ async fn a_stalled_worker_that_wakes_up_writes_nothing() {
 
 /// How many messages there are for the endpoint of the test above.
 async fn told(store: &SqlStore) -> usize {
-    use appsec_import::Outbox as _;
+    use appsec_import::outbox::Outbox as _;
     store.claim("tickets", Timestamp::now(), Duration::ZERO, 1000).await.unwrap().len()
 }
 

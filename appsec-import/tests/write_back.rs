@@ -9,9 +9,9 @@ use appsec_core::{
     DastApiScannerExt, Error, ErrorKind, FindingEvent, FindingQuery, FindingStatus, Result, ScannerInfo,
     Severity, StatusChange, Timestamp, async_trait,
 };
-use appsec_import::{
-    Change, KnownFinding, StateChange, StatusMapping, WriteBackOutcome, reconcile, write_back,
-};
+use appsec_import::decision::{StateChange, StatusMapping, WriteBackOutcome, write_back};
+use appsec_import::reconcile;
+use appsec_import::reconcile::{Change, KnownFinding};
 
 /// A scanner with few words, that keeps what it was told.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ fn scanner(paths: &[&str]) -> MemoryScanner {
 async fn read(scanner: &dyn DastApiScanner, known: Vec<KnownFinding>) -> Vec<(KnownFinding, Change)> {
     let (findings, coverage) = scanner.collect_findings(FindingQuery::all()).await.unwrap();
     let run = reconcile(known, &findings, &coverage, Timestamp::now());
-    run.outcomes.into_iter().map(|outcome| (outcome.finding, outcome.change)).collect()
+    run.transitions.into_iter().map(|outcome| (outcome.finding, outcome.change)).collect()
 }
 
 async fn known(scanner: &dyn DastApiScanner) -> Vec<KnownFinding> {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use appsec_core::{
     Coverage, DastApiScanner, Error, Finding, FindingEvent, FindingQuery, PartitionKey, Result, ResumePoint,
 };
-use appsec_import::{
-    Binding, Import, ImportOptions, Importer, KnownFinding, Page, ScanConfiguration, SqlStore, State, Store,
-};
+use appsec_import::reconcile::{KnownFinding, State};
+use appsec_import::store::Page;
+use appsec_import::{Binding, Import, ImportOptions, Importer, ScanConfiguration, SqlStore, Store};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
@@ -119,7 +119,7 @@ pub async fn import(vendor: Vendor, scanner: Arc<dyn DastApiScanner>, store: &Sq
     let importer = Importer::new(scanner, Arc::new(store.clone()));
     let end = timeout(BOUND, importer.run(&binding, &ImportOptions::new())).await.ok();
     let took = began.elapsed();
-    let findings = store.findings(&binding, Page { after: 0, limit: 10_000 }).await.unwrap();
+    let findings = store.known_findings(&binding, Page { after: 0, limit: 10_000 }).await.unwrap();
     let mut shown =
         format!("{importer:?} {store:?} {findings:?}\n{}", serde_json::to_string(&findings).unwrap());
     match &end {

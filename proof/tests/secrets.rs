@@ -13,9 +13,9 @@ use appsec_core::{
     ScanRequest, StatusChange,
 };
 use appsec_http::HttpOptions;
-use appsec_import::{
-    Binding, Delivery, Dispatcher, Endpoint, ImportOptions, Importer, Outbox, ScanConfiguration, SqlStore,
-};
+use appsec_import::outbox::Outbox;
+use appsec_import::webhook::{Delivery, Dispatcher, Endpoint};
+use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore};
 use futures_util::StreamExt;
 use proof::secrets::{Log, Whose, everything, leak, leak_in_bytes};
 use proof::{Reply, Short, Stage, Twist, Vendor, When, walk, walk_query};

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use appsec_core::Timestamp;
-use appsec_import::{Change, Store as _};
+use appsec_import::Store as _;
+use appsec_import::reconcile::Change;
 use clap::Parser as _;
 use salt_client::testing::FakeSalt;
 use tenable_was_client::testing::{FakeNote, FakeTenableWas, ScanScript};
@@ -172,7 +173,7 @@ impl<'a> Stage<'a> {
             .await?;
             for fingerprint in known {
                 let why = store.explain(&binding, &fingerprint).await.map_err(Failure::store)?;
-                let last = why.as_ref().and_then(|why| why.verdicts.last());
+                let last = why.as_ref().and_then(|why| why.history.last());
                 if last.is_some_and(|verdict| verdict.change == Change::KeptOpen) {
                     return Ok(fingerprint.to_string());
                 }

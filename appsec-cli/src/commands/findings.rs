@@ -1,6 +1,6 @@
 //! `appsec findings`: what is known of a binding.
 
-use appsec_import::{KnownFinding, State};
+use appsec_import::reconcile::{KnownFinding, State};
 use clap::ValueEnum;
 
 use crate::app::App;

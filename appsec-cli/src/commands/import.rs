@@ -20,9 +20,6 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let (named, binding) = args.binding.resolve(app).await?;
-    let mut options = ImportOptions::new();
-    if args.dry_run {
-        options = options.with_dry_run();
-    }
+    let options = ImportOptions::new().with_dry_run(args.dry_run);
     run::run(app, (&named, &binding), &args.run, options).await
 }

@@ -4,10 +4,13 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-use appsec_import::{
-    Binding, CodeScanning, DefectDojo, DojoTest, Format, GitHub, Invicti, InvictiScan, InvictiWriter, Page,
-    PushOptions, Pushed, ReportFile, ReportOptions, ReportWriter, SqlStore, Store as _,
+use appsec_import::push::{
+    CodeScanning, DefectDojo, DojoTest, GitHub, Invicti, InvictiScan, InvictiWriter, PushOptions, Pushed,
+    ReportFile,
 };
+use appsec_import::report::{Format, ReportOptions, ReportWriter};
+use appsec_import::store::Page;
+use appsec_import::{Binding, SqlStore, Store as _};
 
 use super::report::{self, numbered};
 use crate::app::App;

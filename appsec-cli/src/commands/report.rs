@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use appsec_import::{
-    Binding, Format as ReportFormat, ReportOptions, ReportWriter, SqlStore, Store as _, Written,
-};
+use appsec_import::report::{Format as ReportFormat, ReportOptions, ReportWriter, Written};
+use appsec_import::{Binding, SqlStore, Store as _};
 use serde_json::json;
 
 use crate::app::App;

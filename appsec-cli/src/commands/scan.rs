@@ -1,7 +1,8 @@
 //! `appsec scan`: what `kdt scan -p … -t …` does.
 
 use appsec_core::{BindTargetId, DastApiScannerExt as _, Error, ScanId, ScanRequest, StartedScan, Timestamp};
-use appsec_import::{Binding, Claim, ImportOptions, Store as _};
+use appsec_import::store::RunRequest;
+use appsec_import::{Binding, ImportOptions, Store as _};
 use serde_json::json;
 
 use crate::app::App;
@@ -30,7 +31,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     if !app.open(&named)?.info().capabilities.start_scan {
         note(format_args!("{} starts no scans, it watches: importing what it has", named.name));
     }
-    run::run(app, (&named, &binding), &args.run, ImportOptions::new().with_scan()).await
+    run::run(app, (&named, &binding), &args.run, ImportOptions::new().with_scan(true)).await
 }
 
 /// Starts the scan as a run of the binding that is left to the next process.
@@ -46,9 +47,8 @@ async fn start(app: &App, named: &Named, binding: &Binding, args: &Args) -> Resu
     let store = app.store().await?;
     let mut tagged = binding.clone();
     tagged.configuration.scan_tag.clone_from(&args.run.scan_tag);
-    let mut claim = Claim::new(Timestamp::now());
-    claim.take_over = args.run.take_over;
-    let run = store.begin(&tagged, &claim).await?;
+    let request = RunRequest::new(Timestamp::now()).with_take_over(args.run.take_over);
+    let run = store.begin_run(&tagged, &request).await?;
     let started = match &run.scan {
         Some(scan) => Ok((scan.clone(), "waiting to be imported already")),
         None => scanner.start_scan(&ScanRequest::new(target)).await.map(|started| match started {
@@ -57,10 +57,10 @@ async fn start(app: &App, named: &Named, binding: &Binding, args: &Args) -> Resu
         }),
     };
     let kept = match &started {
-        Ok((scan, _)) => store.keep_scan(&run, Some(scan)).await,
+        Ok((scan, _)) => store.set_scan(&run, Some(scan)).await,
         Err(_) => Ok(()),
     };
-    let released = store.release(&run).await;
+    let released = store.release_run(&run).await;
     let (scan, how) = started?;
     // Whatever the store says: the scan is under way.
     show(app, &scan, how)?;

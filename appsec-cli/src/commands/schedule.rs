@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use appsec_core::{BindTargetId, ErrorKind, Timestamp};
-use appsec_import::{ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledBinding};
+use appsec_import::schedule::{ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledBinding};
 use clap::Subcommand;
 use serde_json::json;
 

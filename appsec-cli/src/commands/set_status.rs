@@ -1,9 +1,11 @@
 //! `appsec set-status`: what people decided, kept in the store and brought back to scanners that take it.
 
 use appsec_core::DastApiScanner;
-use appsec_import::{
-    Decision, KnownFinding, StateChange, StatusMapping, Store as _, WriteBackOutcome, WrittenBack, write_back,
+use appsec_import::Store as _;
+use appsec_import::decision::{
+    Decision, StateChange, StatusMapping, WriteBackOutcome, WrittenBack, write_back,
 };
+use appsec_import::reconcile::KnownFinding;
 use clap::ValueEnum;
 use serde_json::json;
 
@@ -86,7 +88,10 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         return Err(Failure::usage("only a scanner can say that a finding is fixed: leave out --here"));
     }
     for finding in findings.iter().filter(|_| kept) {
-        store.decide(&binding, &finding.fingerprint, args.to.decision()).await.map_err(Failure::store)?;
+        store
+            .set_decision(&binding, &finding.fingerprint, args.to.decision())
+            .await
+            .map_err(Failure::store)?;
     }
     let Some(scanner) = scanner else { return told(app, args, &findings) };
     written(app, args, &*scanner, &findings).await

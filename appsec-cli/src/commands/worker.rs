@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind};
-use appsec_import::{Worker, WorkerOptions};
+use appsec_import::schedule::{Worker, WorkerOptions};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::app::App;

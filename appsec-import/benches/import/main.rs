@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use appsec_core::{
     Coverage, DastApiScanner, DastApiScannerExt, Finding, FindingEvent, FindingQuery, Timestamp,
 };
-use appsec_import::{Binding, Claim, ImportOptions, Importer, ScanConfiguration, SqlStore, Store, reconcile};
+use appsec_import::store::RunRequest;
+use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore, Store, reconcile};
 use futures_util::TryStreamExt;
 
 use generator::Generator;
@@ -122,10 +123,10 @@ fn import_alone(count: usize) -> Transition<()> {
         let began = Instant::now();
         let run = reconcile(known, &findings, &Generator::coverage(), Timestamp::now());
         print(&format!("the import alone (reconcile), {which} run"), count, began.elapsed());
-        if run.outcomes.len() != count {
+        if run.transitions.len() != count {
             return Err("findings were lost".into());
         }
-        known = run.outcomes.into_iter().map(|outcome| outcome.finding).collect();
+        known = run.transitions.into_iter().map(|outcome| outcome.finding).collect();
     }
     Ok(())
 }
@@ -135,8 +136,9 @@ async fn store_alone(count: usize) -> Transition<()> {
     let store = SqlStore::connect(&std::env::var(STORE)?).await?;
     let scanner = Generator::new(count);
     for which in ["first", "second"] {
-        let run = store.begin(&binding("store alone", &scanner), &Claim::new(Timestamp::now())).await?;
-        store.start_over(&run, &FindingQuery::all()).await?;
+        let run =
+            store.begin_run(&binding("store alone", &scanner), &RunRequest::new(Timestamp::now())).await?;
+        store.restart_staging(&run, &FindingQuery::all()).await?;
         let mut events = scanner.findings(FindingQuery::all());
         let (mut staging, mut coverage) = (Duration::ZERO, Coverage::new());
         while let Some(event) = events.try_next().await? {

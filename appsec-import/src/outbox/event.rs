@@ -10,10 +10,10 @@ use appsec_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::binding::{Environment, ScanConfiguration};
-use crate::gate::missing_from;
-use crate::judge::{Change, State};
 use crate::reconcile::KnownFinding;
-use crate::summary::{KeptOpen, Summary};
+use crate::reconcile::missing_from;
+use crate::reconcile::{Change, State};
+use crate::reconcile::{KeptOpen, Summary};
 
 /// The most findings that one event tells of; more become several events.
 pub const MAX_FINDINGS_PER_EVENT: usize = 100;
@@ -105,7 +105,8 @@ impl FromStr for EventKind {
 /// ```
 /// # fn main() -> appsec_core::Result<()> {
 /// use appsec_core::{Error, ErrorKind, Timestamp};
-/// use appsec_import::{ConnectionFailed, Event, EventData, BindingRef, ScanConfiguration};
+/// use appsec_import::ScanConfiguration;
+/// use appsec_import::outbox::{BindingRef, ConnectionFailed, Event, EventData};
 ///
 /// let binding = BindingRef::new("shop", "saltsecurity", &ScanConfiguration::new("host:shop.example.com"));
 /// let error = Error::new(ErrorKind::Auth, "the token has expired");
@@ -396,7 +397,8 @@ impl ConnectionFailed {
 /// # async fn main() -> appsec_core::Result<()> {
 /// use appsec_core::testing::MemoryScanner;
 /// use appsec_core::{DastApiScannerExt, FindingQuery, Severity, Timestamp};
-/// use appsec_import::{Event, EventBatcher, BindingRef, RunRef, ScanConfiguration, reconcile};
+/// use appsec_import::outbox::{BindingRef, Event, EventBatcher, RunRef};
+/// use appsec_import::{ScanConfiguration, reconcile};
 ///
 /// let scanner = MemoryScanner::new().with_finding(MemoryScanner::finding(
 ///     "app:shop", "SQL injection", Severity::High, "https://shop.example.com/search?q=secret",
@@ -408,7 +410,7 @@ impl ConnectionFailed {
 /// let binding = BindingRef::new("shop", "memory", &ScanConfiguration::new("app:shop"));
 /// let mut batcher = EventBatcher::new(RunRef::new(binding, "1"), now);
 /// let mut events: Vec<Event> = Vec::new();
-/// for outcome in &run.outcomes {
+/// for outcome in &run.transitions {
 ///     events.extend(batcher.push(&outcome.finding, outcome.change, outcome.reason.as_deref()));
 /// }
 /// events.extend(batcher.finish(&run.summary, &coverage));
@@ -463,7 +465,7 @@ impl EventBatcher {
             .then(|| Event::new(self.at, make(batch.take(&self.run))))
     }
 
-    /// The last events: what has gathered, and the run's end, `import.partial` where [something is missing](crate::EndedRun::missing).
+    /// The last events: what has gathered, and the run's end, `import.partial` where [something is missing](crate::store::EndedRun::missing).
     pub fn finish(mut self, summary: &Summary, coverage: &Coverage) -> Vec<Event> {
         let batches: [(&mut Batch, Make); 3] = [
             (&mut self.new, EventData::FindingNew),

@@ -12,7 +12,7 @@ use super::options::PushOptions;
 use super::report_file::ReportFile;
 use super::{Absent, PushCounts, Pushed, USER_AGENT, named};
 use crate::binding::{Binding, Environment};
-use crate::completeness::Completeness;
+use crate::reconcile::Completeness;
 
 const OPERATION: &str = "defectdojo: reimport";
 
@@ -30,11 +30,12 @@ const REFUSALS: Refusals = Refusals {
 ///
 /// ```no_run
 /// # async fn run(coverage: appsec_core::Coverage) -> appsec_core::Result<()> {
-/// use appsec_import::{Completeness, DefectDojo, DojoTest, PushOptions, ReportFile};
+/// use appsec_import::Completeness;
+/// use appsec_import::push::{DefectDojo, DojoTest, PushOptions, ReportFile};
 ///
 /// let dojo = DefectDojo::new("https://dojo.example", "the API key", &PushOptions::new())?;
 /// let test = DojoTest::new("shop", "nightly", "tenableiowas config:7f").with_product_type("Web");
-/// let pushed = dojo.push(&test, &ReportFile::at("report.json"), &Completeness::of(&coverage)).await?;
+/// let pushed = dojo.push(&test, &ReportFile::at("report.json"), &Completeness::from_coverage(&coverage)).await?;
 /// # Ok(())
 /// # }
 /// ```

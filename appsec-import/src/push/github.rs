@@ -16,7 +16,7 @@ use super::error::{Refusals, seen, shown};
 use super::options::PushOptions;
 use super::report_file::ReportFile;
 use super::{Pushed, USER_AGENT, admit, blocking, named, wait};
-use crate::completeness::Completeness;
+use crate::reconcile::Completeness;
 
 const UPLOAD: &str = "github: upload sarif";
 const STATUS: &str = "github: look at an upload";
@@ -39,11 +39,12 @@ const REFUSALS: Refusals = Refusals {
 ///
 /// ```no_run
 /// # async fn run(coverage: appsec_core::Coverage) -> appsec_core::Result<()> {
-/// use appsec_import::{CodeScanning, Completeness, GitHub, PushOptions, ReportFile};
+/// use appsec_import::Completeness;
+/// use appsec_import::push::{CodeScanning, GitHub, PushOptions, ReportFile};
 ///
 /// let github = GitHub::new("the token", &PushOptions::new())?;
 /// let to = CodeScanning::new("octo/shop", "4b6472266afd7b471e86085a6659e8c7f2b119da", "refs/heads/main")?;
-/// let pushed = github.push(&to, &[ReportFile::at("report.sarif")], &Completeness::of(&coverage)).await?;
+/// let pushed = github.push(&to, &[ReportFile::at("report.sarif")], &Completeness::from_coverage(&coverage)).await?;
 /// # Ok(())
 /// # }
 /// ```

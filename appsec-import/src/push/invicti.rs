@@ -11,7 +11,7 @@ use super::options::PushOptions;
 use super::report_file::{Framed, ReportFile};
 use super::{Absent, Pushed, USER_AGENT, admit, blocking, named, wait};
 use crate::binding::Binding;
-use crate::completeness::Completeness;
+use crate::reconcile::Completeness;
 
 const IMPORT: &str = "invicti: import vulnerabilities";
 const STATUS: &str = "invicti: look at an event";
@@ -29,7 +29,7 @@ const FINISHED: i64 = 6;
 
 /// Pushes findings into Invicti `AppSec`. Cheap to clone.
 ///
-/// The list is written by [`InvictiWriter`](crate::InvictiWriter).
+/// The list is written by [`InvictiWriter`](crate::push::InvictiWriter).
 #[derive(Debug, Clone)]
 pub struct Invicti {
     http: HttpClient,

@@ -11,7 +11,7 @@ use super::finding::ReportFinding;
 use super::options::ReportOptions;
 use super::out::Out;
 use super::{Encoder, place, text};
-use crate::judge::State;
+use crate::reconcile::State;
 
 // Bounds of DefectDojo's columns.
 const MAX_TITLE: usize = 511;

@@ -2,8 +2,8 @@
 
 use appsec_core::{Finding, FindingStatus, Timestamp};
 
-use crate::judge::{Change, State};
 use crate::reconcile::KnownFinding;
+use crate::reconcile::{Change, State};
 use crate::store::StoredFinding;
 
 /// A finding of a report.

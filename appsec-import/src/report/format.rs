@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use appsec_core::{Error, ErrorKind, same_word};
 
-use crate::judge::State;
+use crate::reconcile::State;
 
 /// A format that a report can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

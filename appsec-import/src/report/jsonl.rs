@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::Encoder;
 use super::finding::ReportFinding;
 use super::out::Out;
-use crate::judge::{Change, State};
+use crate::reconcile::{Change, State};
 
 /// Grows when a member changes its meaning or goes; members that are added do not count.
 const VERSION: u32 = 1;
@@ -26,7 +26,7 @@ impl Encoder for JsonLines {
     }
 }
 
-/// The JSON Schema of a line of [`Format::JsonLines`](crate::Format::JsonLines), draft 2020-12.
+/// The JSON Schema of a line of [`Format::JsonLines`](crate::report::Format::JsonLines), draft 2020-12.
 ///
 /// It is in the crate's folder, too, as `schema/finding-1.schema.json`.
 pub fn finding_schema() -> Value {

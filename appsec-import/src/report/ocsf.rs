@@ -10,7 +10,7 @@ use super::finding::ReportFinding;
 use super::options::{OcsfClass, ReportOptions};
 use super::out::Out;
 use super::{Encoder, place, text};
-use crate::judge::{Change, State};
+use crate::reconcile::{Change, State};
 
 const MAX_PROSE: usize = 16 * 1024;
 /// A rule for half of all CVEs would make every event of it as long as the list.

@@ -42,7 +42,7 @@ impl std::fmt::Display for RunKind {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use appsec_import::{RunKind, ScheduledBinding};
+/// # use appsec_import::schedule::{RunKind, ScheduledBinding};
 /// #[derive(serde::Deserialize)]
 /// struct Config { binding: Vec<ScheduledBinding> }
 ///

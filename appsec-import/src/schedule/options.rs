@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_gets_the_events_it_wants_and_else_all() {
-        let chat = Subscription::to_all("chat").with_events([crate::EventKind::FindingNew]);
+        let chat = Subscription::to_all("chat").with_events([crate::outbox::EventKind::FindingNew]);
         let options = WorkerOptions::new().with_subscriptions([chat.clone()]);
         let given = options.subscriptions_of(&["tickets".to_owned(), "chat".to_owned()]);
         assert_eq!(given, [Subscription::to_all("tickets"), chat]);

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 use super::options::WorkerOptions;
 use super::runner::{Runner, handle};
-use crate::sql::DueBinding;
+use crate::store::DueBinding;
 
 /// The queue's name among those of the database.
 const QUEUE: &str = "appsec-import";

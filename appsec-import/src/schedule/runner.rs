@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
-use appsec_core::{DastApiScanner, Error, ErrorKind, Result, Timestamp};
+use appsec_core::{DastApiScanner, Error, ErrorKind, ErrorOrigin, Result, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
@@ -15,12 +15,9 @@ use tracing::Instrument as _;
 use super::binding::{RunKind, ScheduledBinding};
 use super::options::WorkerOptions;
 use crate::importer::{Import, ImportOptions, Importer};
-use crate::sql::{DueBinding, SqlStore, Start, StartedTurn};
+use crate::metrics;
 use crate::store::ScheduledRun;
-use crate::telemetry;
-
-/// The operation that errors of the store name: they are no fault of a scanner.
-const STORE: &str = "import store";
+use crate::store::{DueBinding, SqlStore, Start, StartedRun};
 
 /// Where scanners come from: a connection's name becomes a client of it.
 ///
@@ -68,7 +65,7 @@ impl fmt::Debug for Runner {
 /// What apalis calls. The job is a task of its own: jobs of one worker share the process' threads, and a panic is a failed job.
 pub(super) async fn handle(job: DueBinding, runner: Data<Arc<Runner>>) -> Result<(), BoxDynError> {
     let runner = Arc::clone(&runner.0);
-    let span = tracing::info_span!("job", binding = job.name, tries = job.tries);
+    let span = tracing::info_span!("job", binding = job.name, attempts = job.attempts);
     let mut task = JoinSet::new(); // aborts it when it is dropped
     task.spawn(
         async move {
@@ -91,27 +88,30 @@ const OVERLAP: Duration = Duration::from_hours(7 * 24);
 impl Runner {
     /// Runs a job. An error is one of the store; the queue tries the job again.
     async fn run(&self, job: &DueBinding) -> Result<()> {
-        let started = match self.store.start_turn(job, Timestamp::now()).await? {
-            Start::ScheduledRun(started) => started,
+        let started = match self.store.start_scheduled_run(job, Timestamp::now()).await? {
+            Start::Run(started) => started,
             Start::Nothing(why) => {
                 tracing::debug!(why, "nothing to do");
                 return Ok(());
             }
         };
-        let StartedTurn { binding, watermark, turn } = *started;
+        let StartedRun { binding, watermark, scheduled_run } = *started;
         let asked = Timestamp::now();
-        let result = self.import(&binding, watermark, &turn).await;
+        let result = self.import(&binding, watermark, &scheduled_run).await;
         let held = match result {
             Ok(import) => {
                 let complete = import.missing().is_empty();
-                telemetry::turn_ended(binding.connection(), if complete { "complete" } else { "partial" });
+                metrics::record_scheduled_run(
+                    binding.connection(),
+                    if complete { "complete" } else { "partial" },
+                );
                 let seen = complete.then_some(&binding);
-                self.store.end_turn(&turn, import.started_at, asked, seen).await?
+                self.store.end_scheduled_run(&scheduled_run, import.started_at, asked, seen).await?
             }
-            Err(error) if error.operation() == Some(STORE) && error.kind() != ErrorKind::Conflict => {
+            Err(error) if error.origin() == ErrorOrigin::Store && error.kind() != ErrorKind::Conflict => {
                 return Err(error);
             }
-            Err(error) => self.failed(&binding, &turn, job, &error).await?,
+            Err(error) => self.failed(&binding, &scheduled_run, job, &error).await?,
         };
         if !held {
             tracing::info!("the turn was over: another process took it");
@@ -123,19 +123,20 @@ impl Runner {
         &self,
         binding: &ScheduledBinding,
         watermark: Option<Timestamp>,
-        turn: &ScheduledRun,
+        scheduled_run: &ScheduledRun,
     ) -> Result<Import> {
         let scanner = self.scanner(binding.connection())?;
         let options = &self.options;
-        let mut import = ImportOptions::new()
+        let since = watermark.and_then(|at| at.checked_sub(OVERLAP).ok());
+        let import = ImportOptions::new()
             .with_lease(options.lease)
             .with_severities(binding.severities.iter().cloned())
             .with_subscriptions(options.subscriptions_of(&binding.webhooks))
-            .with_scan_wait(options.scan_poll, options.scan_deadline)
-            .with_turn(turn.clone());
-        import.scan = binding.run == RunKind::Scan;
-        let since = watermark.and_then(|at| at.checked_sub(OVERLAP).ok());
-        import.since = since.filter(|_| binding.run == RunKind::Sync);
+            .with_scan_poll_interval(options.scan_poll)
+            .with_scan_deadline(options.scan_deadline)
+            .with_scan(binding.run == RunKind::Scan)
+            .with_since(since.filter(|_| binding.run == RunKind::Sync))
+            .with_scheduled_run(scheduled_run.clone());
         let importer =
             Importer::new(scanner, Arc::new(self.store.clone())).with_connection(binding.connection());
         importer.run_until(&binding.binding, &import, self.out_of_time()).await
@@ -145,11 +146,11 @@ impl Runner {
     async fn failed(
         &self,
         binding: &ScheduledBinding,
-        turn: &ScheduledRun,
+        scheduled_run: &ScheduledRun,
         job: &DueBinding,
         error: &Error,
     ) -> Result<bool> {
-        telemetry::turn_ended(binding.connection(), "failed");
+        metrics::record_scheduled_run(binding.connection(), "failed");
         let why = error.to_string();
         let wait = match error.kind() {
             // It goes on where it was let go, here or elsewhere.
@@ -166,10 +167,10 @@ impl Runner {
             }
             _ => {
                 tracing::warn!(%error, "the binding is put off");
-                self.options.wait(u32::try_from(job.tries).unwrap_or(u32::MAX))
+                self.options.wait(u32::try_from(job.attempts).unwrap_or(u32::MAX))
             }
         };
-        self.store.put_off_turn(turn, wait, &why).await
+        self.store.back_off_scheduled_run(scheduled_run, wait, &why).await
     }
 
     fn scanner(&self, connection: &str) -> Result<Arc<dyn DastApiScanner>> {

@@ -14,7 +14,7 @@ use super::recurrence::Recurrence;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use appsec_import::Schedule;
+/// # use appsec_import::schedule::Schedule;
 /// #[derive(serde::Deserialize)]
 /// struct Example { schedule: Schedule }
 ///

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::options::WorkerOptions;
 use super::queue::Queue;
 use super::runner::{Connections, Runner};
-use crate::sql::{ConnectionLimit, SqlStore};
-use crate::telemetry;
+use crate::metrics;
+use crate::store::{ConnectionLimit, SqlStore};
 
 /// How often the figures that are read from the store are read.
 const FIGURES: Duration = Duration::from_secs(15);
@@ -140,7 +140,7 @@ async fn tick(queue: Queue, runner: Arc<Runner>) {
                 runner.recover(&queue).await?;
             }
             if figures.is_due() {
-                telemetry::of_store(&runner.store).await?;
+                metrics::record_store(&runner.store).await?;
             }
             if sweep.is_due() {
                 queue.sweep().await?;
@@ -163,17 +163,17 @@ async fn tick(queue: Queue, runner: Arc<Runner>) {
 async fn look(queue: &Queue, runner: &Runner) -> Result<()> {
     let (store, options) = (&runner.store, &runner.options);
     let limits: Vec<_> =
-        options.limits.iter().map(|(name, most)| ConnectionLimit { name, most: *most }).collect();
-    let tick = store.begin_tick().await?;
+        options.limits.iter().map(|(name, most)| ConnectionLimit { name, max_jobs: *most }).collect();
+    let poll = store.begin_poll().await?;
     let now = Timestamp::now();
-    let due = store.due(now, options.limit, &limits).await?;
+    let due = store.due_bindings(now, options.limit, &limits).await?;
     // What this worker lets go as it stops is due again, and is for others.
     if !due.is_empty() && !*runner.stop.borrow() {
         queue.push(&due).await?;
-        store.queued(&due, now).await?;
+        store.mark_queued(&due, now).await?;
         tracing::debug!(bindings = due.len(), "due");
     }
-    store.end_tick(tick).await
+    store.end_poll(poll).await
 }
 
 impl Runner {
@@ -183,7 +183,7 @@ impl Runner {
         let patience = self.options.dead_after().saturating_mul(2).max(self.options.lease);
         let now = Timestamp::now();
         let before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
-        let lost = self.store.recover(before, now, &queue.waiting().await?).await?;
+        let lost = self.store.requeue_lost(before, now, &queue.waiting().await?).await?;
         if lost > 0 {
             tracing::warn!(lost, "jobs were lost, and their bindings are due again");
         }

@@ -113,7 +113,8 @@ impl Delivered {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> appsec_core::Result<()> {
 /// use std::sync::Arc;
-/// use appsec_import::{Delivery, Dispatcher, Endpoint, MemoryOutbox};
+/// use appsec_import::outbox::MemoryOutbox;
+/// use appsec_import::webhook::{Delivery, Dispatcher, Endpoint};
 ///
 /// let chat = Endpoint::new("chat", "https://hooks.example/T0", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
 /// let dispatcher = Dispatcher::new(Arc::new(MemoryOutbox::new()), [chat], &Delivery::new())?;

@@ -31,7 +31,8 @@ const RESERVED: [&str; 9] = [
 /// A receiver of webhooks: its name in the outbox, its URL, its secret, and what it wants.
 ///
 /// ```
-/// use appsec_import::{Endpoint, EventKind};
+/// use appsec_import::outbox::EventKind;
+/// use appsec_import::webhook::Endpoint;
 ///
 /// # fn main() -> appsec_core::Result<()> {
 /// let endpoint = Endpoint::new("chat", "https://hooks.example/T0/hush", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?
@@ -59,7 +60,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// `Config` for an empty name or a secret of another form. The URL is checked by the
-    /// [`Dispatcher`](crate::Dispatcher).
+    /// [`Dispatcher`](crate::webhook::Dispatcher).
     pub fn new(
         name: impl Into<String>,
         url: impl Into<SecretString>,

@@ -14,7 +14,7 @@ const MAX_ASKED: Duration = Duration::from_hours(24);
 ///
 /// ```
 /// use std::time::Duration;
-/// use appsec_import::RetrySchedule;
+/// use appsec_import::webhook::RetrySchedule;
 ///
 /// assert_eq!(RetrySchedule::new().attempts(), 10);
 /// assert_eq!(RetrySchedule::of([Duration::from_secs(1)]).attempts(), 2);

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use appsec_core::{EvidenceKind, Finding, FindingStatus};
-use appsec_import::{Change, Format, ReportFinding, State};
+use appsec_import::reconcile::{Change, State};
+use appsec_import::report::{Format, ReportFinding};
 use serde_json::Value;
 
 use super::samples::{at, full, gap, in_all_states, nasty, options, report, report_with};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use appsec_core::{FindingStatus, Fingerprint, Location, Rule, Severity};
-use appsec_import::{Format, ReportFinding};
+use appsec_import::report::{Format, ReportFinding};
 use serde_json::Value;
 
 use super::samples::{files, full, gap, in_all_states, nasty, options, plain, report, report_with};

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use appsec_core::{EvidenceKind, Finding, Location, Rule, Severity};
-use appsec_import::{Format, ReportFinding, ReportWriter};
+use appsec_import::report::{Format, ReportFinding, ReportWriter};
 
 use super::samples::{options, plain};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use appsec_core::{EvidenceKind, Finding, FindingStatus, Location, Rule, Severity};
-use appsec_import::{Format, ReportFinding};
+use appsec_import::report::{Format, ReportFinding};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -6,7 +6,7 @@ use appsec_core::{
     Cvss, EvidenceKind, Finding, FindingStatus, Fingerprint, Location, PartitionKey, Rule, Severity,
     Timestamp,
 };
-use appsec_import::{Format, ReportFinding, ReportOptions, ReportWriter, Written};
+use appsec_import::report::{Format, ReportFinding, ReportOptions, ReportWriter, Written};
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()

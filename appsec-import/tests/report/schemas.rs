@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use appsec_core::FindingStatus;
-use appsec_import::{Format, GitLabVersion, OcsfClass, ReportFinding, ReportOptions, finding_schema};
+use appsec_import::report::{Format, GitLabVersion, OcsfClass, ReportFinding, ReportOptions, finding_schema};
 use serde_json::Value;
 
 use super::samples::{full, gap, in_all_states, nasty, options, report_with};

@@ -1,7 +1,8 @@
 //! One small report of each format, to be read by a person.
 
 use appsec_core::FindingStatus;
-use appsec_import::{Change, Format, ReportFinding};
+use appsec_import::reconcile::Change;
+use appsec_import::report::{Format, ReportFinding};
 use serde_json::Value;
 
 use super::samples::{full, gap, options, report_with};

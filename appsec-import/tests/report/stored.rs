@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{BindTarget, Severity};
-use appsec_import::{
-    Binding, Format, Gate, GateCounts, GateOutcome, ImportOptions, Importer, ReportOptions, ReportWriter,
-    ScanConfiguration, SqlStore, Store, Thresholds,
-};
+use appsec_import::gate::{Gate, GateCounts, GateOutcome, Thresholds};
+use appsec_import::report::{Format, ReportOptions, ReportWriter};
+use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore, Store};
 use serde_json::Value;
 
 use super::samples::at;
@@ -38,7 +37,7 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     .enumerate()
     {
         let importer = Importer::new(scanner(&findings), store.clone());
-        let options = ImportOptions::new().with_time(at(60 * i64::try_from(minute).unwrap()));
+        let options = ImportOptions::new().with_started_at(at(60 * i64::try_from(minute).unwrap()));
         importer.run(&line, &options).await.unwrap();
     }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Timestamp};
-use appsec_import::{
+use appsec_import::ScanConfiguration;
+use appsec_import::outbox::{
     BindingRef, ConnectionFailed, Event, EventData, Message, MessageId, MessageState, Outbox,
-    ScanConfiguration,
 };
 
 const HOLD: Duration = Duration::from_mins(1);

@@ -6,7 +6,9 @@ mod scripted;
 pub(crate) mod tenant;
 
 use appsec_core::{Finding, FindingStatus, Fingerprint, Location, PartitionKey, Rule, Severity, Timestamp};
-use appsec_import::{Binding, KnownFinding, Page, ScanConfiguration, SqlStore, Store};
+use appsec_import::reconcile::KnownFinding;
+use appsec_import::store::Page;
+use appsec_import::{Binding, ScanConfiguration, SqlStore, Store};
 
 pub(crate) use postgres::Postgres;
 #[allow(unused_imports, reason = "each test file uses its own part")]
@@ -65,7 +67,7 @@ pub(crate) async fn all(store: &dyn Store, binding: &Binding) -> Vec<KnownFindin
     let mut findings = Vec::new();
     let mut after = 0;
     loop {
-        let page = store.findings(binding, Page { after, limit: 7 }).await.unwrap();
+        let page = store.known_findings(binding, Page { after, limit: 7 }).await.unwrap();
         let Some((last, _)) = page.last() else { return findings };
         after = *last;
         findings.extend(page.into_iter().map(|(_, finding)| finding));

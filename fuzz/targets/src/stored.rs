@@ -6,9 +6,10 @@ use appsec_core::{
     Absence, BindTarget, ConnectionReport, Coverage, CoverageGap, Finding, FindingBatch, FindingQuery,
     GapKind, PartitionKey, ResumePoint, Scan, Timestamp,
 };
-use appsec_import::{
-    Binding, Event, Explanation, HistoryEntry, KnownFinding, MAX_FINDINGS_PER_EVENT, Subscription, Summary,
-};
+use appsec_import::outbox::{Event, MAX_FINDINGS_PER_EVENT, Subscription};
+use appsec_import::reconcile::KnownFinding;
+use appsec_import::store::{Explanation, HistoryEntry};
+use appsec_import::{Binding, Summary};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -85,15 +86,15 @@ struct Run {
 pub fn reconcile(json: &[u8]) {
     let Ok(run) = serde_json::from_slice::<Run>(json) else { return };
     let known = run.known.len();
-    let open = run.known.iter().filter(|known| known.state == appsec_import::State::Open).count();
+    let open = run.known.iter().filter(|known| known.state == appsec_import::reconcile::State::Open).count();
     let now = Timestamp::from_second(1_790_000_000).expect("a time");
     let first = appsec_import::reconcile(run.known, &run.seen, &run.coverage, now);
-    assert!(first.outcomes.len() >= known && first.outcomes.len() <= known + run.seen.len());
+    assert!(first.transitions.len() >= known && first.transitions.len() <= known + run.seen.len());
     let count = first.summary.new + first.summary.recurrent + first.summary.reopened;
     assert!(count <= run.seen.len() as u64, "{:?}", first.summary);
     assert!(first.summary.kept_open_count() <= open as u64, "{:?}", first.summary);
 
-    let book: Vec<KnownFinding> = first.outcomes.into_iter().map(|outcome| outcome.finding).collect();
+    let book: Vec<KnownFinding> = first.transitions.into_iter().map(|outcome| outcome.finding).collect();
     let second = appsec_import::reconcile(book.clone(), &run.seen, &run.coverage, now);
-    assert!(second.outcomes.len() >= book.len());
+    assert!(second.transitions.len() >= book.len());
 }

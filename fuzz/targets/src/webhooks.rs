@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp, async_trait};
-use appsec_import::{Delivery, Dispatcher, Endpoint, EventKind, Message, MessageId, Outbox};
+use appsec_import::outbox::{EventKind, Message, MessageId, Outbox};
+use appsec_import::webhook::{Delivery, Dispatcher, Endpoint};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use salt_client::Webhook;

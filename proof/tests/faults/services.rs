@@ -154,7 +154,7 @@ fn dies_in_the_middle(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict
         };
         stage.gateway.recover();
         // Whoever starts it again knows that the first one is dead.
-        let resumed = importer.run(&binding, &ImportOptions::new().with_take_over()).await;
+        let resumed = importer.run(&binding, &ImportOptions::new().with_take_over(true)).await;
         let mut verdict = judge_import(&Truth::of(&stage), &import(vendor, scanner, &store).await);
         match resumed {
             Ok(resumed) if !resumed.gaps.is_empty() => {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use appsec_core::{EvidenceKind, Finding, Severity, Timestamp};
 use serde::Serialize;
 
-use crate::judge::{Change, State};
+use crate::reconcile::{Change, State};
 use crate::report::finding::ReportFinding;
 use crate::report::{http, place, text};
 

@@ -1,0 +1,9 @@
+//! What users decide about findings, and how such a decision is written back to the scanner.
+
+mod entry;
+mod kind;
+mod write_back;
+
+pub use entry::DecisionEntry;
+pub use kind::Decision;
+pub use write_back::{StateChange, StatusMapping, WriteBackOutcome, WrittenBack, write_back};

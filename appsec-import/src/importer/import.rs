@@ -1,0 +1,70 @@
+//! The result of a run.
+
+use std::fmt;
+
+use appsec_core::{CoverageGap, ScanId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::reconcile::{Completeness, EmptyReason, Summary};
+
+/// The result of a run. Displays as its summary; that of a dry run says what would happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Import {
+    /// The run's number among those of its binding.
+    pub run: i64,
+    /// The start time of the run. It is that of the first process where another one resumed the run.
+    pub started_at: Timestamp,
+    /// The counts, and which findings stay open although they were not observed.
+    pub summary: Summary,
+    /// What is missing from the findings that were read.
+    pub gaps: Vec<CoverageGap>,
+    /// Whether what the run did not report is gone. Ask it before anything is closed in another tool.
+    #[serde(default)]
+    pub completeness: Completeness,
+    /// The number of findings that this process received. It is higher than the counts of the summary where occurrences were merged.
+    pub received: u64,
+    /// Why no findings were received.
+    pub empty: Option<EmptyReason>,
+    /// The scan that was started or joined.
+    pub scan: Option<ScanId>,
+    /// Whether the run resumed where a dead process had stopped.
+    pub resumed: bool,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+}
+
+impl Import {
+    /// Returns what the import did not see, one sentence each; empty where it saw everything it asked for. For a gate and for reports.
+    ///
+    /// This differs from [`Completeness`]: an export from which nothing may be closed by absence can still contain everything.
+    /// An import of a scanner that examined nothing has no gaps, so its [`EmptyReason`] is returned.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing: Vec<_> = self.gaps.iter().map(ToString::to_string).collect();
+        if let Some(reason) = &self.empty
+            && missing.is_empty()
+            && !matches!(reason, EmptyReason::NothingFound | EmptyReason::Filtered)
+        {
+            missing.push(reason.to_string());
+        }
+        missing
+    }
+}
+
+impl fmt::Display for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dry_run {
+            let Summary { new, closed, reopened, recurrent, .. } = &self.summary;
+            write!(f, "would open {new}, close {closed}, reopen {reopened}, see {recurrent} again")?;
+            for kept in &self.summary.kept_open {
+                write!(f, "\nwould not close {} of {}: {}", kept.count, kept.place(), kept.reason)?;
+            }
+        } else {
+            write!(f, "{}", self.summary)?;
+        }
+        match &self.empty {
+            Some(reason) => write!(f, "\nno findings: {reason}"),
+            None => Ok(()),
+        }
+    }
+}

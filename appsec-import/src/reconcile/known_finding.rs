@@ -1,0 +1,63 @@
+//! What is known of a finding between runs.
+
+use appsec_core::{FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use crate::decision::Decision;
+
+/// What is known of one finding of a binding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KnownFinding {
+    /// The fingerprint, which identifies the finding.
+    pub fingerprint: Fingerprint,
+    /// The scanner's own ids of the finding. They are matched before the fingerprint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// The state in the store.
+    pub state: State,
+    /// What a user decided about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The severity when it was last observed.
+    pub severity: Severity,
+    /// The last status that the scanner reported, where it reports one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<FindingStatus>,
+    /// The partition of its last observation.
+    pub partition: PartitionKey,
+    /// Other partitions that hold it, or may. It closes by absence only where all of them are conclusive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_in: Vec<PartitionKey>,
+    /// The name of the broken rule.
+    pub title: String,
+    /// The location, as text.
+    pub place: String,
+    /// When it was first seen, by the scanner's clock where it has one.
+    pub first_seen: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
+    /// When it was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+}
+
+impl KnownFinding {
+    /// Returns the partitions that hold it, or may.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &PartitionKey> {
+        std::iter::once(&self.partition).chain(&self.also_in)
+    }
+
+    /// Sets a user's decision, or withdraws it with `None`: then the scanner's status counts again.
+    ///
+    /// A closed finding stays closed; the decision counts when it is observed again.
+    pub fn set_decision(&mut self, decision: Option<Decision>) {
+        self.state = match (self.state, decision) {
+            (State::Closed, _) => State::Closed,
+            (_, Some(decision)) => decision.into(),
+            (_, None) => State::from_status(self.status.as_ref(), None),
+        };
+        self.decision = decision;
+    }
+}

@@ -1,0 +1,138 @@
+//! The rules that decide the state of one finding after a run.
+
+use std::collections::BTreeSet;
+
+use appsec_core::{Coverage, FindingStatus, PartitionKey, Timestamp};
+
+use super::known_finding::KnownFinding;
+use super::occurrences::Observation;
+use super::state::{Change, State};
+
+/// The state of a finding after a run, how the run changes it, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NextState {
+    pub(crate) state: State,
+    pub(crate) change: Change,
+    /// Why a finding closes, or why it stays as it is although it was not observed.
+    pub(crate) reason: Option<String>,
+}
+
+impl NextState {
+    fn new(state: State, change: Change) -> Self {
+        Self { state, change, reason: None }
+    }
+
+    fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
+
+/// The next state of a finding that was observed.
+pub(crate) fn observed(
+    known: Option<&KnownFinding>,
+    observation: &Observation,
+    coverage: &Coverage,
+) -> NextState {
+    let before = known.map(|known| known.state);
+    if observation.status == Some(FindingStatus::Fixed) {
+        return match known {
+            None => NextState::new(State::Closed, Change::Unchanged)
+                .with_reason("it was fixed before it was first imported"),
+            Some(known) if known.state == State::Closed => NextState::new(State::Closed, Change::Unchanged),
+            Some(known) => fixed(known, observation, coverage),
+        };
+    }
+    if let (Some(known), Some(State::Closed)) = (known, before)
+        && is_older_than_closing(known, observation)
+    {
+        return NextState::new(State::Closed, Change::Unchanged)
+            .with_reason("the observation is older than the closing");
+    }
+    let state = match known.and_then(|known| known.decision) {
+        Some(decision) => decision.into(),
+        None => State::from_status(observation.status.as_ref(), before),
+    };
+    let change = match before {
+        None => Change::New,
+        Some(State::Closed) => Change::Reopened,
+        Some(_) => Change::Recurrent,
+    };
+    NextState::new(state, change)
+}
+
+/// The next state of a known finding that the scanner reports as fixed.
+///
+/// The status counts whatever the coverage, but only for the occurrences that were observed. Where the list is partial, a known
+/// occurrence that was not observed may still be open.
+fn fixed(known: &KnownFinding, observation: &Observation, coverage: &Coverage) -> NextState {
+    // Without an alias the number of occurrences is unknown.
+    let observed_all =
+        !known.aliases.is_empty() && known.aliases.iter().all(|alias| observation.aliases.contains(alias));
+    match coverage.partial_reason().filter(|_| !observed_all) {
+        None => NextState::new(State::Closed, Change::Closed).with_reason("the scanner reports it as fixed"),
+        Some(missing) => {
+            let change = if known.state == State::Open { Change::KeptOpen } else { Change::Unchanged };
+            NextState::new(known.state, change)
+                .with_reason(format!("one occurrence is fixed, but others were not observed: {missing}"))
+        }
+    }
+}
+
+/// Whether an observation is of occurrences that are fixed while the finding itself is not. It then updates nothing else.
+pub(crate) fn is_partial_fix(observed: Option<&FindingStatus>, next: State) -> bool {
+    observed == Some(&FindingStatus::Fixed) && next != State::Closed
+}
+
+/// Whether an observation without a status was made before the finding was closed. It does not reopen the finding.
+fn is_older_than_closing(known: &KnownFinding, observation: &Observation) -> bool {
+    observation.status.is_none()
+        && matches!((observation.seen_at, known.closed_at), (Some(seen), Some(closed)) if seen < closed)
+}
+
+/// The next state of a known finding that was not observed.
+pub(crate) fn unobserved(known: &KnownFinding, coverage: &Coverage) -> NextState {
+    if known.state != State::Open {
+        // Accepted, ignored and false positive are states of their own. They never close by absence.
+        return NextState::new(known.state, Change::Unchanged);
+    }
+    match known.partitions().find_map(|partition| coverage.inconclusive_reason(partition)) {
+        None => NextState::new(State::Closed, Change::Closed)
+            .with_reason("the scanner examined the place completely and did not report it"),
+        Some(reason) => NextState::new(State::Open, Change::KeptOpen).with_reason(reason),
+    }
+}
+
+/// Returns the partitions that may hold a finding besides that of its observation.
+///
+/// These are the others in which it was observed, and those in which it was known and which the run covered in part. A partition
+/// that the run does not mention is dropped: the scanner divides its findings differently now.
+pub(crate) fn other_partitions(
+    known: &KnownFinding,
+    observation: &Observation,
+    coverage: &Coverage,
+) -> Vec<PartitionKey> {
+    let is_inconclusive = |partition: &&PartitionKey| {
+        coverage.concerns(partition) && coverage.inconclusive_reason(partition).is_some()
+    };
+    let mut others: BTreeSet<_> = observation.also_in.iter().cloned().collect();
+    let before = known.partitions().filter(|partition| **partition != observation.partition);
+    others.extend(before.filter(is_inconclusive).cloned());
+    others.into_iter().collect()
+}
+
+/// Returns when a finding was closed, given its next state after a run at `now`.
+pub(crate) fn closed_at(
+    known: Option<&KnownFinding>,
+    next: &NextState,
+    fixed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    match (next.state, next.change) {
+        (State::Closed, Change::Unchanged) => {
+            known.and_then(|known| known.closed_at).or(fixed_at).or(Some(now))
+        }
+        (State::Closed, _) => fixed_at.or(Some(now)),
+        _ => None,
+    }
+}

@@ -1,0 +1,173 @@
+//! The counts of a run, and why findings stay open.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use appsec_core::PartitionKey;
+use serde::{Deserialize, Serialize};
+
+use super::state::Change;
+use super::transition::Transition;
+
+/// Findings of one partition that stay open although they were not observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KeptOpen {
+    /// The partition.
+    pub partition: PartitionKey,
+    /// The host of all these findings, where they share one. It is easier to read than the partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Why their absence proves nothing.
+    pub reason: String,
+    /// The number of findings.
+    pub count: u64,
+}
+
+impl KeptOpen {
+    /// Returns the place for display: the host, else the partition.
+    pub fn place(&self) -> &str {
+        self.host.as_deref().unwrap_or(self.partition.as_str())
+    }
+}
+
+/// Writes one sentence: `40 findings of shop.example.com stay open: the scan hit its time limit`.
+impl fmt::Display for KeptOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (findings, stay) = if self.count == 1 { ("finding", "stays") } else { ("findings", "stay") };
+        write!(f, "{} {findings} of {} {stay} open: {}", self.count, self.place(), self.reason)
+    }
+}
+
+/// The counts of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The number of findings that were not known before.
+    pub new: u64,
+    /// The number of known findings that were observed again.
+    pub recurrent: u64,
+    /// The number of closed findings that were observed again.
+    pub reopened: u64,
+    /// The number of findings that the run closed.
+    pub closed: u64,
+    /// The open findings that were not observed and did not close, by partition and reason.
+    pub kept_open: Vec<KeptOpen>,
+}
+
+impl Summary {
+    pub(crate) fn new(transitions: &[Transition]) -> Self {
+        let mut builder = SummaryBuilder::default();
+        for transition in transitions {
+            builder.add(transition);
+        }
+        builder.build()
+    }
+
+    /// Returns the number of findings that stay open although they were not observed.
+    pub fn kept_open_count(&self) -> u64 {
+        self.kept_open.iter().map(|kept| kept.count).sum()
+    }
+}
+
+/// Counts transitions one by one.
+#[derive(Debug, Default)]
+pub(crate) struct SummaryBuilder {
+    summary: Summary,
+    kept_open: BTreeMap<PartitionKey, BTreeMap<String, Group>>,
+}
+
+/// Findings that stay open in one partition for one reason.
+#[derive(Debug)]
+struct Group {
+    count: u64,
+    /// The host that they share so far; `None` where they have several hosts or none.
+    host: Option<String>,
+}
+
+/// Returns the host, with its port, of a place as `Location` writes it.
+fn host_of(place: &str) -> Option<&str> {
+    let place = place.split_once(' ').map_or(place, |(_, place)| place);
+    let place = place.split_once("://").map_or(place, |(_, rest)| rest);
+    let authority = place.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Some(host).filter(|host| !host.is_empty())
+}
+
+impl SummaryBuilder {
+    pub(crate) fn add(&mut self, transition: &Transition) {
+        let summary = &mut self.summary;
+        match transition.change {
+            Change::New => summary.new += 1,
+            Change::Recurrent => summary.recurrent += 1,
+            Change::Reopened => summary.reopened += 1,
+            Change::Closed => summary.closed += 1,
+            Change::KeptOpen => {
+                let reason = transition.reason.as_deref().unwrap_or_default();
+                // Looked up before it is cloned: there are few groups, and there may be many findings.
+                let partition = &transition.finding.partition;
+                let host = host_of(&transition.finding.place);
+                if let Some(group) = self.kept_open.get_mut(partition).and_then(|kept| kept.get_mut(reason)) {
+                    group.count += 1;
+                    if group.host.as_deref() != host {
+                        group.host = None;
+                    }
+                } else {
+                    let group = Group { count: 1, host: host.map(str::to_owned) };
+                    self.kept_open.entry(partition.clone()).or_default().insert(reason.to_owned(), group);
+                }
+            }
+            Change::Unchanged => {}
+        }
+    }
+
+    pub(crate) fn build(self) -> Summary {
+        let kept = self.kept_open.into_iter().flat_map(|(partition, kept)| {
+            kept.into_iter().map(move |(reason, Group { count, host })| KeptOpen {
+                partition: partition.clone(),
+                host,
+                reason,
+                count,
+            })
+        });
+        Summary { kept_open: kept.collect(), ..self.summary }
+    }
+}
+
+/// Writes one line of counts, then one line for each partition and reason with findings that stay open.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} new, {} recurrent, {} reopened, {} closed, {} kept open unseen",
+            self.new,
+            self.recurrent,
+            self.reopened,
+            self.closed,
+            self.kept_open_count()
+        )?;
+        for kept in &self.kept_open {
+            write!(f, "\n{kept}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_found_in_a_place() {
+        for (place, host) in [
+            ("https://shop.example.com/search?q=1", Some("shop.example.com")),
+            ("GET https://user:word@shop.example.com:8443/", Some("shop.example.com:8443")),
+            ("POST billing.example/v1/{id}", Some("billing.example")),
+            ("billing.example", Some("billing.example")),
+            ("/v1/orders", None),
+            ("", None),
+        ] {
+            assert_eq!(host_of(place), host, "{place}");
+        }
+    }
+}

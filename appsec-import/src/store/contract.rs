@@ -1,0 +1,131 @@
+//! The contract of a store.
+
+use std::fmt;
+
+use appsec_core::{Coverage, FindingBatch, FindingQuery, Fingerprint, Result, ScanId};
+use async_trait::async_trait;
+
+use super::explanation::Explanation;
+use super::finding::{FindingNumber, Page, StoredFinding};
+use super::run::{EndedRun, Run, RunRequest};
+use crate::binding::Binding;
+use crate::decision::Decision;
+use crate::outbox::{Message, Subscription};
+use crate::reconcile::{KnownFinding, Summary};
+
+/// Stores bindings, their runs and their findings.
+///
+/// Each method is one transaction, unless its documentation says otherwise. A method that takes a [`Run`] writes nothing and
+/// returns `Conflict` when another process has taken the run over, or when the run has ended.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Begins a run of the binding, or resumes one that a dead process left.
+    ///
+    /// # Errors
+    /// `Conflict` while another process holds the binding, or when the request's scheduled run is over.
+    async fn begin_run(&self, binding: &Binding, request: &RunRequest) -> Result<Run>;
+
+    /// Renews the lease of the run: its heartbeat.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn renew_lease(&self, run: &Run) -> Result<()>;
+
+    /// Sets the scan that was started for the run; `None` removes a scan that the scanner does not know any more.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn set_scan(&self, run: &Run, scan: Option<&ScanId>) -> Result<()>;
+
+    /// Sets the query of the run and removes everything that is staged.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn restart_staging(&self, run: &Run, query: &FindingQuery) -> Result<()>;
+
+    /// Stages a batch with its resume point and gaps. Staging a finding twice changes nothing, or adds an occurrence.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn stage(&self, run: &Run, batch: &FindingBatch) -> Result<()>;
+
+    /// Returns the summary that [`conclude`](Self::conclude) would return. Writes nothing.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn preview(&self, run: &Run, coverage: &Coverage) -> Result<Summary>;
+
+    /// Reconciles what is staged with what is known, as [`reconcile`](crate::reconcile()) does, writes the messages that the
+    /// subscriptions ask for, and ends the run. Either all of this is written or nothing.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn conclude(
+        &self,
+        run: &Run,
+        coverage: &Coverage,
+        subscriptions: &[Subscription],
+    ) -> Result<Summary>;
+
+    /// Writes messages that do not belong to a concluded run, for instance about a scanner that cannot be read. A message
+    /// whose id exists already is not changed.
+    ///
+    /// # Errors
+    /// Those of the store; then nothing was written.
+    async fn enqueue_messages(&self, messages: &[Message]) -> Result<()>;
+
+    /// Releases the run: a dry run is removed, and another process can resume any other run immediately.
+    ///
+    /// # Errors
+    /// Those of the store. A run that is lost or has ended is no error here.
+    async fn release_run(&self, run: &Run) -> Result<()>;
+
+    /// Returns a page of the binding's findings, in the order in which they became known.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn known_findings(
+        &self,
+        binding: &Binding,
+        page: Page,
+    ) -> Result<Vec<(FindingNumber, KnownFinding)>>;
+
+    /// Returns a page of the binding's findings with everything that their last observation contained, in the same order and
+    /// pages. Reports are written from these.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn stored_findings(&self, binding: &Binding, page: Page) -> Result<Vec<StoredFinding>>;
+
+    /// Returns the bindings that ever had a run, in the order of their first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn bindings(&self) -> Result<Vec<Binding>>;
+
+    /// Returns the last concluded run of a binding; `None` where there is none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn last_run(&self, binding: &Binding) -> Result<Option<EndedRun>>;
+
+    /// Sets a user's decision about a finding, or withdraws it with `None`, and returns the finding as it is now.
+    ///
+    /// The decision overrides the scanner's status until it is withdrawn or the scanner reports the finding as fixed. A closed
+    /// finding stays closed; the decision counts when it is observed again.
+    ///
+    /// # Errors
+    /// `NotFound` when the binding does not know the finding.
+    async fn set_decision(
+        &self,
+        binding: &Binding,
+        finding: &Fingerprint,
+        decision: Option<Decision>,
+    ) -> Result<KnownFinding>;
+
+    /// Returns why a finding is in its state, run by run; `None` where the binding does not know it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn explain(&self, binding: &Binding, finding: &Fingerprint) -> Result<Option<Explanation>>;
+}

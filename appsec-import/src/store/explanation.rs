@@ -1,0 +1,109 @@
+//! Why a finding is in its state, run by run.
+
+use std::fmt;
+
+use appsec_core::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::decision::DecisionEntry;
+use crate::reconcile::{Change, KnownFinding, State};
+
+/// A finding and how each run changed it. Displays as one line for each entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// What is known of the finding now.
+    pub finding: KnownFinding,
+    /// What each run changed, oldest first.
+    pub history: Vec<HistoryEntry>,
+    /// What users decided about it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionEntry>,
+}
+
+impl Explanation {
+    /// Creates an explanation from its parts.
+    pub fn new(finding: KnownFinding, history: Vec<HistoryEntry>, decisions: Vec<DecisionEntry>) -> Self {
+        Self { finding, history, decisions }
+    }
+}
+
+/// The stored form of a [`Transition`](crate::reconcile::Transition): how one run changed a finding, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HistoryEntry {
+    /// The number of the run.
+    pub run: i64,
+    /// The start time of the run.
+    pub at: Timestamp,
+    /// The label of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan_tag: Option<String>,
+    /// The state of the finding after the run.
+    pub state: State,
+    /// How the run changed it.
+    pub change: Change,
+    /// Why the finding closed, or why it stays as it is although it was not observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl HistoryEntry {
+    /// Returns the change and reason that are expected of the next run, so that a store keeps only entries that differ.
+    ///
+    /// A finding that was observed is expected to be observed again; one that was not is expected to stay as it is.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn expected_after(change: Change, reason: Option<&str>) -> (Change, Option<&str>) {
+        match change {
+            Change::New | Change::Reopened | Change::Recurrent => (Change::Recurrent, None),
+            Change::Closed | Change::Unchanged => (Change::Unchanged, None),
+            Change::KeptOpen => (Change::KeptOpen, reason),
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finding = &self.finding;
+        write!(f, "{} at {} ({})", finding.title, finding.place, finding.fingerprint)?;
+        for entry in &self.history {
+            write!(f, "\nrun {} at {}", entry.run, entry.at)?;
+            if let Some(tag) = &entry.scan_tag {
+                write!(f, " [{tag}]")?;
+            }
+            write!(f, ": {}, {}", change_text(entry.change), state_text(entry.state))?;
+            if let Some(reason) = &entry.reason {
+                write!(f, ": {reason}")?;
+            }
+            for decision in self.decisions.iter().filter(|decision| decision.after_run == entry.run) {
+                let what = if decision.decision.is_some() { "decided" } else { "decision withdrawn" };
+                write!(f, "\nat {}: {what}, {}", decision.at, state_text(decision.state))?;
+            }
+        }
+        match finding.decision {
+            Some(_) => write!(f, "\nnow {}, as a user decided", state_text(finding.state)),
+            None => write!(f, "\nnow {}", state_text(finding.state)),
+        }
+    }
+}
+
+fn change_text(change: Change) -> &'static str {
+    match change {
+        Change::New => "new",
+        Change::Recurrent => "observed again",
+        Change::Reopened => "reopened",
+        Change::Closed => "closed by this run",
+        Change::KeptOpen => "not closed",
+        Change::Unchanged => "unchanged",
+    }
+}
+
+fn state_text(state: State) -> &'static str {
+    match state {
+        State::Open => "open",
+        State::Closed => "closed",
+        State::RiskAccepted => "risk accepted",
+        State::FalsePositive => "false positive",
+        State::Ignored => "ignored",
+    }
+}

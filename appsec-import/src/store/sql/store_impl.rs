@@ -1,0 +1,93 @@
+//! The [`Store`] trait for a SQL store.
+
+use appsec_core::{Coverage, FindingBatch, FindingQuery, Fingerprint, Result, ScanId};
+use async_trait::async_trait;
+
+use super::sql_store::SqlStore;
+use crate::binding::Binding;
+use crate::decision::Decision;
+use crate::outbox::{Message, Outbox, Subscription};
+use crate::reconcile::{KnownFinding, Summary};
+use crate::store::contract::Store;
+use crate::store::explanation::Explanation;
+use crate::store::finding::{FindingNumber, Page, StoredFinding};
+use crate::store::run::{EndedRun, Run, RunRequest};
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn begin_run(&self, binding: &Binding, request: &RunRequest) -> Result<Run> {
+        self.claim_run(binding, request).await
+    }
+
+    async fn renew_lease(&self, run: &Run) -> Result<()> {
+        let mut tx = self.begin().await?;
+        tx.hold(run).await?;
+        tx.commit().await
+    }
+
+    async fn set_scan(&self, run: &Run, scan: Option<&ScanId>) -> Result<()> {
+        self.write_scan(run, scan).await
+    }
+
+    async fn restart_staging(&self, run: &Run, query: &FindingQuery) -> Result<()> {
+        self.clear_staging(run, query).await
+    }
+
+    async fn stage(&self, run: &Run, batch: &FindingBatch) -> Result<()> {
+        self.stage_batch(run, batch).await
+    }
+
+    async fn preview(&self, run: &Run, coverage: &Coverage) -> Result<Summary> {
+        self.reconcile_run(run, coverage, None).await
+    }
+
+    async fn conclude(
+        &self,
+        run: &Run,
+        coverage: &Coverage,
+        subscriptions: &[Subscription],
+    ) -> Result<Summary> {
+        self.reconcile_run(run, coverage, Some(subscriptions)).await
+    }
+
+    async fn enqueue_messages(&self, messages: &[Message]) -> Result<()> {
+        Outbox::enqueue(self, messages).await
+    }
+
+    async fn release_run(&self, run: &Run) -> Result<()> {
+        self.end_lease(run).await
+    }
+
+    async fn known_findings(
+        &self,
+        binding: &Binding,
+        page: Page,
+    ) -> Result<Vec<(FindingNumber, KnownFinding)>> {
+        self.read_known_findings(binding, page).await
+    }
+
+    async fn stored_findings(&self, binding: &Binding, page: Page) -> Result<Vec<StoredFinding>> {
+        self.read_stored_findings(binding, page).await
+    }
+
+    async fn bindings(&self) -> Result<Vec<Binding>> {
+        self.read_bindings().await
+    }
+
+    async fn last_run(&self, binding: &Binding) -> Result<Option<EndedRun>> {
+        self.read_last_run(binding).await
+    }
+
+    async fn set_decision(
+        &self,
+        binding: &Binding,
+        finding: &Fingerprint,
+        decision: Option<Decision>,
+    ) -> Result<KnownFinding> {
+        self.write_decision(binding, finding, decision).await
+    }
+
+    async fn explain(&self, binding: &Binding, finding: &Fingerprint) -> Result<Option<Explanation>> {
+        self.read_explanation(binding, finding).await
+    }
+}

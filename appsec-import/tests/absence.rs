@@ -1,0 +1,408 @@
+//! Each way in which silence would lie, through the importer, with the real clients on their fakes: what stayed open, and the words
+//! that say why.
+#![cfg(feature = "sqlite")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use appsec_core::{DastApiScanner, ErrorKind, Result, Severity};
+use appsec_import::reconcile::State;
+use appsec_import::store::Page;
+use appsec_import::{
+    Binding, EmptyReason, Import, ImportOptions, Importer, ScanConfiguration, SqlStore, Store,
+};
+use salt_client::SaltClient;
+use salt_client::testing::{Access, FakeSalt, Route as SaltRoute, Tenant as SaltTenant, gap, host};
+use serde_json::json;
+use tenable_was_client::testing::{
+    FakeBuilder, FakeConfig, FakeFinding, FakeNote, FakePlugin, FakeTarget, FakeTenableWas, ScanScript,
+};
+
+const SHOP: &str = "shop.example.com";
+
+/// A store in a folder of its own.
+struct Book {
+    store: Arc<SqlStore>,
+    _folder: tempfile::TempDir,
+}
+
+impl Book {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("findings.db").display());
+        Self { store: Arc::new(SqlStore::connect(&url).await.unwrap()), _folder: folder }
+    }
+
+    async fn try_import(
+        &self,
+        scanner: impl DastApiScanner + 'static,
+        target: &str,
+        options: &ImportOptions,
+    ) -> Result<Import> {
+        let binding = Binding::new("shop", scanner.info().key, ScanConfiguration::new(target));
+        Importer::new(Arc::new(scanner), self.store.clone()).run(&binding, options).await
+    }
+
+    async fn import(
+        &self,
+        scanner: impl DastApiScanner + 'static,
+        target: &str,
+        options: &ImportOptions,
+    ) -> Import {
+        self.try_import(scanner, target, options).await.unwrap()
+    }
+
+    /// The places of a binding's open findings.
+    async fn open_places(&self, scanner: &str, target: &str) -> Vec<String> {
+        let binding = Binding::new("shop", scanner, ScanConfiguration::new(target));
+        let findings = self.store.known_findings(&binding, Page { after: 0, limit: 1_000 }).await.unwrap();
+        let open = findings.into_iter().filter(|(_, finding)| finding.state == State::Open);
+        let mut places: Vec<_> = open.map(|(_, finding)| finding.place).collect();
+        places.sort_unstable();
+        places
+    }
+}
+
+/// Reads what there is.
+fn read() -> ImportOptions {
+    ImportOptions::new()
+}
+
+/// Scans first.
+fn scan() -> ImportOptions {
+    ImportOptions::new()
+        .with_scan(true)
+        .with_scan_poll_interval(Duration::from_secs(1))
+        .with_scan_deadline(Duration::from_mins(1))
+}
+
+/// What a summary says of what stays open, binding by binding.
+fn kept(import: &Import) -> Vec<String> {
+    assert_eq!(import.summary.closed, 0, "{import}");
+    import.to_string().lines().skip(1).map(str::to_owned).collect()
+}
+
+// Tenable
+
+fn tenable() -> FakeBuilder {
+    FakeTenableWas::builder().with_scan_script(ScanScript::new().with_statuses(["completed"]))
+}
+
+fn rule(severity: Severity) -> Arc<FakePlugin> {
+    FakePlugin::new(98_115, "SQL Injection", severity).shared()
+}
+
+fn site(host: &str, pages: &[&str]) -> FakeTarget {
+    let rule = rule(Severity::High);
+    let found = pages.iter().map(|page| FakeFinding::new(&rule, format!("https://{host}/{page}")));
+    FakeTarget::new(format!("https://{host}/")).with_findings(found)
+}
+
+fn config(name: &str) -> FakeConfig {
+    FakeConfig::new(name)
+}
+
+fn target_of(config: &FakeConfig) -> String {
+    format!("config:{}", config.id)
+}
+
+#[tokio::test]
+async fn a_recast_finding_does_not_pass_a_severity_filter_and_stays_open() {
+    let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
+    let target = target_of(&shop);
+    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
+    assert_eq!(book.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
+    fake.edit(|tenant| {
+        let first = tenant.findings_mut().next().unwrap();
+        *first = first.clone().recast(Severity::Low, "Behind a firewall");
+    });
+    let import =
+        book.import(fake.client().unwrap(), &target, &read().with_severities([Severity::High])).await;
+    assert_eq!(import.summary.recurrent, 1);
+    assert_eq!(
+        kept(&import),
+        [
+            "1 finding of shop.example.com stays open: the export does not say what is gone; findings close by their state"
+        ]
+    );
+    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    assert_eq!(import.summary.recurrent, 2, "without the filter both are there");
+}
+
+#[tokio::test]
+async fn a_severity_filter_over_a_scan_that_would_vouch_closes_nothing() {
+    let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
+    let target = target_of(&shop);
+    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
+    assert_eq!(book.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 2);
+    let filtered = scan().with_severities([Severity::Critical]);
+    let import = book.import(fake.client().unwrap(), &target, &filtered).await;
+    assert_eq!(
+        kept(&import),
+        [
+            "2 findings of shop.example.com stay open: the query was filtered by severity",
+            "nothing came: the severity filter let nothing through: widen it to see what there is"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_scan_that_hit_its_time_limit_closes_nothing_and_one_that_did_not_closes_what_is_gone() {
+    let pages: Vec<String> = (0..40).map(|page| format!("page/{page}")).collect();
+    let pages: Vec<&str> = pages.iter().map(String::as_str).collect();
+    let shop = config("shop").with_target(site(SHOP, &pages));
+    let target = target_of(&shop);
+    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
+    assert_eq!(book.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 40);
+    let limited = ScanScript::new().with_statuses(["completed"]).with_note(FakeNote::time_limit());
+    fake.edit(|tenant| {
+        tenant.findings_mut().for_each(|finding| finding.visible = false);
+        tenant.configs[0].script = Some(limited);
+    });
+    let import = book.import(fake.client().unwrap(), &target, &scan()).await;
+    let kept = kept(&import);
+    assert_eq!(
+        kept[0],
+        "40 findings of shop.example.com stay open: https://shop.example.com/: Scan Time Limit Reached: Stopped at the configured time limit."
+    );
+    fake.edit(|tenant| tenant.configs[0].script = None);
+    let import = book.import(fake.client().unwrap(), &target, &scan()).await;
+    assert_eq!(import.summary.closed, 40, "{import}");
+}
+
+#[tokio::test]
+async fn a_configuration_that_dropped_a_target_does_not_close_that_targets_findings() {
+    let both = config("shop").with_target(site(SHOP, &["a"])).with_target(site("pay.example.com", &["p"]));
+    let export = "the export does not say what is gone; findings close by their state";
+    for (options, reason) in [(scan(), "it was not looked at"), (read(), export)] {
+        let target = target_of(&both);
+        let (fake, book) = (tenable().with_config(both.clone()).start().await.unwrap(), Book::open().await);
+        assert_eq!(book.import(fake.client().unwrap(), &target, &options).await.summary.new, 2);
+        fake.edit(|tenant| drop(tenant.configs[0].targets.pop()));
+        let import = book.import(fake.client().unwrap(), &target, &options).await;
+        assert_eq!(import.summary.recurrent, 1, "{import}");
+        assert_eq!(kept(&import), [format!("1 finding of pay.example.com stays open: {reason}")]);
+    }
+}
+
+#[tokio::test]
+async fn a_narrower_template_does_not_close_what_it_does_not_look_for() {
+    let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
+    let target = target_of(&shop);
+    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
+    assert_eq!(book.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 2);
+    fake.edit(|tenant| {
+        tenant.configs[0].template = "config_audit".to_owned();
+        tenant.findings_mut().for_each(|finding| finding.visible = false);
+    });
+    let import = book.import(fake.client().unwrap(), &target, &scan()).await;
+    assert_eq!(kept(&import)[0], "2 findings of shop.example.com stay open: it was not looked at");
+}
+
+#[tokio::test]
+async fn an_asset_out_of_licence_is_still_asked_for() {
+    let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
+    let target = target_of(&shop);
+    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
+    assert_eq!(book.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
+    fake.edit(|tenant| tenant.configs[0].targets[0].licensed = false);
+    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    assert_eq!((import.summary.recurrent, kept(&import).len()), (2, 0), "{import}");
+
+    // Where the service leaves it out all the same, silence proves nothing either.
+    fake.edit(|tenant| tenant.configs[0].targets[0].findings.clear());
+    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    assert_eq!(
+        kept(&import)[0],
+        "2 findings of shop.example.com stay open: the export does not say what is gone; findings close by their state"
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_lost_its_view_of_a_configuration_closes_nothing() {
+    let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
+    let target = target_of(&shop);
+    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
+    assert_eq!(book.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
+    // What a key may not see is not listed.
+    fake.edit(|tenant| tenant.configs.clear());
+    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    assert_eq!(
+        kept(&import),
+        [
+            format!(
+                "2 findings of shop.example.com stay open: the scanner does not list {target}, or not to these credentials"
+            ),
+            format!("nothing came: {}", EmptyReason::TargetMissing),
+        ]
+    );
+
+    let client = fake.client().unwrap();
+    fake.revoke_keys();
+    let error = book.try_import(client, &target, &read()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert_eq!(book.open_places("tenableiowas", &target).await.len(), 2, "an error decides nothing");
+}
+
+#[tokio::test]
+async fn two_configurations_that_share_an_asset_do_not_close_each_others_findings() {
+    let shop = config("shop").with_target(site(SHOP, &["a", "both"]));
+    let audit = config("audit").with_target(site(SHOP, &["b", "both"])).with_template("config_audit");
+    let target = target_of(&shop);
+    let fake = tenable().with_config(shop).with_config(audit.clone()).start().await.unwrap();
+    let book = Book::open().await;
+    // The export knows assets only: the binding of one configuration gets what the other found at the same asset.
+    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    assert_eq!(import.summary.new, 3, "{import}");
+    // A scan of the one vouches for what it examines itself, and not for what the other found.
+    let import = book.import(fake.client().unwrap(), &target, &scan()).await;
+    assert_eq!(import.summary.recurrent, 2, "{import}");
+    assert_eq!(kept(&import), ["1 finding of shop.example.com stays open: it was not looked at"]);
+    assert_eq!(book.open_places("tenableiowas", &target).await.len(), 3);
+
+    let other = book.import(fake.client().unwrap(), &target_of(&audit), &scan()).await;
+    assert_eq!((other.summary.new, other.summary.closed), (2, 0), "a binding of its own");
+}
+
+#[tokio::test]
+async fn what_was_last_seen_before_the_exports_thirty_days_is_seen_again() {
+    let old = |tenant: &mut tenable_was_client::testing::Tenant| {
+        use tenable_was_client::testing::days_ago;
+        tenant.findings_mut().for_each(|finding| finding.last_found = days_ago(45));
+    };
+    let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
+    let target = target_of(&shop);
+    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
+    assert_eq!(book.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
+    fake.edit(old);
+    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    assert_eq!((import.summary.recurrent, kept(&import).len()), (2, 0), "{import}");
+    fake.advance(Duration::from_hours(24 * 200));
+    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    assert_eq!((import.summary.recurrent, kept(&import).len()), (2, 0), "{import}");
+}
+
+// Salt
+
+fn salt_tenant() -> SaltTenant {
+    SaltTenant::new()
+        .with_host(host(SHOP))
+        .with_gaps((0..20).map(|number| gap(&format!("g{number:03}"), SHOP)))
+}
+
+fn client_of(fake: &FakeSalt) -> SaltClient {
+    fake.client_builder().with_page_size(5).build().unwrap()
+}
+
+async fn salt() -> (FakeSalt, Book) {
+    let fake = FakeSalt::builder().with_tenant(salt_tenant()).start().await.unwrap();
+    (fake, Book::open().await)
+}
+
+#[tokio::test]
+async fn a_gap_that_is_gone_closes_and_one_that_is_filtered_out_does_not() {
+    let (fake, book) = salt().await;
+    let target = "host:shop.example.com";
+    assert_eq!(book.import(client_of(&fake), target, &read()).await.summary.new, 20);
+    fake.edit(|tenant| tenant.gap_mut("g000").unwrap()["severity"] = json!("Low"));
+    let import = book.import(client_of(&fake), target, &read().with_severities([Severity::High])).await;
+    assert_eq!(
+        kept(&import),
+        ["1 finding of shop.example.com stays open: the query was filtered by severity"]
+    );
+    fake.edit(|tenant| drop(tenant.gaps.remove(0)));
+    let import = book.import(client_of(&fake), target, &read()).await;
+    assert_eq!((import.summary.closed, import.summary.recurrent), (1, 19), "{import}");
+}
+
+#[tokio::test]
+async fn a_host_that_lost_its_label_keeps_its_findings_open() {
+    let book = Book::open().await;
+    let mut labelled = host(SHOP);
+    labelled["labels"] = json!(["payments"]);
+    let mut other = host("pay.example.com");
+    other["labels"] = json!(["payments"]);
+    let tenant = salt_tenant().with_host(other).with_gap(gap("p", "pay.example.com"));
+    let mut tenant = tenant;
+    tenant.hosts[0] = labelled;
+    let fake = FakeSalt::builder().with_tenant(tenant).start().await.unwrap();
+    let target = "label:payments";
+    assert_eq!(book.import(client_of(&fake), target, &read()).await.summary.new, 21);
+    fake.edit(|tenant| tenant.hosts[0]["labels"] = json!([]));
+    let import = book.import(client_of(&fake), target, &read()).await;
+    assert_eq!(import.summary.recurrent, 1);
+    assert_eq!(kept(&import), ["20 findings of shop.example.com stay open: it was not looked at"]);
+    // The gap of a host that keeps its label, and is gone: the walk cannot tell it from one whose label was taken off.
+    fake.edit(|tenant| tenant.gaps.retain(|gap| gap["postureGapId"] != "p"));
+    let import = book.import(client_of(&fake), target, &read()).await;
+    assert_eq!(
+        kept(&import)[0],
+        "1 finding of pay.example.com stays open: the query names a label, and a gap whose label was removed still exists"
+    );
+    // And the last host loses it.
+    fake.edit(|tenant| tenant.hosts[1]["labels"] = json!([]));
+    let import = book.import(client_of(&fake), target, &read()).await;
+    let reason = "neither a host nor any posture gap has the label payments";
+    assert_eq!(
+        kept(&import),
+        [
+            format!("1 finding of pay.example.com stays open: {reason}"),
+            format!("20 findings of shop.example.com stay open: {reason}"),
+            format!("nothing came: {}", EmptyReason::TargetMissing),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_token_without_perm_viewer_sees_an_empty_world_and_closes_nothing() {
+    let (fake, book) = salt().await;
+    let target = "host:shop.example.com";
+    assert_eq!(book.import(client_of(&fake), target, &read()).await.summary.new, 20);
+    let hidden = FakeSalt::builder().with_tenant(salt_tenant()).with_access(Access::Hidden);
+    fake.reset(hidden);
+    let import = book.import(client_of(&fake), target, &read()).await;
+    assert_eq!(
+        kept(&import)[0],
+        "20 findings of shop.example.com stay open: the inventory lists no host; if there should be some, the token may lack the scope perm-viewer"
+    );
+
+    fake.reset(FakeSalt::builder().with_tenant(salt_tenant()).with_access(Access::Refused));
+    let error = book.try_import(client_of(&fake), target, &read()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert_eq!(book.open_places("saltsecurity", target).await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_host_that_the_inventory_lost_keeps_its_findings_open() {
+    let (fake, book) = salt().await;
+    assert_eq!(book.import(client_of(&fake), "all", &read()).await.summary.new, 20);
+    fake.edit(|tenant| {
+        tenant.hosts[0] = host("other.example.com");
+        tenant.gaps.truncate(15);
+    });
+    let import = book.import(client_of(&fake), "all", &read()).await;
+    assert_eq!(
+        kept(&import),
+        ["5 findings of shop.example.com stay open: the inventory does not list the host"]
+    );
+}
+
+#[tokio::test]
+async fn a_walk_that_shifted_twice_closes_nothing() {
+    let (fake, book) = salt().await;
+    let target = "host:shop.example.com";
+    assert_eq!(book.import(client_of(&fake), target, &read()).await.summary.new, 20);
+    fake.reset(FakeSalt::builder().with_tenant(salt_tenant()));
+    fake.edit(|tenant| tenant.gaps.truncate(18));
+    for (calls, id) in [(2, "new"), (5, "newer")] {
+        fake.edit_after(SaltRoute::ListGaps, calls, move |tenant| tenant.gaps.insert(0, gap(id, SHOP)));
+    }
+    let import = book.import(client_of(&fake), target, &read()).await;
+    assert_eq!(
+        kept(&import),
+        [
+            "2 findings of shop.example.com stay open: the list of posture gaps moved twice while it was read; some gaps may have been skipped"
+        ]
+    );
+}
