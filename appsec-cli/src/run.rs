@@ -6,7 +6,7 @@ use std::time::Duration;
 use appsec_core::{DastApiScanner, Scan, ScanStatus};
 use appsec_import::gate::{GateCounts, GateOutcome, GateVerdict};
 use appsec_import::outbox::Subscription;
-use appsec_import::webhook::{Delivery, Dispatcher};
+use appsec_import::webhook::{DeliveryOptions, Dispatcher};
 use appsec_import::{Binding, Import, ImportOptions, Importer, SqlStore};
 use clap::Args;
 use serde::Serialize;
@@ -157,7 +157,7 @@ fn subscriptions(app: &App, dispatcher: &Dispatcher, binding: &Binding) -> Vec<S
 
 /// Who sends messages to others.
 pub(crate) fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
-    Ok(Dispatcher::new(Arc::new(store.clone()), app.config.endpoints()?, &Delivery::new())?)
+    Ok(Dispatcher::new(Arc::new(store.clone()), app.config.endpoints()?, &DeliveryOptions::new())?)
 }
 
 /// Sends what the run means to others. What cannot be sent now stays in the outbox for the next run or the worker.

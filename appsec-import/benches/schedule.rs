@@ -130,8 +130,10 @@ async fn run(setup: &Setup, bindings: usize, processes: usize) -> Duration {
 /// A worker's process.
 async fn work(setup: Setup) {
     let store = SqlStore::connect(&setup.url).await.unwrap();
-    let options =
-        WorkerOptions::new().with_slots(SLOTS).with_limit(LIMIT).with_tick(Duration::from_millis(250));
+    let options = WorkerOptions::new()
+        .with_concurrency(SLOTS)
+        .with_connection_limit(LIMIT)
+        .with_poll_interval(Duration::from_millis(250));
     let Setup { log, pages, pause, .. } = setup;
     let tenants =
         move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);

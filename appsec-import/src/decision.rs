@@ -6,4 +6,4 @@ mod write_back;
 
 pub use entry::DecisionEntry;
 pub use kind::Decision;
-pub use write_back::{StateChange, StatusMapping, WriteBackOutcome, WrittenBack, write_back};
+pub use write_back::{StatusMapping, WriteBackOutcome, WriteBackRequest, WriteBackResult, write_back};

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use tracing::Instrument as _;
 
 use crate::binding::Binding;
-use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, messages_of};
+use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, messages_for};
 use crate::reconcile::{Completeness, EmptyReason, Summary};
 use crate::store::{Run, RunRequest, Store};
 
@@ -405,10 +405,10 @@ impl Running<'_> {
             Err(Failure::Scanner(error) | Failure::Other(error)) => return Err(error),
         };
         let binding = self.run.reference.binding.clone();
-        let failed = ConnectionFailed::of_report(binding.clone(), &report)
-            .unwrap_or_else(|| ConnectionFailed::of_error(binding, error));
+        let failed = ConnectionFailed::from_report(binding.clone(), &report)
+            .unwrap_or_else(|| ConnectionFailed::from_error(binding, error));
         let event = Event::new(self.run.started_at, EventData::ConnectionFailed(failed));
-        self.importer.store.enqueue_messages(&messages_of(&event, &subscriptions)).await
+        self.importer.store.enqueue_messages(&messages_for(&event, &subscriptions)).await
     }
 
     /// Waits for the scanner, and renews the run's lease meanwhile.

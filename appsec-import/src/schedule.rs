@@ -1,24 +1,27 @@
-//! Bindings that run by the clock: what they are, as data, and who runs them.
+//! Schedules: when each binding runs, as data, and the workers that run what is due.
 
-mod binding;
-mod entry;
 #[cfg(feature = "worker")]
-mod options;
+mod connections;
+mod due_time;
+mod error;
 #[cfg(feature = "worker")]
-mod queue;
+mod job_queue;
+#[cfg(feature = "worker")]
+mod job_runner;
 mod recurrence;
-#[cfg(feature = "worker")]
-mod runner;
-mod when;
+mod scheduled_binding;
+mod state;
 #[cfg(feature = "worker")]
 mod worker;
+#[cfg(feature = "worker")]
+mod worker_options;
 
-pub use binding::{RunKind, ScheduledBinding};
-pub use entry::{ScheduleChanges, ScheduleEntry, ScheduleState};
 #[cfg(feature = "worker")]
-pub use options::WorkerOptions;
-#[cfg(feature = "worker")]
-pub use runner::Connections;
-pub use when::Schedule;
+pub use connections::Connections;
+pub use due_time::Schedule;
+pub use scheduled_binding::{RunKind, ScheduledBinding};
+pub use state::{ScheduleChanges, ScheduleEntry, ScheduleState};
 #[cfg(feature = "worker")]
 pub use worker::Worker;
+#[cfg(feature = "worker")]
+pub use worker_options::WorkerOptions;

@@ -1,9 +1,11 @@
-//! Webhooks: the outbox's messages, signed by Standard Webhooks and posted to endpoints.
+//! Webhooks: delivers the messages of the outbox to endpoints, signed as Standard Webhooks specifies.
 
+mod delivery_options;
 mod dispatcher;
 mod endpoint;
-mod retry;
+mod retry_schedule;
 
-pub use dispatcher::{Delivered, Delivery, Dispatcher};
+pub use delivery_options::DeliveryOptions;
+pub use dispatcher::{DeliveryCounts, Dispatcher};
 pub use endpoint::Endpoint;
-pub use retry::RetrySchedule;
+pub use retry_schedule::RetrySchedule;

@@ -48,7 +48,7 @@ async fn import(store: &SqlStore, project: &str, first: usize, pause: Duration) 
         let options = ImportOptions::new()
             .with_started_at(at(60 * i64::try_from(number).unwrap()))
             .with_take_over(true)
-            .with_subscriptions([Subscription::to_all(project)]);
+            .with_subscriptions([Subscription::all_events(project)]);
         importer.run(&binding(project), &options).await.unwrap();
     }
 }

@@ -469,7 +469,7 @@ async fn what_a_run_means_is_told_in_the_same_transaction() {
     for test in stores().await {
         let findings = (0..250).map(|number| finding("p", &format!("/{number}"), None)).collect();
         let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
-        let to = [Subscription::to_all("chat")];
+        let to = [Subscription::all_events("chat")];
         let dry = options(0).with_subscriptions(to.clone()).with_dry_run(true);
         importer(&scanner, &test.store).run(&binding("x"), &dry).await.unwrap();
         let now = at(100_000);

@@ -21,7 +21,7 @@ fn importer(scanner: &ScriptedScanner, store: &SqlStore) -> Importer {
 }
 
 fn telling(second: i64, endpoint: &str) -> ImportOptions {
-    ImportOptions::new().with_started_at(at(second)).with_subscriptions([Subscription::to_all(endpoint)])
+    ImportOptions::new().with_started_at(at(second)).with_subscriptions([Subscription::all_events(endpoint)])
 }
 
 /// What the endpoint is told and was not claimed before.
@@ -124,7 +124,7 @@ async fn what_is_no_fault_of_the_connection_is_not_told_as_one() {
         let importer = importer(&scanner, &test.store);
         let dry = telling(0, "chat").with_dry_run(true);
         importer.run(&binding("dry"), &dry).await.unwrap_err();
-        let other = Subscription::to_all("chat").with_events([EventKind::FindingNew]);
+        let other = Subscription::all_events("chat").with_events([EventKind::FindingNew]);
         let other = telling(0, "chat").with_subscriptions([other]);
         importer.run(&binding("other"), &other).await.unwrap_err();
         assert_eq!(scanner.tests.load(Ordering::SeqCst), 0, "{}", test.name);

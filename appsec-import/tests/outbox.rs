@@ -10,7 +10,7 @@ use appsec_core::{
 };
 use appsec_import::outbox::{
     BindingRef, ConnectionFailed, Event, EventBatcher, EventData, EventKind, MAX_FINDINGS_PER_EVENT,
-    MemoryOutbox, Message, RunRef, Subscription, messages_of,
+    MemoryOutbox, Message, RunRef, Subscription, messages_for,
 };
 use appsec_import::{Environment, ScanConfiguration, reconcile};
 use serde_json::{Value, json};
@@ -168,11 +168,11 @@ fn many_findings_are_many_events_of_a_bounded_size_and_none_is_lost() {
 fn each_endpoint_gets_what_it_wants_and_a_message_of_its_own() {
     let event = &events(&[], &[finding("/a")], &vouched())[0];
     let subscriptions = [
-        Subscription::to_all("everything"),
-        Subscription::to_all("new").with_events([EventKind::FindingNew]),
-        Subscription::to_all("closed").with_events([EventKind::FindingClosed]),
+        Subscription::all_events("everything"),
+        Subscription::all_events("new").with_events([EventKind::FindingNew]),
+        Subscription::all_events("closed").with_events([EventKind::FindingClosed]),
     ];
-    let messages = messages_of(event, &subscriptions);
+    let messages = messages_for(event, &subscriptions);
     assert_eq!(messages.iter().map(|m| m.endpoint.as_str()).collect::<Vec<_>>(), ["everything", "new"]);
     assert_ne!(messages[0].id, messages[1].id);
     assert_eq!(messages[0].id, Message::new("everything", event).id, "written twice, it is one");
@@ -184,10 +184,10 @@ fn a_failed_connection_says_what_to_do() {
     let mut report = ConnectionReport::new("memory", "https://api.example/");
     let now = std::time::Duration::ZERO;
     report.push(ConnectionStep::passed(StepKind::Http, now, "it answers"));
-    assert_eq!(ConnectionFailed::of_report(binding(), &report), None, "nothing failed");
+    assert_eq!(ConnectionFailed::from_report(binding(), &report), None, "nothing failed");
     let (saw, remedy) = ("401: expired at ?token=canary", "make a new token");
     report.push(ConnectionStep::failed(StepKind::Credentials, Cause::ExpiredCredentials, now, saw, remedy));
-    let failed = ConnectionFailed::of_report(binding(), &report).unwrap();
+    let failed = ConnectionFailed::from_report(binding(), &report).unwrap();
     assert_eq!((failed.cause, failed.remedy.as_deref()), (Some(Cause::ExpiredCredentials), Some(remedy)));
     let json = Event::new(at(0), EventData::ConnectionFailed(failed)).to_json();
     assert!(json.contains(r#""cause":"expired_credentials""#) && !json.contains("canary"), "{json}");

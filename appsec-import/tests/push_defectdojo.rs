@@ -7,7 +7,7 @@ use std::time::Duration;
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{Coverage, CoverageGap, ErrorKind, GapKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
-use appsec_import::push::{Absent, DefectDojo, DojoTest, PushOptions, ReportFile};
+use appsec_import::push::{AbsentFindings, DefectDojo, DefectDojoTest, PushOptions, ReportFile};
 use appsec_import::report::{Format, ReportOptions, ReportWriter};
 use appsec_import::testing::{FakeDojo, Reply, Route, When};
 use appsec_import::{Binding, Completeness, Environment, ScanConfiguration};
@@ -24,8 +24,8 @@ fn dojo(fake: &FakeDojo) -> DefectDojo {
     DefectDojo::new(&fake.base_url(), TOKEN, &options()).unwrap()
 }
 
-fn test() -> DojoTest {
-    DojoTest::new("shop", "main", "memory app:shop").with_product_type("Web")
+fn test() -> DefectDojoTest {
+    DefectDojoTest::new("shop", "main", "memory app:shop").with_product_type("Web")
 }
 
 fn complete() -> Completeness {
@@ -44,7 +44,7 @@ fn report(names: &[&str]) -> ReportFile {
         report.write(&finding.into()).unwrap();
     }
     report.finish().unwrap();
-    ReportFile::held(bytes)
+    ReportFile::from_bytes(bytes)
 }
 
 fn open(fake: &FakeDojo) -> Vec<String> {
@@ -68,7 +68,7 @@ async fn a_complete_report_is_taken_and_what_is_gone_is_closed() {
     let second = dojo.push(&test(), &report(&["A", "D"]), &complete()).await.unwrap();
     let counts = second.counts.unwrap();
     assert_eq!((counts.created, counts.closed, counts.reactivated, counts.untouched), (1, 2, 0, 1));
-    assert_eq!(second.absent, Absent::Closed);
+    assert_eq!(second.absent, AbsentFindings::Closed);
     assert_eq!(open(&fake).len(), 2);
 
     let third = dojo.push(&test(), &report(&["A", "B", "D"]), &complete()).await.unwrap();
@@ -100,7 +100,7 @@ async fn what_is_not_proven_never_closes_anything() {
     ] {
         for names in [["A"].as_slice(), &[]] {
             let pushed = dojo.push(&test(), &report(names), &unproven).await.unwrap();
-            assert_eq!(pushed.absent, Absent::Kept(why.to_owned()));
+            assert_eq!(pushed.absent, AbsentFindings::Kept(why.to_owned()));
             assert_eq!(field(&fake, "close_old_findings"), ["false"], "it is said, since missing means true");
             assert_eq!((pushed.counts.unwrap().closed, open(&fake).len()), (0, 2), "{why}");
         }
@@ -108,7 +108,10 @@ async fn what_is_not_proven_never_closes_anything() {
     // The rest of the world may have been closed by nobody, but a severity below the bar was never sent.
     let above = test().with_minimum_severity(Severity::Critical);
     let pushed = dojo.push(&above, &report(&["A", "B"]), &complete()).await.unwrap();
-    assert_eq!(pushed.absent, Absent::Kept("only critical and graver are imported".to_owned()));
+    assert_eq!(
+        pushed.absent,
+        AbsentFindings::Kept("only severity critical and above is imported".to_owned())
+    );
     assert_eq!(open(&fake).len(), 2);
     // The same findings, proven to be gone.
     dojo.push(&test(), &report(&[]), &complete()).await.unwrap();
@@ -164,15 +167,15 @@ fn no_two_lines_share_a_test() {
     let tests: Vec<_> = bindings
         .into_iter()
         .flat_map(|set| ["memory", "other"].map(|scanner| Binding::new("shop", scanner, set.clone())))
-        .map(|binding| DojoTest::of_binding(&binding))
-        .map(|test| (test.product, test.engagement, test.title))
+        .map(|binding| DefectDojoTest::for_binding(&binding))
+        .map(|test| (test.product().to_owned(), test.engagement().to_owned(), test.title().to_owned()))
         .collect();
     let distinct: std::collections::HashSet<_> = tests.iter().collect();
     assert_eq!(distinct.len(), 14, "{tests:?}");
     let tagged = Binding::new("shop", "memory", set("app:shop").with_scan_tag("rc1").with_branch("main"));
-    let test = DojoTest::of_binding(&tagged);
+    let test = DefectDojoTest::for_binding(&tagged);
     assert_eq!((test.tags.as_slice(), test.branch.as_deref()), (["rc1".to_owned()].as_slice(), Some("main")));
-    assert_eq!(test.title, "memory app:shop");
+    assert_eq!(test.title(), "memory app:shop");
 }
 
 #[tokio::test]
@@ -182,7 +185,7 @@ async fn a_big_report_goes_out_from_its_file_and_a_bigger_one_not_at_all() {
     let path = folder.path().join("report.json");
     let finding = json!({"title": "A", "description": "x".repeat(1_000_000), "severity": "Low"});
     std::fs::write(&path, json!({"findings": [finding]}).to_string()).unwrap();
-    let report = ReportFile::at(&path);
+    let report = ReportFile::from_path(&path);
     dojo(&fake).push(&test(), &report, &complete()).await.unwrap();
     assert_eq!(open(&fake), ["A"]);
 
@@ -193,7 +196,7 @@ async fn a_big_report_goes_out_from_its_file_and_a_bigger_one_not_at_all() {
         error.to_string().starts_with("defectdojo: reimport: invalid request: the report has 1000"),
         "{error}"
     );
-    let missing = ReportFile::at(folder.path().join("none.json"));
+    let missing = ReportFile::from_path(folder.path().join("none.json"));
     let error = dojo(&fake).push(&test(), &missing, &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert_eq!(fake.count(Route::Push), 1, "neither was sent");
@@ -208,14 +211,14 @@ async fn refusals_come_in_the_words_of_the_target() {
     assert!(error.message().ends_with("(401: Invalid token.)"), "{error}");
 
     let dojo = dojo(&fake);
-    let absent = test().without_creation();
+    let absent = test().with_create(false);
     let error = dojo.push(&absent, &report(&["A"]), &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.message().ends_with("(404: A test could not be found!)"), "{error}");
     let error = dojo.push(&test().with_scan_type("ZAP"), &report(&["A"]), &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.message().contains("scan_type: This is not a valid choice."), "{error}");
-    let broken = ReportFile::held(r#"{"findings":[{"title":"A"}]}"#);
+    let broken = ReportFile::from_bytes(r#"{"findings":[{"title":"A"}]}"#);
     let error = dojo.push(&test(), &broken, &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Server);
     assert!(error.message().contains("a required field is missing"), "{error}");

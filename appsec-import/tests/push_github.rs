@@ -8,7 +8,7 @@ use appsec_core::testing::MemoryScanner;
 use appsec_core::{Coverage, ErrorKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::Completeness;
-use appsec_import::push::{Absent, CodeScanning, GitHub, PushOptions, ReportFile};
+use appsec_import::push::{AbsentFindings, GitHub, GitHubCommit, PushOptions, ReportFile};
 use appsec_import::report::{Format, ReportOptions, ReportWriter};
 use appsec_import::testing::{FakeCodeScanning, Reply, Route, When};
 use serde_json::{Value, json};
@@ -20,15 +20,15 @@ fn options() -> PushOptions {
     let retry = RetryPolicy::new().with_base(Duration::from_millis(1)).with_max_attempts(3);
     PushOptions::new()
         .with_http(HttpOptions::new().with_retry(retry))
-        .with_wait(Duration::from_millis(1), Duration::from_mins(1))
+        .with_polling(Duration::from_millis(1), Duration::from_mins(1))
 }
 
 fn github(fake: &FakeCodeScanning) -> GitHub {
-    GitHub::at(&fake.base_url(), TOKEN, &options()).unwrap()
+    GitHub::with_base_url(&fake.base_url(), TOKEN, &options()).unwrap()
 }
 
-fn commit() -> CodeScanning {
-    CodeScanning::new("octo/shop", COMMIT, "refs/heads/main").unwrap()
+fn commit() -> GitHubCommit {
+    GitHubCommit::new("octo/shop", COMMIT, "refs/heads/main").unwrap()
 }
 
 fn complete() -> Completeness {
@@ -48,7 +48,7 @@ fn written(names: &[&str]) -> ReportFile {
         report.write(&finding.into()).unwrap();
     }
     report.finish().unwrap();
-    ReportFile::held(bytes)
+    ReportFile::from_bytes(bytes)
 }
 
 /// A report of one run with one result, made by hand.
@@ -64,7 +64,7 @@ fn made(id: &str, uri: &str) -> Value {
 }
 
 fn held(sarif: &Value) -> ReportFile {
-    ReportFile::held(sarif.to_string())
+    ReportFile::from_bytes(sarif.to_string())
 }
 
 fn open(fake: &FakeCodeScanning) -> usize {
@@ -77,7 +77,7 @@ async fn a_complete_report_becomes_alerts_and_what_is_gone_is_fixed() {
     fake.finish_after(3);
     let to = commit().with_tool("memory").with_started_at("2026-10-01T02:03:04Z".parse().unwrap());
     let pushed = github(&fake).push(&to, &[written(&["A", "B"])], &complete()).await.unwrap();
-    assert_eq!((pushed.target, pushed.ids.len(), &pushed.absent), ("github", 1, &Absent::Closed));
+    assert_eq!((pushed.target, pushed.ids.len(), &pushed.absent), ("github", 1, &AbsentFindings::Closed));
     assert_eq!((fake.count(Route::Push), fake.count(Route::Status), open(&fake)), (1, 4, 2));
     let call = fake.calls().remove(0);
     assert_eq!(call.path, "/repos/octo/shop/code-scanning/sarifs");
@@ -102,7 +102,7 @@ async fn a_report_that_is_not_complete_is_not_sent_unless_its_caller_takes_that_
     let error = github(&fake).push(&commit(), &[written(&["A"])], &unproven).await.unwrap_err();
     assert_eq!((error.kind(), fake.calls().len()), (ErrorKind::Unsupported, 0));
     assert!(error.message().ends_with("host:a: it was not looked at"), "{error}");
-    let to = commit().with_unproven_closing();
+    let to = commit().with_unproven_closing(true);
     github(&fake).push(&to, &[written(&["A"])], &unproven).await.unwrap();
     assert_eq!(open(&fake), 1);
 }
@@ -154,9 +154,9 @@ async fn what_cannot_be_sent_is_refused_before() {
     let small = commit().with_max_compressed_bytes(100_000);
     assert_eq!(commit().max_compressed_bytes, 10_000_000);
     for (report, words) in [
-        (ReportFile::at(&path), "bytes when compressed"),
-        (ReportFile::at(folder.path().join("none")), "cannot be read"),
-        (ReportFile::held("<xml/>"), "is no SARIF"),
+        (ReportFile::from_path(&path), "bytes when compressed"),
+        (ReportFile::from_path(folder.path().join("none")), "cannot be read"),
+        (ReportFile::from_bytes("<xml/>"), "is not SARIF"),
     ] {
         let reports = [written(&["A"]), report];
         let error = github(&fake).push(&small, &reports, &complete()).await.unwrap_err();
@@ -171,7 +171,7 @@ async fn what_cannot_be_sent_is_refused_before() {
         ("octo/shop", "main", "refs/heads/main"),
         ("octo/shop", COMMIT, "main"),
     ] {
-        let error = CodeScanning::new(repository, sha, reference).unwrap_err();
+        let error = GitHubCommit::new(repository, sha, reference).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{repository} {sha} {reference}");
     }
 }
@@ -179,7 +179,7 @@ async fn what_cannot_be_sent_is_refused_before() {
 #[tokio::test]
 async fn refusals_come_in_the_words_of_the_target() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
-    let wrong = GitHub::at(&fake.base_url(), "another", &options()).unwrap();
+    let wrong = GitHub::with_base_url(&fake.base_url(), "another", &options()).unwrap();
     let error = wrong.push(&commit(), &[written(&["A"])], &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
     assert!(error.message().ends_with("(401: Bad credentials)"), "{error}");
@@ -216,8 +216,8 @@ async fn an_upload_is_repeated_since_the_same_report_takes_its_own_place() {
 
     fake.recover();
     fake.finish_after(u32::MAX);
-    let hurried = options().with_wait(Duration::from_millis(5), Duration::from_millis(50));
-    let github = GitHub::at(&fake.base_url(), TOKEN, &hurried).unwrap();
+    let hurried = options().with_polling(Duration::from_millis(5), Duration::from_millis(50));
+    let github = GitHub::with_base_url(&fake.base_url(), TOKEN, &hurried).unwrap();
     let error = github.push(&commit(), &[written(&["A"])], &complete()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Deadline, true));
     assert!(error.message().contains("6c81cd8e-b078-4ac3-a3be-000000000001"), "{error}");

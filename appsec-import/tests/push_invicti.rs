@@ -9,7 +9,7 @@ use appsec_core::testing::MemoryScanner;
 use appsec_core::{Coverage, ErrorKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::push::{
-    Absent, Invicti, InvictiForm, InvictiScan, InvictiWriter, PushOptions, ReportFile,
+    AbsentFindings, Invicti, InvictiPayload, InvictiScan, InvictiWriter, PushOptions, ReportFile,
 };
 use appsec_import::testing::{FakeInvicti, Reply, Route, When};
 use appsec_import::{Binding, Completeness, Environment, ScanConfiguration};
@@ -21,7 +21,7 @@ fn options() -> PushOptions {
     let retry = RetryPolicy::new().with_base(Duration::from_millis(1)).with_max_attempts(2);
     PushOptions::new()
         .with_http(HttpOptions::new().with_retry(retry))
-        .with_wait(Duration::from_millis(1), Duration::from_mins(1))
+        .with_polling(Duration::from_millis(1), Duration::from_mins(1))
 }
 
 fn invicti(fake: &FakeInvicti) -> Invicti {
@@ -44,7 +44,7 @@ fn list(names: &[&str]) -> ReportFile {
         let finding = MemoryScanner::finding("app:shop", name, Severity::High, "https://shop.example.com/");
         list.write(&finding.into()).unwrap();
     }
-    ReportFile::held(list.finish().unwrap())
+    ReportFile::from_bytes(list.finish().unwrap())
 }
 
 fn open(fake: &FakeInvicti) -> Vec<String> {
@@ -57,7 +57,7 @@ async fn a_complete_list_is_imported_and_awaited_and_what_is_gone_is_closed() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
     fake.finish_after(3);
     let pushed = invicti(&fake).push(&scan(), &list(&["A", "B"]), &complete()).await.unwrap();
-    assert_eq!((pushed.target, pushed.ids.len(), &pushed.absent), ("invicti", 1, &Absent::Closed));
+    assert_eq!((pushed.target, pushed.ids.len(), &pushed.absent), ("invicti", 1, &AbsentFindings::Closed));
     assert_eq!(pushed.link, Some(format!("https://invicti.example/events/{}", pushed.ids[0])));
     assert_eq!((fake.count(Route::Push), fake.count(Route::Status)), (1, 4));
     invicti(&fake).push(&scan(), &list(&["B"]), &complete()).await.unwrap();
@@ -77,28 +77,31 @@ async fn a_list_that_is_not_complete_is_not_sent_unless_its_caller_takes_that_up
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.message().ends_with("the scan hit its time limit"), "{error}");
     assert_eq!(fake.calls().len(), 0);
-    let to = scan().with_unproven_closing();
+    let to = scan().with_unproven_closing(true);
     let pushed = invicti(&fake).push(&to, &list(&["A"]), &unproven).await.unwrap();
-    assert_eq!((pushed.absent, open(&fake)), (Absent::Closed, vec!["A".to_owned()]));
+    assert_eq!((pushed.absent, open(&fake)), (AbsentFindings::Closed, vec!["A".to_owned()]));
 }
 
 #[tokio::test]
 async fn in_the_other_form_each_finding_is_an_import_that_does_not_hold_the_rest() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
     fake.take_objects();
-    let as_objects = scan().with_form(InvictiForm::Object);
+    let as_objects = scan().with_payload(InvictiPayload::Object);
     let refused = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidRequest, "an array is none here");
     let one = invicti(&fake).push(&as_objects, &list(&["A"]), &complete()).await.unwrap();
     assert_eq!(one.ids.len(), 1);
     let error = invicti(&fake).push(&as_objects, &list(&["A", "B"]), &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    let taken = as_objects.with_unproven_closing();
+    let taken = as_objects.with_unproven_closing(true);
     let two = invicti(&fake).push(&taken, &list(&["A", "B"]), &complete()).await.unwrap();
     assert_eq!(two.ids.len(), 2);
     let none = invicti(&fake).push(&taken, &list(&[]), &complete()).await.unwrap();
-    assert!(matches!(none.absent, Absent::Kept(_)) && none.ids.is_empty(), "{none}: nothing was sent");
-    let error = invicti(&fake).push(&taken, &ReportFile::held("{}"), &complete()).await.unwrap_err();
+    assert!(
+        matches!(none.absent, AbsentFindings::Kept(_)) && none.ids.is_empty(),
+        "{none}: nothing was sent"
+    );
+    let error = invicti(&fake).push(&taken, &ReportFile::from_bytes("{}"), &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
 }
 
@@ -113,14 +116,14 @@ async fn an_event_that_fails_is_an_error_with_its_words() {
         (ErrorKind::Server, false, false)
     );
     assert!(error.message().ends_with(": Failed: tool is not licensed"), "{error}");
-    assert_eq!(error.operation(), Some("invicti: look at an event"));
+    assert_eq!(error.operation(), Some("invicti: get the status of an event"));
 }
 
 #[tokio::test]
 async fn an_event_that_does_not_end_is_named_and_goes_on() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
     fake.finish_after(u32::MAX);
-    let hurried = options().with_wait(Duration::from_millis(5), Duration::from_millis(50));
+    let hurried = options().with_polling(Duration::from_millis(5), Duration::from_millis(50));
     let invicti = Invicti::new(&fake.base_url(), TOKEN, &hurried).unwrap();
     let error = invicti.push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Deadline, true));
@@ -182,7 +185,7 @@ async fn refusals_come_in_the_words_of_the_target_and_nothing_is_imported_twice(
 #[test]
 fn a_lines_fields_become_the_scans() {
     let set = ScanConfiguration::new("app:shop").with_branch("dev").with_meta_data("cart");
-    let scan = InvictiScan::of_binding("5f6b", &Binding::new("shop", "saltsecurity", set));
+    let scan = InvictiScan::for_binding("5f6b", &Binding::new("shop", "saltsecurity", set));
     assert_eq!(
         (scan.project.as_str(), scan.tool.as_str(), scan.branch.as_str()),
         ("5f6b", "saltsecurity", "dev")
@@ -193,7 +196,9 @@ fn a_lines_fields_become_the_scans() {
         "no other binding is compared with it"
     );
     let of = |project: &str, set: ScanConfiguration| {
-        InvictiScan::of_binding("5f6b", &Binding::new(project, "saltsecurity", set)).meta_data
+        InvictiScan::for_binding("5f6b", &Binding::new(project, "saltsecurity", set))
+            .meta_data()
+            .map(str::to_owned)
     };
     let set = || ScanConfiguration::new("app:shop");
     let different = [

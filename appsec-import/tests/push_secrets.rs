@@ -11,7 +11,8 @@ use appsec_core::{Coverage, Result};
 use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::Completeness;
 use appsec_import::push::{
-    CodeScanning, DefectDojo, DojoTest, GitHub, Invicti, InvictiScan, PushOptions, Pushed, ReportFile,
+    DefectDojo, DefectDojoTest, GitHub, GitHubCommit, Invicti, InvictiScan, PushOptions, PushOutcome,
+    ReportFile,
 };
 use appsec_import::testing::{FakeCodeScanning, FakeDojo, FakeInvicti, Reply, Route, When};
 use serde_json::json;
@@ -34,7 +35,7 @@ impl std::io::Write for Log {
 }
 
 /// A result in all its forms, with all causes.
-fn show(shown: &mut String, result: Result<Pushed>) -> bool {
+fn show(shown: &mut String, result: Result<PushOutcome>) -> bool {
     match result {
         Ok(pushed) => {
             writeln!(shown, "{pushed} {pushed:?} {}", serde_json::to_string(&pushed).unwrap()).unwrap();
@@ -64,7 +65,7 @@ async fn the_token_is_nowhere() {
     let retry = RetryPolicy::new().with_base(Duration::from_millis(1)).with_max_attempts(2);
     let options = PushOptions::new()
         .with_http(HttpOptions::new().with_retry(retry))
-        .with_wait(Duration::from_millis(1), Duration::from_secs(5));
+        .with_polling(Duration::from_millis(1), Duration::from_secs(5));
     let (dojo_fake, invicti_fake, github_fake) = (
         FakeDojo::start(TOKEN).await.unwrap(),
         FakeInvicti::start(TOKEN).await.unwrap(),
@@ -72,19 +73,19 @@ async fn the_token_is_nowhere() {
     );
     let dojo = DefectDojo::new(&dojo_fake.base_url(), TOKEN, &options).unwrap();
     let invicti = Invicti::new(&invicti_fake.base_url(), TOKEN, &options).unwrap();
-    let github = GitHub::at(&github_fake.base_url(), TOKEN, &options).unwrap();
-    let test = DojoTest::new("shop", "main", "t");
+    let github = GitHub::with_base_url(&github_fake.base_url(), TOKEN, &options).unwrap();
+    let test = DefectDojoTest::new("shop", "main", "t");
     let scan = InvictiScan::new("p", "tool", "main");
-    let commit = CodeScanning::new("octo/shop", &"a".repeat(40), "refs/heads/main").unwrap();
+    let commit = GitHubCommit::new("octo/shop", &"a".repeat(40), "refs/heads/main").unwrap();
     let mut shown = format!("{dojo:?} {invicti:#?} {github:?} {options:?} {test:?} {scan:?} {commit:?}");
     let mut coverage = Coverage::new();
     coverage.mark_conclusive("a".into());
     let complete = Completeness::from_coverage(&coverage);
     // What a report says is nobody's to print either.
-    let list = ReportFile::held(format!("[] {}", " ".repeat(8)));
-    let findings = ReportFile::held(r#"{"findings":[]}"#);
-    let sarif = [ReportFile::held(r#"{"version":"2.1.0","runs":[]}"#)];
-    let secret = ReportFile::held(format!("{{\"{TOKEN}\""));
+    let list = ReportFile::from_bytes(format!("[] {}", " ".repeat(8)));
+    let findings = ReportFile::from_bytes(r#"{"findings":[]}"#);
+    let sarif = [ReportFile::from_bytes(r#"{"version":"2.1.0","runs":[]}"#)];
+    let secret = ReportFile::from_bytes(format!("{{\"{TOKEN}\""));
     write!(shown, "{secret:?}").unwrap();
 
     let echo = json!({

@@ -77,7 +77,7 @@ async fn a_line_can_be_made_due_unless_it_is_unknown_or_switched_off() {
         };
         let schedule = states(at(6)).await;
         assert_eq!(schedule[1], ("on".to_owned(), ScheduleState::Due, Some(at(5))));
-        assert_eq!(schedule[2], ("once".to_owned(), ScheduleState::Over, None));
+        assert_eq!(schedule[2], ("once".to_owned(), ScheduleState::Finished, None));
         // Whose schedule is over can still be asked for.
         store.run_now("once", at(7)).await.unwrap();
         assert_eq!(states(at(8)).await[2], ("once".to_owned(), ScheduleState::Due, Some(at(7))));

@@ -59,7 +59,7 @@ impl Bench {
             _ => Err(Error::new(ErrorKind::Config, format!("no connection has the name {name:?}"))),
         };
         let wait = Duration::from_millis(20);
-        let options = WorkerOptions::new().with_tick(wait).with_waits(wait, wait);
+        let options = WorkerOptions::new().with_poll_interval(wait).with_backoff(wait, wait);
         let worker = Worker::new(test.store.clone(), connections, options).await.unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let stopped = async {
@@ -202,7 +202,7 @@ async fn a_connection_that_this_machine_does_not_know_puts_the_line_off() {
         strange.binding.scanner = "mars".to_owned();
         let bench = Bench::start(test, vec![walk()], &[strange]).await;
         bench.test.store.run_now("shop", Timestamp::now()).await.unwrap();
-        let entry = bench.until(|entry| entry.tries > 1).await;
+        let entry = bench.until(|entry| entry.failed_attempts > 1).await;
         assert!(entry.last_error.unwrap().contains("mars"));
         bench.end().await;
     }

@@ -12,9 +12,9 @@ use appsec_core::{
 };
 use appsec_import::outbox::{
     BindingRef, ConnectionFailed, Event, EventBatcher, EventData, EventKind, MemoryOutbox, Message,
-    MessageId, MessageState, Outbox, RunRef, Subscription, messages_of,
+    MessageId, MessageState, Outbox, RunRef, Subscription, messages_for,
 };
-use appsec_import::webhook::{Delivered, Delivery, Dispatcher, Endpoint, RetrySchedule};
+use appsec_import::webhook::{DeliveryCounts, DeliveryOptions, Dispatcher, Endpoint, RetrySchedule};
 use appsec_import::{ScanConfiguration, reconcile};
 use standardwebhooks::Webhook;
 use wiremock::matchers::{header, method, path};
@@ -30,7 +30,7 @@ fn binding() -> BindingRef {
 /// A message for the endpoint, another one for each number.
 fn message(endpoint: &str, number: u32) -> Message {
     let error = Error::new(ErrorKind::Auth, format!("number {number}"));
-    let failed = ConnectionFailed::of_error(binding(), &error);
+    let failed = ConnectionFailed::from_error(binding(), &error);
     Message::new(endpoint, &Event::new(Timestamp::now(), EventData::ConnectionFailed(failed)))
 }
 
@@ -51,23 +51,23 @@ fn endpoint(name: &str, server: &MockServer) -> Endpoint {
 }
 
 /// Short enough for a test, and with a socket no paused clock.
-fn delivery() -> Delivery {
-    Delivery::new()
+fn delivery() -> DeliveryOptions {
+    DeliveryOptions::new()
         .with_timeout(Duration::from_secs(10))
-        .with_every(Duration::from_millis(10))
-        .with_schedule(RetrySchedule::of([Duration::from_millis(20); 2]))
+        .with_poll_interval(Duration::from_millis(10))
+        .with_retry_schedule(RetrySchedule::from_delays([Duration::from_millis(20); 2]))
 }
 
 /// Waits so long that no message comes again within a test.
-fn patient() -> Delivery {
-    delivery().with_schedule(RetrySchedule::new())
+fn patient() -> DeliveryOptions {
+    delivery().with_retry_schedule(RetrySchedule::new())
 }
 
-fn dispatcher(outbox: &Arc<MemoryOutbox>, endpoint: Endpoint, delivery: &Delivery) -> Dispatcher {
+fn dispatcher(outbox: &Arc<MemoryOutbox>, endpoint: Endpoint, delivery: &DeliveryOptions) -> Dispatcher {
     Dispatcher::new(Arc::clone(outbox) as Arc<dyn Outbox>, [endpoint], delivery).unwrap()
 }
 
-fn counts(delivered: Delivered) -> (u64, u64, u64) {
+fn counts(delivered: DeliveryCounts) -> (u64, u64, u64) {
     (delivered.delivered, delivered.failed, delivered.dead)
 }
 
@@ -80,8 +80,8 @@ fn id(request: &Request) -> &str {
 }
 
 /// Delivers until nothing is pending any more.
-async fn deliver_all(outbox: &Arc<MemoryOutbox>, endpoint: &Endpoint) -> Delivered {
-    let mut last = Delivered::default();
+async fn deliver_all(outbox: &Arc<MemoryOutbox>, endpoint: &Endpoint) -> DeliveryCounts {
+    let mut last = DeliveryCounts::default();
     while outbox.messages().iter().any(|message| message.state == MessageState::Pending) {
         // Another dispatcher each time, as after a restart: all that counts is in the outbox.
         last = dispatcher(outbox, endpoint.clone(), &delivery()).deliver_due().await.unwrap();
@@ -116,7 +116,7 @@ async fn a_receiver_verifies_the_events_of_a_run_with_the_crates_own_code() {
     let dispatcher = dispatcher(&Arc::new(MemoryOutbox::new()), endpoint.clone(), &delivery());
     let subscriptions = dispatcher.subscriptions();
     assert_eq!(subscriptions, [endpoint.subscription().clone()]);
-    let outbox = outbox(events.iter().flat_map(|event| messages_of(event, &subscriptions))).await;
+    let outbox = outbox(events.iter().flat_map(|event| messages_for(event, &subscriptions))).await;
     let delivered = self::dispatcher(&outbox, endpoint, &delivery()).deliver_due().await.unwrap();
     assert_eq!(counts(delivered), (3, 0, 0), "120 findings are two events, and the run's end is one");
 
@@ -237,7 +237,7 @@ async fn a_receiver_that_asks_to_wait_is_given_the_time() {
 async fn an_endpoint_in_trouble_spends_no_attempts_of_what_is_behind() {
     let server = receiver(503).await;
     let outbox = outbox((0..10).map(|number| message("e", number))).await;
-    let delivery = patient().with_in_flight(4);
+    let delivery = patient().with_max_in_flight(4);
     let delivered = dispatcher(&outbox, endpoint("e", &server), &delivery).deliver_due().await.unwrap();
     assert_eq!(counts(delivered), (0, 4, 0));
     let untouched = outbox.messages().iter().filter(|message| message.attempts == 0).count();
@@ -255,7 +255,7 @@ async fn a_message_that_is_refused_does_not_hold_up_the_others() {
         .mount(&server)
         .await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-    let delivery = patient().with_in_flight(1);
+    let delivery = patient().with_max_in_flight(1);
     let delivered = dispatcher(&outbox, endpoint("e", &server), &delivery).deliver_due().await.unwrap();
     assert_eq!(counts(delivered), (9, 1, 0));
 }
@@ -414,7 +414,7 @@ async fn a_message_at_which_processes_end_is_given_up_without_another_attempt() 
     assert_eq!(counts(delivered), (0, 0, 1));
     assert!(server.received_requests().await.unwrap().is_empty());
     let dead = outbox.messages().remove(0);
-    assert_eq!(dead.last_error.as_deref(), Some("no attempt came to an end"));
+    assert_eq!(dead.last_error.as_deref(), Some("no attempt was completed"));
 }
 
 #[tokio::test]
@@ -450,15 +450,15 @@ async fn headers_of_the_users_own_go_along() {
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let endpoint = |name: &str, url: &str| Endpoint::new(name, url, SECRET).unwrap();
-    let refused = |endpoints: Vec<Endpoint>, delivery: &Delivery| {
+    let refused = |endpoints: Vec<Endpoint>, delivery: &DeliveryOptions| {
         Dispatcher::new(Arc::new(MemoryOutbox::new()), endpoints, delivery).unwrap_err().kind()
     };
     let good = || endpoint("a", "https://hooks.example/x");
     let plain = endpoint("a", "http://hooks.example/x");
     assert_eq!(refused(vec![plain], &delivery()), ErrorKind::Config);
     assert_eq!(refused(vec![good(), good()], &delivery()), ErrorKind::Config);
-    assert_eq!(refused(vec![good()], &delivery().with_in_flight(0)), ErrorKind::Config);
+    assert_eq!(refused(vec![good()], &delivery().with_max_in_flight(0)), ErrorKind::Config);
     assert_eq!(refused(vec![good()], &delivery().with_timeout(Duration::ZERO)), ErrorKind::Config);
     assert!(Endpoint::new("", "https://hooks.example/x", SECRET).is_err());
-    assert_eq!(Subscription::to_all("a"), good().subscription().clone());
+    assert_eq!(Subscription::all_events("a"), good().subscription().clone());
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use appsec_core::{Error, ErrorKind, Timestamp};
 use appsec_import::ScanConfiguration;
 use appsec_import::outbox::{BindingRef, ConnectionFailed, Event, EventData, MemoryOutbox, Message, Outbox};
-use appsec_import::webhook::{Delivery, Dispatcher, Endpoint};
+use appsec_import::webhook::{DeliveryOptions, Dispatcher, Endpoint};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -74,11 +74,11 @@ async fn deliver(url: &str, number: usize) -> Vec<String> {
         .unwrap();
     let binding = BindingRef::new("shop", "memory", &ScanConfiguration::new("app:shop"));
     let failed =
-        ConnectionFailed::of_error(binding, &Error::new(ErrorKind::Auth, format!("number {number}")));
+        ConnectionFailed::from_error(binding, &Error::new(ErrorKind::Auth, format!("number {number}")));
     let message = Message::new("e", &Event::new(Timestamp::now(), EventData::ConnectionFailed(failed)));
     let outbox = Arc::new(MemoryOutbox::new());
     outbox.enqueue(&[message]).await.unwrap();
-    let delivery = Delivery::new().with_timeout(Duration::from_secs(10));
+    let delivery = DeliveryOptions::new().with_timeout(Duration::from_secs(10));
     let shown = format!("{endpoint:?} {delivery:?}");
     let dispatcher = Dispatcher::new(Arc::clone(&outbox) as Arc<dyn Outbox>, [endpoint], &delivery).unwrap();
     let delivered = dispatcher.deliver_due().await.unwrap();

@@ -28,13 +28,13 @@ async fn child() {
     }
     let store = SqlStore::connect(&setup.url).await.unwrap();
     let options = WorkerOptions::new()
-        .with_slots(6)
-        .with_limit(4)
-        .with_tick(Duration::from_millis(50))
+        .with_concurrency(6)
+        .with_connection_limit(4)
+        .with_poll_interval(Duration::from_millis(50))
         // Long enough for a machine that does ten things at a time, and short enough to wait for.
         .with_lease(Duration::from_secs(4))
         .with_heartbeat(Duration::from_secs(1), 4)
-        .with_grace(setup.grace);
+        .with_shutdown_grace(setup.grace);
     let Setup { log, pages, pause, .. } = setup;
     let tenants =
         move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
@@ -261,8 +261,7 @@ async fn a_tenant_that_refuses_is_left_in_peace_and_the_others_are_served() {
             bench.apply(&scheduled, LONG_AGO).await;
             let workers = bench.workers(count);
             let of = |entry: &ScheduleEntry, connection: &str| entry.binding.connection() == connection;
-            let is_closed =
-                |entry: &ScheduleEntry| matches!(entry.state, ScheduleState::ConnectionClosed { .. });
+            let is_closed = |entry: &ScheduleEntry| matches!(entry.state, ScheduleState::BreakerOpen { .. });
             let schedule = bench
                 .until("good ones done, bad ones closed", |schedule| {
                     schedule
@@ -279,7 +278,7 @@ async fn a_tenant_that_refuses_is_left_in_peace_and_the_others_are_served() {
                 assert!((1..=4).contains(&asked), "{} {connection}: asked {asked} times", bench.test.name);
             }
             let until = schedule.iter().find_map(|entry| match &entry.state {
-                ScheduleState::ConnectionClosed { until, .. } if of(entry, "busy") => Some(*until),
+                ScheduleState::BreakerOpen { until, .. } if of(entry, "busy") => Some(*until),
                 _ => None,
             });
             let least = Timestamp::now().checked_add(Duration::from_mins(8)).unwrap();
@@ -385,8 +384,8 @@ async fn a_job_that_waits_for_a_place_is_not_lost() {
             move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
         // A job counts as lost after four seconds without a word; the first takes longer.
         let options = WorkerOptions::new()
-            .with_slots(1)
-            .with_tick(Duration::from_millis(50))
+            .with_concurrency(1)
+            .with_poll_interval(Duration::from_millis(50))
             .with_lease(Duration::from_secs(2))
             .with_heartbeat(Duration::from_secs(1), 2);
         let worker = Worker::new(bench.test.store.clone(), tenants, options).await.unwrap();
@@ -396,7 +395,11 @@ async fn a_job_that_waits_for_a_place_is_not_lost() {
         }));
         bench
             .until("done", |schedule| {
-                assert!(schedule.iter().all(|entry| entry.tries == 0), "{}: {schedule:#?}", bench.test.name);
+                assert!(
+                    schedule.iter().all(|entry| entry.failed_attempts == 0),
+                    "{}: {schedule:#?}",
+                    bench.test.name
+                );
                 schedule.iter().all(is_done)
             })
             .await;

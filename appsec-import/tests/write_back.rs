@@ -9,21 +9,21 @@ use appsec_core::{
     DastApiScannerExt, Error, ErrorKind, FindingEvent, FindingQuery, FindingStatus, Result, ScannerInfo,
     Severity, StatusChange, Timestamp, async_trait,
 };
-use appsec_import::decision::{StateChange, StatusMapping, WriteBackOutcome, write_back};
+use appsec_import::decision::{StatusMapping, WriteBackOutcome, WriteBackRequest, write_back};
 use appsec_import::reconcile;
 use appsec_import::reconcile::{Change, KnownFinding};
 
-/// A scanner with few words, that keeps what it was told.
+/// A scanner with few statuses, that keeps what it was told.
 #[derive(Debug)]
 struct FewWords {
     inner: MemoryScanner,
-    words: Vec<FindingStatus>,
+    statuses: Vec<FindingStatus>,
     told: Mutex<Vec<StatusChange>>,
 }
 
 impl FewWords {
-    fn new(inner: MemoryScanner, words: impl Into<Vec<FindingStatus>>) -> Self {
-        Self { inner, words: words.into(), told: Mutex::default() }
+    fn new(inner: MemoryScanner, statuses: impl Into<Vec<FindingStatus>>) -> Self {
+        Self { inner, statuses: statuses.into(), told: Mutex::default() }
     }
 }
 
@@ -42,7 +42,7 @@ impl DastApiScanner for FewWords {
         self.inner.findings(query)
     }
     async fn set_finding_status(&self, change: &StatusChange) -> Result<()> {
-        if !self.words.contains(&change.status) {
+        if !self.statuses.contains(&change.status) {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("no word for {}", change.status)));
         }
         self.told.lock().unwrap().push(change.clone());
@@ -70,7 +70,7 @@ async fn known(scanner: &dyn DastApiScanner) -> Vec<KnownFinding> {
 #[tokio::test]
 async fn every_decision_reaches_a_scanner_with_every_word_and_is_read_back() {
     let scanner: Arc<dyn DastApiScanner> = Arc::new(scanner(&["/a"]));
-    for (decided, status, change) in [
+    for (outcome, status, change) in [
         (WriteBackOutcome::RiskAccepted, FindingStatus::RiskAccepted, Change::Recurrent),
         (WriteBackOutcome::FalsePositive, FindingStatus::FalsePositive, Change::Recurrent),
         (WriteBackOutcome::Ignored, FindingStatus::Ignored, Change::Recurrent),
@@ -78,21 +78,24 @@ async fn every_decision_reaches_a_scanner_with_every_word_and_is_read_back() {
         (WriteBackOutcome::Fixed, FindingStatus::Fixed, Change::Closed),
     ] {
         let before = known(&*scanner).await;
-        let changes = [StateChange::new(&before[0], decided)];
+        let changes = [WriteBackRequest::new(&before[0], outcome)];
         let written = write_back(&*scanner, &StatusMapping::new(), &changes).await.unwrap();
-        assert_eq!((written.len(), written[0].decided), (1, decided));
+        assert_eq!((written.len(), written[0].outcome), (1, outcome));
         assert_eq!(written[0].fingerprint, before[0].fingerprint);
         assert_eq!(written[0].result.as_ref().unwrap(), &status);
         let after = read(&*scanner, before).await;
-        assert_eq!((after[0].0.status.as_ref(), after[0].1), (Some(&status), change), "{decided}");
+        assert_eq!((after[0].0.status.as_ref(), after[0].1), (Some(&status), change), "{outcome}");
     }
 }
 
 #[tokio::test]
 async fn a_scanner_that_takes_nothing_back_is_told_nothing() {
     let able = scanner(&["/a"]);
-    let changes: Vec<_> =
-        known(&able).await.iter().map(|finding| StateChange::new(finding, WriteBackOutcome::Fixed)).collect();
+    let changes: Vec<_> = known(&able)
+        .await
+        .iter()
+        .map(|finding| WriteBackRequest::new(finding, WriteBackOutcome::Fixed))
+        .collect();
     let unable = able.with_capabilities(Capabilities::none().with_findings_all(true));
     let before = unable.requests().await;
     let error = write_back(&unable, &StatusMapping::new(), &changes).await.unwrap_err();
@@ -105,13 +108,13 @@ async fn a_coarser_word_stands_in_and_the_comment_tells_what_was_meant() {
     let scanner = FewWords::new(scanner(&["/a", "/b"]), [FindingStatus::Open, FindingStatus::Ignored]);
     let known = known(&scanner).await;
     let changes = [
-        StateChange::new(&known[0], WriteBackOutcome::RiskAccepted).with_comment("behind a proxy"),
-        StateChange::new(&known[1], WriteBackOutcome::FalsePositive),
-        StateChange::new(&known[0], WriteBackOutcome::Reopened).with_comment("the proxy is gone"),
+        WriteBackRequest::new(&known[0], WriteBackOutcome::RiskAccepted).with_comment("behind a proxy"),
+        WriteBackRequest::new(&known[1], WriteBackOutcome::FalsePositive),
+        WriteBackRequest::new(&known[0], WriteBackOutcome::Reopened).with_comment("the proxy is gone"),
     ];
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
-    let words: Vec<_> = written.into_iter().map(|written| written.result.unwrap()).collect();
-    assert_eq!(words, [FindingStatus::Ignored, FindingStatus::Ignored, FindingStatus::Open]);
+    let statuses: Vec<_> = written.into_iter().map(|written| written.result.unwrap()).collect();
+    assert_eq!(statuses, [FindingStatus::Ignored, FindingStatus::Ignored, FindingStatus::Open]);
     let told = scanner.told.lock().unwrap();
     let comments: Vec<_> = told.iter().map(|change| change.comment.as_deref()).collect();
     assert_eq!(
@@ -125,13 +128,14 @@ async fn a_decision_without_a_word_is_refused_and_nothing_is_sent() {
     let scanner = FewWords::new(scanner(&["/a"]), [FindingStatus::Ignored]);
     let known = known(&scanner).await;
     let strict =
-        StatusMapping::new().with_words(WriteBackOutcome::RiskAccepted, [FindingStatus::RiskAccepted]);
+        StatusMapping::new().with_statuses(WriteBackOutcome::RiskAccepted, [FindingStatus::RiskAccepted]);
     let before = scanner.inner.requests().await;
-    for decided in [WriteBackOutcome::Fixed, WriteBackOutcome::RiskAccepted] {
-        let written = write_back(&scanner, &strict, &[StateChange::new(&known[0], decided)]).await.unwrap();
+    for outcome in [WriteBackOutcome::Fixed, WriteBackOutcome::RiskAccepted] {
+        let written =
+            write_back(&scanner, &strict, &[WriteBackRequest::new(&known[0], outcome)]).await.unwrap();
         let error = written[0].result.as_ref().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-        assert!(error.to_string().contains(&format!("no word for {decided}")), "{error}");
+        assert!(error.to_string().contains(&format!("no word for {outcome}")), "{error}");
     }
     assert_eq!(scanner.inner.requests().await, before);
 }
@@ -143,7 +147,7 @@ async fn each_finding_has_a_result_of_its_own() {
     known[0].aliases = vec!["gone".into()];
     known[1].aliases.clear();
     let changes: Vec<_> =
-        known.iter().map(|finding| StateChange::new(finding, WriteBackOutcome::Ignored)).collect();
+        known.iter().map(|finding| WriteBackRequest::new(finding, WriteBackOutcome::Ignored)).collect();
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
     let kinds: Vec<_> =
         written.iter().map(|written| written.result.as_ref().map_err(Error::kind).cloned()).collect();
@@ -160,7 +164,7 @@ async fn every_occurrence_of_a_finding_is_written() {
     let mut before = known(&scanner).await;
     assert_eq!(before[0].aliases, ["1", "2"]);
     before[0].aliases.insert(0, "0".into());
-    let changes = [StateChange::new(&before[0], WriteBackOutcome::Fixed)];
+    let changes = [WriteBackRequest::new(&before[0], WriteBackOutcome::Fixed)];
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
     assert_eq!(written[0].result.as_ref().unwrap(), &FindingStatus::Fixed);
     assert_eq!(read(&scanner, before).await[0].1, Change::Closed);
@@ -173,7 +177,7 @@ async fn a_scanner_that_is_down_is_not_asked_again_and_again() {
     scanner.break_with(Fault::Down).await;
     let before = scanner.requests().await;
     let changes: Vec<_> =
-        known.iter().map(|finding| StateChange::new(finding, WriteBackOutcome::Fixed)).collect();
+        known.iter().map(|finding| WriteBackRequest::new(finding, WriteBackOutcome::Fixed)).collect();
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
     let errors: Vec<_> = written.into_iter().map(|written| written.result.unwrap_err()).collect();
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::Server), "{errors:?}");
@@ -195,7 +199,7 @@ fn the_mapping_prints_and_is_data() {
     let json = serde_json::to_string(&mapping).unwrap();
     assert_eq!(serde_json::from_str::<StatusMapping>(&json).unwrap(), mapping);
     assert_eq!(
-        mapping.with_words(WriteBackOutcome::Fixed, []).to_string().lines().next(),
+        mapping.with_statuses(WriteBackOutcome::Fixed, []).to_string().lines().next(),
         Some("fixed: never written")
     );
 }

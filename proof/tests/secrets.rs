@@ -14,7 +14,7 @@ use appsec_core::{
 };
 use appsec_http::HttpOptions;
 use appsec_import::outbox::Outbox;
-use appsec_import::webhook::{Delivery, Dispatcher, Endpoint};
+use appsec_import::webhook::{DeliveryOptions, Dispatcher, Endpoint};
 use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore};
 use futures_util::StreamExt;
 use proof::secrets::{Log, Whose, everything, leak, leak_in_bytes};
@@ -172,7 +172,7 @@ async fn imported_and_told(stage: &Stage, name: &str, shown: &mut Shown) {
         endpoint("bad", bad.uri()),
         endpoint("absent", "http://127.0.0.1:9".to_owned()),
     ];
-    let delivery = Delivery::new().with_timeout(Duration::from_secs(5));
+    let delivery = DeliveryOptions::new().with_timeout(Duration::from_secs(5));
     let dispatcher = Dispatcher::new(Arc::clone(&store) as Arc<dyn Outbox>, endpoints, &delivery).unwrap();
 
     let importer = Importer::new(stage.scanner(&Short::new()), Arc::clone(&store) as _);

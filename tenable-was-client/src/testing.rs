@@ -1,11 +1,12 @@
-//! A Tenable Web App Scanning on loopback, for test suites and examples.
+//! A fake Tenable Web App Scanning on loopback, for test suites and examples.
 //!
-//! [`FakeTenableWas`] keeps the rules of the service: paging, roles, licence, the lives of scans and exports, the windows and
-//! defaults of an export, the bodies of refusals, and the places where the service and its documentation part. It is filled
-//! with a [`Tenant`], goes wrong as scripted, and records what it was asked. It knows nothing of the client's types: what it
-//! sends is made of plain JSON, so that it cannot share a misreading with the client.
+//! [`FakeTenableWas`] follows the rules of the service: paging, roles, licence, the life cycles of scans
+//! and exports, the time windows and defaults of an export, the bodies of errors, and the places where the
+//! service differs from its documentation. It is filled with a [`Tenant`], fails as scripted, and records
+//! the requests. It does not use the client's types: it sends plain JSON, so that it cannot share an error
+//! with the client.
 //!
-//! What the fake does where the service is not documented is assumed; the places say so.
+//! Where the service is not documented, the fake's behaviour is assumed; the comments there say so.
 
 mod builder;
 mod demo;

@@ -5,8 +5,8 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 
 use appsec_import::push::{
-    CodeScanning, DefectDojo, DojoTest, GitHub, Invicti, InvictiScan, InvictiWriter, PushOptions, Pushed,
-    ReportFile,
+    DefectDojo, DefectDojoTest, GitHub, GitHubCommit, Invicti, InvictiScan, InvictiWriter, PushOptions,
+    PushOutcome, ReportFile,
 };
 use appsec_import::report::{Format, ReportOptions, ReportWriter};
 use appsec_import::store::Page;
@@ -85,41 +85,39 @@ struct Pushing<'a> {
 }
 
 impl Pushing<'_> {
-    async fn to_defectdojo(&self) -> Result<Pushed> {
+    async fn to_defectdojo(&self) -> Result<PushOutcome> {
         let dojo = DefectDojo::new(self.base_url()?, self.token()?, &PushOptions::new())?;
         let files = self.report(Format::DefectDojo).await?;
         let Some(file) = files.first() else {
             return Err(Failure::new(Exit::Output, "no report was written"));
         };
-        Ok(dojo.push(&DojoTest::of_binding(self.binding), file, &self.completeness().await?).await?)
+        Ok(dojo.push(&DefectDojoTest::for_binding(self.binding), file, &self.completeness().await?).await?)
     }
 
-    async fn to_invicti(&self) -> Result<Pushed> {
+    async fn to_invicti(&self) -> Result<PushOutcome> {
         let project = self.destination.project.as_deref();
         let project = project.ok_or_else(|| self.lacks("project, the id of the project there"))?;
         let invicti = Invicti::new(self.base_url()?, self.token()?, &PushOptions::new())?;
-        let mut scan = InvictiScan::of_binding(project, self.binding);
-        scan.tool.clone_from(&self.options.scanner);
-        if self.args.allow_unproven_closing {
-            scan = scan.with_unproven_closing();
-        }
+        let scan = InvictiScan::for_binding(project, self.binding)
+            .with_tool(self.options.scanner())
+            .with_unproven_closing(self.args.allow_unproven_closing);
         self.list().await?;
-        self.proven(invicti.push(&scan, &ReportFile::at(&self.file), &self.completeness().await?).await)
+        self.proven(
+            invicti.push(&scan, &ReportFile::from_path(&self.file), &self.completeness().await?).await,
+        )
     }
 
-    async fn to_github(&self) -> Result<Pushed> {
+    async fn to_github(&self) -> Result<PushOutcome> {
         let repository = self.destination.repository.as_deref().or(self.args.repository.as_deref());
         let repository = repository.ok_or_else(|| self.lacks("repository, or --repository"))?;
         let (Some(commit), Some(reference)) = (&self.args.commit, &self.args.reference) else {
             return Err(Failure::usage("GitHub shows alerts for a commit: name it with --commit and --ref"));
         };
-        let mut to =
-            CodeScanning::new(repository, commit, reference)?.with_started_at(self.options.started_at);
-        if self.args.allow_unproven_closing {
-            to = to.with_unproven_closing();
-        }
+        let to = GitHubCommit::new(repository, commit, reference)?
+            .with_started_at(self.options.started_at())
+            .with_unproven_closing(self.args.allow_unproven_closing);
         let github = match &self.destination.base_url {
-            Some(url) => GitHub::at(url, self.token()?, &PushOptions::new())?,
+            Some(url) => GitHub::with_base_url(url, self.token()?, &PushOptions::new())?,
             None => GitHub::new(self.token()?, &PushOptions::new())?,
         };
         let files = self.report(Format::Sarif).await?;
@@ -128,7 +126,7 @@ impl Pushing<'_> {
 
     /// Refused for want of proof means that the data are partial.
     #[expect(clippy::unused_self, reason = "reads as one of the steps")]
-    fn proven(&self, pushed: appsec_core::Result<Pushed>) -> Result<Pushed> {
+    fn proven(&self, pushed: appsec_core::Result<PushOutcome>) -> Result<PushOutcome> {
         pushed.map_err(|error| {
             let partial = error.kind() == appsec_core::ErrorKind::Unsupported;
             let mut failure = Failure::from(error);
@@ -164,7 +162,7 @@ impl Pushing<'_> {
         let writer = ReportWriter::in_files(format, &self.options, |number| {
             let path = numbered(&self.file, number);
             let file = File::create(&path).map(BufWriter::new)?;
-            files.push(ReportFile::at(path));
+            files.push(ReportFile::from_path(path));
             Ok(file)
         })?;
         report::write(writer, self.store, self.binding).await?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use appsec_import::report::{Format as ReportFormat, ReportOptions, ReportWriter, Written};
+use appsec_import::report::{Format as ReportFormat, ReportOptions, ReportSummary, ReportWriter};
 use appsec_import::{Binding, SqlStore, Store as _};
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let (named, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;
     let options = options(&store, &named, &binding).await?;
-    for missing in &options.missing {
+    for missing in options.missing() {
         note(format_args!("missing from the report: {missing}"));
     }
     let Some(path) = &args.out else {
@@ -65,7 +65,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
             "format": args.format.as_str(),
             "files": files,
             "findings": written.findings,
-            "left_out": written.left_out,
+            "omitted": written.omitted,
             "bytes": written.bytes,
         }))?;
     } else {
@@ -74,7 +74,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         }
         note(format_args!(
             "{} findings, {} left out since the format holds open ones only",
-            written.findings, written.left_out
+            written.findings, written.omitted
         ));
     }
     Ok(Exit::Passed)
@@ -82,13 +82,14 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
 
 /// What the report says of itself: the scanner, and what the last run did not see.
 pub(super) async fn options(store: &SqlStore, named: &Named, binding: &Binding) -> Result<ReportOptions> {
-    let mut options = ReportOptions::of_binding(binding);
+    let mut options = ReportOptions::for_binding(binding);
     let key = named.connection.scanner.key();
     if binding.scanner != key {
         // Two connections to one kind of scanner are two targets to whoever compares reports.
-        options.target = format!("{}/{}", binding.scanner, options.target);
+        let target = format!("{}/{}", binding.scanner, options.target());
+        options = options.with_target(target);
     }
-    key.clone_into(&mut options.scanner);
+    let options = options.with_scanner(key);
     let run = store.last_run(binding).await.map_err(Failure::store)?;
     let run = run.ok_or_else(|| Failure::usage("the binding has no run that ended: import it first"))?;
     Ok(options.with_scanner_name(named.connection.scanner.name()).with_run(&run))
@@ -98,8 +99,8 @@ pub(super) async fn write(
     mut report: ReportWriter<'_>,
     store: &SqlStore,
     binding: &Binding,
-) -> Result<Written> {
-    report.write_line(store, binding).await?;
+) -> Result<ReportSummary> {
+    report.write_binding(store, binding).await?;
     Ok(report.finish()?)
 }
 

@@ -104,11 +104,11 @@ async fn entries(app: &App) -> Result<Vec<ScheduleEntry>> {
 async fn due(app: &App) -> Result<Exit> {
     let mut entries = entries(app).await?;
     entries.retain(|entry| {
-        !matches!(entry.state, ScheduleState::Waiting | ScheduleState::Disabled | ScheduleState::Over)
+        !matches!(entry.state, ScheduleState::Waiting | ScheduleState::Disabled | ScheduleState::Finished)
     });
     show(app, &entries)?;
     let troubled = entries.iter().any(|entry| {
-        matches!(entry.state, ScheduleState::PutOff { .. } | ScheduleState::ConnectionClosed { .. })
+        matches!(entry.state, ScheduleState::BackingOff { .. } | ScheduleState::BreakerOpen { .. })
     });
     Ok(if troubled { Exit::GateFailed } else { Exit::Passed })
 }
@@ -130,14 +130,14 @@ fn row(entry: &ScheduleEntry) -> [Cell; 8] {
         ScheduleState::Waiting => (good("waiting"), String::new()),
         ScheduleState::Due => (doubtful("due"), String::new()),
         ScheduleState::Queued => (good("queued"), String::new()),
-        ScheduleState::PutOff { until } => {
+        ScheduleState::BackingOff { until } => {
             (bad("put off"), format!("until {}", binding.schedule.local(*until)))
         }
-        ScheduleState::ConnectionClosed { until, reason } => {
+        ScheduleState::BreakerOpen { until, reason } => {
             (bad("connection closed"), format!("until {}: {reason}", binding.schedule.local(*until)))
         }
         ScheduleState::Disabled => (cell("disabled"), String::new()),
-        ScheduleState::Over => (cell("over"), String::new()),
+        ScheduleState::Finished => (cell("over"), String::new()),
         other => (cell(format_args!("{other:?}")), String::new()),
     };
     let why = match &entry.last_error {

@@ -3,7 +3,7 @@
 use appsec_core::DastApiScanner;
 use appsec_import::Store as _;
 use appsec_import::decision::{
-    Decision, StateChange, StatusMapping, WriteBackOutcome, WrittenBack, write_back,
+    Decision, StatusMapping, WriteBackOutcome, WriteBackRequest, WriteBackResult, write_back,
 };
 use appsec_import::reconcile::KnownFinding;
 use clap::ValueEnum;
@@ -118,14 +118,14 @@ async fn written(
     findings: &[KnownFinding],
 ) -> Result<Exit> {
     let changes = findings.iter().map(|finding| {
-        let mut change = StateChange::new(finding, args.to.into());
+        let mut change = WriteBackRequest::new(finding, args.to.into());
         change.comment.clone_from(&args.comment);
         change
     });
     let written = write_back(scanner, &StatusMapping::new(), &changes.collect::<Vec<_>>()).await?;
     let kept = args.to.is_kept();
     let (mut exit, mut rows) = (Exit::Passed, Vec::new());
-    for WrittenBack { fingerprint, decided, result, .. } in written {
+    for WriteBackResult { fingerprint, outcome: decided, result, .. } in written {
         let (member, text, ended) = match result {
             Ok(status) => ("written", status.to_string(), Exit::Passed),
             Err(error) => {

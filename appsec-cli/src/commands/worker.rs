@@ -59,12 +59,12 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let store = app.store().await?;
     let dispatcher = dispatcher(app, &store)?;
     let mut options = WorkerOptions::new()
-        .with_slots(args.slots)
-        .with_limit(args.limit)
-        .with_grace(Duration::from_secs(args.grace))
+        .with_concurrency(args.slots)
+        .with_connection_limit(args.limit)
+        .with_shutdown_grace(Duration::from_secs(args.grace))
         .with_subscriptions(dispatcher.subscriptions());
     for (connection, limit) in &args.limit_of {
-        options = options.with_limit_of(connection, *limit);
+        options = options.with_connection_limit_for(connection, *limit);
     }
     let config = Arc::new(app.config.clone());
     let connections = move |name: &str| {

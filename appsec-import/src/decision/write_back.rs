@@ -1,4 +1,4 @@
-//! What people decide downstream, brought back to the scanner.
+//! Writes decisions that users made downstream back to the scanner.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,29 +9,29 @@ use serde::{Deserialize, Serialize};
 use crate::decision::Decision;
 use crate::reconcile::KnownFinding;
 
-/// What was decided downstream about a finding.
+/// The decision about a finding that is written back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WriteBackOutcome {
-    /// It is fixed.
+    /// The finding is fixed.
     Fixed,
     /// The risk is accepted.
     RiskAccepted,
-    /// It is not a weakness.
+    /// The finding is not a weakness.
     FalsePositive,
-    /// It is set aside.
+    /// The finding is ignored.
     Ignored,
-    /// None of these any more: there is something to do again.
+    /// The finding is open again.
     Reopened,
 }
 
 impl WriteBackOutcome {
-    /// Everything that can be decided.
+    /// All decisions.
     pub const ALL: [Self; 5] =
         [Self::Fixed, Self::RiskAccepted, Self::FalsePositive, Self::Ignored, Self::Reopened];
 
-    /// The decision in words.
+    /// The decision as text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Fixed => "fixed",
@@ -59,9 +59,9 @@ impl From<Decision> for WriteBackOutcome {
     }
 }
 
-/// Which word of a scanner's stands for which decision: the first that the scanner has.
+/// Maps each decision to statuses of a scanner. The first status that the scanner supports is written.
 ///
-/// | decided | written, first choice | where the scanner has no such word |
+/// | decision | status written | where the scanner does not support it |
 /// | --- | --- | --- |
 /// | fixed | `fixed` | – |
 /// | risk accepted | `risk_accepted` | `ignored` |
@@ -69,21 +69,21 @@ impl From<Decision> for WriteBackOutcome {
 /// | ignored | `ignored` | – |
 /// | reopened | `open` | `reopened` |
 ///
-/// A decision that is written by a second choice goes into the comment, for scanners that keep one.
+/// When a later choice is written, the comment names the decision, for scanners that keep a comment.
 ///
 /// ```
 /// use appsec_core::FindingStatus;
 /// use appsec_import::decision::{StatusMapping, WriteBackOutcome};
 ///
-/// // Never call a finding ignored whose risk is accepted: be told that the scanner has no word for it.
-/// let mapping = StatusMapping::new().with_words(WriteBackOutcome::RiskAccepted, [FindingStatus::RiskAccepted]);
-/// assert_eq!(mapping.words(WriteBackOutcome::RiskAccepted), [FindingStatus::RiskAccepted]);
+/// // Fail rather than mark a finding as ignored whose risk is accepted.
+/// let mapping = StatusMapping::new().with_statuses(WriteBackOutcome::RiskAccepted, [FindingStatus::RiskAccepted]);
+/// assert_eq!(mapping.statuses(WriteBackOutcome::RiskAccepted), [FindingStatus::RiskAccepted]);
 /// assert!(mapping.to_string().contains("false positive: false_positive, else ignored"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StatusMapping {
-    words: BTreeMap<WriteBackOutcome, Vec<FindingStatus>>,
+    statuses: BTreeMap<WriteBackOutcome, Vec<FindingStatus>>,
 }
 
 impl Default for StatusMapping {
@@ -93,101 +93,104 @@ impl Default for StatusMapping {
 }
 
 impl StatusMapping {
-    /// The mapping of the table.
+    /// The mapping of the table above.
     pub fn new() -> Self {
         use FindingStatus::{FalsePositive, Fixed, Ignored, Open, Reopened, RiskAccepted};
-        Self { words: BTreeMap::new() }
-            .with_words(WriteBackOutcome::Fixed, [Fixed])
-            .with_words(WriteBackOutcome::RiskAccepted, [RiskAccepted, Ignored])
-            .with_words(WriteBackOutcome::FalsePositive, [FalsePositive, Ignored])
-            .with_words(WriteBackOutcome::Ignored, [Ignored])
-            .with_words(WriteBackOutcome::Reopened, [Open, Reopened])
+        Self { statuses: BTreeMap::new() }
+            .with_statuses(WriteBackOutcome::Fixed, [Fixed])
+            .with_statuses(WriteBackOutcome::RiskAccepted, [RiskAccepted, Ignored])
+            .with_statuses(WriteBackOutcome::FalsePositive, [FalsePositive, Ignored])
+            .with_statuses(WriteBackOutcome::Ignored, [Ignored])
+            .with_statuses(WriteBackOutcome::Reopened, [Open, Reopened])
     }
 
-    /// Sets the words for a decision, the best first. None means that it is never written.
-    pub fn with_words(
+    /// Sets the statuses for a decision, the preferred one first. Without any the decision is never written.
+    pub fn with_statuses(
         mut self,
-        decided: WriteBackOutcome,
-        words: impl IntoIterator<Item = FindingStatus>,
+        outcome: WriteBackOutcome,
+        statuses: impl IntoIterator<Item = FindingStatus>,
     ) -> Self {
-        self.words.insert(decided, words.into_iter().collect());
+        self.statuses.insert(outcome, statuses.into_iter().collect());
         self
     }
 
-    /// The words for a decision, the best first.
-    pub fn words(&self, decided: WriteBackOutcome) -> &[FindingStatus] {
-        self.words.get(&decided).map_or(&[], Vec::as_slice)
+    /// The statuses for a decision, the preferred one first.
+    pub fn statuses(&self, outcome: WriteBackOutcome) -> &[FindingStatus] {
+        self.statuses.get(&outcome).map_or(&[], Vec::as_slice)
     }
 }
 
 /// One line for each decision.
 impl fmt::Display for StatusMapping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, decided) in WriteBackOutcome::ALL.into_iter().enumerate() {
-            let words: Vec<_> = self.words(decided).iter().map(FindingStatus::as_str).collect();
-            let words = if words.is_empty() { "never written".to_owned() } else { words.join(", else ") };
-            write!(f, "{}{decided}: {words}", if number == 0 { "" } else { "\n" })?;
+        for (number, outcome) in WriteBackOutcome::ALL.into_iter().enumerate() {
+            let statuses: Vec<_> = self.statuses(outcome).iter().map(FindingStatus::as_str).collect();
+            let statuses =
+                if statuses.is_empty() { "never written".to_owned() } else { statuses.join(", else ") };
+            write!(f, "{}{outcome}: {statuses}", if number == 0 { "" } else { "\n" })?;
         }
         Ok(())
     }
 }
 
-/// A decision about one finding, to be written back.
+/// A request to write back the decision about one finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct StateChange {
-    /// Which finding.
+pub struct WriteBackRequest {
+    /// The fingerprint of the finding.
     pub fingerprint: Fingerprint,
-    /// The scanner's own ids of it. Each is written: occurrences that were folded into one finding are several for the scanner, and the
-    /// most open of them would win at the next import.
+    /// The scanner's own ids of the finding. The status is written to each: the scanner has an object for each occurrence, and one that
+    /// is still open would reopen the finding at the next import.
     pub aliases: Vec<String>,
-    /// What was decided.
-    pub decided: WriteBackOutcome,
-    /// Why, for scanners that keep a comment.
+    /// The decision.
+    pub outcome: WriteBackOutcome,
+    /// The reason, for scanners that keep a comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
 
-impl StateChange {
-    /// A decision about a finding.
-    pub fn new(finding: &KnownFinding, decided: WriteBackOutcome) -> Self {
-        Self { fingerprint: finding.fingerprint, aliases: finding.aliases.clone(), decided, comment: None }
+impl WriteBackRequest {
+    /// A request for a known finding.
+    pub fn new(finding: &KnownFinding, outcome: WriteBackOutcome) -> Self {
+        Self { fingerprint: finding.fingerprint, aliases: finding.aliases.clone(), outcome, comment: None }
     }
 
-    /// Says why.
+    /// Sets the reason.
     pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
     }
 }
 
-/// What became of a decision at the scanner.
+/// The result of writing back one decision.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct WrittenBack {
-    /// About which finding.
+pub struct WriteBackResult {
+    /// The fingerprint of the finding.
     pub fingerprint: Fingerprint,
-    /// What was decided.
-    pub decided: WriteBackOutcome,
-    /// The word that the scanner took, or why it took none:
+    /// The decision.
+    pub outcome: WriteBackOutcome,
+    /// The status that was written, or the error:
     ///
-    /// * `InvalidRequest`, nothing sent: the finding has no id of the scanner's own, or the scanner has none of the mapping's words;
+    /// * `InvalidRequest`, before anything is sent: the finding has no id of the scanner, or the scanner supports none of the mapped
+    ///   statuses;
     /// * `NotFound`: the scanner knows none of the ids;
-    /// * what else the scanner answers. An error with [`outcome_unknown`](Error::outcome_unknown) may have been written, and writing
-    ///   again is harmless.
+    /// * other errors of the scanner. With [`outcome_unknown`](Error::outcome_unknown) the status may have been written, and it is safe
+    ///   to write it again.
     pub result: Result<FindingStatus>,
 }
 
-/// Writes decisions back to the scanner, one after the other; a result for each, in their order.
+/// Writes decisions back to the scanner, one after the other. Returns a result for each, in the same order.
 ///
-/// When the scanner refuses the credentials, asks to wait or does not answer, the rest is not tried, and says so.
+/// When the scanner refuses the credentials, asks for a pause or cannot be reached, the remaining requests are not sent and fail with
+/// the same kind of error.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> appsec_core::Result<()> {
 /// use appsec_core::testing::MemoryScanner;
 /// use appsec_core::{DastApiScannerExt, FindingQuery, FindingStatus, Severity, Timestamp};
-/// use appsec_import::decision::{StateChange, StatusMapping, WriteBackOutcome, write_back};
+/// use appsec_import::decision::{WriteBackRequest, StatusMapping, WriteBackOutcome, write_back};
 /// use appsec_import::reconcile;
 ///
 /// let scanner = MemoryScanner::new().with_finding(MemoryScanner::finding(
@@ -196,44 +199,44 @@ pub struct WrittenBack {
 /// let (findings, coverage) = scanner.collect_findings(FindingQuery::all()).await?;
 /// let run = reconcile(Vec::new(), &findings, &coverage, Timestamp::now());
 ///
-/// let change = StateChange::new(&run.transitions[0].finding, WriteBackOutcome::RiskAccepted).with_comment("behind a proxy");
-/// let written = write_back(&scanner, &StatusMapping::new(), &[change]).await?;
+/// let request = WriteBackRequest::new(&run.transitions[0].finding, WriteBackOutcome::RiskAccepted).with_comment("behind a proxy");
+/// let written = write_back(&scanner, &StatusMapping::new(), &[request]).await?;
 /// assert_eq!(written[0].result.as_ref().ok(), Some(&FindingStatus::RiskAccepted));
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
-/// `Unsupported`, before any request, where the scanner takes no status back.
+/// `Unsupported`, before any request, where the scanner does not support setting a status.
 pub async fn write_back(
     scanner: &dyn DastApiScanner,
     mapping: &StatusMapping,
-    changes: &[StateChange],
-) -> Result<Vec<WrittenBack>> {
+    requests: &[WriteBackRequest],
+) -> Result<Vec<WriteBackResult>> {
     if !scanner.info().capabilities.set_finding_status {
         return Err(Error::unsupported("set_finding_status"));
     }
-    let mut written = Vec::with_capacity(changes.len());
-    let mut stopped: Option<(ErrorKind, String)> = None;
-    for change in changes {
-        let result = match &stopped {
-            None => write_one(scanner, mapping, change).await,
-            Some((kind, why)) => {
-                Err(Error::new(*kind, format!("not tried, since an earlier one failed: {why}")))
+    let mut written = Vec::with_capacity(requests.len());
+    let mut fatal: Option<(ErrorKind, String)> = None;
+    for request in requests {
+        let result = match &fatal {
+            None => write_one(scanner, mapping, request).await,
+            Some((kind, reason)) => {
+                Err(Error::new(*kind, format!("not sent, since an earlier request failed: {reason}")))
             }
         };
-        if let (None, Err(error)) = (&stopped, &result)
-            && stops(error.kind())
+        if let (None, Err(error)) = (&fatal, &result)
+            && is_fatal(error.kind())
         {
-            stopped = Some((error.kind(), error.message().to_owned()));
+            fatal = Some((error.kind(), error.message().to_owned()));
         }
-        written.push(WrittenBack { fingerprint: change.fingerprint, decided: change.decided, result });
+        written.push(WriteBackResult { fingerprint: request.fingerprint, outcome: request.outcome, result });
     }
     Ok(written)
 }
 
-/// True for what the next finding would meet as well.
-fn stops(kind: ErrorKind) -> bool {
+/// Whether the next request would fail in the same way.
+fn is_fatal(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Auth
@@ -248,49 +251,49 @@ fn stops(kind: ErrorKind) -> bool {
 async fn write_one(
     scanner: &dyn DastApiScanner,
     mapping: &StatusMapping,
-    change: &StateChange,
+    request: &WriteBackRequest,
 ) -> Result<FindingStatus> {
-    if change.aliases.is_empty() {
-        return Err(Error::new(ErrorKind::InvalidRequest, "the finding has no id of the scanner's own"));
+    if request.aliases.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidRequest, "the finding has no id of the scanner"));
     }
-    let mut no_word = None;
-    for (choice, word) in mapping.words(change.decided).iter().enumerate() {
-        match write_word(scanner, change, word, choice > 0).await {
-            // The contract: a status without a word is refused before anything is sent. What the service refuses has a status.
+    let mut unsupported = None;
+    for (choice, status) in mapping.statuses(request.outcome).iter().enumerate() {
+        match write_status(scanner, request, status, choice > 0).await {
+            // By contract an unsupported status is refused before anything is sent; an error of the service has an HTTP status.
             Err(error) if error.kind() == ErrorKind::InvalidRequest && error.status().is_none() => {
-                no_word = Some(error);
+                unsupported = Some(error);
             }
-            result => return result.map(|()| word.clone()),
+            result => return result.map(|()| status.clone()),
         }
     }
-    let message = format!("the scanner has no word for {}", change.decided);
+    let message = format!("the scanner has no status for {}", request.outcome);
     let error = Error::new(ErrorKind::InvalidRequest, message);
-    Err(match no_word {
+    Err(match unsupported {
         Some(source) => error.with_source(source),
         None => error,
     })
 }
 
-/// Writes one word to every id of the finding. Ids that the scanner no longer knows do not matter, as long as it knows one.
-async fn write_word(
+/// Writes one status to each id of the finding. Succeeds if the scanner knows at least one of the ids.
+async fn write_status(
     scanner: &dyn DastApiScanner,
-    change: &StateChange,
-    word: &FindingStatus,
-    second_choice: bool,
+    request: &WriteBackRequest,
+    status: &FindingStatus,
+    is_fallback: bool,
 ) -> Result<()> {
-    let comment = match (&change.comment, second_choice) {
-        (Some(why), true) => Some(format!("{}: {why}", change.decided)),
-        (None, true) => Some(change.decided.to_string()),
-        (why, false) => why.clone(),
+    let comment = match (&request.comment, is_fallback) {
+        (Some(reason), true) => Some(format!("{}: {reason}", request.outcome)),
+        (None, true) => Some(request.outcome.to_string()),
+        (reason, false) => reason.clone(),
     };
     let (mut known, mut unknown) = (false, None);
-    for alias in &change.aliases {
-        let mut status = StatusChange::new(alias.as_str(), word.clone());
-        status.comment.clone_from(&comment);
-        match scanner.set_finding_status(&status).await {
+    for alias in &request.aliases {
+        let mut status_change = StatusChange::new(alias.as_str(), status.clone());
+        status_change.comment.clone_from(&comment);
+        match scanner.set_finding_status(&status_change).await {
             Ok(()) => known = true,
             Err(error) if error.kind() == ErrorKind::NotFound => unknown = Some(error),
-            // Another id of the finding has the word already.
+            // The status was written to another id of the finding already.
             Err(error) => return Err(if known { error.with_outcome_unknown(true) } else { error }),
         }
     }

@@ -1,4 +1,4 @@
-//! An outbox without a database.
+//! An outbox in memory.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,21 +6,22 @@ use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp, async_trait};
 
-use super::{Message, MessageId, MessageState, Outbox};
+use super::message::{Message, MessageId, MessageState};
+use super::outbox_trait::Outbox;
 
-/// An outbox that ends with the process, for tests.
+/// An outbox in memory, for tests. Its messages are lost when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryOutbox {
     messages: Mutex<BTreeMap<MessageId, Message>>,
 }
 
 impl MemoryOutbox {
-    /// An empty one.
+    /// An empty outbox.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Every message, by id.
+    /// All messages, in the order of their ids.
     pub fn messages(&self) -> Vec<Message> {
         self.lock().values().cloned().collect()
     }
@@ -33,9 +34,9 @@ impl MemoryOutbox {
 #[async_trait]
 impl Outbox for MemoryOutbox {
     async fn enqueue(&self, messages: &[Message]) -> Result<()> {
-        let mut kept = self.lock();
+        let mut stored = self.lock();
         for message in messages {
-            kept.entry(message.id.clone()).or_insert_with(|| message.clone());
+            stored.entry(message.id.clone()).or_insert_with(|| message.clone());
         }
         Ok(())
     }
@@ -47,11 +48,11 @@ impl Outbox for MemoryOutbox {
         hold: Duration,
         limit: usize,
     ) -> Result<Vec<Message>> {
-        let mut kept = self.lock();
+        let mut stored = self.lock();
         let is_due = |message: &&mut Message| {
             message.endpoint == endpoint && message.state == MessageState::Pending && message.due_at <= now
         };
-        let mut due: Vec<&mut Message> = kept.values_mut().filter(is_due).collect();
+        let mut due: Vec<&mut Message> = stored.values_mut().filter(is_due).collect();
         due.sort_by_key(|message| message.due_at);
         due.truncate(limit);
         let until = now.saturating_add(hold).unwrap_or(Timestamp::MAX);
@@ -86,8 +87,8 @@ impl Outbox for MemoryOutbox {
     }
 
     async fn dead_letters(&self, after: Option<&MessageId>, limit: usize) -> Result<Vec<Message>> {
-        let kept = self.lock();
-        let dead = kept.values().filter(|message| message.state == MessageState::Dead);
+        let stored = self.lock();
+        let dead = stored.values().filter(|message| message.state == MessageState::Dead);
         Ok(dead
             .filter(|message| after.is_none_or(|after| message.id > *after))
             .take(limit)
@@ -100,8 +101,8 @@ impl Outbox for MemoryOutbox {
     }
 
     async fn redeliver(&self, id: &MessageId, now: Timestamp) -> Result<()> {
-        let mut kept = self.lock();
-        let message = kept
+        let mut stored = self.lock();
+        let message = stored
             .get_mut(id)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no message has the id {id}")))?;
         (message.state, message.attempts, message.due_at) = (MessageState::Pending, 0, now);
@@ -109,14 +110,14 @@ impl Outbox for MemoryOutbox {
     }
 
     async fn clear_delivered(&self, before: Timestamp, limit: usize) -> Result<u64> {
-        let mut kept = self.lock();
+        let mut stored = self.lock();
         let is_old = |message: &&Message| message.state == MessageState::Delivered && message.due_at < before;
         let mut old: Vec<_> =
-            kept.values().filter(is_old).map(|message| (message.due_at, message.id.clone())).collect();
+            stored.values().filter(is_old).map(|message| (message.due_at, message.id.clone())).collect();
         old.sort();
         old.truncate(limit);
         for (_, id) in &old {
-            kept.remove(id);
+            stored.remove(id);
         }
         Ok(old.len() as u64)
     }

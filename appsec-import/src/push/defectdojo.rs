@@ -1,4 +1,4 @@
-//! `DefectDojo`: a report of its generic findings, imported again into the same test.
+//! `DefectDojo`: reports in its generic format, reimported into the same test each time.
 
 use appsec_core::{Error, ErrorKind, Result, Severity};
 use appsec_http::{AuthHeader, HttpClient, Request, Response, Service};
@@ -6,24 +6,24 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::error::Refusals;
-use super::multipart::Form;
-use super::options::PushOptions;
+use super::error::{ErrorTexts, with_default_operation};
+use super::multipart::MultipartForm;
+use super::options::{PushOptions, USER_AGENT};
+use super::outcome::{AbsentFindings, PushCounts, PushOutcome};
 use super::report_file::ReportFile;
-use super::{Absent, PushCounts, Pushed, USER_AGENT, named};
 use crate::binding::{Binding, Environment};
 use crate::reconcile::Completeness;
 
 const OPERATION: &str = "defectdojo: reimport";
 
-/// What an instance takes unless it is set otherwise (`SCAN_FILE_MAX_SIZE`).
+/// The largest report that an instance accepts unless configured otherwise (`SCAN_FILE_MAX_SIZE`).
 const MAX_REPORT: u64 = 100 << 20;
 
-const REFUSALS: Refusals = Refusals {
-    who: "DefectDojo",
-    token: "DefectDojo does not know the token: take the API v2 key of a user",
-    permission: "the token's user may not import into this product, or may not create what is missing",
-    missing: "DefectDojo knows no such address, product or test: check the base URL, and allow to create what is missing",
+const ERROR_TEXTS: ErrorTexts = ErrorTexts {
+    service: "DefectDojo",
+    unauthorized: "DefectDojo does not know the token: use the API v2 key of a user",
+    forbidden: "the token's user may not import into this product, or may not create what is missing",
+    not_found: "DefectDojo has no such URL, product or test: check the base URL, and allow it to create what is missing",
 };
 
 /// Pushes reports into a `DefectDojo`. Cheap to clone.
@@ -31,11 +31,11 @@ const REFUSALS: Refusals = Refusals {
 /// ```no_run
 /// # async fn run(coverage: appsec_core::Coverage) -> appsec_core::Result<()> {
 /// use appsec_import::Completeness;
-/// use appsec_import::push::{DefectDojo, DojoTest, PushOptions, ReportFile};
+/// use appsec_import::push::{DefectDojo, DefectDojoTest, PushOptions, ReportFile};
 ///
 /// let dojo = DefectDojo::new("https://dojo.example", "the API key", &PushOptions::new())?;
-/// let test = DojoTest::new("shop", "nightly", "tenableiowas config:7f").with_product_type("Web");
-/// let pushed = dojo.push(&test, &ReportFile::at("report.json"), &Completeness::from_coverage(&coverage)).await?;
+/// let test = DefectDojoTest::new("shop", "nightly", "tenableiowas config:7f").with_product_type("Web");
+/// let outcome = dojo.push(&test, &ReportFile::from_path("report.json"), &Completeness::from_coverage(&coverage)).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -44,46 +44,30 @@ pub struct DefectDojo {
     http: HttpClient,
 }
 
-/// The test that a report goes to, by names, and what is said of the import.
+/// The test that receives a report, identified by names, and the details of the import.
 ///
-/// Product, engagement and title identify the test. What a test holds and a complete report does not is closed, so each import line
-/// needs a test of its own: [`of_binding`](Self::of_binding) sees to that.
+/// Product, engagement and title identify the test. Findings of a test that a complete report does not have are closed, so each
+/// binding needs a test of its own, as [`for_binding`](Self::for_binding) gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DojoTest {
-    /// The product.
-    pub product: String,
-    /// The engagement.
-    pub engagement: String,
-    /// The test's title.
-    pub title: String,
-    /// The product's type, for a product that is yet to be created.
-    pub product_type: Option<String>,
-    /// Creates product, engagement and test where they are missing. Default: true.
-    pub create: bool,
-    /// The kind of report, in `DefectDojo`'s words. Default: `Generic Findings Import`.
-    pub scan_type: String,
-    /// What is less grave is not imported. Default: `Info`. With any other nothing is closed by absence: an earlier import may have let
-    /// through what this one does not.
-    pub minimum_severity: Severity,
-    /// Words that the test is tagged with.
-    pub tags: Vec<String>,
-    /// The branch.
-    pub branch: Option<String>,
-    /// The commit.
-    pub commit: Option<String>,
-    /// The build.
-    pub build: Option<String>,
-    /// The environment, as `DefectDojo` names it.
-    pub environment: Option<String>,
-    /// The part of the product. Absence speaks within it alone.
-    pub service: Option<String>,
-    /// The biggest report that the instance takes, in bytes. Default: 100 MiB.
-    pub max_report_bytes: u64,
+pub struct DefectDojoTest {
+    product: String,
+    engagement: String,
+    title: String,
+    product_type: Option<String>,
+    create: bool,
+    scan_type: String,
+    minimum_severity: Severity,
+    tags: Vec<String>,
+    branch: Option<String>,
+    commit: Option<String>,
+    build: Option<String>,
+    environment: Option<String>,
+    service: Option<String>,
+    max_report_bytes: u64,
 }
 
-impl DojoTest {
-    /// A test by the names of product, engagement and title.
+impl DefectDojoTest {
+    /// The test with these names of product, engagement and title.
     pub fn new(product: impl Into<String>, engagement: impl Into<String>, title: impl Into<String>) -> Self {
         Self {
             product: product.into(),
@@ -103,105 +87,177 @@ impl DojoTest {
         }
     }
 
-    /// The test of an import line, and of no other one: its project is the product, its branch the engagement, the rest the title. The
-    /// scan tag is a tag.
-    pub fn of_binding(line: &Binding) -> Self {
-        let set = &line.configuration;
-        let [.., branch, meta_data, environment_word] = line.parts();
+    /// The test of a binding, which no other binding shares. The project is the product, the branch the engagement, everything else
+    /// the title. The scan tag becomes a tag.
+    pub fn for_binding(binding: &Binding) -> Self {
+        let set = &binding.configuration;
+        let [.., branch, meta_data, environment_name] = binding.parts();
         let branch = branch.filter(|branch| !branch.is_empty());
-        let mut title = format!("{} {}", line.scanner, set.bind_target);
-        for (name, word) in [("environment", environment_word), ("meta", meta_data)] {
-            if let Some(word) = word {
-                title = format!("{title}, {name} {word}");
+        let mut title = format!("{} {}", binding.scanner, set.bind_target);
+        for (name, value) in [("environment", environment_name), ("meta", meta_data)] {
+            if let Some(value) = value {
+                title = format!("{title}, {name} {value}");
             }
         }
-        let mut test = Self::new(&line.project, branch.unwrap_or("(no branch)"), title);
+        let mut test = Self::new(&binding.project, branch.unwrap_or("(no branch)"), title);
         test.branch = branch.map(str::to_owned);
         test.environment = set.environment.as_ref().map(environment);
         test.tags = set.scan_tag.iter().cloned().collect();
         test
     }
 
-    /// Sets the product's type, for a product that is yet to be created.
+    /// Sets the type of the product, used where the product is created.
     pub fn with_product_type(mut self, name: impl Into<String>) -> Self {
         self.product_type = Some(name.into());
         self
     }
 
-    /// Creates nothing: product, engagement and test must be there.
-    pub fn without_creation(mut self) -> Self {
-        self.create = false;
+    /// Sets whether product, engagement and test are created where they are missing. Default: true.
+    pub fn with_create(mut self, create: bool) -> Self {
+        self.create = create;
         self
     }
 
-    /// Sets the kind of report, in `DefectDojo`'s words.
+    /// Sets the scan type, as `DefectDojo` names it. Default: `Generic Findings Import`.
     pub fn with_scan_type(mut self, scan_type: impl Into<String>) -> Self {
         self.scan_type = scan_type.into();
         self
     }
 
-    /// Imports nothing that is less grave, and closes nothing by absence.
+    /// Sets the lowest severity that is imported. Default: `Info`.
+    ///
+    /// With any other value no finding is closed by absence: an earlier import may have accepted what this one ignores.
     pub fn with_minimum_severity(mut self, severity: Severity) -> Self {
         self.minimum_severity = severity;
         self
     }
 
-    /// Tags the test.
+    /// Adds tags to the test.
     pub fn with_tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
         self.tags.extend(tags.into_iter().map(Into::into));
         self
     }
 
-    /// Names the branch.
+    /// Sets the branch.
     pub fn with_branch(mut self, branch: impl Into<String>) -> Self {
         self.branch = Some(branch.into());
         self
     }
 
-    /// Names the commit.
+    /// Sets the commit.
     pub fn with_commit(mut self, commit: impl Into<String>) -> Self {
         self.commit = Some(commit.into());
         self
     }
 
-    /// Names the build.
+    /// Sets the build.
     pub fn with_build(mut self, build: impl Into<String>) -> Self {
         self.build = Some(build.into());
         self
     }
 
-    /// Names the environment, as `DefectDojo` names it.
+    /// Sets the environment, as `DefectDojo` names it.
     pub fn with_environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
         self
     }
 
-    /// Names the part of the product.
+    /// Sets the service, a part of the product. Only findings of the same service are closed by absence.
     pub fn with_service(mut self, service: impl Into<String>) -> Self {
         self.service = Some(service.into());
         self
     }
 
-    /// Sets the biggest report that the instance takes, in bytes.
+    /// Sets the size of the largest report that the instance accepts, in bytes. Default: 100 MiB.
     pub fn with_max_report_bytes(mut self, bytes: u64) -> Self {
         self.max_report_bytes = bytes;
         self
     }
 
-    /// What becomes of what the report does not hold. A boolean of the caller's has no part in it.
-    fn absent(&self, completeness: &Completeness) -> Absent {
+    /// The name of the product.
+    pub fn product(&self) -> &str {
+        &self.product
+    }
+
+    /// The name of the engagement.
+    pub fn engagement(&self) -> &str {
+        &self.engagement
+    }
+
+    /// The title of the test.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The type of the product, used where the product is created.
+    pub fn product_type(&self) -> Option<&str> {
+        self.product_type.as_deref()
+    }
+
+    /// Whether product, engagement and test are created where they are missing.
+    pub fn create(&self) -> bool {
+        self.create
+    }
+
+    /// The scan type, as `DefectDojo` names it.
+    pub fn scan_type(&self) -> &str {
+        &self.scan_type
+    }
+
+    /// The lowest severity that is imported.
+    pub fn minimum_severity(&self) -> &Severity {
+        &self.minimum_severity
+    }
+
+    /// The tags of the test.
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// The branch.
+    pub fn branch(&self) -> Option<&str> {
+        self.branch.as_deref()
+    }
+
+    /// The commit.
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
+    }
+
+    /// The build.
+    pub fn build(&self) -> Option<&str> {
+        self.build.as_deref()
+    }
+
+    /// The environment, as `DefectDojo` names it.
+    pub fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
+    /// The service, a part of the product.
+    pub fn service(&self) -> Option<&str> {
+        self.service.as_deref()
+    }
+
+    /// The size of the largest report that the instance accepts, in bytes.
+    pub fn max_report_bytes(&self) -> u64 {
+        self.max_report_bytes
+    }
+
+    /// What happens to the findings that the report does not have. The caller has no say in it.
+    fn absent(&self, completeness: &Completeness) -> AbsentFindings {
         if let Some(reason) = completeness.reason() {
-            Absent::Kept(reason.to_owned())
+            AbsentFindings::Kept(reason.to_owned())
         } else if self.minimum_severity > Severity::Info {
-            Absent::Kept(format!("only {} and graver are imported", self.minimum_severity))
+            AbsentFindings::Kept(format!("only severity {} and above is imported", self.minimum_severity))
         } else {
-            Absent::Closed
+            AbsentFindings::Closed
         }
     }
 
-    fn form(&self, absent: &Absent) -> Result<Form> {
-        let mut form = Form::new();
-        form.field("close_old_findings", flag(*absent == Absent::Closed));
+    fn form(&self, absent: &AbsentFindings) -> Result<MultipartForm> {
+        let mut form = MultipartForm::new();
+        form.field("close_old_findings", flag(*absent == AbsentFindings::Closed));
         form.field("scan_type", &self.scan_type);
         form.field("product_name", &self.product);
         form.field("engagement_name", &self.engagement);
@@ -222,63 +278,70 @@ impl DojoTest {
 }
 
 impl DefectDojo {
-    /// A client for the instance at that URL, with a user's API v2 key.
+    /// Creates a client for the instance at this URL, with the API v2 key of a user.
     ///
     /// # Errors
-    /// `Config` for values that cannot work.
+    /// `Config` for invalid values.
     pub fn new(base_url: &str, token: impl Into<SecretString>, options: &PushOptions) -> Result<Self> {
         let token: SecretString = token.into();
         let auth = AuthHeader::new("authorization", format!("Token {}", token.expose_secret()).into())?;
-        let service = Service::new("defectdojo", USER_AGENT, |answer: &Response| REFUSALS.to_error(answer));
+        let service =
+            Service::new("defectdojo", USER_AGENT, |response: &Response| ERROR_TEXTS.to_error(response));
         Ok(Self { http: options.client(service, base_url, auth)? })
     }
 
-    /// Imports the report into the test, again where it has been there before. `DefectDojo` works through it before it answers.
+    /// Imports the report into the test, or reimports it where the test exists. `DefectDojo` processes the report before it responds.
     ///
-    /// Findings that the test holds and the report does not are closed only where the run proved that they are gone. The request is not
-    /// repeated unless nothing arrived or `DefectDojo` was busy: two at a time would double what is new.
+    /// Findings of the test that the report does not have are closed only where the run proves that they are gone. The request is
+    /// retried only where it was not received, or `DefectDojo` was busy: two imports at a time would duplicate new findings.
     ///
     /// # Errors
-    /// * `InvalidRequest` for a report that cannot be read or is bigger than the instance takes, before anything is sent; and where
-    ///   `DefectDojo` refuses the report, with its words.
+    /// * `InvalidRequest`, before anything is sent, for a report that cannot be read or is larger than the instance accepts; and,
+    ///   with its message, where `DefectDojo` refuses the report.
     /// * `Auth`, `PermissionDenied`, `NotFound`, `RateLimited`, `Server`, `Transport`, `Decode`. Where
-    ///   [`outcome_unknown`](Error::outcome_unknown) is true the report may be in: look, or push it again later.
+    ///   [`outcome_unknown`](Error::outcome_unknown) is true the report may have been imported: check, or push it again later.
     pub async fn push(
         &self,
-        to: &DojoTest,
+        to: &DefectDojoTest,
         report: &ReportFile,
         completeness: &Completeness,
-    ) -> Result<Pushed> {
-        self.import(to, report, completeness).await.map_err(|error| named(error, OPERATION))
+    ) -> Result<PushOutcome> {
+        let outcome = self.import(to, report, completeness).await;
+        outcome.map_err(|error| with_default_operation(error, OPERATION))
     }
 
-    async fn import(&self, to: &DojoTest, report: &ReportFile, proof: &Completeness) -> Result<Pushed> {
+    async fn import(
+        &self,
+        to: &DefectDojoTest,
+        report: &ReportFile,
+        completeness: &Completeness,
+    ) -> Result<PushOutcome> {
         let length = report.length().await?;
         if length > to.max_report_bytes {
             let message = format!(
-                "the report has {length} bytes, and DefectDojo takes {}; parts of it would close one another's findings",
+                "the report has {length} bytes, and DefectDojo accepts {}; it cannot be split, since each part would close the findings of the others",
                 to.max_report_bytes
             );
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
-        let absent = to.absent(proof);
+        let absent = to.absent(completeness);
         let (content_type, body) = to.form(&absent)?.with_report("report.json", report).await?;
         let request = Request::post(OPERATION, "/api/v2/reimport-scan/")
             .with_header("accept", "application/json")
             .with_body_source(content_type, body);
         let imported: Imported = self.http.json(&request).await?;
-        let mut pushed = Pushed::to("defectdojo", absent);
+        let mut outcome = PushOutcome::new("defectdojo", absent);
         if let Some(test) = imported.test_id.or(imported.test) {
-            pushed.ids.push(test.to_string());
-            pushed.link = self.http.base_url().join(&format!("test/{test}")).ok().map(String::from);
+            outcome.ids.push(test.to_string());
+            outcome.link = self.http.base_url().join(&format!("test/{test}")).ok().map(String::from);
         }
-        pushed.counts = imported.statistics.as_ref().and_then(|all| all.get("delta")).map(counts);
-        tracing::info!(%pushed, "pushed");
-        Ok(pushed)
+        outcome.counts = imported.statistics.as_ref().and_then(|all| all.get("delta")).map(counts);
+        tracing::info!(%outcome, "report pushed");
+        Ok(outcome)
     }
 }
 
-/// What `DefectDojo` answers, as far as it matters here.
+/// The response of `DefectDojo`, as far as it is used.
 #[derive(Deserialize)]
 struct Imported {
     test_id: Option<u64>,
@@ -286,22 +349,22 @@ struct Imported {
     statistics: Option<Value>,
 }
 
-/// Numbers by what was done and by severity; `total` is over all severities, and within it over all states.
+/// Reads the counts, which are grouped by change and by severity. `total` is that of all severities, and within it of all states.
 fn counts(delta: &Value) -> PushCounts {
-    let of = |done: &str| {
-        let total = delta.get(done).and_then(|by_severity| by_severity.get("total"));
+    let count = |change: &str| {
+        let total = delta.get(change).and_then(|by_severity| by_severity.get("total"));
         total.and_then(|total| total.get("total")).and_then(Value::as_u64)
     };
     PushCounts {
-        created: of("created").unwrap_or(0),
-        closed: of("closed").unwrap_or(0),
-        reactivated: of("reactivated").unwrap_or(0),
-        untouched: of("left untouched").or_else(|| of("left_untouched")).unwrap_or(0),
+        created: count("created").unwrap_or(0),
+        closed: count("closed").unwrap_or(0),
+        reactivated: count("reactivated").unwrap_or(0),
+        untouched: count("left untouched").or_else(|| count("left_untouched")).unwrap_or(0),
     }
 }
 
-fn flag(yes: bool) -> &'static str {
-    if yes { "true" } else { "false" }
+fn flag(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
 }
 
 fn severity(severity: &Severity) -> Result<&'static str> {
@@ -312,13 +375,13 @@ fn severity(severity: &Severity) -> Result<&'static str> {
         Severity::Low => Ok("Low"),
         Severity::Info => Ok("Info"),
         other => {
-            let message = format!("{other:?} is no minimum severity of DefectDojo's");
+            let message = format!("DefectDojo has no severity {other:?}, so it cannot be the minimum");
             Err(Error::new(ErrorKind::InvalidRequest, message))
         }
     }
 }
 
-/// The names that an instance comes with; others are created with the rest.
+/// The environment's name at `DefectDojo`: one of those that every instance has, or the name itself, which is created.
 fn environment(environment: &Environment) -> String {
     match environment {
         Environment::Production => "Production".to_owned(),

@@ -1,70 +1,75 @@
-//! The one place where a target's answer that is not 2xx becomes an error.
+//! The one place where a response that is not 2xx becomes an error.
 
 use appsec_core::{Error, ErrorKind};
 use appsec_http::Response;
 use serde_json::Value;
 
-/// The most that is kept of what a target says, in characters.
-const SAID: usize = 500;
+/// The most characters of a service's own message in one of ours.
+const MAX_EXCERPT: usize = 500;
 
-/// What a target's refusals mean, in its own notions.
-pub(super) struct Refusals {
-    /// Its name for a person.
-    pub(super) who: &'static str,
-    /// What a 401 is about.
-    pub(super) token: &'static str,
-    /// What a 403 is about.
-    pub(super) permission: &'static str,
-    /// What a 404 is about.
-    pub(super) missing: &'static str,
+/// What the refusals of one service mean.
+pub(super) struct ErrorTexts {
+    /// The service's display name.
+    pub(super) service: &'static str,
+    /// The meaning of a 401.
+    pub(super) unauthorized: &'static str,
+    /// The meaning of a 403.
+    pub(super) forbidden: &'static str,
+    /// The meaning of a 404.
+    pub(super) not_found: &'static str,
 }
 
-impl Refusals {
-    /// Status first; the body adds words.
-    pub(super) fn to_error(&self, answer: &Response) -> Error {
-        let (status, seen) = (answer.status(), seen(answer));
-        let who = self.who;
+impl ErrorTexts {
+    /// The status decides the kind; the body adds its message.
+    pub(super) fn to_error(&self, response: &Response) -> Error {
+        let (status, said) = (response.status(), describe(response));
+        let service = self.service;
         let (kind, message) = match status {
-            401 => (ErrorKind::Auth, format!("{} ({seen})", self.token)),
-            403 => (ErrorKind::PermissionDenied, format!("{} ({seen})", self.permission)),
-            404 => (ErrorKind::NotFound, format!("{} ({seen})", self.missing)),
-            409 => (ErrorKind::Conflict, format!("{who} answered {seen}")),
+            401 => (ErrorKind::Auth, format!("{} ({said})", self.unauthorized)),
+            403 => (ErrorKind::PermissionDenied, format!("{} ({said})", self.forbidden)),
+            404 => (ErrorKind::NotFound, format!("{} ({said})", self.not_found)),
+            409 => (ErrorKind::Conflict, format!("{service} responded {said}")),
             413 => (
                 ErrorKind::InvalidRequest,
-                format!("the report is too large for {who} or a proxy before it ({seen})"),
+                format!("the report is too large for {service} or for a proxy in front of it ({said})"),
             ),
-            429 => (ErrorKind::RateLimited, format!("{who} asks for fewer requests ({seen})")),
+            429 => (ErrorKind::RateLimited, format!("{service} asks for fewer requests ({said})")),
             300..=399 => {
-                (ErrorKind::Unexpected, format!("{who} redirects, and no redirect is followed ({seen})"))
+                (ErrorKind::Unexpected, format!("{service} redirects, and no redirect is followed ({said})"))
             }
             400..=499 if status != 408 => {
-                (ErrorKind::InvalidRequest, format!("{who} refuses the report ({seen})"))
+                (ErrorKind::InvalidRequest, format!("{service} refuses the report ({said})"))
             }
-            408 | 500..=599 => (ErrorKind::Server, format!("{who} answered {seen}")),
-            _ => (ErrorKind::Unexpected, format!("{who} answered {seen}")),
+            408 | 500..=599 => (ErrorKind::Server, format!("{service} responded {said}")),
+            _ => (ErrorKind::Unexpected, format!("{service} responded {said}")),
         };
         Error::new(kind, message)
     }
 }
 
-/// Status and words of an answer's, as they may be shown.
-pub(super) fn seen(answer: &Response) -> String {
-    let body = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
-    let status = answer.status();
-    match words(&body) {
-        Some(said) => format!("{status}: {}", shown(answer, &said)),
-        None if answer.is_html() => format!("{status} with an HTML page"),
+/// Adds the operation to an error that has none.
+pub(super) fn with_default_operation(error: Error, operation: &'static str) -> Error {
+    if error.operation().is_some() { error } else { error.with_operation(operation) }
+}
+
+/// Status and message of a response, short and without secrets.
+pub(super) fn describe(response: &Response) -> String {
+    let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+    let status = response.status();
+    match messages(&body) {
+        Some(text) => format!("{status}: {}", excerpt(response, &text)),
+        None if response.is_html() => format!("{status} with an HTML page"),
         None => status.to_string(),
     }
 }
 
-/// Words of an answer's, as they may be shown.
-pub(super) fn shown(answer: &Response, said: &str) -> String {
-    answer.redacted(said).chars().take(SAID).collect()
+/// A text of a response, short and without secrets.
+pub(super) fn excerpt(response: &Response, text: &str) -> String {
+    response.redacted(text).chars().take(MAX_EXCERPT).collect()
 }
 
-/// What the body says: the sentences under the names that the targets use, else what it says field by field, as Django does.
-fn words(body: &Value) -> Option<String> {
+/// The messages in a body: those in the members that the services use, or else those of each field, as Django sends them.
+fn messages(body: &Value) -> Option<String> {
     let mut found = Vec::new();
     for name in ["message", "error", "detail", "errors"] {
         if let Some(value) = body.get(name) {
@@ -74,16 +79,16 @@ fn words(body: &Value) -> Option<String> {
     if found.is_empty() {
         let fields = body.as_object().into_iter().flatten();
         for (name, value) in fields.filter(|(_, value)| value.is_array()) {
-            let mut said = Vec::new();
-            collect(value, &mut said);
-            found.extend(said.into_iter().map(|said| format!("{name}: {said}")));
+            let mut messages = Vec::new();
+            collect(value, &mut messages);
+            found.extend(messages.into_iter().map(|message| format!("{name}: {message}")));
         }
     }
     found.dedup();
     (!found.is_empty()).then(|| found.join("; "))
 }
 
-/// The texts in a value, as in `"x"`, `["x"]`, `[{"message": "x"}]` and `{"message": "x"}`.
+/// Collects the texts of a value, as in `"x"`, `["x"]`, `[{"message": "x"}]` and `{"message": "x"}`.
 fn collect(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) if !text.trim().is_empty() => found.push(text.trim().to_owned()),
@@ -105,15 +110,15 @@ mod tests {
 
     use super::*;
 
-    const REFUSALS: Refusals = Refusals {
-        who: "the target",
-        token: "the token is wrong",
-        permission: "a permission lacks",
-        missing: "there is none",
+    const TEXTS: ErrorTexts = ErrorTexts {
+        service: "the target",
+        unauthorized: "the token is wrong",
+        forbidden: "a permission is missing",
+        not_found: "there is none",
     };
 
     fn error(status: u16, body: &str) -> Error {
-        REFUSALS.to_error(&Response::new(status, HeaderMap::new(), body.to_owned()))
+        TEXTS.to_error(&Response::new(status, HeaderMap::new(), body.to_owned()))
     }
 
     #[test]
@@ -140,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_targets_words_are_found_in_every_form_they_have() {
+    fn the_message_of_a_service_is_found_in_each_of_its_forms() {
         for (body, expected) in [
             (r#"{"detail":"Invalid token."}"#, "Invalid token."),
             (r#"{"error":"failed to authorize"}"#, "failed to authorize"),
@@ -161,15 +166,15 @@ mod tests {
         }
         assert_eq!(
             error(413, "<html>413</html>").message(),
-            "the report is too large for the target or a proxy before it (413 with an HTML page)"
+            "the report is too large for the target or for a proxy in front of it (413 with an HTML page)"
         );
     }
 
     #[test]
-    fn what_is_shown_is_short_and_without_secrets() {
+    fn messages_are_short_and_without_secrets() {
         let body = format!(r#"{{"message":"token=canary-canary {}"}}"#, "é".repeat(9_000));
         let error = error(500, &body);
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
-        assert!(error.message().chars().count() < SAID + 100);
+        assert!(error.message().chars().count() < MAX_EXCERPT + 100);
     }
 }

@@ -12,27 +12,30 @@ use flate2::write::GzEncoder;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::error::{Refusals, seen, shown};
-use super::options::PushOptions;
-use super::report_file::ReportFile;
-use super::{Pushed, USER_AGENT, admit, blocking, named, wait};
+use super::error::{ErrorTexts, describe, excerpt, with_default_operation};
+use super::options::{PushOptions, USER_AGENT};
+use super::outcome::{AbsentFindings, PushOutcome};
+use super::poll::poll_until_done;
+use super::report_file::{ReportFile, blocking};
 use crate::reconcile::Completeness;
 
 const UPLOAD: &str = "github: upload sarif";
-const STATUS: &str = "github: look at an upload";
+const STATUS: &str = "github: get the status of an upload";
 
-/// GitHub's API, for those who have no server of their own.
+/// The API of github.com.
 const API: &str = "https://api.github.com";
 const API_VERSION: &str = "2022-11-28";
 
-/// The most that GitHub takes of one report, compressed (vendor document).
+/// The largest report that GitHub accepts, in bytes when compressed (vendor document).
 const MAX_COMPRESSED: u64 = 10_000_000;
 
-const REFUSALS: Refusals = Refusals {
-    who: "GitHub",
-    token: "GitHub does not know the token, or no longer does",
-    permission: "the token lacks the permission `security_events`, or code scanning is not enabled for the repository",
-    missing: "GitHub knows no such repository, commit or upload, or not to this token",
+const SERVICE: &str = "GitHub";
+
+const ERROR_TEXTS: ErrorTexts = ErrorTexts {
+    service: SERVICE,
+    unauthorized: "GitHub does not know the token, or it has expired",
+    forbidden: "the token lacks the permission `security_events`, or code scanning is not enabled for the repository",
+    not_found: "GitHub has no such repository, commit or upload, or the token cannot see it",
 };
 
 /// Pushes SARIF to GitHub code scanning. Cheap to clone.
@@ -40,11 +43,11 @@ const REFUSALS: Refusals = Refusals {
 /// ```no_run
 /// # async fn run(coverage: appsec_core::Coverage) -> appsec_core::Result<()> {
 /// use appsec_import::Completeness;
-/// use appsec_import::push::{CodeScanning, GitHub, PushOptions, ReportFile};
+/// use appsec_import::push::{GitHub, GitHubCommit, PushOptions, ReportFile};
 ///
 /// let github = GitHub::new("the token", &PushOptions::new())?;
-/// let to = CodeScanning::new("octo/shop", "4b6472266afd7b471e86085a6659e8c7f2b119da", "refs/heads/main")?;
-/// let pushed = github.push(&to, &[ReportFile::at("report.sarif")], &Completeness::from_coverage(&coverage)).await?;
+/// let to = GitHubCommit::new("octo/shop", "4b6472266afd7b471e86085a6659e8c7f2b119da", "refs/heads/main")?;
+/// let outcome = github.push(&to, &[ReportFile::from_path("report.sarif")], &Completeness::from_coverage(&coverage)).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -54,46 +57,37 @@ pub struct GitHub {
     options: PushOptions,
 }
 
-/// The commit that alerts are shown for.
+/// The commit whose alerts a report replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CodeScanning {
-    /// The repository's owner.
-    pub owner: String,
-    /// The repository.
-    pub repository: String,
-    /// The commit, in 40 hex digits.
-    pub commit: String,
-    /// The full reference, as in `refs/heads/main` and `refs/pull/7/head`.
-    pub reference: String,
-    /// The tool's name, as alerts are filtered by it; the report's own where it is not set.
-    pub tool: Option<String>,
-    /// When the scan began.
-    pub started_at: Option<Timestamp>,
-    /// Whether to push what is not complete as well. Default: false.
-    pub unproven_closing: bool,
-    /// The most that GitHub takes of one report, in bytes when compressed. Default: 10 MB.
-    pub max_compressed_bytes: u64,
+pub struct GitHubCommit {
+    owner: String,
+    repository: String,
+    commit: String,
+    reference: String,
+    tool: Option<String>,
+    started_at: Option<Timestamp>,
+    unproven_closing: bool,
+    max_compressed_bytes: u64,
 }
 
-impl CodeScanning {
-    /// A commit of a repository, `owner/name`.
+impl GitHubCommit {
+    /// A commit (40 hex digits) of a repository (`owner/name`), and its full reference (`refs/heads/main`, `refs/pull/7/head`).
     ///
     /// # Errors
-    /// `InvalidRequest` for what is no repository, commit or full reference.
+    /// `InvalidRequest` for a repository, commit or reference of another form.
     pub fn new(repository: &str, commit: &str, reference: &str) -> Result<Self> {
         let refused = |what: String| Err(Error::new(ErrorKind::InvalidRequest, what).with_operation(UPLOAD));
         let Some((owner, name)) = repository
             .split_once('/')
             .filter(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'))
         else {
-            return refused(format!("{repository:?} is no repository: it is named owner/name"));
+            return refused(format!("{repository:?} is not a repository of the form owner/name"));
         };
         if commit.len() != 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return refused(format!("{commit:?} is no commit in 40 hex digits"));
+            return refused(format!("{commit:?} is not a commit of 40 hex digits"));
         }
         if !["refs/heads/", "refs/tags/", "refs/pull/"].iter().any(|kind| reference.starts_with(kind)) {
-            return refused(format!("{reference:?} is no full reference, as refs/heads/main is"));
+            return refused(format!("{reference:?} is not a full reference such as refs/heads/main"));
         }
         Ok(Self {
             owner: owner.to_owned(),
@@ -107,28 +101,69 @@ impl CodeScanning {
         })
     }
 
-    /// Names the tool.
+    /// Sets the name of the tool, by which alerts are filtered. Default: the one in the report.
     pub fn with_tool(mut self, name: impl Into<String>) -> Self {
         self.tool = Some(name.into());
         self
     }
 
-    /// Says when the scan began.
+    /// Sets when the scan started.
     pub fn with_started_at(mut self, at: Timestamp) -> Self {
         self.started_at = Some(at);
         self
     }
 
-    /// Pushes what is not complete as well. Alerts that the report does not hold are then shown as fixed, gone or not.
-    pub fn with_unproven_closing(mut self) -> Self {
-        self.unproven_closing = true;
+    /// Sets whether an incomplete report is pushed. Default: false. GitHub then shows each alert that the report does not have as
+    /// fixed, whether it is gone or not.
+    pub fn with_unproven_closing(mut self, allow: bool) -> Self {
+        self.unproven_closing = allow;
         self
     }
 
-    /// Sets the most that GitHub takes of one report, in bytes when compressed.
+    /// Sets the size of the largest report that GitHub accepts, in bytes when compressed. Default: 10 MB.
     pub fn with_max_compressed_bytes(mut self, bytes: u64) -> Self {
         self.max_compressed_bytes = bytes;
         self
+    }
+
+    /// The owner of the repository.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// The name of the repository, without its owner.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// The commit.
+    pub fn commit(&self) -> &str {
+        &self.commit
+    }
+
+    /// The full reference.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// The name of the tool; `None` means the one in the report.
+    pub fn tool(&self) -> Option<&str> {
+        self.tool.as_deref()
+    }
+
+    /// When the scan started.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    /// Whether an incomplete report is pushed.
+    pub fn unproven_closing(&self) -> bool {
+        self.unproven_closing
+    }
+
+    /// The size of the largest report that GitHub accepts, in bytes when compressed.
+    pub fn max_compressed_bytes(&self) -> u64 {
+        self.max_compressed_bytes
     }
 
     fn path(&self) -> Result<Path> {
@@ -136,7 +171,7 @@ impl CodeScanning {
     }
 }
 
-/// `checkout_uri` is left out: our paths are relative, and stand for no checkout.
+/// An upload. `checkout_uri` is omitted, since the relative paths of our reports refer to no checkout.
 #[derive(Serialize)]
 struct Upload<'a> {
     commit_sha: &'a str,
@@ -162,19 +197,23 @@ struct Processing {
 }
 
 impl GitHub {
-    /// A client for github.com, with a token that has the permission `security_events`.
+    /// Creates a client for github.com, with a token that has the permission `security_events`.
     ///
     /// # Errors
-    /// `Config` for values that cannot work.
+    /// `Config` for invalid values.
     pub fn new(token: impl Into<SecretString>, options: &PushOptions) -> Result<Self> {
-        Self::at(API, token, options)
+        Self::with_base_url(API, token, options)
     }
 
-    /// A client for a server of one's own, by the URL of its API, as in `https://github.example.com/api/v3`.
+    /// Creates a client for a GitHub Enterprise Server, by the URL of its API (`https://github.example.com/api/v3`).
     ///
     /// # Errors
-    /// `Config` for values that cannot work.
-    pub fn at(base_url: &str, token: impl Into<SecretString>, options: &PushOptions) -> Result<Self> {
+    /// `Config` for invalid values.
+    pub fn with_base_url(
+        base_url: &str,
+        token: impl Into<SecretString>,
+        options: &PushOptions,
+    ) -> Result<Self> {
         let token: SecretString = token.into();
         let auth = AuthHeader::new("authorization", format!("Bearer {}", token.expose_secret()).into())?;
         let service =
@@ -182,58 +221,58 @@ impl GitHub {
         Ok(Self { http: options.client(service, base_url, auth)?, options: options.clone() })
     }
 
-    /// Uploads the reports, each its own analysis, and waits until GitHub has worked through each. Several are the parts of one that was
-    /// too large: every run in them needs a category of its own, or the later would take the earlier's place.
+    /// Uploads the reports, each as an analysis of its own, and waits until GitHub has processed each. Several reports are the parts of
+    /// one that was too large. Every run in them needs a category of its own, since a later run replaces an earlier one of its category.
     ///
-    /// GitHub shows as fixed what an analysis does not hold and the one before did, and no request can say otherwise: what is not
-    /// complete is refused here, unless the destination [takes it](CodeScanning::with_unproven_closing). An upload is
-    /// repeated on faults that may pass: the same report for the same commit and category takes its own place.
+    /// GitHub shows an alert as fixed when an analysis no longer has it, and no request can prevent that. So an incomplete report is
+    /// refused here, unless the commit [allows it](GitHubCommit::with_unproven_closing). An upload is retried on temporary
+    /// failures: the same report for the same commit and category replaces itself.
     ///
     /// # Errors
-    /// * `Unsupported` for what is not complete, before anything is sent.
-    /// * `InvalidRequest`, before anything is sent, for a report that cannot be read, is more than 10 MB when compressed, or shares a
-    ///   category with another; and where GitHub took a report and refused what it says, with GitHub's words.
-    /// * `Deadline` where it has not been worked through in time; the message holds the upload's id, and
+    /// * `Unsupported` for an incomplete report, before anything is sent.
+    /// * `InvalidRequest`, before anything is sent, for a report that cannot be read, exceeds 10 MB when compressed, or shares a
+    ///   category with another; and, with GitHub's message, where GitHub accepted a report and then refused its content.
+    /// * `Deadline` where it was not processed in time; the message has the upload's id, and
     ///   [`outcome_unknown`](Error::outcome_unknown) is true.
     /// * `Auth`, `PermissionDenied`, `NotFound`, `RateLimited`, `Server`, `Transport`, `Decode`.
     pub async fn push(
         &self,
-        to: &CodeScanning,
+        to: &GitHubCommit,
         reports: &[ReportFile],
         completeness: &Completeness,
-    ) -> Result<Pushed> {
-        self.upload_all(to, reports, completeness).await.map_err(|error| named(error, UPLOAD))
+    ) -> Result<PushOutcome> {
+        let outcome = self.upload_all(to, reports, completeness).await;
+        outcome.map_err(|error| with_default_operation(error, UPLOAD))
     }
 
     async fn upload_all(
         &self,
-        to: &CodeScanning,
+        to: &GitHubCommit,
         reports: &[ReportFile],
-        proof: &Completeness,
-    ) -> Result<Pushed> {
-        let absent = admit("GitHub", proof, to.unproven_closing)?;
-        let all = reports.to_vec();
-        let most = to.max_compressed_bytes;
-        blocking(move || check(&all, most)).await?;
-        let mut pushed = Pushed::to("github", absent);
+        completeness: &Completeness,
+    ) -> Result<PushOutcome> {
+        let absent = AbsentFindings::closed_by(SERVICE, completeness, to.unproven_closing)?;
+        let (all, max_bytes) = (reports.to_vec(), to.max_compressed_bytes);
+        blocking(move || check(&all, max_bytes)).await?;
+        let mut outcome = PushOutcome::new("github", absent);
         for report in reports {
             let uploaded = self.upload(to, report).await;
             if let (Err(error), true) = (&uploaded, reports.len() > 1) {
-                tracing::warn!(%error, done = pushed.ids.len(), of = reports.len(), "a part was not uploaded");
+                tracing::warn!(%error, done = outcome.ids.len(), of = reports.len(), "a part was not uploaded");
             }
-            pushed.ids.push(uploaded?);
+            outcome.ids.push(uploaded?);
         }
         if self.http.base_url().host_str() == Some("api.github.com") {
-            let CodeScanning { owner, repository, .. } = to;
-            pushed.link = Some(format!("https://github.com/{owner}/{repository}/security/code-scanning"));
+            let GitHubCommit { owner, repository, .. } = to;
+            outcome.link = Some(format!("https://github.com/{owner}/{repository}/security/code-scanning"));
         }
-        tracing::info!(%pushed, "pushed");
-        Ok(pushed)
+        tracing::info!(%outcome, "report pushed");
+        Ok(outcome)
     }
 
-    async fn upload(&self, to: &CodeScanning, report: &ReportFile) -> Result<String> {
+    async fn upload(&self, to: &GitHubCommit, report: &ReportFile) -> Result<String> {
         let report = report.clone();
-        let sarif = blocking(move || encoded(&report)).await?;
+        let sarif = blocking(move || compress_to_base64(&report)).await?;
         let upload = Upload {
             commit_sha: &to.commit,
             reference: &to.reference,
@@ -241,26 +280,28 @@ impl GitHub {
             tool_name: to.tool.as_deref(),
             started_at: to.started_at,
         };
-        let request = as_github_likes(Request::post(UPLOAD, to.path()?))
+        let request = with_api_headers(Request::post(UPLOAD, to.path()?))
             .with_json(&upload)?
             .with_repeat(RetrySafety::Always);
         drop(sarif);
         let Accepted { id } = self.http.json(&request).await?;
-        let request = as_github_likes(Request::get(STATUS, to.path()?.join(&id)?));
-        let look = || self.look(&request, &id);
-        wait::verdict(&self.options, STATUS, &format!("the upload {id}"), look).await?;
+        let request = with_api_headers(Request::get(STATUS, to.path()?.join(&id)?));
+        let poll = || self.poll(&request, &id);
+        poll_until_done(&self.options, STATUS, &format!("the upload {id}"), poll).await?;
         Ok(id)
     }
 
-    async fn look(&self, request: &Request, id: &str) -> Result<Option<Result<()>>> {
-        let answer = self.http.send(request).await?;
-        let processing: Processing = answer.json(STATUS)?;
+    /// Requests the status once. Returns the error of an upload that GitHub refused.
+    async fn poll(&self, request: &Request, id: &str) -> Result<Option<Result<()>>> {
+        let response = self.http.send(request).await?;
+        let processing: Processing = response.json(STATUS)?;
         match processing.processing_status.as_str() {
             "complete" => Ok(Some(Ok(()))),
             "failed" => {
-                let said = shown(&answer, &processing.errors.unwrap_or_default().join("; "));
-                let said = if said.is_empty() { "it does not say why".to_owned() } else { said };
-                let message = format!("GitHub took the report and refused it as the upload {id}: {said}");
+                let reason = excerpt(&response, &processing.errors.unwrap_or_default().join("; "));
+                let reason = if reason.is_empty() { "it gives no reason".to_owned() } else { reason };
+                let message =
+                    format!("GitHub accepted the upload {id} and then refused its content: {reason}");
                 Ok(Some(Err(Error::new(ErrorKind::InvalidRequest, message).with_operation(STATUS))))
             }
             _ => Ok(None),
@@ -268,35 +309,35 @@ impl GitHub {
     }
 }
 
-fn as_github_likes(request: Request) -> Request {
+fn with_api_headers(request: Request) -> Request {
     request
         .with_header("accept", "application/vnd.github+json")
         .with_header("x-github-api-version", API_VERSION)
 }
 
-/// GitHub answers 403 as well as 429 when it wants fewer requests, and says in a header of its own when the hour is over.
-fn to_error(answer: &Response) -> Error {
-    let spent = answer.header("x-ratelimit-remaining") == Some("0");
-    if answer.status() != 403 || !(spent || answer.header("retry-after").is_some()) {
-        return REFUSALS.to_error(answer);
+/// GitHub signals its rate limit by 403 as well as by 429, and the time of the reset in a header of its own.
+fn to_error(response: &Response) -> Error {
+    let exhausted = response.header("x-ratelimit-remaining") == Some("0");
+    if response.status() != 403 || !(exhausted || response.header("retry-after").is_some()) {
+        return ERROR_TEXTS.to_error(response);
     }
-    let message = format!("GitHub asks for fewer requests ({})", seen(answer));
+    let message = format!("GitHub asks for fewer requests ({})", describe(response));
     let error = Error::new(ErrorKind::RateLimited, message);
-    let reset = answer.header("x-ratelimit-reset").and_then(|text| text.parse::<i64>().ok());
+    let reset = response.header("x-ratelimit-reset").and_then(|text| text.parse::<i64>().ok());
     match reset.and_then(|reset| u64::try_from(reset - Timestamp::now().as_second()).ok()) {
-        Some(seconds) if spent => error.with_retry_after(Duration::from_secs(seconds)),
+        Some(seconds) if exhausted => error.with_retry_after(Duration::from_secs(seconds)),
         _ => error,
     }
 }
 
-/// Refuses what GitHub would, before anything is sent.
-fn check(reports: &[ReportFile], most: u64) -> Result<()> {
+/// Refuses what GitHub would refuse, before anything is sent.
+fn check(reports: &[ReportFile], max_bytes: u64) -> Result<()> {
     let mut categories = HashSet::new();
     for (number, report) in reports.iter().enumerate() {
-        let compressed = compress(report, Counter::default())?.0;
-        if compressed > most {
+        let compressed = compress(report, ByteCounter::default())?.0;
+        if compressed > max_bytes {
             let message = format!(
-                "report {} of {} has {compressed} bytes when compressed, and GitHub takes {most}: split it",
+                "report {} of {} has {compressed} bytes when compressed, and GitHub accepts {max_bytes}: split it",
                 number + 1,
                 reports.len()
             );
@@ -305,9 +346,8 @@ fn check(reports: &[ReportFile], most: u64) -> Result<()> {
         for run in runs(report)? {
             let category = run.automation_details.map(AutomationDetails::category).unwrap_or_default();
             if !categories.insert((category.clone(), run.tool.driver.name)) {
-                let message = format!(
-                    "two runs have the category {category:?}, of which GitHub would keep only the last"
-                );
+                let message =
+                    format!("two runs have the category {category:?}, and GitHub would keep only the last");
                 return Err(Error::new(ErrorKind::InvalidRequest, message));
             }
         }
@@ -315,7 +355,7 @@ fn check(reports: &[ReportFile], most: u64) -> Result<()> {
     Ok(())
 }
 
-/// What of a report matters to a push; the rest is skipped as it is read.
+/// The members of a report that a push needs; the rest is skipped while it is read.
 #[derive(Deserialize)]
 struct Sarif {
     runs: Vec<Run>,
@@ -345,7 +385,7 @@ struct AutomationDetails {
 }
 
 impl AutomationDetails {
-    /// What comes before the last slash; the rest is the run's own id.
+    /// The part before the last slash; the rest is the id of the run.
     fn category(self) -> String {
         self.id.rsplit_once('/').map_or(self.id.clone(), |(category, _)| category.to_owned())
     }
@@ -353,12 +393,12 @@ impl AutomationDetails {
 
 fn runs(report: &ReportFile) -> Result<Vec<Run>> {
     let sarif: Sarif = serde_json::from_reader(report.reader()?).map_err(|cause| {
-        Error::new(ErrorKind::InvalidRequest, format!("{report:?} is no SARIF")).with_source(cause)
+        Error::new(ErrorKind::InvalidRequest, format!("{report:?} is not SARIF")).with_source(cause)
     })?;
     Ok(sarif.runs)
 }
 
-fn encoded(report: &ReportFile) -> Result<String> {
+fn compress_to_base64(report: &ReportFile) -> Result<String> {
     let encoder = EncoderStringWriter::new(&base64::engine::general_purpose::STANDARD);
     Ok(compress(report, encoder)?.into_inner())
 }
@@ -375,11 +415,11 @@ fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
     io::copy(from, to).map(|_| ())
 }
 
-/// Counts what is written to it.
+/// Counts the bytes written to it.
 #[derive(Default)]
-struct Counter(u64);
+struct ByteCounter(u64);
 
-impl Write for Counter {
+impl Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len() as u64;
         Ok(bytes.len())

@@ -1,4 +1,4 @@
-//! Invicti `AppSec`, once Kondukto: a list of vulnerabilities, imported as a scan.
+//! Invicti `AppSec`, formerly Kondukto: a list of vulnerabilities, imported as a scan.
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp};
 use appsec_http::{AuthHeader, HttpClient, Path, Request, Response, Service};
@@ -6,72 +6,66 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::error::{Refusals, shown};
-use super::options::PushOptions;
-use super::report_file::{Framed, ReportFile};
-use super::{Absent, Pushed, USER_AGENT, admit, blocking, named, wait};
+use super::error::{ErrorTexts, excerpt, with_default_operation};
+use super::options::{PushOptions, USER_AGENT};
+use super::outcome::{AbsentFindings, PushOutcome};
+use super::poll::poll_until_done;
+use super::report_file::{ReportBody, ReportFile, blocking};
 use crate::binding::Binding;
 use crate::reconcile::Completeness;
 
 const IMPORT: &str = "invicti: import vulnerabilities";
-const STATUS: &str = "invicti: look at an event";
+const STATUS: &str = "invicti: get the status of an event";
 
-const REFUSALS: Refusals = Refusals {
-    who: "Invicti AppSec",
-    token: "Invicti AppSec does not know the token: make a personal access token under Integrations",
-    permission: "the token's user may not import into this project",
-    missing: "Invicti AppSec knows no such address, project or event: check the base URL and the project's id",
+const SERVICE: &str = "Invicti AppSec";
+
+const ERROR_TEXTS: ErrorTexts = ErrorTexts {
+    service: SERVICE,
+    unauthorized: "Invicti AppSec does not know the token: create a personal access token under Integrations",
+    forbidden: "the token's user may not import into this project",
+    not_found: "Invicti AppSec has no such URL, project or event: check the base URL and the project's id",
 };
 
-/// What the `status` of an event says, as KDT reads it.
+/// Values of an event's `status`, as the vendor's KDT client interprets them.
 const FAILED: i64 = -1;
 const FINISHED: i64 = 6;
 
 /// Pushes findings into Invicti `AppSec`. Cheap to clone.
 ///
-/// The list is written by [`InvictiWriter`](crate::push::InvictiWriter).
+/// [`InvictiWriter`](crate::push::InvictiWriter) writes the list.
 #[derive(Debug, Clone)]
 pub struct Invicti {
     http: HttpClient,
     options: PushOptions,
 }
 
-/// In which form the list goes out. The vendor's document describes the field as one object, and names and words speak of several.
+/// How findings are put into import requests. The vendor document declares the member as one object, but describes several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum InvictiForm {
-    /// All findings in one import, as an array.
+pub enum InvictiPayload {
+    /// One import with an array of all findings.
     #[default]
     Array,
-    /// Each finding in an import of its own, as an object. None of these holds all findings, so it needs
-    /// [`with_unproven_closing`](InvictiScan::with_unproven_closing) where there are several.
+    /// One import per finding, with an object. None of these imports has all findings, so several findings require
+    /// [`with_unproven_closing`](InvictiScan::with_unproven_closing).
     Object,
 }
 
-/// The scan that a list is imported as. Project, tool, branch and meta data identify what it is compared with.
+/// The scan as which a list is imported. Invicti compares it with the previous scan of the same project, tool, branch and meta data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct InvictiScan {
-    /// The project's id.
-    pub project: String,
-    /// The tool, in the words of Invicti `AppSec`.
-    pub tool: String,
-    /// The branch.
-    pub branch: String,
-    /// A word that separates otherwise equal scans.
-    pub meta_data: Option<String>,
-    /// Who found it.
-    pub discovered_by: String,
-    /// When. Default: now.
-    pub discovered_at: Timestamp,
-    /// In which form the list goes out.
-    pub form: InvictiForm,
-    /// Whether to push what is not complete as well. Default: false.
-    pub unproven_closing: bool,
+    project: String,
+    tool: String,
+    branch: String,
+    meta_data: Option<String>,
+    discovered_by: String,
+    discovered_at: Timestamp,
+    payload: InvictiPayload,
+    unproven_closing: bool,
 }
 
 impl InvictiScan {
-    /// A scan of the project with that id, by that tool, on that branch.
+    /// A scan of the project with this id, by this tool (as Invicti `AppSec` names it), on this branch.
     pub fn new(project: impl Into<String>, tool: impl Into<String>, branch: impl Into<String>) -> Self {
         Self {
             project: project.into(),
@@ -80,45 +74,92 @@ impl InvictiScan {
             meta_data: None,
             discovered_by: "appsec".to_owned(),
             discovered_at: Timestamp::now(),
-            form: InvictiForm::Array,
+            payload: InvictiPayload::Array,
             unproven_closing: false,
         }
     }
 
-    /// The scan of an import line in the project with that id, and of no other line: what a scan there has no field for stands in its
-    /// meta data. A line without a branch is on `main`, and is one with that of the branch `main`.
-    pub fn of_binding(project: impl Into<String>, line: &Binding) -> Self {
-        let [ours, scanner, target, branch, meta_data, environment] = line.parts();
-        let scan = Self::new(project, &line.scanner, branch.unwrap_or("main"));
-        scan.with_meta_data(Binding::word_of([ours, scanner, target, environment, meta_data]))
+    /// The scan of a binding in the project with this id. No other binding shares it: the meta data have what an Invicti scan has no
+    /// field for. A binding without a branch is imported on `main`, and so shares its scan with the binding of the branch `main`.
+    pub fn for_binding(project: impl Into<String>, binding: &Binding) -> Self {
+        let [own_project, scanner, target, branch, meta_data, environment] = binding.parts();
+        let scan = Self::new(project, &binding.scanner, branch.unwrap_or("main"));
+        scan.with_meta_data(Binding::word_of([own_project, scanner, target, environment, meta_data]))
     }
 
-    /// Sets the word that separates otherwise equal scans.
-    pub fn with_meta_data(mut self, word: impl Into<String>) -> Self {
-        self.meta_data = Some(word.into());
+    /// Sets the tool, as Invicti `AppSec` names it.
+    pub fn with_tool(mut self, tool: impl Into<String>) -> Self {
+        self.tool = tool.into();
         self
     }
 
-    /// Says who found it, and when.
+    /// Sets the text that distinguishes otherwise equal scans.
+    pub fn with_meta_data(mut self, text: impl Into<String>) -> Self {
+        self.meta_data = Some(text.into());
+        self
+    }
+
+    /// Sets who discovered the findings, and when. Default: `appsec`, now.
     pub fn with_discovery(mut self, by: impl Into<String>, at: Timestamp) -> Self {
         (self.discovered_by, self.discovered_at) = (by.into(), at);
         self
     }
 
-    /// Sets in which form the list goes out.
-    pub fn with_form(mut self, form: InvictiForm) -> Self {
-        self.form = form;
+    /// Sets how the findings are put into import requests.
+    pub fn with_payload(mut self, payload: InvictiPayload) -> Self {
+        self.payload = payload;
         self
     }
 
-    /// Pushes what is not complete as well. Whatever the scan before held and this one does not is then shown as closed, gone or not.
-    pub fn with_unproven_closing(mut self) -> Self {
-        self.unproven_closing = true;
+    /// Sets whether an incomplete list is pushed. Default: false. Invicti then closes each finding of the previous scan that the
+    /// list does not have, whether it is gone or not.
+    pub fn with_unproven_closing(mut self, allow: bool) -> Self {
+        self.unproven_closing = allow;
         self
     }
 
-    /// The request around the vulnerabilities.
-    fn frame(&self) -> Result<String> {
+    /// The project's id.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// The tool, as Invicti `AppSec` names it.
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// The branch.
+    pub fn branch(&self) -> &str {
+        &self.branch
+    }
+
+    /// The text that distinguishes otherwise equal scans.
+    pub fn meta_data(&self) -> Option<&str> {
+        self.meta_data.as_deref()
+    }
+
+    /// Who discovered the findings.
+    pub fn discovered_by(&self) -> &str {
+        &self.discovered_by
+    }
+
+    /// When the findings were discovered.
+    pub fn discovered_at(&self) -> Timestamp {
+        self.discovered_at
+    }
+
+    /// How the findings are put into import requests.
+    pub fn payload(&self) -> InvictiPayload {
+        self.payload
+    }
+
+    /// Whether an incomplete list is pushed.
+    pub fn unproven_closing(&self) -> bool {
+        self.unproven_closing
+    }
+
+    /// The start of a request, up to the vulnerabilities.
+    fn request_prefix(&self) -> Result<String> {
         let details = ScanDetails {
             tool: &self.tool,
             branch: &self.branch,
@@ -127,7 +168,7 @@ impl InvictiScan {
             discovered_by: &self.discovered_by,
         };
         let json = |cause| {
-            Error::new(ErrorKind::InvalidRequest, "the scan's details have no form in JSON")
+            Error::new(ErrorKind::InvalidRequest, "the scan's details cannot be written as JSON")
                 .with_source(cause)
         };
         let project = serde_json::to_string(&Project { id: &self.project }).map_err(json)?;
@@ -151,13 +192,13 @@ struct ScanDetails<'a> {
     discovered_by: &'a str,
 }
 
-/// The answer to an import.
+/// The response to an import.
 #[derive(Deserialize)]
 struct Accepted {
     event_id: String,
 }
 
-/// An event, as KDT reads it.
+/// An event, as the vendor's KDT client reads it.
 #[derive(Deserialize)]
 struct Event {
     #[serde(default)]
@@ -179,27 +220,28 @@ struct Links {
 }
 
 impl Invicti {
-    /// A client for the instance at that URL, with a personal access token.
+    /// Creates a client for the instance at this URL, with a personal access token.
     ///
     /// # Errors
-    /// `Config` for values that cannot work.
+    /// `Config` for invalid values.
     pub fn new(base_url: &str, token: impl Into<SecretString>, options: &PushOptions) -> Result<Self> {
         let auth = AuthHeader::new("x-cookie", token.into())?;
-        let service = Service::new("invicti", USER_AGENT, |answer: &Response| REFUSALS.to_error(answer));
+        let service =
+            Service::new("invicti", USER_AGENT, |response: &Response| ERROR_TEXTS.to_error(response));
         Ok(Self { http: options.client(service, base_url, auth)?, options: options.clone() })
     }
 
-    /// Imports the list as a scan, and waits until it has been worked through.
+    /// Imports the list as a scan, and waits until Invicti has processed it.
     ///
-    /// What the scan before held and this one does not becomes closed there, and no request can say otherwise: what is not complete is
-    /// refused here, unless the destination [takes it](InvictiScan::with_unproven_closing). The import has no key by which a
-    /// second one is known for the same, so it is not repeated unless nothing arrived or the service was busy.
+    /// Invicti closes each finding of the previous scan that this one does not have, and no request can prevent that. So an incomplete
+    /// list is refused here, unless the scan [allows it](InvictiScan::with_unproven_closing). The import has no idempotency key, so
+    /// the request is retried only where it was not received, or the service was busy.
     ///
     /// # Errors
-    /// * `Unsupported` for what is not complete, before anything is sent.
+    /// * `Unsupported` for an incomplete list, before anything is sent.
     /// * `InvalidRequest` for a list that cannot be read, and where the service refuses it.
-    /// * `Server`, not retryable, with its words, where the service took the list and failed on it.
-    /// * `Deadline` where it has not been worked through in time; the message holds the event's id, and
+    /// * `Server`, not retryable, with its message, where the service accepted the list and then failed to process it.
+    /// * `Deadline` where it was not processed in time; the message has the event's id, and
     ///   [`outcome_unknown`](Error::outcome_unknown) is true.
     /// * `Auth`, `PermissionDenied`, `NotFound`, `RateLimited`, `Server`, `Transport`, `Decode`.
     pub async fn push(
@@ -207,37 +249,49 @@ impl Invicti {
         to: &InvictiScan,
         findings: &ReportFile,
         completeness: &Completeness,
-    ) -> Result<Pushed> {
-        self.import_all(to, findings, completeness).await.map_err(|error| named(error, IMPORT))
+    ) -> Result<PushOutcome> {
+        let outcome = self.import_all(to, findings, completeness).await;
+        outcome.map_err(|error| with_default_operation(error, IMPORT))
     }
 
-    async fn import_all(&self, to: &InvictiScan, list: &ReportFile, proof: &Completeness) -> Result<Pushed> {
-        let absent = admit("Invicti AppSec", proof, to.unproven_closing)?;
-        let mut pushed = Pushed::to("invicti", absent);
-        let frame = to.frame()?;
-        match to.form {
-            InvictiForm::Array => self.import(&frame, list, &mut pushed).await?,
-            InvictiForm::Object => {
-                let each = objects(list).await?;
-                if each.is_empty() {
-                    pushed.absent = Absent::Kept("nothing was sent: this form has no empty list".to_owned());
+    async fn import_all(
+        &self,
+        to: &InvictiScan,
+        list: &ReportFile,
+        completeness: &Completeness,
+    ) -> Result<PushOutcome> {
+        let absent = AbsentFindings::closed_by(SERVICE, completeness, to.unproven_closing)?;
+        let mut outcome = PushOutcome::new("invicti", absent);
+        let prefix = to.request_prefix()?;
+        match to.payload {
+            InvictiPayload::Array => self.import(&prefix, list, &mut outcome).await?,
+            InvictiPayload::Object => {
+                let objects = objects(list).await?;
+                if objects.is_empty() {
+                    let reason = "nothing was sent: this payload has no empty list";
+                    outcome.absent = AbsentFindings::Kept(reason.to_owned());
                 }
-                if each.len() > 1 {
-                    let one = Completeness::unproven("each import holds one finding alone");
-                    pushed.absent = admit("Invicti AppSec", &one, to.unproven_closing)?;
+                if objects.len() > 1 {
+                    let single = Completeness::unproven("each import has only one finding");
+                    outcome.absent = AbsentFindings::closed_by(SERVICE, &single, to.unproven_closing)?;
                 }
-                for object in each {
-                    let object = ReportFile::held(object.get());
-                    self.import(&frame, &object, &mut pushed).await?;
+                for object in objects {
+                    let object = ReportFile::from_bytes(object.get());
+                    self.import(&prefix, &object, &mut outcome).await?;
                 }
             }
         }
-        tracing::info!(%pushed, "pushed");
-        Ok(pushed)
+        tracing::info!(%outcome, "report pushed");
+        Ok(outcome)
     }
 
-    async fn import(&self, frame: &str, vulnerabilities: &ReportFile, pushed: &mut Pushed) -> Result<()> {
-        let body = Framed::new(frame.to_owned(), vulnerabilities, "}").await?;
+    async fn import(
+        &self,
+        prefix: &str,
+        vulnerabilities: &ReportFile,
+        outcome: &mut PushOutcome,
+    ) -> Result<()> {
+        let body = ReportBody::new(prefix.to_owned(), vulnerabilities, "}").await?;
         let request = Request::post(IMPORT, "/api/v2/vulnerabilities/import/dast")
             .with_header("accept", "application/json")
             .with_body_source("application/json", body);
@@ -245,39 +299,40 @@ impl Invicti {
         let event = accepted.event_id;
         let path = Path::new("/api/v2/events").join(&event)?.join("status")?;
         let request = Request::get(STATUS, path).with_header("accept", "application/json");
-        let look = || self.look(&request, &event);
-        let link = wait::verdict(&self.options, STATUS, &format!("the event {event}"), look).await?;
-        pushed.link = link.or(pushed.link.take());
-        pushed.ids.push(event);
+        let poll = || self.poll(&request, &event);
+        let link = poll_until_done(&self.options, STATUS, &format!("the event {event}"), poll).await?;
+        outcome.link = link.or(outcome.link.take());
+        outcome.ids.push(event);
         Ok(())
     }
 
-    /// The link to an event that has finished; the error of one that failed.
-    async fn look(&self, request: &Request, id: &str) -> Result<Option<Result<Option<String>>>> {
-        let answer = self.http.send(request).await?;
-        let event: Event = answer.json(STATUS)?;
+    /// Requests the status once. Returns the link to an event that has finished, or the error of one that failed.
+    async fn poll(&self, request: &Request, id: &str) -> Result<Option<Result<Option<String>>>> {
+        let response = self.http.send(request).await?;
+        let event: Event = response.json(STATUS)?;
         if event.status == FINISHED {
             return Ok(Some(Ok(Some(event.links.html).filter(|link| !link.is_empty()))));
         }
         if event.status != FAILED && event.active != FAILED {
             return Ok(None);
         }
-        let said = [event.status_text, event.message].into_iter().filter(|text| !text.is_empty());
-        let said = shown(&answer, &said.collect::<Vec<_>>().join(": "));
-        let said = if said.is_empty() { "it does not say why".to_owned() } else { said };
-        let message =
-            format!("Invicti AppSec took the findings and failed on them in the event {id}: {said}");
+        let texts = [event.status_text, event.message].into_iter().filter(|text| !text.is_empty());
+        let reason = excerpt(&response, &texts.collect::<Vec<_>>().join(": "));
+        let reason = if reason.is_empty() { "it gives no reason".to_owned() } else { reason };
+        let message = format!(
+            "Invicti AppSec accepted the findings and failed to process them in the event {id}: {reason}"
+        );
         let error = Error::new(ErrorKind::Server, message).with_operation(STATUS).with_retryable(false);
         Ok(Some(Err(error)))
     }
 }
 
-/// The elements of the list, as they are.
+/// The elements of the list, verbatim.
 async fn objects(list: &ReportFile) -> Result<Vec<Box<RawValue>>> {
     let list = list.clone();
     blocking(move || {
         serde_json::from_reader(list.reader()?).map_err(|cause| {
-            Error::new(ErrorKind::InvalidRequest, "the findings are no list of objects").with_source(cause)
+            Error::new(ErrorKind::InvalidRequest, "the findings are not a JSON array").with_source(cause)
         })
     })
     .await

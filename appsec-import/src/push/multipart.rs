@@ -1,4 +1,4 @@
-//! A form with a file, as browsers send it (RFC 7578).
+//! A `multipart/form-data` body with a file (RFC 7578).
 
 use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
@@ -6,22 +6,22 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use appsec_core::Result;
 
-use super::report_file::{Framed, ReportFile};
+use super::report_file::{ReportBody, ReportFile};
 
 /// The fields of a form.
-pub(super) struct Form {
+pub(super) struct MultipartForm {
     boundary: String,
     fields: String,
 }
 
-impl Form {
-    /// A form with a boundary that nobody can foresee, so that no text of a report, which may be an attacker's, can end it.
+impl MultipartForm {
+    /// An empty form. Its boundary is random, so that no text of a report, which an attacker may control, can end the form.
     pub(super) fn new() -> Self {
         let random = || RandomState::new().build_hasher().finish();
         Self { boundary: format!("appsec-{:016x}{:016x}", random(), random()), fields: String::new() }
     }
 
-    /// Adds a field. Names are the code's own.
+    /// Adds a field. The name is not escaped.
     pub(super) fn field(&mut self, name: &str, value: &str) {
         let boundary = &self.boundary;
         // Writing to a string cannot fail.
@@ -31,22 +31,26 @@ impl Form {
         );
     }
 
-    /// Adds a field where there is a value.
+    /// Adds a field, unless its value is absent or empty.
     pub(super) fn optional(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             self.field(name, value);
         }
     }
 
-    /// The content type, and the body with the report as its last part.
-    pub(super) async fn with_report(self, file_name: &str, report: &ReportFile) -> Result<(String, Framed)> {
+    /// Returns the content type, and the body with the report as its last part.
+    pub(super) async fn with_report(
+        self,
+        file_name: &str,
+        report: &ReportFile,
+    ) -> Result<(String, ReportBody)> {
         let Self { boundary, fields } = self;
-        let before = format!(
+        let prefix = format!(
             "{fields}--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\
              Content-Type: application/json\r\n\r\n"
         );
-        let after = format!("\r\n--{boundary}--\r\n");
-        let body = Framed::new(before, report, after).await?;
+        let suffix = format!("\r\n--{boundary}--\r\n");
+        let body = ReportBody::new(prefix, report, suffix).await?;
         Ok((format!("multipart/form-data; boundary={boundary}"), body))
     }
 }
@@ -57,6 +61,6 @@ mod tests {
 
     #[test]
     fn boundaries_differ() {
-        assert_ne!(Form::new().boundary, Form::new().boundary);
+        assert_ne!(MultipartForm::new().boundary, MultipartForm::new().boundary);
     }
 }

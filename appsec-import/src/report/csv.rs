@@ -5,9 +5,10 @@ use std::io;
 
 use appsec_core::{BindTargetId, Timestamp};
 
+use super::encoder::Encoder;
 use super::finding::ReportFinding;
-use super::out::Out;
-use super::{Encoder, place, text};
+use super::output::Output;
+use super::{fields, location, sanitize};
 
 const COLUMNS: [&str; 24] = [
     "fingerprint",
@@ -36,22 +37,22 @@ const COLUMNS: [&str; 24] = [
     "remediation",
 ];
 
-/// Spreadsheets keep 32,767 characters of a cell and cut, or refuse, the rest.
+/// Spreadsheets keep 32,767 characters of a cell and truncate or refuse more.
 const MAX_CELL: usize = 32_000;
 
 pub(super) struct Csv;
 
 impl Encoder for Csv {
-    fn begin(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+    fn begin(&mut self, out: &mut Output<'_>) -> io::Result<()> {
         row(out, COLUMNS.map(Cow::Borrowed))
     }
 
-    fn write(&mut self, report: &ReportFinding, out: &mut Out<'_>) -> io::Result<()> {
+    fn write(&mut self, report: &ReportFinding, out: &mut Output<'_>) -> io::Result<()> {
         let finding = &report.finding;
         let (rule, at) = (&finding.rule, &finding.location);
         let input = at.input.as_ref().map(|input| {
-            let words = [input.kind.as_deref(), input.name.as_deref()];
-            words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+            let parts = [input.kind.as_deref(), input.name.as_deref()];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
         });
         let cwe = rule.cwe.iter().map(|cwe| format!("CWE-{cwe}"));
         row(
@@ -62,11 +63,11 @@ impl Encoder for Csv {
                 Cow::Borrowed(&rule.id),
                 Cow::Borrowed(&rule.name),
                 Cow::Borrowed(finding.severity.as_str()),
-                text::word(&report.state),
-                report.change.map_or(Cow::Borrowed(""), |change| text::word(&change)),
+                fields::enum_name(&report.state),
+                report.change.map_or(Cow::Borrowed(""), |change| fields::enum_name(&change)),
                 Cow::Borrowed(finding.status.as_ref().map_or("", |status| status.as_str())),
                 Cow::Borrowed(at.method.as_deref().unwrap_or("")),
-                Cow::Owned(place::url(at)),
+                Cow::Owned(location::url(at)),
                 Cow::Borrowed(&at.host),
                 Cow::Borrowed(&at.path),
                 Cow::Owned(input.unwrap_or_default()),
@@ -86,21 +87,22 @@ impl Encoder for Csv {
     }
 }
 
-fn row(out: &mut Out<'_>, cells: [Cow<'_, str>; COLUMNS.len()]) -> io::Result<()> {
-    // Its own buffer is a row; what is beneath has the large one.
+fn row(out: &mut Output<'_>, cells: [Cow<'_, str>; COLUMNS.len()]) -> io::Result<()> {
+    // A small buffer of its own: the output beneath is buffered already.
     let mut writer = ::csv::WriterBuilder::new().buffer_capacity(1024).from_writer(out);
     writer
-        .write_record(cells.map(|cell| guarded(&cell)).iter().map(String::as_str))
+        .write_record(cells.map(|cell| escape_formula(&cell)).iter().map(String::as_str))
         .map_err(io::Error::from)?;
     writer.flush()
 }
 
-/// The cell, with an apostrophe before what a spreadsheet would run as a formula.
-fn guarded(cell: &str) -> String {
-    let clean = text::block(cell, MAX_CELL);
-    let runs = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
-    // White space before a formula does not stop every spreadsheet.
-    if clean.starts_with(runs) || clean.trim_start().starts_with(runs) {
+/// The cell, with an apostrophe before what a spreadsheet would evaluate as a formula.
+fn escape_formula(cell: &str) -> String {
+    let clean = sanitize::multi_line(cell, MAX_CELL);
+    let starts_formula =
+        |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
+    // Some spreadsheets evaluate a formula after white space too.
+    if clean.starts_with(starts_formula) || clean.trim_start().starts_with(starts_formula) {
         format!("'{clean}")
     } else {
         clean.into_owned()
@@ -118,16 +120,16 @@ fn time(time: Option<Timestamp>) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::guarded;
+    use super::escape_formula;
 
     #[test]
-    fn nothing_runs_in_a_spreadsheet() {
+    fn formulas_are_escaped_and_other_text_is_unchanged() {
         for formula in ["=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "＝1", "\u{a0}=1"]
         {
-            assert!(guarded(formula).starts_with('\''), "{formula:?}");
+            assert!(escape_formula(formula).starts_with('\''), "{formula:?}");
         }
         for text in ["", "a=b", "https://a.example/?q=1", "'x"] {
-            assert_eq!(guarded(text), text);
+            assert_eq!(escape_formula(text), text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! DefectDojo's "Generic Findings Import". A key that it does not know makes it refuse the whole file.
+//! DefectDojo's "Generic Findings Import". DefectDojo refuses the whole file for an unknown key.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,41 +7,44 @@ use std::io::{self, Write};
 use appsec_core::{EvidenceKind, Finding, Timestamp};
 use serde::Serialize;
 
+use super::encoder::Encoder;
 use super::finding::ReportFinding;
 use super::options::ReportOptions;
-use super::out::Out;
-use super::{Encoder, place, text};
+use super::output::Output;
+use super::{fields, location, sanitize};
 use crate::reconcile::State;
 
-// Bounds of DefectDojo's columns.
+// The lengths of DefectDojo's columns.
 const MAX_TITLE: usize = 511;
 const MAX_ID: usize = 500;
-/// Longer prose is refused by nothing and read by nobody.
+/// DefectDojo has no limit for longer text; nobody reads more.
 const MAX_PROSE: usize = 32 * 1024;
 
 pub(super) struct DefectDojo {
-    head: String,
+    header: String,
     first: bool,
 }
 
 impl DefectDojo {
     pub(super) fn new(options: &ReportOptions) -> Self {
-        // Its test type is made of this word: the same in every report of the scanner, or nothing is recognised again.
-        let head = serde_json::json!({"name": options.name(), "type": options.name(), "dynamic_tool": true});
-        Self { head: head.to_string(), first: true }
+        // DefectDojo derives the test type from this name. It must be the same in every report of the scanner: findings are
+        // matched within a test type.
+        let name = options.scanner_name();
+        let header = serde_json::json!({"name": name, "type": name, "dynamic_tool": true});
+        Self { header: header.to_string(), first: true }
     }
 }
 
 impl Encoder for DefectDojo {
-    fn begin(&mut self, out: &mut Out<'_>) -> io::Result<()> {
-        write!(out, "{},\"findings\":[", self.head.trim_end_matches('}'))
+    fn begin(&mut self, out: &mut Output<'_>) -> io::Result<()> {
+        write!(out, "{},\"findings\":[", self.header.trim_end_matches('}'))
     }
 
-    fn write(&mut self, report: &ReportFinding, out: &mut Out<'_>) -> io::Result<()> {
-        out.element(&mut self.first, &Entry::of(report))
+    fn write(&mut self, report: &ReportFinding, out: &mut Output<'_>) -> io::Result<()> {
+        out.element(&mut self.first, &Entry::new(report))
     }
 
-    fn finish(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+    fn finish(&mut self, out: &mut Output<'_>) -> io::Result<()> {
         out.write_all(b"\n]}\n")
     }
 }
@@ -103,24 +106,25 @@ struct Endpoint<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn of(report: &'a ReportFinding) -> Self {
+    fn new(report: &'a ReportFinding) -> Self {
         let (finding, rule) = (&report.finding, &report.finding.rule);
-        let severity = text::capitalised(&finding.severity);
-        let unknown = || format!("the scanner says {}", text::line(finding.severity.as_str(), 100));
+        let severity = fields::severity_name(&finding.severity);
+        let unknown =
+            || format!("the scanner says {}", sanitize::single_line(finding.severity.as_str(), 100));
         let vector = |major: char| {
-            rule.cvss.iter().filter_map(text::vector).find(|vector| vector[5..].starts_with(major))
+            rule.cvss.iter().filter_map(fields::cvss_vector).find(|vector| vector[5..].starts_with(major))
         };
         let input = finding.location.input.as_ref().and_then(|input| input.name.as_ref());
         let payload = finding.evidence.iter().find(|evidence| evidence.kind == EvidenceKind::Payload);
         let references =
-            text::references(rule, 50).chain(finding.link.as_deref().and_then(text::web_address));
+            fields::references(rule, 50).chain(finding.link.as_deref().and_then(sanitize::web_url));
         let references: Vec<_> = references.collect();
         Self {
-            title: text::title(finding, MAX_TITLE),
+            title: fields::title(finding, MAX_TITLE),
             severity: severity.unwrap_or("Info"),
             description: description(finding),
             severity_justification: severity.is_none().then(unknown),
-            date: finding.first_seen.map(|time| text::seconds(time).chars().take(10).collect()),
+            date: finding.first_seen.map(|time| fields::utc_seconds(time).chars().take(10).collect()),
             active: report.state == State::Open,
             false_p: report.state == State::FalsePositive,
             risk_accepted: report.state == State::RiskAccepted,
@@ -130,38 +134,38 @@ impl<'a> Entry<'a> {
             static_finding: false,
             dynamic_finding: true,
             unique_id_from_tool: finding.fingerprint.to_string(),
-            vuln_id_from_tool: text::rule_id(rule, MAX_ID),
+            vuln_id_from_tool: fields::rule_id(rule, MAX_ID),
             cwe: rule.cwe.first().copied(),
             vulnerability_ids: rule
                 .cve
                 .iter()
-                .filter_map(|cve| text::first([cve.as_str()]))
+                .filter_map(|cve| sanitize::first_non_blank([cve.as_str()]))
                 .take(50)
                 .collect(),
             cvssv3: vector('3'),
             cvssv4: vector('4'),
-            impact: text::optional(rule.description.as_ref(), MAX_PROSE),
-            mitigation: text::optional(rule.remediation.as_ref(), MAX_PROSE),
+            impact: sanitize::optional_multi_line(rule.description.as_ref(), MAX_PROSE),
+            mitigation: sanitize::optional_multi_line(rule.remediation.as_ref(), MAX_PROSE),
             references: (!references.is_empty()).then(|| references.join("\n")),
             steps_to_reproduce: evidence(finding),
-            param: text::optional(input, MAX_ID),
-            payload: payload.map(|payload| text::block(&payload.text, text::MAX_EVIDENCE)),
-            endpoints: Endpoint::of(finding).into_iter().collect(),
+            param: sanitize::optional_multi_line(input, MAX_ID),
+            payload: payload.map(|payload| sanitize::multi_line(&payload.text, sanitize::MAX_EVIDENCE)),
+            endpoints: Endpoint::new(finding).into_iter().collect(),
         }
     }
 }
 
-/// What tells the finding from others, and nothing else.
+/// A text of what identifies the finding, and nothing else.
 ///
-/// DefectDojo recognises a finding by a hash over title, CWE and this text, not by the id in `unique_id_from_tool`. So it is
-/// made of what identifies the finding: no time, no count, no evidence, and no prose of the scanner's, which changes with the scanner.
+/// DefectDojo recognises a finding by a hash over title, CWE and this text, not by `unique_id_from_tool`. So the text has no time,
+/// no count, no evidence, and none of the scanner's prose, which may change with a version of the scanner.
 fn description(finding: &Finding) -> String {
     let mut text = format!(
         "{} at {}\n\n* Scanner: {}\n* Rule: {}\n",
-        text::title(finding, MAX_TITLE),
-        place::shown(&finding.location),
-        text::line(&finding.scanner, 100),
-        text::rule_id(&finding.rule, MAX_ID)
+        fields::title(finding, MAX_TITLE),
+        location::describe(&finding.location),
+        sanitize::single_line(&finding.scanner, 100),
+        fields::rule_id(&finding.rule, MAX_ID)
     );
     let _ = writeln!(text, "* Fingerprint: {}", finding.fingerprint);
     text
@@ -170,10 +174,14 @@ fn description(finding: &Finding) -> String {
 fn evidence(finding: &Finding) -> Option<String> {
     let mut text = String::new();
     for evidence in finding.evidence.iter().take(20) {
-        let body = text::block(&evidence.text, text::MAX_EVIDENCE);
-        // A fence longer than any in the text, so that no evidence breaks out of its block.
+        let body = sanitize::multi_line(&evidence.text, sanitize::MAX_EVIDENCE);
+        // A fence longer than any in the text, so that no evidence ends its block.
         let fence = "`".repeat(3.max(longest_run(&body) + 1));
-        let _ = write!(text, "{}:\n\n{fence}\n{body}\n{fence}\n\n", text::line(evidence.kind.as_str(), 100));
+        let _ = write!(
+            text,
+            "{}:\n\n{fence}\n{body}\n{fence}\n\n",
+            sanitize::single_line(evidence.kind.as_str(), 100)
+        );
     }
     (!text.is_empty()).then_some(text)
 }
@@ -183,22 +191,22 @@ fn longest_run(text: &str) -> usize {
 }
 
 impl<'a> Endpoint<'a> {
-    /// The place, where DefectDojo takes it: it refuses the whole file for a host that is none.
-    fn of(finding: &'a Finding) -> Option<Self> {
-        let place = &finding.location;
-        let label = |label: &str| {
+    /// The location; `None` where the host is no valid host name, for which DefectDojo would refuse the whole file.
+    fn new(finding: &'a Finding) -> Option<Self> {
+        let at = &finding.location;
+        let is_label = |label: &str| {
             (1..=63).contains(&label.len())
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        (place.host.len() <= 253 && place.host.split('.').all(label)).then(|| {
-            let path = place::path(place);
+        (at.host.len() <= 253 && at.host.split('.').all(is_label)).then(|| {
+            let path = location::path(at);
             let path = path.trim_start_matches('/');
             Self {
-                protocol: place.scheme.as_deref().filter(|scheme| scheme.len() <= 20),
-                host: &place.host,
-                port: place.port,
+                protocol: at.scheme.as_deref().filter(|scheme| scheme.len() <= 20),
+                host: &at.host,
+                port: at.port,
                 path: (!path.is_empty() && path.len() <= 500).then(|| path.to_owned()),
             }
         })

@@ -1,4 +1,4 @@
-//! A finding as a report holds it: what the scanner says, and what the store knows.
+//! A finding of a report: what the scanner says about it, and what the store knows.
 
 use appsec_core::{Finding, FindingStatus, Timestamp};
 
@@ -10,18 +10,18 @@ use crate::store::StoredFinding;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReportFinding {
-    /// What the scanner says. First and last observation are the store's, where it knows the finding.
+    /// The finding of the scanner. `first_seen` and `last_seen` are the store's, where it knows the finding.
     pub finding: Finding,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// What the last run meant for it; `None` where no store was asked.
+    /// What the last run changed; `None` where no store was asked.
     pub change: Option<Change>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
 }
 
 impl ReportFinding {
-    /// A finding of which only the scanner's word is known; its state is that word's.
+    /// A finding that no store knows. Its state follows from the scanner's status.
     pub fn new(finding: Finding) -> Self {
         let state = match &finding.status {
             Some(FindingStatus::Fixed) => State::Closed,
@@ -34,10 +34,10 @@ impl ReportFinding {
         Self { finding, state, change: None, closed_at }
     }
 
-    /// Adds what a store knows of it, and what its last run meant.
+    /// Adds what a store knows about the finding, and what the last run changed.
     pub fn with_known(mut self, known: &KnownFinding, change: Change) -> Self {
         (self.state, self.change, self.closed_at) = (known.state, Some(change), known.closed_at);
-        // The store's identity: it outlasts a rule that is renamed.
+        // The store's fingerprint stays the same when the scanner renames a rule.
         self.finding.fingerprint = known.fingerprint;
         self.finding.first_seen = Some(known.first_seen);
         self.finding.last_seen = Some(known.last_seen);

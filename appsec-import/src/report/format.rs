@@ -1,4 +1,4 @@
-//! The formats there are.
+//! The report formats.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,30 +7,30 @@ use appsec_core::{Error, ErrorKind, same_word};
 
 use crate::reconcile::State;
 
-/// A format that a report can have.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// SARIF 2.1.0, as GitHub code scanning takes it.
+    /// SARIF 2.1.0, in the form that GitHub code scanning accepts.
     Sarif,
     /// GitLab's DAST report.
     GitLab,
     /// DefectDojo's "Generic Findings Import" in JSON.
     DefectDojo,
-    /// OCSF 1.8, an event to a line.
+    /// OCSF 1.8, one event per line.
     Ocsf,
     /// Comma-separated values, for a spreadsheet.
     Csv,
-    /// JSON, a finding to a line, with all that is known of it; see [`finding_schema`](crate::finding_schema).
+    /// JSON Lines, one finding per line with all its fields; see [`finding_schema`](crate::report::finding_schema).
     JsonLines,
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 6] =
         [Self::Sarif, Self::GitLab, Self::DefectDojo, Self::Ocsf, Self::Csv, Self::JsonLines];
 
-    /// Its name, as a person types it.
+    /// The format's name, as a user types it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sarif => "sarif",
@@ -42,7 +42,7 @@ impl Format {
         }
     }
 
-    /// What the name of a file of it usually ends with, without the dot.
+    /// The usual file name extension, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Sarif => "sarif",
@@ -52,11 +52,11 @@ impl Format {
         }
     }
 
-    /// Whether the format holds findings in that state.
+    /// Whether reports in this format include findings in that state.
     ///
-    /// SARIF and GitLab's report hold what is open: GitHub shows a result with `suppressions` as an open alert (its own threads say
-    /// so), GitLab has no state at all, and both close what a report does not hold any more.
-    pub fn holds(self, state: State) -> bool {
+    /// SARIF and GitLab reports include open findings only. GitHub shows a result with `suppressions` as an open alert (observed
+    /// by its users), GitLab's format has no state, and both close a finding that a later report no longer has.
+    pub fn includes(self, state: State) -> bool {
         !matches!(self, Self::Sarif | Self::GitLab) || state == State::Open
     }
 }
@@ -70,20 +70,17 @@ impl fmt::Display for Format {
 impl FromStr for Format {
     type Err = Error;
 
-    /// Reads a name; case, spaces, `_` and `-` do not count, and `json-lines` and `ndjson` are `jsonl`.
+    /// Parses a name. Case, spaces, `_` and `-` are ignored; `json-lines` and `ndjson` mean `jsonl`.
     ///
     /// # Errors
-    /// `InvalidRequest` for a word that is none; the message names those there are.
+    /// `InvalidRequest` for an unknown name; the message lists the known ones.
     fn from_str(text: &str) -> Result<Self, Error> {
         let known = Self::ALL.into_iter().find(|format| same_word(format.as_str(), text));
         let other = ["json-lines", "ndjson"].iter().any(|word| same_word(word, text));
         known.or(other.then_some(Self::JsonLines)).ok_or_else(|| {
             let names = Self::ALL.map(Self::as_str).join(", ");
-            Error::new(
-                ErrorKind::InvalidRequest,
-                format!("there is no such format of a report; there are {names}"),
-            )
-            .with_operation("report")
+            Error::new(ErrorKind::InvalidRequest, format!("unknown report format; the formats are {names}"))
+                .with_operation("report")
         })
     }
 }
@@ -93,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_read_back_and_a_wrong_one_names_those_there_are() {
+    fn format_names_are_parsed_and_an_unknown_one_lists_the_known() {
         for format in Format::ALL {
             assert_eq!(format.as_str().parse::<Format>().unwrap(), format);
         }

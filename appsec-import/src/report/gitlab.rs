@@ -9,20 +9,21 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::encoder::Encoder;
 use super::finding::ReportFinding;
 use super::options::{GitLabVersion, ReportOptions};
-use super::out::Out;
-use super::{Encoder, http, place, text};
+use super::output::Output;
+use super::{fields, http_message, location, sanitize};
 
-// Bounds of the schema, and of GitLab, which keeps 20 identifiers.
+// Limits of the schema, and of GitLab, which keeps 20 identifiers.
 const MAX_NAME: usize = 255;
 const MAX_DESCRIPTION: usize = 64 * 1024;
 const MAX_SOLUTION: usize = 7_000;
 const MAX_IDENTIFIERS: usize = 20;
-/// The list of what was scanned is for a person to look at; more places than this are not in it.
+/// The most scanned resources that are listed. The list is only displayed.
 const MAX_RESOURCES: usize = 5_000;
 
-/// The namespace of the ids, of version 5 in it: the name is the fingerprint.
+/// The namespace of the ids, which are version 5 UUIDs of the fingerprint.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d1c_92a5_5b0e_4f3b_9d57_30c7_0b8e_41d2);
 
 pub(super) struct GitLab {
@@ -38,28 +39,29 @@ impl GitLab {
             "id": env!("CARGO_PKG_NAME"), "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION"),
             "vendor": {"name": env!("CARGO_PKG_NAME")},
         });
-        // The version of a service that has none.
+        // The schema requires a version, and a hosted scanner has none.
         let scanner = json!({
-            "id": if options.scanner.is_empty() { "scanner" } else { &options.scanner },
-            "name": options.name(), "version": "1", "vendor": {"name": options.name()},
+            "id": if options.scanner().is_empty() { "scanner" } else { options.scanner() },
+            "name": options.scanner_name(), "version": "1", "vendor": {"name": options.scanner_name()},
         });
-        let missing = options.missing.iter().filter_map(|text| text::first([text.as_str()]));
+        let missing = options.missing().iter().filter_map(|text| sanitize::first_non_blank([text.as_str()]));
         let messages: Vec<_> = missing
             .take(100)
-            .map(|text| json!({"level": "warn", "value": text::line(text, 1_000)}))
+            .map(|text| json!({"level": "warn", "value": sanitize::single_line(text, 1_000)}))
             .collect();
         let scan = json!({
             "analyzer": analyzer, "scanner": scanner, "type": "dast",
-            "status": if options.missing.is_empty() { "success" } else { "failure" },
-            "start_time": text::seconds(options.started_at), "end_time": text::seconds(options.ended_at),
+            "status": if options.missing().is_empty() { "success" } else { "failure" },
+            "start_time": fields::utc_seconds(options.started_at()),
+            "end_time": fields::utc_seconds(options.ended_at()),
             "messages": messages,
         });
-        Self { version: options.gitlab, scan, resources: BTreeSet::new(), first: true }
+        Self { version: options.gitlab_version(), scan, resources: BTreeSet::new(), first: true }
     }
 }
 
 impl Encoder for GitLab {
-    fn begin(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+    fn begin(&mut self, out: &mut Output<'_>) -> io::Result<()> {
         let version = match self.version {
             GitLabVersion::V15_0 => "15.0.7",
             GitLabVersion::V15_1 => "15.1.4",
@@ -67,19 +69,19 @@ impl Encoder for GitLab {
         write!(out, "{{\"version\":\"{version}\",\"vulnerabilities\":[")
     }
 
-    fn write(&mut self, report: &ReportFinding, out: &mut Out<'_>) -> io::Result<()> {
+    fn write(&mut self, report: &ReportFinding, out: &mut Output<'_>) -> io::Result<()> {
         if self.resources.len() < MAX_RESOURCES {
-            let place = &report.finding.location;
-            let url = place::url(place);
+            let at = &report.finding.location;
+            let url = location::url(at);
             if url.len() <= 2_048 {
-                self.resources.insert((method(place).into_owned(), url));
+                self.resources.insert((method(at).into_owned(), url));
             }
         }
-        out.element(&mut self.first, &Vulnerability::of(&report.finding, self.version))
+        out.element(&mut self.first, &Vulnerability::new(&report.finding, self.version))
     }
 
-    /// The scan comes last: what was scanned is known then.
-    fn finish(&mut self, out: &mut Out<'_>) -> io::Result<()> {
+    /// Writes the scan last, since the scanned resources are complete only now.
+    fn finish(&mut self, out: &mut Output<'_>) -> io::Result<()> {
         let resources = self.resources.iter();
         let resources = resources.map(|(method, url)| json!({"method": method, "url": url, "type": "url"}));
         if let Some(scan) = self.scan.as_object_mut() {
@@ -103,7 +105,7 @@ struct Vulnerability<'a> {
     identifiers: Vec<Identifier<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     links: Vec<Link<'a>>,
-    location: Place,
+    location: EndpointLocation,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<Evidence<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -127,7 +129,7 @@ struct Link<'a> {
 }
 
 #[derive(Serialize)]
-struct Place {
+struct EndpointLocation {
     hostname: String,
     method: String,
     param: String,
@@ -175,25 +177,26 @@ struct Header<'a> {
 }
 
 impl<'a> Vulnerability<'a> {
-    fn of(finding: &'a Finding, version: GitLabVersion) -> Self {
+    fn new(finding: &'a Finding, version: GitLabVersion) -> Self {
         let rule = &finding.rule;
-        let links = text::references(rule, 20).chain(finding.link.as_deref().and_then(text::web_address));
-        // Its schema has versions 2 and 3 only.
-        let ratings = rule.cvss.iter().filter_map(text::vector).filter(|vector| vector.starts_with("CVSS:3"));
+        let links = fields::references(rule, 20).chain(finding.link.as_deref().and_then(sanitize::web_url));
+        // GitLab's schema has CVSS 2 and 3 only.
+        let ratings =
+            rule.cvss.iter().filter_map(fields::cvss_vector).filter(|vector| vector.starts_with("CVSS:3"));
         Self {
             id: Uuid::new_v5(&NAMESPACE, finding.fingerprint.to_string().as_bytes()).to_string(),
-            name: text::title(finding, MAX_NAME),
-            description: text::optional(rule.description.as_ref(), MAX_DESCRIPTION),
-            severity: text::capitalised(&finding.severity).unwrap_or("Unknown"),
-            solution: text::optional(rule.remediation.as_ref(), MAX_SOLUTION),
+            name: fields::title(finding, MAX_NAME),
+            description: sanitize::optional_multi_line(rule.description.as_ref(), MAX_DESCRIPTION),
+            severity: fields::severity_name(&finding.severity).unwrap_or("Unknown"),
+            solution: sanitize::optional_multi_line(rule.remediation.as_ref(), MAX_SOLUTION),
             identifiers: identifiers(finding, rule),
             links: links.map(|url| Link { url }).collect(),
-            location: Place::of(&finding.location),
-            evidence: Evidence::of(finding),
+            location: EndpointLocation::new(&finding.location),
+            evidence: Evidence::new(finding),
             cvss_vectors: match version {
                 GitLabVersion::V15_0 => Vec::new(),
                 GitLabVersion::V15_1 => ratings
-                    .map(|vector| Rating { vendor: text::line(&finding.scanner, 100), vector })
+                    .map(|vector| Rating { vendor: sanitize::single_line(&finding.scanner, 100), vector })
                     .take(10)
                     .collect(),
             },
@@ -204,13 +207,13 @@ impl<'a> Vulnerability<'a> {
     }
 }
 
-/// The scanner's own id first: GitLab follows a vulnerability by the first.
+/// The scanner's own rule id first: GitLab tracks a vulnerability by the first identifier.
 fn identifiers<'a>(finding: &'a Finding, rule: &'a Rule) -> Vec<Identifier<'a>> {
-    let scanner = text::first([&*finding.scanner]).unwrap_or("scanner");
+    let scanner = sanitize::first_non_blank([&*finding.scanner]).unwrap_or("scanner");
     let own = Identifier {
-        kind: Cow::Owned(format!("{}_rule", text::line(scanner, 100))),
-        name: text::title(finding, MAX_NAME),
-        value: text::rule_id(rule, MAX_NAME),
+        kind: Cow::Owned(format!("{}_rule", sanitize::single_line(scanner, 100))),
+        name: fields::title(finding, MAX_NAME),
+        value: fields::rule_id(rule, MAX_NAME),
         url: None,
     };
     let cwe = rule.cwe.iter().map(|cwe| Identifier {
@@ -219,62 +222,66 @@ fn identifiers<'a>(finding: &'a Finding, rule: &'a Rule) -> Vec<Identifier<'a>> 
         value: Cow::Owned(cwe.to_string()),
         url: Some(format!("https://cwe.mitre.org/data/definitions/{cwe}.html")),
     });
-    let cve = rule.cve.iter().filter(|cve| text::first([cve.as_str()]).is_some()).map(|cve| Identifier {
-        kind: Cow::Borrowed("cve"),
-        name: text::line(cve, MAX_NAME),
-        value: text::line(cve, MAX_NAME),
-        url: None,
+    let cve = rule.cve.iter().filter(|cve| sanitize::first_non_blank([cve.as_str()]).is_some()).map(|cve| {
+        Identifier {
+            kind: Cow::Borrowed("cve"),
+            name: sanitize::single_line(cve, MAX_NAME),
+            value: sanitize::single_line(cve, MAX_NAME),
+            url: None,
+        }
     });
     std::iter::once(own).chain(cwe).chain(cve).take(MAX_IDENTIFIERS).collect()
 }
 
-impl Place {
-    fn of(place: &Location) -> Self {
-        let input = place.input.as_ref().and_then(|input| input.name.as_deref().or(input.kind.as_deref()));
+impl EndpointLocation {
+    fn new(at: &Location) -> Self {
+        let input = at.input.as_ref().and_then(|input| input.name.as_deref().or(input.kind.as_deref()));
         Self {
-            hostname: place::origin(place).unwrap_or_default(),
-            method: place
+            hostname: location::origin(at).unwrap_or_default(),
+            method: at
                 .method
                 .as_deref()
-                .map_or(String::new(), |method| text::line(method, 32).into_owned()),
-            param: text::line(input.unwrap_or(""), 1_000).into_owned(),
-            path: text::line(&place.path, 2_000).into_owned(),
+                .map_or(String::new(), |method| sanitize::single_line(method, 32).into_owned()),
+            param: sanitize::single_line(input.unwrap_or(""), 1_000).into_owned(),
+            path: sanitize::single_line(&at.path, 2_000).into_owned(),
         }
     }
 }
 
-/// The method; GET where none is known and one is asked for.
-fn method(place: &Location) -> Cow<'_, str> {
-    text::line(place.method.as_deref().unwrap_or("GET"), 32)
+/// The method; GET where none is known, for members that the schema requires.
+fn method(location: &Location) -> Cow<'_, str> {
+    sanitize::single_line(location.method.as_deref().unwrap_or("GET"), 32)
 }
 
 impl<'a> Evidence<'a> {
-    fn of(finding: &'a Finding) -> Option<Self> {
+    fn new(finding: &'a Finding) -> Option<Self> {
         let text = |kind: EvidenceKind| {
             let found = finding.evidence.iter().find(|evidence| evidence.kind == kind);
-            found.map(|evidence| evidence.text.as_str()).and_then(|text| text::first([text]))
+            found.map(|evidence| evidence.text.as_str()).and_then(|text| sanitize::first_non_blank([text]))
         };
         let summary = text(EvidenceKind::Proof)
             .or_else(|| text(EvidenceKind::Output))
             .or_else(|| text(EvidenceKind::Payload));
         let evidence = Self {
-            summary: summary.map(|text| text::block(text, text::MAX_EVIDENCE)),
+            summary: summary.map(|text| sanitize::multi_line(text, sanitize::MAX_EVIDENCE)),
             request: text(EvidenceKind::Request).map(|text| {
-                let request = http::request(text);
+                let request = http_message::parse_request(text);
                 Request {
                     headers: headers(request.headers),
                     method: request
                         .line
                         .map_or_else(|| method(&finding.location), |(method, _)| method.into()),
-                    url: place::url(&finding.location),
-                    body: text::block(request.body, text::MAX_EVIDENCE),
+                    url: location::url(&finding.location),
+                    body: sanitize::multi_line(request.body, sanitize::MAX_EVIDENCE),
                 }
             }),
-            response: text(EvidenceKind::Response).and_then(http::response).map(|response| Response {
-                headers: headers(response.headers),
-                reason_phrase: text::line(response.reason, 200),
-                status_code: response.status,
-                body: text::block(response.body, text::MAX_EVIDENCE),
+            response: text(EvidenceKind::Response).and_then(http_message::parse_response).map(|response| {
+                Response {
+                    headers: headers(response.headers),
+                    reason_phrase: sanitize::single_line(response.reason, 200),
+                    status_code: response.status,
+                    body: sanitize::multi_line(response.body, sanitize::MAX_EVIDENCE),
+                }
             }),
         };
         let some = evidence.summary.is_some() || evidence.request.is_some() || evidence.response.is_some();
@@ -283,6 +290,6 @@ impl<'a> Evidence<'a> {
 }
 
 fn headers<'a>(headers: Vec<(&'a str, &'a str)>) -> Vec<Header<'a>> {
-    let header = |(name, value)| Header { name, value: text::line(value, 1_000) };
+    let header = |(name, value)| Header { name, value: sanitize::single_line(value, 1_000) };
     headers.into_iter().map(header).collect()
 }

@@ -1,4 +1,4 @@
-//! JSON Lines: all that is known of a finding, in a form of our own that is published as a schema.
+//! JSON Lines: all fields of a finding, in a form of our own that is published as a JSON Schema.
 
 use std::io;
 
@@ -10,65 +10,65 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Encoder;
+use super::encoder::Encoder;
 use super::finding::ReportFinding;
-use super::out::Out;
+use super::output::Output;
 use crate::reconcile::{Change, State};
 
-/// Grows when a member changes its meaning or goes; members that are added do not count.
+/// Incremented when a member is removed or changes its meaning, not when one is added.
 const VERSION: u32 = 1;
 
 pub(super) struct JsonLines;
 
 impl Encoder for JsonLines {
-    fn write(&mut self, report: &ReportFinding, out: &mut Out<'_>) -> io::Result<()> {
-        out.json_line(&Line::of(report))
+    fn write(&mut self, report: &ReportFinding, out: &mut Output<'_>) -> io::Result<()> {
+        out.json_line(&Line::new(report))
     }
 }
 
-/// The JSON Schema of a line of [`Format::JsonLines`](crate::report::Format::JsonLines), draft 2020-12.
+/// Returns the JSON Schema (draft 2020-12) of one line of [`Format::JsonLines`](crate::report::Format::JsonLines).
 ///
-/// It is in the crate's folder, too, as `schema/finding-1.schema.json`.
+/// The crate's folder has it as `schema/finding-1.schema.json`.
 pub fn finding_schema() -> Value {
     schemars::schema_for!(Line<'_>).to_value()
 }
 
-/// A finding: one rule broken at one place, and where it stands.
+/// A finding: one rule broken at one location, and its state.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "Finding")]
 struct Line<'a> {
-    /// The version of this form.
+    /// The version of this schema.
     schema_version: u32,
     /// The identity of the finding: `v1:` and 32 hexadecimal digits.
     #[schemars(with = "String")]
     fingerprint: Fingerprint,
     /// The scanner's key.
     scanner: &'a str,
-    /// The scanner's own long-lived ids of it.
+    /// The scanner's own long-lived ids of the finding.
     aliases: &'a [String],
     rule: RuleForm<'a>,
-    /// `critical`, `high`, `medium`, `low` or `info`; any other word is the scanner's own, verbatim.
+    /// `critical`, `high`, `medium`, `low` or `info`; any other value is the scanner's own, verbatim.
     #[schemars(with = "String")]
     severity: &'a Severity,
     state: State,
-    /// What the last run meant for it; absent where no store was asked.
+    /// What the last run changed; absent where no store was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<Change>,
-    /// Where it stands in the scanner's own book.
+    /// The scanner's own status of the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     status: Option<&'a FindingStatus>,
-    /// The change of severity that people or rules made at the scanner.
+    /// A change of the severity that a user or a rule made at the scanner.
     #[serde(skip_serializing_if = "Option::is_none")]
     recast: Option<RecastForm<'a>>,
     location: LocationForm<'a>,
-    /// The unit about which the scanner's silence can speak.
+    /// The part of the scanner's data in which the absence of a finding can be conclusive.
     #[schemars(with = "String")]
     partition: &'a PartitionKey,
-    /// The bind targets it belongs to.
+    /// The bind targets that the finding belongs to.
     #[schemars(with = "Vec<String>")]
     targets: &'a [BindTargetId],
-    /// The scan that saw it last.
+    /// The scan that last found it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     scan: Option<&'a ScanId>,
@@ -76,29 +76,29 @@ struct Line<'a> {
     first_seen: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_seen: Option<Timestamp>,
-    /// When it was fixed, by the scanner's word.
+    /// When it was fixed, according to the scanner.
     #[serde(skip_serializing_if = "Option::is_none")]
     fixed_at: Option<Timestamp>,
     /// When it was closed in the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<Timestamp>,
-    /// Its page at the scanner.
+    /// The URL of its page at the scanner.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<&'a str>,
-    /// Labels of the place.
+    /// The labels of the location.
     labels: &'a [String],
-    /// What proves it.
+    /// The evidence for the finding.
     evidence: Vec<EvidenceForm<'a>>,
-    /// The scanner's record, when it was asked for.
+    /// The scanner's record, where the import requested it.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<&'a Value>,
 }
 
-/// What was found, shared by many findings.
+/// The rule that is broken, shared by many findings.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Rule")]
 struct RuleForm<'a> {
-    /// The scanner's id of it.
+    /// The scanner's id of the rule.
     id: &'a str,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,11 +107,11 @@ struct RuleForm<'a> {
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remediation: Option<&'a str>,
-    /// Numbers of MITRE's CWE list.
+    /// CWE numbers.
     cwe: &'a [u32],
     cve: &'a [String],
     owasp: &'a [String],
-    /// True where the OWASP places are a guess from CWE or name.
+    /// Whether the OWASP categories are derived from CWE or name rather than given by the scanner.
     owasp_is_heuristic: bool,
     cvss: Vec<CvssForm<'a>>,
     references: &'a [String],
@@ -137,7 +137,7 @@ struct RecastForm<'a> {
     /// The severity before.
     #[schemars(with = "String")]
     original: &'a Severity,
-    /// True where the risk is accepted.
+    /// Whether the risk is accepted.
     accepted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
@@ -145,15 +145,15 @@ struct RecastForm<'a> {
     rule_id: Option<&'a str>,
 }
 
-/// Where it is.
+/// The location of a finding.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Location")]
 struct LocationForm<'a> {
-    /// The place as the scanner wrote it.
+    /// The location, verbatim from the scanner.
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     scheme: Option<&'a str>,
-    /// The host without a port; empty where it is not known.
+    /// The host without a port; empty where it is unknown.
     host: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
@@ -161,7 +161,7 @@ struct LocationForm<'a> {
     path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'a str>,
-    /// What the input is: `form`, `link`, `cookie`, …
+    /// The kind of the input: `form`, `link`, `cookie`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     input_kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,21 +172,21 @@ struct LocationForm<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Evidence")]
 struct EvidenceForm<'a> {
-    /// `request`, `response`, `output`, `proof`, `payload`, `parameter`, `attachment`, or a word added later.
+    /// `request`, `response`, `output`, `proof`, `payload`, `parameter`, `attachment`, or a value added later.
     #[schemars(with = "String")]
     kind: &'a EvidenceKind,
     text: &'a str,
 }
 
 impl<'a> Line<'a> {
-    fn of(report: &'a ReportFinding) -> Self {
+    fn new(report: &'a ReportFinding) -> Self {
         let finding: &Finding = &report.finding;
         Self {
             schema_version: VERSION,
             fingerprint: finding.fingerprint,
             scanner: &finding.scanner,
             aliases: &finding.aliases,
-            rule: RuleForm::of(&finding.rule),
+            rule: RuleForm::new(&finding.rule),
             severity: &finding.severity,
             state: report.state,
             change: report.change,
@@ -197,7 +197,7 @@ impl<'a> Line<'a> {
                 reason: recast.reason.as_deref(),
                 rule_id: recast.rule_id.as_deref(),
             }),
-            location: LocationForm::of(&finding.location),
+            location: LocationForm::new(&finding.location),
             partition: &finding.partition,
             targets: &finding.targets,
             scan: finding.scan.as_ref(),
@@ -207,14 +207,14 @@ impl<'a> Line<'a> {
             closed_at: report.closed_at,
             link: finding.link.as_deref(),
             labels: &finding.labels,
-            evidence: finding.evidence.iter().map(EvidenceForm::of).collect(),
+            evidence: finding.evidence.iter().map(EvidenceForm::new).collect(),
             raw: finding.raw.as_ref(),
         }
     }
 }
 
 impl<'a> RuleForm<'a> {
-    fn of(rule: &'a Rule) -> Self {
+    fn new(rule: &'a Rule) -> Self {
         Self {
             id: &rule.id,
             name: &rule.name,
@@ -225,7 +225,7 @@ impl<'a> RuleForm<'a> {
             cve: &rule.cve,
             owasp: &rule.owasp,
             owasp_is_heuristic: rule.owasp_is_heuristic,
-            cvss: rule.cvss.iter().map(CvssForm::of).collect(),
+            cvss: rule.cvss.iter().map(CvssForm::new).collect(),
             references: &rule.references,
             tags: &rule.tags,
         }
@@ -233,28 +233,28 @@ impl<'a> RuleForm<'a> {
 }
 
 impl<'a> CvssForm<'a> {
-    fn of(cvss: &'a Cvss) -> Self {
+    fn new(cvss: &'a Cvss) -> Self {
         Self { version: &cvss.version, score: cvss.score, vector: cvss.vector.as_deref() }
     }
 }
 
 impl<'a> LocationForm<'a> {
-    fn of(place: &'a Location) -> Self {
+    fn new(at: &'a Location) -> Self {
         Self {
-            text: &place.text,
-            scheme: place.scheme.as_deref(),
-            host: &place.host,
-            port: place.port,
-            path: &place.path,
-            method: place.method.as_deref(),
-            input_kind: place.input.as_ref().and_then(|input| input.kind.as_deref()),
-            input_name: place.input.as_ref().and_then(|input| input.name.as_deref()),
+            text: &at.text,
+            scheme: at.scheme.as_deref(),
+            host: &at.host,
+            port: at.port,
+            path: &at.path,
+            method: at.method.as_deref(),
+            input_kind: at.input.as_ref().and_then(|input| input.kind.as_deref()),
+            input_name: at.input.as_ref().and_then(|input| input.name.as_deref()),
         }
     }
 }
 
 impl<'a> EvidenceForm<'a> {
-    fn of(evidence: &'a Evidence) -> Self {
+    fn new(evidence: &'a Evidence) -> Self {
         Self { kind: &evidence.kind, text: &evidence.text }
     }
 }

@@ -1,4 +1,4 @@
-//! OCSF 1.8: an event for each finding, one to a line.
+//! OCSF 1.8: one event for each finding, one per line.
 
 use std::borrow::Cow;
 use std::io;
@@ -6,14 +6,15 @@ use std::io;
 use appsec_core::{Cvss, FindingStatus, Severity, Timestamp};
 use serde::Serialize;
 
+use super::encoder::Encoder;
 use super::finding::ReportFinding;
 use super::options::{OcsfClass, ReportOptions};
-use super::out::Out;
-use super::{Encoder, place, text};
+use super::output::Output;
+use super::{fields, location, sanitize};
 use crate::reconcile::{Change, State};
 
 const MAX_PROSE: usize = 16 * 1024;
-/// A rule for half of all CVEs would make every event of it as long as the list.
+/// The most CVEs of one rule that are listed: each repeats the rest of the vulnerability.
 const MAX_CVE: usize = 50;
 
 pub(super) struct Ocsf {
@@ -26,17 +27,17 @@ pub(super) struct Ocsf {
 impl Ocsf {
     pub(super) fn new(options: &ReportOptions) -> Self {
         Self {
-            class: options.ocsf,
-            product: options.name().to_owned(),
-            tenant: options.tenant.clone(),
-            time: options.ended_at,
+            class: options.ocsf_class(),
+            product: options.scanner_name().to_owned(),
+            tenant: options.tenant().map(str::to_owned),
+            time: options.ended_at(),
         }
     }
 }
 
 impl Encoder for Ocsf {
-    fn write(&mut self, report: &ReportFinding, out: &mut Out<'_>) -> io::Result<()> {
-        out.json_line(&Event::of(report, self))
+    fn write(&mut self, report: &ReportFinding, out: &mut Output<'_>) -> io::Result<()> {
+        out.json_line(&Event::new(report, self))
     }
 }
 
@@ -89,7 +90,7 @@ struct FindingInfo<'a> {
     src_url: Option<&'a str>,
 }
 
-/// Exactly one of advisory, CVE and CWE, as the schema asks since 1.4.
+/// Has exactly one of advisory, CVE and CWE, as the schema requires since 1.4.
 #[derive(Serialize)]
 struct Vulnerability<'a> {
     title: Cow<'a, str>,
@@ -147,7 +148,7 @@ struct Resource<'a> {
     labels: Vec<Cow<'a, str>>,
 }
 
-/// What OCSF has no place for.
+/// What OCSF has no member for.
 #[derive(Serialize)]
 struct Unmapped<'a> {
     scanner: Cow<'a, str>,
@@ -160,7 +161,7 @@ struct Unmapped<'a> {
 }
 
 impl<'a> Event<'a> {
-    fn of(report: &'a ReportFinding, settings: &'a Ocsf) -> Self {
+    fn new(report: &'a ReportFinding, settings: &'a Ocsf) -> Self {
         let (finding, rule) = (&report.finding, &report.finding.rule);
         let class_uid = match settings.class {
             OcsfClass::VulnerabilityFinding => 2002,
@@ -168,7 +169,7 @@ impl<'a> Event<'a> {
         };
         let (activity_id, activity_name) = activity(report);
         let (status_id, status) = status(report);
-        let title = text::title(finding, 1_024);
+        let title = fields::title(finding, 1_024);
         Self {
             activity_id,
             activity_name,
@@ -177,11 +178,11 @@ impl<'a> Event<'a> {
             type_uid: class_uid * 100 + activity_id,
             time: report.closed_at.or(finding.last_seen).unwrap_or(settings.time).as_millisecond(),
             severity_id: severity(&finding.severity),
-            severity: text::capitalised(&finding.severity)
-                .map_or_else(|| text::line(finding.severity.as_str(), 100), Cow::Borrowed),
+            severity: fields::severity_name(&finding.severity)
+                .map_or_else(|| sanitize::single_line(finding.severity.as_str(), 100), Cow::Borrowed),
             status_id,
             status,
-            message: format!("{title} at {}", place::shown(&finding.location)),
+            message: format!("{title} at {}", location::describe(&finding.location)),
             metadata: Metadata {
                 version: "1.8.0",
                 product: Product {
@@ -194,21 +195,26 @@ impl<'a> Event<'a> {
             finding_info: FindingInfo {
                 uid: finding.fingerprint.to_string(),
                 title,
-                desc: text::optional(rule.description.as_ref(), MAX_PROSE),
+                desc: sanitize::optional_multi_line(rule.description.as_ref(), MAX_PROSE),
                 first_seen_time: finding.first_seen.map(Timestamp::as_millisecond),
                 last_seen_time: finding.last_seen.map(Timestamp::as_millisecond),
-                src_url: finding.link.as_deref().and_then(text::web_address),
+                src_url: finding.link.as_deref().and_then(sanitize::web_url),
             },
             vulnerabilities: vulnerabilities(report),
             resources: [Resource {
                 kind: "Web endpoint",
-                name: place::url(&finding.location),
-                uid: text::line(finding.partition.as_str(), 1_024),
-                labels: finding.labels.iter().take(100).map(|label| text::line(label, 256)).collect(),
+                name: location::url(&finding.location),
+                uid: sanitize::single_line(finding.partition.as_str(), 1_024),
+                labels: finding
+                    .labels
+                    .iter()
+                    .take(100)
+                    .map(|label| sanitize::single_line(label, 256))
+                    .collect(),
             }],
             unmapped: Unmapped {
-                scanner: text::line(&finding.scanner, 100),
-                rule_id: text::rule_id(rule, 1_024),
+                scanner: sanitize::single_line(&finding.scanner, 100),
+                rule_id: fields::rule_id(rule, 1_024),
                 state: report.state,
                 change: report.change,
                 cwe: &rule.cwe,
@@ -241,35 +247,37 @@ fn severity(severity: &Severity) -> u32 {
         Severity::Medium => 3,
         Severity::High => 4,
         Severity::Critical => 5,
-        // 99 is for a word that the schema lacks; the word itself is beside it.
+        // 99 means a severity that the schema lacks; its name is in `severity`.
         _ => 99,
     }
 }
 
-/// One for each CVE; else one for the weakness; else one for the scanner's own rule.
+/// One vulnerability for each CVE; without a CVE one for the CWE; without both one for the scanner's own rule.
 fn vulnerabilities(report: &ReportFinding) -> Vec<Vulnerability<'_>> {
     let rule = &report.finding.rule;
     let entry = |advisory, cve, cwe| Vulnerability {
-        title: text::title(&report.finding, 1_024),
+        title: fields::title(&report.finding, 1_024),
         advisory,
         cve,
         cwe,
-        remediation: text::optional(rule.remediation.as_ref(), MAX_PROSE).map(|desc| Remediation { desc }),
-        references: text::references(rule, 50).collect(),
+        remediation: sanitize::optional_multi_line(rule.remediation.as_ref(), MAX_PROSE)
+            .map(|desc| Remediation { desc }),
+        references: fields::references(rule, 50).collect(),
     };
-    let cves = rule.cve.iter().filter(|cve| text::first([cve.as_str()]).is_some()).take(MAX_CVE);
+    let cves =
+        rule.cve.iter().filter(|cve| sanitize::first_non_blank([cve.as_str()]).is_some()).take(MAX_CVE);
     let of_cves: Vec<_> = cves
         .map(|cve| {
             let related_cwes = rule.cwe.iter().copied().map(weakness).collect();
             let ratings = rule.cvss.iter().filter_map(rating).collect();
-            entry(None, Some(Cve { uid: text::line(cve, 100), related_cwes, cvss: ratings }), None)
+            entry(None, Some(Cve { uid: sanitize::single_line(cve, 100), related_cwes, cvss: ratings }), None)
         })
         .collect();
     if !of_cves.is_empty() {
         return of_cves;
     }
     let cwe = rule.cwe.first().copied().map(weakness);
-    let advisory = cwe.is_none().then(|| Advisory { uid: text::rule_id(rule, 1_024) });
+    let advisory = cwe.is_none().then(|| Advisory { uid: fields::rule_id(rule, 1_024) });
     vec![entry(advisory, None, cwe)]
 }
 
@@ -279,6 +287,6 @@ fn weakness(number: u32) -> Cwe {
 
 fn rating(cvss: &Cvss) -> Option<Rating<'_>> {
     let base_score = cvss.score.filter(|score| (0.0..=10.0).contains(score))?;
-    let vector_string = text::optional(cvss.vector.as_ref(), 512);
-    Some(Rating { base_score, version: text::line(&cvss.version, 16), vector_string })
+    let vector_string = sanitize::optional_multi_line(cvss.vector.as_ref(), 512);
+    Some(Rating { base_score, version: sanitize::single_line(&cvss.version, 16), vector_string })
 }

@@ -1,4 +1,4 @@
-//! Recurrences on a wall clock that nobody sets: cron's and iCalendar's, without a time zone.
+//! Recurrences on a wall clock without time zone and transitions: cron patterns and iCalendar rules.
 
 use appsec_core::{Result, Timestamp};
 use chrono::{NaiveDateTime, TimeDelta};
@@ -8,83 +8,83 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use rrule::{Frequency, RRule, RRuleSet, Tz, Unvalidated};
 
-use super::when::unreadable;
+use super::error::invalid_field;
 
-/// Times on a wall clock.
+/// A recurrence: a set of times on a wall clock.
 #[derive(Debug, Clone)]
 pub(super) enum Recurrence {
     Cron(Box<Cron>),
     Rule(Box<Rule>),
 }
 
-/// A rule of iCalendar. Its times are a wall clock's, read as UTC's so that the library sees no change of the clock.
+/// An iCalendar rule. Its wall clock times are given to the library as UTC, so that it sees no transitions.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
-    words: RRule<Unvalidated>,
+    rrule: RRule<Unvalidated>,
     starts: chrono::DateTime<Tz>,
-    /// By how much the start may be moved without changing the times after it.
+    /// The interval by multiples of which the start can be moved without changing the times after it.
     step: Option<TimeDelta>,
 }
 
 impl Recurrence {
     pub(super) fn cron(pattern: &str) -> Result<Self> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(pattern).map_err(|cause| unreadable("cron", cause.to_string()))?;
+        let cron = parser.parse(pattern).map_err(|cause| invalid_field("cron", cause.to_string()))?;
         let cron = Self::Cron(Box::new(cron));
-        // Any time does: a pattern without a year that comes due at all does so again.
+        // Any start will do: a pattern has no year, so if it is ever due, it is due again.
         match cron.next(DateTime::constant(2000, 1, 1, 0, 0, 0, 0), true) {
             Some(_) => Ok(cron),
-            None => Err(unreadable("cron", "it never comes due")),
+            None => Err(invalid_field("cron", "it is never due")),
         }
     }
 
     pub(super) fn rule(rule: &str, starts: &str, zone: &TimeZone) -> Result<Self> {
-        let first: DateTime = starts
-            .parse()
-            .map_err(|cause: jiff::Error| unreadable("starts", "not a date and a time").with_source(cause))?;
-        let starts = chrono_of(first).ok_or_else(|| unreadable("starts", "out of range"))?;
+        let first: DateTime = starts.parse().map_err(|cause: jiff::Error| {
+            invalid_field("starts", "not a date and a time").with_source(cause)
+        })?;
+        let starts = to_chrono(first).ok_or_else(|| invalid_field("starts", "out of range"))?;
         let (rest, until) = split_until(rule);
-        let mut words: RRule<Unvalidated> =
-            rest.parse().map_err(|cause: rrule::RRuleError| unreadable("rrule", cause.to_string()))?;
-        if words.get_freq() == Frequency::Secondly {
-            return Err(unreadable("rrule", "a binding does not run each second"));
+        let mut rrule: RRule<Unvalidated> =
+            rest.parse().map_err(|cause: rrule::RRuleError| invalid_field("rrule", cause.to_string()))?;
+        if rrule.get_freq() == Frequency::Secondly {
+            return Err(invalid_field("rrule", "FREQ=SECONDLY is not supported"));
         }
-        if words.get_interval() == 0 {
-            return Err(unreadable("rrule", "INTERVAL is 0"));
+        if rrule.get_interval() == 0 {
+            return Err(invalid_field("rrule", "INTERVAL is 0"));
         }
         if let Some(until) = until {
-            let until = until_of(&until, zone).and_then(chrono_of);
-            words = words.until(until.ok_or_else(|| unreadable("rrule", "UNTIL is not a time"))?);
+            let until = parse_until(&until, zone).and_then(to_chrono);
+            rrule = rrule.until(until.ok_or_else(|| invalid_field("rrule", "UNTIL is not a time"))?);
         }
-        words.clone().validate(starts).map_err(|cause| unreadable("rrule", cause.to_string()))?;
-        let step = match words.get_freq() {
+        rrule.clone().validate(starts).map_err(|cause| invalid_field("rrule", cause.to_string()))?;
+        let step = match rrule.get_freq() {
             Frequency::Weekly => Some(TimeDelta::weeks(1)),
             Frequency::Daily => Some(TimeDelta::days(1)),
             Frequency::Hourly => Some(TimeDelta::hours(1)),
             Frequency::Minutely => Some(TimeDelta::minutes(1)),
             _ => None,
         };
-        let step = step.filter(|_| words.get_count().is_none());
-        let step = step.map(|step| step * i32::from(words.get_interval()));
-        let rule = Self::Rule(Box::new(Rule { words, starts, step }));
+        let step = step.filter(|_| rrule.get_count().is_none());
+        let step = step.map(|step| step * i32::from(rrule.get_interval()));
+        let rule = Self::Rule(Box::new(Rule { rrule, starts, step }));
         match rule.next(first, true) {
             Some(_) => Ok(rule),
-            None => Err(unreadable("rrule", "it never comes due")),
+            None => Err(invalid_field("rrule", "it is never due")),
         }
     }
 
-    /// True when it has times in every hour, by its own words.
-    pub(super) fn is_even(&self) -> bool {
+    /// Whether it has times in every hour, without naming hours.
+    pub(super) fn is_every_hour(&self) -> bool {
         match self {
             Self::Cron(cron) => cron.pattern.hours.values().len() == 24,
             Self::Rule(rule) => {
-                let words = &rule.words;
-                let each_hour = match words.get_freq() {
+                let rrule = &rule.rrule;
+                let each_hour = match rrule.get_freq() {
                     Frequency::Minutely => true,
-                    Frequency::Hourly => words.get_interval() == 1,
+                    Frequency::Hourly => rrule.get_interval() == 1,
                     _ => false,
                 };
-                each_hour && words.get_by_hour().is_empty()
+                each_hour && rrule.get_by_hour().is_empty()
             }
         }
     }
@@ -98,7 +98,7 @@ impl Recurrence {
     pub(super) fn next(&self, from: DateTime, inclusive: bool) -> Option<DateTime> {
         match self {
             Self::Cron(cron) => {
-                // A part of a second is after the time that its second names.
+                // A time with a fraction is later than the whole second that croner compares.
                 let inclusive = inclusive && from.subsec_nanosecond() == 0;
                 cron.find_next_occurrence(&from, inclusive).ok()
             }
@@ -109,27 +109,27 @@ impl Recurrence {
 
 impl Rule {
     fn next(&self, from: DateTime, inclusive: bool) -> Option<DateTime> {
-        let from = chrono_of(from)?;
+        let from = to_chrono(from)?;
         let starts = self.start_near(from);
-        let rule = self.words.clone().validate(starts).ok()?;
+        let rule = self.rrule.clone().validate(starts).ok()?;
         let times = RRuleSet::new(starts).rrule(rule).limit().into_iter();
         let mut after = times.skip_while(|time| *time < from || (!inclusive && *time == from));
-        after.next().and_then(jiff_of)
+        after.next().and_then(to_jiff)
     }
 
-    /// The start, moved by whole intervals to shortly before the given time, so that years of occurrences are not counted through.
+    /// The start, moved by whole intervals to shortly before the given time, so that years of occurrences need not be enumerated.
     fn start_near(&self, from: chrono::DateTime<Tz>) -> chrono::DateTime<Tz> {
         let Some(step) = self.step else { return self.starts };
         let steps = from.signed_duration_since(self.starts).num_minutes() / step.num_minutes().max(1);
-        // One interval is kept back, since a week begins before the day of the week that it is entered on.
+        // Two intervals are held back, since the first week may begin before the day of the start.
         let Ok(steps) = i32::try_from(steps - 2) else { return self.starts };
         let moved = step.checked_mul(steps.max(0)).and_then(|by| self.starts.checked_add_signed(by));
-        // The rule ends before that time: from the start its end is found as well.
-        moved.filter(|moved| self.words.get_until().is_none_or(|until| moved <= until)).unwrap_or(self.starts)
+        // A rule that ends before the moved start is enumerated from its own start.
+        moved.filter(|moved| self.rrule.get_until().is_none_or(|until| moved <= until)).unwrap_or(self.starts)
     }
 }
 
-/// The rule without its UNTIL, and that.
+/// Splits a rule into the rule without UNTIL, and the value of UNTIL.
 fn split_until(rule: &str) -> (String, Option<String>) {
     let rule = rule.trim();
     let rule = rule.strip_prefix("RRULE:").unwrap_or(rule);
@@ -139,8 +139,8 @@ fn split_until(rule: &str) -> (String, Option<String>) {
     (rest.join(";"), until.map(str::to_owned))
 }
 
-/// UNTIL on the wall clock: as it is, by UTC with a `Z`, or a day with all its times.
-fn until_of(text: &str, zone: &TimeZone) -> Option<DateTime> {
+/// Parses UNTIL to a wall clock time: a local time, a UTC time with `Z`, or the end of a day.
+fn parse_until(text: &str, zone: &TimeZone) -> Option<DateTime> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let number = |from: usize, to: usize| digits.get(from..to)?.parse::<i8>().ok();
     let year = digits.get(..4)?.parse().ok()?;
@@ -163,8 +163,8 @@ fn until_of(text: &str, zone: &TimeZone) -> Option<DateTime> {
     }
 }
 
-/// The same wall clock time for the library, read as UTC's.
-fn chrono_of(time: DateTime) -> Option<chrono::DateTime<Tz>> {
+/// The same wall clock time as a chrono time in UTC.
+fn to_chrono(time: DateTime) -> Option<chrono::DateTime<Tz>> {
     let at = TimeZone::UTC.to_timestamp(time).ok()?;
     Some(
         chrono::DateTime::from_timestamp(at.as_second(), u32::try_from(time.subsec_nanosecond()).ok()?)?
@@ -172,7 +172,7 @@ fn chrono_of(time: DateTime) -> Option<chrono::DateTime<Tz>> {
     )
 }
 
-fn jiff_of(time: chrono::DateTime<Tz>) -> Option<DateTime> {
+fn to_jiff(time: chrono::DateTime<Tz>) -> Option<DateTime> {
     let naive: NaiveDateTime = time.naive_utc();
     let at = Timestamp::from_second(naive.and_utc().timestamp()).ok()?;
     Some(at.to_zoned(TimeZone::UTC).datetime())

@@ -1,4 +1,4 @@
-//! A worker: it looks for what is due, and runs it. Any number of them share a store.
+//! A worker: queues what is due, and runs it. Any number of workers share a store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,56 +9,58 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::options::WorkerOptions;
-use super::queue::Queue;
-use super::runner::{Connections, Runner};
+use super::connections::Connections;
+use super::job_queue::JobQueue;
+use super::job_runner::JobRunner;
+use super::worker_options::WorkerOptions;
 use crate::metrics;
 use crate::store::{ConnectionLimit, SqlStore};
 
-/// How often the figures that are read from the store are read.
-const FIGURES: Duration = Duration::from_secs(15);
+/// How often the metrics that come from the store are read.
+const METRICS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How often old jobs are removed.
-const SWEEP: Duration = Duration::from_hours(1);
+const CLEANUP_INTERVAL: Duration = Duration::from_hours(1);
 
-/// The pause before a worker begins anew whose database failed.
-const RESTART: Duration = Duration::from_secs(1);
+/// The pause before a worker restarts after a failure of the database.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs what a store's schedule makes due.
+/// Runs the scheduled bindings of a store when they are due.
 ///
 /// Any number of workers, on any number of machines, share a store in PostgreSQL; those of one machine may share one in SQLite. Each
-/// looks for what is due and makes jobs of it, and each takes jobs; there is no leader.
+/// worker queues jobs for what is due, and each takes jobs from the queue. There is no leader.
 ///
-/// * A binding runs when it is due, one run at a time, whatever the number of workers. What it missed while nobody worked, or while it ran,
-///   is one run and not many.
-/// * A connection has a number of jobs that may be under way over all workers. When its scanner answers 429, refuses the credentials or
-///   cannot be reached, all its bindings wait, and it is tried again with one of them. Nothing of it takes a place from others meanwhile.
-/// * A worker that dies is found by its silence. Another takes its jobs and goes on where their runs were.
-/// * A worker that was taken for dead and wakes up has lost its turns, and writes nothing.
+/// * A binding runs when it is due, one run at a time, whatever the number of workers. The due times that it missed, because no worker
+///   ran or the previous run took longer, become one run.
+/// * The number of concurrent jobs of a connection is limited over all workers. When its scanner responds with 429, refuses the
+///   credentials or cannot be reached, its circuit breaker opens: all its bindings wait, and then one of them tries it again. Meanwhile
+///   they take no capacity from other connections.
+/// * A worker that dies is detected by its missing heartbeats. Another worker takes its jobs and resumes their runs.
+/// * A worker that was considered dead and continues has lost its scheduled runs, and can no longer write anything for them.
 ///
 /// The clocks of the machines must agree to about a second (NTP).
 #[derive(Debug)]
 pub struct Worker {
     name: String,
-    queue: Queue,
-    runner: Arc<Runner>,
+    queue: JobQueue,
+    runner: Arc<JobRunner>,
     stop: watch::Sender<bool>,
 }
 
 impl Worker {
-    /// A worker on the store, with scanners from `connections`. Makes the queue's tables where they are missing.
+    /// Creates a worker on the store, with scanners from `connections`. Creates the tables of the job queue where they are missing.
     ///
     /// # Errors
-    /// `Transport` when the database cannot be reached, or does not take the tables (PostgreSQL's extensions `pgcrypto` and `hstore` are
-    /// needed).
+    /// `Transport` when the database cannot be reached, or refuses the tables (they need PostgreSQL's extensions `pgcrypto` and
+    /// `hstore`).
     pub async fn new(
         store: SqlStore,
         connections: impl Connections + 'static,
         options: WorkerOptions,
     ) -> Result<Self> {
-        let queue = Queue::open(store.url()).await?;
+        let queue = JobQueue::open(store.url()).await?;
         let (sender, stop) = watch::channel(false);
-        let runner = Runner {
+        let runner = JobRunner {
             store,
             options,
             connections: Arc::new(connections),
@@ -66,33 +68,34 @@ impl Worker {
             stop,
             ended: Notify::new(),
         };
-        // Unique for each start: whoever has a dead worker's name would keep its jobs from being found.
-        let began = Timestamp::now().as_nanosecond();
-        let name = format!("{}-{}-{began:x}", host(), std::process::id());
+        // Unique for each start: under the name of a dead worker it would send heartbeats for the jobs that worker left.
+        let started = Timestamp::now().as_nanosecond();
+        let name = format!("{}-{}-{started:x}", host_name(), std::process::id());
         Ok(Self { name, queue, runner: Arc::new(runner), stop: sender })
     }
 
-    /// Its name among the workers of the queue: machine, process, and when it began.
+    /// The name of the worker in the job queue: machine, process, and start time.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Works until `stop` ends; then takes nothing new, gives what runs the options' grace, and lets the rest go for others to go on with.
+    /// Runs jobs until `stop` completes. Then it takes no new jobs, lets running imports continue for the grace period of its options,
+    /// and releases the rest, which other workers resume.
     ///
-    /// A database that cannot be reached for a while is waited for.
+    /// While the database cannot be reached, the worker waits for it.
     ///
     /// # Errors
-    /// `Unexpected` when the worker itself fails.
+    /// `Unexpected` when a task of the worker panics.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<()> {
         let Self { name, queue, runner, stop: sender } = self;
         let mut tasks = JoinSet::new();
-        tasks.spawn(tick(queue.clone(), Arc::clone(&runner)));
-        tasks.spawn(work(name, queue.clone(), Arc::clone(&runner)));
+        tasks.spawn(queue_due_jobs(queue.clone(), Arc::clone(&runner)));
+        tasks.spawn(run_jobs(name, queue.clone(), Arc::clone(&runner)));
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop, if !*sender.borrow() => {
-                    // Somebody listens: the tasks do.
+                    // Cannot fail: the tasks have receivers.
                     let _ = sender.send(true);
                 }
                 ended = tasks.join_next() => match ended {
@@ -110,64 +113,68 @@ impl Worker {
     }
 }
 
-/// Takes jobs and runs them, anew after each failure of the database.
-async fn work(name: String, queue: Queue, runner: Arc<Runner>) {
+/// Takes jobs and runs them. Restarts after each failure of the database.
+async fn run_jobs(name: String, queue: JobQueue, runner: Arc<JobRunner>) {
     for number in 0_u64.. {
-        // A name that was lost is not used again: its jobs are found by its silence.
+        // Each restart has a new name, so that the jobs of the previous one are detected by its missing heartbeats.
         let name = if number == 0 { name.clone() } else { format!("{name}-{number}") };
-        let result = queue.work(&name, &runner.options, Arc::clone(&runner), runner.stop.clone()).await;
+        let result = queue.run_jobs(&name, &runner.options, Arc::clone(&runner), runner.stop.clone()).await;
         if *runner.stop.borrow() {
             return;
         }
         if let Err(error) = result {
-            tracing::warn!(%error, "the worker begins anew");
+            tracing::warn!(%error, "the worker restarts");
         }
-        tokio::time::sleep(RESTART).await;
+        tokio::time::sleep(RESTART_PAUSE).await;
     }
 }
 
-/// Looks for what is due, until told to stop.
-async fn tick(queue: Queue, runner: Arc<Runner>) {
+/// Queues what is due, again and again until the worker is asked to stop.
+async fn queue_due_jobs(queue: JobQueue, runner: Arc<JobRunner>) {
     let mut stop = runner.stop.clone();
-    let (mut figures, mut sweep, mut recover) =
-        (Every::new(FIGURES), Every::new(SWEEP), Every::new(runner.options.heartbeat));
+    let (mut metrics, mut cleanup, mut recovery) = (
+        Interval::new(METRICS_INTERVAL),
+        Interval::new(CLEANUP_INTERVAL),
+        Interval::new(runner.options.heartbeat()),
+    );
     loop {
-        if let Err(error) = look(&queue, &runner).await {
-            tracing::warn!(%error, "what is due could not be looked for");
+        if let Err(error) = queue_due(&queue, &runner).await {
+            tracing::warn!(%error, "the bindings that are due could not be queued");
         }
-        let kept = async {
-            if recover.is_due() {
+        let maintenance = async {
+            if recovery.is_due() {
                 runner.recover(&queue).await?;
             }
-            if figures.is_due() {
+            if metrics.is_due() {
                 metrics::record_store(&runner.store).await?;
             }
-            if sweep.is_due() {
-                queue.sweep().await?;
+            if cleanup.is_due() {
+                queue.remove_old().await?;
             }
             Ok::<(), Error>(())
         };
-        if let Err(error) = kept.await {
-            tracing::warn!(%error, "the schedule could not be looked after");
+        if let Err(error) = maintenance.await {
+            tracing::warn!(%error, "the maintenance of the job queue failed");
         }
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
             () = runner.ended.notified() => {}
-            () = tokio::time::sleep(runner.options.tick) => {}
+            () = tokio::time::sleep(runner.options.poll_interval()) => {}
         }
     }
 }
 
-/// Makes jobs of what is due. First the job and then the note, since the job's key keeps it from being two.
-async fn look(queue: &Queue, runner: &Runner) -> Result<()> {
+/// Queues jobs for what is due. The job is written before the binding is marked as queued: if the process ends in between, the job's key
+/// prevents a second job.
+async fn queue_due(queue: &JobQueue, runner: &JobRunner) -> Result<()> {
     let (store, options) = (&runner.store, &runner.options);
-    let limits: Vec<_> =
-        options.limits.iter().map(|(name, most)| ConnectionLimit { name, max_jobs: *most }).collect();
+    let limits = options.connection_limits().iter();
+    let limits: Vec<_> = limits.map(|(name, limit)| ConnectionLimit { name, max_jobs: *limit }).collect();
     let poll = store.begin_poll().await?;
     let now = Timestamp::now();
-    let due = store.due_bindings(now, options.limit, &limits).await?;
-    // What this worker lets go as it stops is due again, and is for others.
+    let due = store.due_bindings(now, options.connection_limit(), &limits).await?;
+    // The runs that a stopping worker releases are due again, and other workers take them.
     if !due.is_empty() && !*runner.stop.borrow() {
         queue.push(&due).await?;
         store.mark_queued(&due, now).await?;
@@ -176,29 +183,29 @@ async fn look(queue: &Queue, runner: &Runner) -> Result<()> {
     store.end_poll(poll).await
 }
 
-impl Runner {
-    /// Finds jobs that were lost: not taken over by the queue in twice the time that it needs for that. One that waits for a place is
-    /// not lost.
-    async fn recover(&self, queue: &Queue) -> Result<()> {
-        let patience = self.options.dead_after().saturating_mul(2).max(self.options.lease);
+impl JobRunner {
+    /// Makes bindings due again whose jobs were lost: the queue has not reassigned them in twice the time after which a worker counts as
+    /// dead. A job that waits in the queue is not lost.
+    async fn recover(&self, queue: &JobQueue) -> Result<()> {
+        let timeout = self.options.dead_after().saturating_mul(2).max(self.options.lease());
         let now = Timestamp::now();
-        let before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
-        let lost = self.store.requeue_lost(before, now, &queue.waiting().await?).await?;
+        let before = now.checked_sub(timeout).unwrap_or(Timestamp::MIN);
+        let lost = self.store.requeue_lost(before, now, &queue.pending_keys().await?).await?;
         if lost > 0 {
-            tracing::warn!(lost, "jobs were lost, and their bindings are due again");
+            tracing::warn!(lost, "jobs were lost; their bindings are due again");
         }
         Ok(())
     }
 }
 
-/// Something to do now and then.
+/// The next time of a periodic action.
 #[derive(Debug)]
-struct Every {
+struct Interval {
     period: Duration,
     next: Instant,
 }
 
-impl Every {
+impl Interval {
     fn new(period: Duration) -> Self {
         Self { period, next: Instant::now() }
     }
@@ -212,8 +219,8 @@ impl Every {
     }
 }
 
-/// The machine's name, for a person who reads the queue's tables.
-fn host() -> String {
+/// The name of the machine, for readers of the tables of the job queue.
+fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "worker".to_owned() } else { name.to_owned() }

@@ -1,102 +1,44 @@
-//! The way from the outbox to the endpoints.
+//! Delivers messages from the outbox to the endpoints.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp};
-use appsec_http::{HttpOptions, WebhookSender};
+use appsec_http::WebhookSender;
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
+use super::delivery_options::DeliveryOptions;
 use super::endpoint::Endpoint;
-use super::retry::RetrySchedule;
+use super::retry_schedule::RetrySchedule;
 use crate::outbox::{Message, Outbox, Subscription};
 
 const OPERATION: &str = "webhook: deliver";
 const USER_AGENT: &str = concat!("appsec-import/", env!("CARGO_PKG_VERSION"));
 
-/// The status by which a receiver says that it wants no more.
+/// The status by which a receiver refuses all further messages.
 const GONE: u16 = 410;
 
-/// How much longer a claim holds than an attempt may take: for the answer's rest and for writing down how it ended.
+/// How much longer a claim lasts than an attempt may take: for the rest of the response, and for recording the result.
 const MARGIN: Duration = Duration::from_mins(1);
 
-/// The longest that an endpoint in trouble is left alone before the next message is tried.
-const LONGEST_REST: Duration = Duration::from_mins(5);
+/// The longest pause for a failing endpoint before the next message is attempted.
+const MAX_PAUSE: Duration = Duration::from_mins(5);
 
-/// How messages are delivered.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    schedule: RetrySchedule,
-    timeout: Duration,
-    in_flight: usize,
-    every: Duration,
-    http: HttpOptions,
-}
-
-impl Default for Delivery {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Delivery {
-    /// The defaults, as each `with_` method states them.
-    pub fn new() -> Self {
-        Self {
-            schedule: RetrySchedule::new(),
-            timeout: Duration::from_secs(20),
-            in_flight: 4,
-            every: Duration::from_secs(5),
-            http: HttpOptions::new(),
-        }
-    }
-
-    /// When a message is tried again. Default: that of [`RetrySchedule::new`].
-    pub fn with_schedule(mut self, schedule: RetrySchedule) -> Self {
-        self.schedule = schedule;
-        self
-    }
-
-    /// How long an attempt may take, until the head of the answer. Default: 20 s.
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// How many messages are on their way to one endpoint at once, at least 1. Default: 4.
-    pub fn with_in_flight(mut self, messages: usize) -> Self {
-        self.in_flight = messages;
-        self
-    }
-
-    /// How often [`Dispatcher::run`] looks for messages that are due. Default: 5 s.
-    pub fn with_every(mut self, every: Duration) -> Self {
-        self.every = every;
-        self
-    }
-
-    /// Proxy, trust and resolver. Plain http stays for loopback whatever they say, and their timeouts and retries do not count.
-    pub fn with_http(mut self, options: HttpOptions) -> Self {
-        self.http = options;
-        self
-    }
-}
-
-/// What became of the messages that were due.
+/// The results of the messages that were due.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Delivered {
-    /// The endpoint has them.
+pub struct DeliveryCounts {
+    /// The number of messages that were delivered.
     pub delivered: u64,
-    /// The attempt failed; they will be tried again.
+    /// The number of failed attempts that will be retried.
     pub failed: u64,
-    /// The last attempt failed, or the endpoint said that it wants no more.
+    /// The number of messages given up: their last attempt failed, or the endpoint refuses all messages.
     pub dead: u64,
 }
 
-impl Delivered {
+impl DeliveryCounts {
     fn add(&mut self, other: Self) {
         self.delivered += other.delivered;
         self.failed += other.failed;
@@ -106,18 +48,18 @@ impl Delivered {
 
 /// Takes messages that are due from an outbox and delivers them, at least once.
 ///
-/// Several may run over one outbox, in one process or in many. Nothing about a message is kept here: attempts, waits and what is given
-/// up are in the outbox, so that a process may end at any moment. Each endpoint has a lane of its own.
+/// Several dispatchers may share an outbox, in one process or in many. The outbox has all state of a message, so that a process may
+/// end at any moment. The endpoints do not delay each other.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> appsec_core::Result<()> {
 /// use std::sync::Arc;
 /// use appsec_import::outbox::MemoryOutbox;
-/// use appsec_import::webhook::{Delivery, Dispatcher, Endpoint};
+/// use appsec_import::webhook::{DeliveryOptions, Dispatcher, Endpoint};
 ///
 /// let chat = Endpoint::new("chat", "https://hooks.example/T0", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
-/// let dispatcher = Dispatcher::new(Arc::new(MemoryOutbox::new()), [chat], &Delivery::new())?;
+/// let dispatcher = Dispatcher::new(Arc::new(MemoryOutbox::new()), [chat], &DeliveryOptions::new())?;
 /// assert_eq!(dispatcher.deliver_due().await?.delivered, 0); // or, beside other work: dispatcher.run()
 /// # Ok(())
 /// # }
@@ -125,150 +67,150 @@ impl Delivered {
 #[derive(Debug)]
 pub struct Dispatcher {
     outbox: Arc<dyn Outbox>,
-    lanes: Vec<Lane>,
-    schedule: RetrySchedule,
-    hold: Duration,
-    in_flight: usize,
-    every: Duration,
+    receivers: Vec<Receiver>,
+    retry_schedule: RetrySchedule,
+    claim_duration: Duration,
+    max_in_flight: usize,
+    poll_interval: Duration,
 }
 
+/// An endpoint and the client that posts to it.
 #[derive(Debug)]
-struct Lane {
+struct Receiver {
     endpoint: Endpoint,
-    webhook_sender: WebhookSender,
+    sender: WebhookSender,
 }
 
-/// How one batch of an endpoint went.
+/// The result of a batch of messages to one endpoint, or of one of them.
 #[derive(Default)]
-struct Batch {
-    counts: Delivered,
-    /// How many failed because the endpoint is in trouble, not because of the message.
-    troubled: u64,
+struct BatchResult {
+    counts: DeliveryCounts,
+    /// The number of messages that failed because of the endpoint, not because of the message.
+    endpoint_failures: u64,
     /// The longest wait that the endpoint asked for.
-    asked: Duration,
+    retry_after: Duration,
 }
 
 impl Dispatcher {
-    /// A dispatcher from the outbox to the endpoints. Messages for others stay in the outbox.
+    /// Creates a dispatcher from the outbox to the endpoints. Messages for other endpoints stay in the outbox.
     ///
     /// # Errors
-    /// `Config` for a URL that is neither https nor loopback, two endpoints of one name, or a setting that cannot work.
+    /// `Config` for a URL that is neither https nor loopback, two endpoints with the same name, or an invalid option.
     pub fn new(
         outbox: Arc<dyn Outbox>,
         endpoints: impl IntoIterator<Item = Endpoint>,
-        delivery: &Delivery,
+        options: &DeliveryOptions,
     ) -> Result<Self> {
-        if delivery.in_flight == 0 {
-            return Err(Error::new(ErrorKind::Config, "in_flight is zero"));
+        if options.max_in_flight() == 0 {
+            return Err(Error::new(ErrorKind::Config, "max_in_flight is zero"));
         }
-        let http = delivery.http.clone().with_head_timeout(delivery.timeout);
-        let lanes = endpoints.into_iter().map(|endpoint| {
-            let webhook_sender =
-                WebhookSender::new(&endpoint.url, USER_AGENT, endpoint.headers.clone(), &http);
-            Ok(Lane { webhook_sender: webhook_sender?, endpoint })
+        let http = options.http().clone().with_head_timeout(options.timeout());
+        let receivers = endpoints.into_iter().map(|endpoint| {
+            let sender = WebhookSender::new(&endpoint.url, USER_AGENT, endpoint.headers.clone(), &http)?;
+            Ok(Receiver { endpoint, sender })
         });
-        let lanes = lanes.collect::<Result<Vec<_>>>()?;
+        let receivers = receivers.collect::<Result<Vec<_>>>()?;
         let mut names = HashSet::new();
-        if let Some(twice) = lanes.iter().find(|lane| !names.insert(lane.endpoint.name())) {
-            let message = format!("two webhooks have the name {:?}", twice.endpoint.name());
+        if let Some(duplicate) = receivers.iter().find(|receiver| !names.insert(receiver.endpoint.name())) {
+            let message = format!("two webhooks have the name {:?}", duplicate.endpoint.name());
             return Err(Error::new(ErrorKind::Config, message));
         }
         Ok(Self {
             outbox,
-            lanes,
-            schedule: delivery.schedule.clone(),
-            hold: delivery.timeout.saturating_add(MARGIN),
-            in_flight: delivery.in_flight,
-            every: delivery.every,
+            receivers,
+            retry_schedule: options.retry_schedule().clone(),
+            claim_duration: options.timeout().saturating_add(MARGIN),
+            max_in_flight: options.max_in_flight(),
+            poll_interval: options.poll_interval(),
         })
     }
 
-    /// What the endpoints want, for whoever writes the outbox.
+    /// The subscriptions of the endpoints, which are needed to write messages to the outbox.
     pub fn subscriptions(&self) -> Vec<Subscription> {
-        self.lanes.iter().map(|lane| lane.endpoint.subscription().clone()).collect()
+        self.receivers.iter().map(|receiver| receiver.endpoint.subscription().clone()).collect()
     }
 
-    /// Delivers what is due, to all endpoints at the same time, until nothing is. An endpoint in trouble is left alone after a batch of
-    /// which nothing arrived; what is still due for it waits for the next call, with no attempt spent.
+    /// Delivers messages to all endpoints concurrently until none is due. When an endpoint fails for a whole batch, its remaining
+    /// messages wait for the next call, and no attempt of theirs is counted.
     ///
     /// # Errors
-    /// Those of the outbox, once every endpoint has had its turn. That a message cannot be delivered is none: see
-    /// [`Delivered`].
-    pub async fn deliver_due(&self) -> Result<Delivered> {
-        let mut counts = Delivered::default();
-        for result in join_all(self.lanes.iter().map(|lane| self.pass(lane))).await {
+    /// Those of the outbox, after all endpoints were processed. A failed delivery is no error: see [`DeliveryCounts`].
+    pub async fn deliver_due(&self) -> Result<DeliveryCounts> {
+        let mut counts = DeliveryCounts::default();
+        for result in join_all(self.receivers.iter().map(|receiver| self.deliver_to(receiver))).await {
             counts.add(result?.0);
         }
         Ok(counts)
     }
 
-    /// Delivers what becomes due, without an end; drop the future to stop. What was under way then is delivered again once its claim has
-    /// run out.
+    /// Delivers messages as they become due, for ever; drop the future to stop. A message whose delivery was interrupted is delivered
+    /// again after its claim has ended.
     ///
-    /// An outbox that fails is logged and tried again.
+    /// Errors of the outbox are logged, and the operation is retried.
     pub async fn run(&self) {
-        join_all(self.lanes.iter().map(|lane| async move {
+        join_all(self.receivers.iter().map(|receiver| async move {
             loop {
-                let rest = match self.pass(lane).await {
-                    Ok((_, asked)) => asked.min(LONGEST_REST).max(self.every),
+                let pause = match self.deliver_to(receiver).await {
+                    Ok((_, retry_after)) => retry_after.min(MAX_PAUSE).max(self.poll_interval),
                     Err(error) => {
-                        tracing::warn!(endpoint = lane.endpoint.name(), %error, "the outbox cannot be used");
-                        self.every
+                        tracing::warn!(endpoint = receiver.endpoint.name(), %error, "the outbox cannot be used");
+                        self.poll_interval
                     }
                 };
-                sleep(rest).await;
+                sleep(pause).await;
             }
         }))
         .await;
-        // Without endpoints there is nothing to do, and that without an end too.
+        // Without endpoints there is nothing to do, but this future still never ends.
         std::future::pending::<()>().await;
     }
 
-    /// Delivers what is due for one endpoint; with how long it asked to be left alone.
-    async fn pass(&self, lane: &Lane) -> Result<(Delivered, Duration)> {
-        let mut counts = Delivered::default();
+    /// Delivers the messages that are due for one endpoint. Returns the counts, and the wait that the endpoint asked for.
+    async fn deliver_to(&self, receiver: &Receiver) -> Result<(DeliveryCounts, Duration)> {
+        let mut counts = DeliveryCounts::default();
         loop {
             let now = Timestamp::now();
-            let due = self.outbox.claim(lane.endpoint.name(), now, self.hold, self.in_flight).await?;
+            let name = receiver.endpoint.name();
+            let due = self.outbox.claim(name, now, self.claim_duration, self.max_in_flight).await?;
             if due.is_empty() {
                 return Ok((counts, Duration::ZERO));
             }
             let claimed = due.len() as u64;
-            let mut batch = Batch::default();
-            for one in join_all(due.iter().map(|message| self.attempt(lane, message))).await {
-                let one = one?;
-                batch.counts.add(one.counts);
-                batch.troubled += one.troubled;
-                batch.asked = batch.asked.max(one.asked);
+            let mut batch = BatchResult::default();
+            for result in join_all(due.iter().map(|message| self.attempt(receiver, message))).await {
+                let result = result?;
+                batch.counts.add(result.counts);
+                batch.endpoint_failures += result.endpoint_failures;
+                batch.retry_after = batch.retry_after.max(result.retry_after);
             }
             counts.add(batch.counts);
-            if batch.troubled == claimed {
-                return Ok((counts, batch.asked));
+            if batch.endpoint_failures == claimed {
+                return Ok((counts, batch.retry_after));
             }
         }
     }
 
-    /// One attempt at one message, written down.
-    async fn attempt(&self, lane: &Lane, message: &Message) -> Result<Batch> {
-        let mut batch = Batch::default();
-        if message.attempts > self.schedule.attempts() {
-            // The process ended in the middle of the last one.
-            let error = message.last_error.as_deref().unwrap_or("no attempt came to an end");
+    /// Attempts to deliver one message, and records the result.
+    async fn attempt(&self, receiver: &Receiver, message: &Message) -> Result<BatchResult> {
+        let mut result = BatchResult::default();
+        if message.attempts > self.retry_schedule.attempts() {
+            // A process ended during the last attempt.
+            let error = message.last_error.as_deref().unwrap_or("no attempt was completed");
             self.outbox.failed(message, error, None).await?;
-            batch.counts.dead = 1;
-            return Ok(batch);
+            result.counts.dead = 1;
+            return Ok(result);
         }
-        let Err(error) = self.post(lane, message).await else {
+        let Err(error) = self.post(receiver, message).await else {
             self.outbox.delivered(message).await?;
-            batch.counts.delivered = 1;
-            return Ok(batch);
+            result.counts.delivered = 1;
+            return Ok(result);
         };
-        let asked = error.retry_after();
+        let retry_after = error.retry_after();
         let gone = error.status() == Some(GONE);
-        let wait = if gone { None } else { self.schedule.wait_after(message, asked) };
+        let wait = if gone { None } else { self.retry_schedule.delay_after(message, retry_after) };
         let retry_at = wait.map(|wait| Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX));
         tracing::info!(
-            endpoint = lane.endpoint.name(),
+            endpoint = receiver.endpoint.name(),
             message = message.id.as_str(),
             attempt = message.attempts,
             %error,
@@ -277,22 +219,22 @@ impl Dispatcher {
         );
         self.outbox.failed(message, &error.to_string(), retry_at).await?;
         match retry_at {
-            Some(_) => batch.counts.failed = 1,
-            None => batch.counts.dead = 1,
+            Some(_) => result.counts.failed = 1,
+            None => result.counts.dead = 1,
         }
-        batch.troubled = u64::from(is_in_trouble(&error));
-        batch.asked = asked.unwrap_or_default();
-        Ok(batch)
+        result.endpoint_failures = u64::from(is_endpoint_failure(&error));
+        result.retry_after = retry_after.unwrap_or_default();
+        Ok(result)
     }
 
-    async fn post(&self, lane: &Lane, message: &Message) -> Result<()> {
-        // The receiver compares this with its own clock: it is the time of the attempt, not of the event.
-        let headers = lane.endpoint.sign(message, Timestamp::now())?;
-        lane.webhook_sender.post(OPERATION, &headers, message.payload.clone()).await
+    async fn post(&self, receiver: &Receiver, message: &Message) -> Result<()> {
+        // The time of the attempt, not of the event: the receiver compares it with its own clock.
+        let headers = receiver.endpoint.sign(message, Timestamp::now())?;
+        receiver.sender.post(OPERATION, &headers, message.payload.clone()).await
     }
 }
 
-/// True when another message would meet the same: no answer, too many requests, a fault of the receiver's own.
-fn is_in_trouble(error: &Error) -> bool {
+/// Whether another message would fail in the same way: no response, too many requests, or a server error.
+fn is_endpoint_failure(error: &Error) -> bool {
     error.status().is_none_or(|status| status == 429 || status >= 500)
 }

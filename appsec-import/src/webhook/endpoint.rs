@@ -1,4 +1,4 @@
-//! Who is told, where, and with which secret.
+//! A receiver of webhooks, and the signature of what it receives.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 
 use crate::outbox::{EventKind, Message, Subscription};
 
-/// What a secret begins with.
+/// The prefix of a secret.
 const PREFIX: &str = "whsec_";
 
-/// How many bytes a secret may hold, by the specification.
+/// The number of bytes that a secret may have, as the specification says.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Headers that are the message's or the connection's own.
+/// Headers that a user cannot set: those of the signature, the content and the connection.
 const RESERVED: [&str; 9] = [
     HEADER_WEBHOOK_ID,
     HEADER_WEBHOOK_TIMESTAMP,
@@ -28,7 +28,7 @@ const RESERVED: [&str; 9] = [
     "user-agent",
 ];
 
-/// A receiver of webhooks: its name in the outbox, its URL, its secret, and what it wants.
+/// A receiver of webhooks: its name in the outbox, its URL, its secret, and the events that it wants.
 ///
 /// ```
 /// use appsec_import::outbox::EventKind;
@@ -47,7 +47,7 @@ const RESERVED: [&str; 9] = [
 pub struct Endpoint {
     subscription: Subscription,
     pub(crate) url: SecretString,
-    /// The one in use first, then those that are on their way out.
+    /// The current secret first, then the previous ones.
     secrets: Vec<SecretString>,
     pub(crate) headers: Vec<AuthHeader>,
 }
@@ -55,12 +55,11 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint that wants every event.
     ///
-    /// The URL is https, or plain http to loopback; path and query are kept secret. The secret is `whsec_` and 24 to 64 bytes in base64,
-    /// for instance `whsec_` and what `openssl rand -base64 32` prints.
+    /// The URL is https, or plain http to loopback. Its path and query are treated as secret. The secret is `whsec_` followed by 24 to
+    /// 64 bytes in base64, for instance the output of `openssl rand -base64 32`.
     ///
     /// # Errors
-    /// `Config` for an empty name or a secret of another form. The URL is checked by the
-    /// [`Dispatcher`](crate::webhook::Dispatcher).
+    /// `Config` for an empty name or a secret of another form. The [`Dispatcher`](crate::webhook::Dispatcher) checks the URL.
     pub fn new(
         name: impl Into<String>,
         url: impl Into<SecretString>,
@@ -70,46 +69,47 @@ impl Endpoint {
         if name.is_empty() {
             return Err(Error::new(ErrorKind::Config, "a webhook's endpoint has no name"));
         }
-        let secret = checked(&name, secret.into())?;
+        let secret = check_secret(&name, secret.into())?;
         Ok(Self {
-            subscription: Subscription::to_all(name),
+            subscription: Subscription::all_events(name),
             url: url.into(),
             secrets: vec![secret],
             headers: Vec::new(),
         })
     }
 
-    /// Wants only these events.
+    /// Limits the endpoint to these events.
     pub fn with_events(mut self, events: impl IntoIterator<Item = EventKind>) -> Self {
         self.subscription = self.subscription.with_events(events);
         self
     }
 
-    /// Signs with the secret that went before as well, while the receiver changes to the new one: a receiver that knows either accepts
-    /// the message.
+    /// Signs with the previous secret too, while the receiver changes to the new one: a receiver that knows either of them accepts the
+    /// message.
     ///
     /// # Errors
     /// `Config` for a secret of another form.
     pub fn with_previous_secret(mut self, secret: impl Into<SecretString>) -> Result<Self> {
-        self.secrets.push(checked(self.name(), secret.into())?);
+        self.secrets.push(check_secret(self.name(), secret.into())?);
         Ok(self)
     }
 
-    /// Sends a header of the user's own along with every message. Its value is kept secret.
+    /// Adds a header to each message. Its value is treated as secret.
     ///
     /// # Errors
-    /// `Config` for a header that cannot be sent, or that is the message's own.
+    /// `Config` for an invalid header, or one that the message or the connection sets.
     pub fn with_header(mut self, name: &str, value: impl Into<SecretString>) -> Result<Self> {
         let refused = |why: &str| {
             let message = format!("the webhook {:?} cannot send the header {name:?}: {why}", self.name());
             Error::new(ErrorKind::Config, message)
         };
         if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-            return Err(refused("it is the message's own"));
+            return Err(refused("it is reserved"));
         }
-        // The error is about credentials, which this may be or not.
-        let header = AuthHeader::new(name, value.into())
-            .map_err(|_| refused("a name is a token, and a value is visible ASCII with inner spaces"))?;
+        // The error of `AuthHeader` speaks of credentials, which this header may not be.
+        let header = AuthHeader::new(name, value.into()).map_err(|_| {
+            refused("the name must be a token, and the value visible ASCII with inner spaces")
+        })?;
         self.headers.push(header);
         Ok(self)
     }
@@ -119,17 +119,18 @@ impl Endpoint {
         &self.subscription.endpoint
     }
 
-    /// What it wants, for whoever writes the outbox.
+    /// The events that it wants, which are needed to write messages to the outbox.
     pub fn subscription(&self) -> &Subscription {
         &self.subscription
     }
 
-    /// The headers by which the receiver knows the message, and who sent it, at the given time.
+    /// The headers with the id, the time and the signatures of a message.
     pub(crate) fn sign(&self, message: &Message, at: Timestamp) -> Result<Vec<(&'static str, String)>> {
         let id = message.id.as_str();
         let seconds = at.as_second();
         let signatures = self.secrets.iter().map(|secret| {
-            webhook(secret)?.sign(id, seconds, message.payload.as_bytes()).map_err(|_| unusable(self.name()))
+            let signature = webhook(secret)?.sign(id, seconds, message.payload.as_bytes());
+            signature.map_err(|_| cannot_sign(self.name()))
         });
         let signatures = signatures.collect::<Result<Vec<_>>>()?.join(" ");
         Ok(vec![
@@ -140,7 +141,7 @@ impl Endpoint {
     }
 }
 
-/// Shows the name and what is wanted: the URL may be a secret as well.
+/// Shows the name and the events. The URL may be a secret too.
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
@@ -153,16 +154,16 @@ impl fmt::Debug for Endpoint {
 }
 
 fn webhook(secret: &SecretString) -> Result<Webhook> {
-    // The crate's error quotes a byte of the secret.
+    // The error of `standardwebhooks` is dropped, since it quotes a byte of the secret.
     Webhook::new(secret.expose_secret()).map_err(|_| Error::new(ErrorKind::Config, "a secret is not base64"))
 }
 
-fn unusable(endpoint: &str) -> Error {
+fn cannot_sign(endpoint: &str) -> Error {
     Error::new(ErrorKind::Config, format!("no message can be signed for the webhook {endpoint:?}"))
 }
 
-/// The secret, if it is one.
-fn checked(endpoint: &str, secret: SecretString) -> Result<SecretString> {
+/// Checks the form of a secret.
+fn check_secret(endpoint: &str, secret: SecretString) -> Result<SecretString> {
     let bytes = secret.expose_secret().strip_prefix(PREFIX).and_then(|text| {
         webhook(&secret).ok()?;
         Some(text.len() / 4 * 3 - text.bytes().filter(|byte| *byte == b'=').count())
@@ -170,8 +171,9 @@ fn checked(endpoint: &str, secret: SecretString) -> Result<SecretString> {
     if bytes.is_some_and(|bytes| SECRET_BYTES.contains(&bytes)) {
         return Ok(secret);
     }
-    let message =
-        format!("the secret of the webhook {endpoint:?} is not `whsec_` and 24 to 64 bytes in base64");
+    let message = format!(
+        "the secret of the webhook {endpoint:?} is not `whsec_` followed by 24 to 64 bytes in base64"
+    );
     Err(Error::new(ErrorKind::Config, message))
 }
 
@@ -179,7 +181,7 @@ fn checked(endpoint: &str, secret: SecretString) -> Result<SecretString> {
 mod tests {
     use super::*;
 
-    /// The specification's own.
+    /// The example of the specification.
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     #[test]
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_messages_own_headers_are_not_to_be_set() {
+    fn reserved_and_invalid_headers_are_refused() {
         let endpoint = Endpoint::new("e", "https://a.example", SECRET).unwrap();
         for name in ["Webhook-Id", "webhook-signature", "Content-Type", "HOST", "", "a b", "x\r\ny"] {
             assert_eq!(

@@ -104,7 +104,7 @@ fn the_real_url_is_where_a_person_looks() {
 #[test]
 fn only_what_is_open_is_reported_since_github_reads_no_suppression() {
     let (text, written) = report_with(Format::Sarif, &options(), &in_all_states());
-    assert_eq!((written.findings, written.left_out), (4, 4));
+    assert_eq!((written.findings, written.omitted), (4, 4));
     let report = document(&text);
     let states: BTreeSet<_> = report["runs"][0]["results"]
         .as_array()

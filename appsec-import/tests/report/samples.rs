@@ -6,7 +6,7 @@ use appsec_core::{
     Cvss, EvidenceKind, Finding, FindingStatus, Fingerprint, Location, PartitionKey, Rule, Severity,
     Timestamp,
 };
-use appsec_import::report::{Format, ReportFinding, ReportOptions, ReportWriter, Written};
+use appsec_import::report::{Format, ReportFinding, ReportOptions, ReportSummary, ReportWriter};
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
@@ -135,7 +135,7 @@ pub(crate) fn report_with(
     format: Format,
     options: &ReportOptions,
     findings: &[ReportFinding],
-) -> (String, Written) {
+) -> (String, ReportSummary) {
     let mut bytes = Vec::new();
     let mut writer = ReportWriter::new(format, options, &mut bytes).unwrap();
     for finding in findings {

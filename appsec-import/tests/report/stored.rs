@@ -42,11 +42,11 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     }
 
     let run = store.last_run(&line).await.unwrap().unwrap();
-    let options = ReportOptions::of_binding(&line).with_run(&run);
-    assert_eq!(options.target, "shop/app:shop/main");
+    let options = ReportOptions::for_binding(&line).with_run(&run);
+    assert_eq!(options.target(), "shop/app:shop/main");
     let mut bytes = Vec::new();
     let mut writer = ReportWriter::new(Format::JsonLines, &options, &mut bytes).unwrap();
-    assert_eq!(writer.write_line(&*store, &line).await.unwrap(), 151);
+    assert_eq!(writer.write_binding(&*store, &line).await.unwrap(), 151);
     assert_eq!(writer.finish().unwrap().findings, 151);
     let mut changes = BTreeMap::<_, u32>::new();
     for line in std::str::from_utf8(&bytes).unwrap().lines() {

@@ -17,7 +17,7 @@ fn at(second: i64) -> Timestamp {
 /// A message that is due at the given second.
 pub(crate) fn message(endpoint: &str, second: i64) -> Message {
     let binding = BindingRef::new("shop", "memory", &ScanConfiguration::new("app:shop"));
-    let failed = ConnectionFailed::of_error(binding, &Error::new(ErrorKind::Auth, "no"));
+    let failed = ConnectionFailed::from_error(binding, &Error::new(ErrorKind::Auth, "no"));
     Message::new(endpoint, &Event::new(at(second), EventData::ConnectionFailed(failed)))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result, Timestamp, async_trait};
 use appsec_import::outbox::{EventKind, Message, MessageId, Outbox};
-use appsec_import::webhook::{Delivery, Dispatcher, Endpoint};
+use appsec_import::webhook::{DeliveryOptions, Dispatcher, Endpoint};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use salt_client::Webhook;
@@ -102,7 +102,7 @@ thread_local! {
         let service = Loopback::start();
         let outbox = Arc::new(Slot::default());
         let endpoint = Endpoint::new("e", service.base_url(), SECRET).expect("an endpoint");
-        let dispatcher = Dispatcher::new(Arc::clone(&outbox) as Arc<dyn Outbox>, [endpoint], &Delivery::new());
+        let dispatcher = Dispatcher::new(Arc::clone(&outbox) as Arc<dyn Outbox>, [endpoint], &DeliveryOptions::new());
         Post { service, outbox, dispatcher: dispatcher.expect("a dispatcher") }
     };
 }
@@ -123,7 +123,7 @@ pub fn signed_webhook(data: &[u8]) {
     }
 
     let message =
-        Message::restore(text(id), "e", EventKind::FindingNew, text(payload), Timestamp::UNIX_EPOCH);
+        Message::from_stored(text(id), "e", EventKind::FindingNew, text(payload), Timestamp::UNIX_EPOCH);
     let call: Arc<Mutex<Option<(HeaderMap, Bytes)>>> = Arc::default();
     let seen = Arc::clone(&call);
     let answer = move |asked: &Asked| {

@@ -1,4 +1,4 @@
-//! How a fake is set up.
+//! The builder of a fake.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,8 +15,8 @@ use crate::testing::tenant::config::FakeConfig;
 use crate::testing::tenant::dates::DEFAULT_NOW;
 use crate::testing::tenant::scan_script::ScanScript;
 
-/// Sets up a [`FakeTenableWas`]. Unless told otherwise: an administrator with a licence, an empty tenant, exports and scans
-/// that go well.
+/// A builder for [`FakeTenableWas`]. Defaults: an administrator with a licence, an empty tenant, and
+/// exports and scans that complete.
 #[derive(Debug, Clone)]
 pub struct FakeBuilder {
     settings: Settings,
@@ -45,19 +45,20 @@ impl FakeBuilder {
         Self { settings, tenant: Tenant::new(), now: None, address: Server::ANYWHERE }
     }
 
-    /// Sets the keys that it takes; `fake-access-key` and `fake-secret-key` unless told otherwise.
+    /// Sets the accepted keys. Default: `fake-access-key` and `fake-secret-key`.
     pub fn with_keys(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
         (self.settings.access_key, self.settings.secret_key) = (access_key.into(), secret_key.into());
         self
     }
 
-    /// Sets the role number of the keys' user: Basic 16, Scan Operator 24, Standard 32, Scan Manager 40, Administrator 64.
+    /// Sets the role number of the keys' user: Basic 16, Scan Operator 24, Standard 32, Scan Manager 40,
+    /// Administrator 64.
     pub fn with_role(mut self, permissions: u32) -> Self {
         self.settings.role = permissions;
         self
     }
 
-    /// Sets the licence. Without an active one nothing can be launched, which is assumed, and all else works.
+    /// Sets the licence. Without an active one, scans cannot be launched (assumed); all else works.
     pub fn with_licence(mut self, licence: Licence) -> Self {
         self.settings.licence = licence;
         self
@@ -75,80 +76,83 @@ impl FakeBuilder {
         self
     }
 
-    /// Lets the tenant have no scan templates.
+    /// Removes the scan templates.
     pub fn without_templates(mut self) -> Self {
         self.tenant.templates.clear();
         self
     }
 
-    /// Sets whether the undocumented search by target exists; it answers 404 otherwise.
+    /// Sets whether the undocumented search by target exists. Otherwise it responds with 404.
     pub fn with_by_targets(mut self, yes: bool) -> Self {
         self.settings.by_targets = yes;
         self
     }
 
-    /// Sets how scans go, of configurations without a script of their own.
+    /// Sets the script of scans whose configuration has none of its own.
     pub fn with_scan_script(mut self, script: ScanScript) -> Self {
         self.settings.scan_script = script;
         self
     }
 
-    /// Sets how exports go.
+    /// Sets the script of exports.
     pub fn with_export_script(mut self, script: ExportScript) -> Self {
         self.settings.export_script = script;
         self
     }
 
-    /// Cuts exports into chunks of so many assets, at least one, whatever is asked for and below the service's bounds.
+    /// Sets the number of assets per export chunk, at least one. It overrides the request and may be below
+    /// the service's minimum.
     pub fn with_assets_per_chunk(mut self, assets: usize) -> Self {
         self.settings.assets_per_chunk = Some(assets.max(1));
         self
     }
 
-    /// Sets how many scans may be under way; a launch beyond answers 429. 25 unless told otherwise.
+    /// Sets how many scans may run at a time. A further launch is refused with 429. Default: 25.
     pub fn with_max_active_scans(mut self, scans: usize) -> Self {
         self.settings.max_active_scans = scans;
         self
     }
 
-    /// Sets how often a report is asked for in vain after its scan has ended.
+    /// Sets how many requests for a report fail after its scan has ended, before the report is ready.
     pub fn with_report_polls(mut self, polls: u32) -> Self {
         self.settings.report_polls = polls;
         self
     }
 
-    /// Sends users' templates in a `data` of their own, as the vendor's schema has it, and not flat, as its examples have it.
+    /// Sets whether user templates are sent inside a `data` member, as in the vendor's schema, or flat, as
+    /// in its examples.
     pub fn with_wrapped_user_templates(mut self, yes: bool) -> Self {
         self.settings.wrapped_user_templates = yes;
         self
     }
 
-    /// Sets how often a change to a configuration is looked for in vain, by its tracking status or by reading configurations. 1 unless told
-    /// otherwise.
+    /// Sets after how many reads of its tracking status or of configurations a change to a configuration
+    /// takes effect. Default: 1.
     pub fn with_write_looks(mut self, looks: u32) -> Self {
         self.settings.write_looks = looks;
         self
     }
 
-    /// Delays every answer.
+    /// Delays every response.
     pub fn with_latency(mut self, latency: Duration) -> Self {
         self.settings.latency = latency;
         self
     }
 
-    /// Starts the fake's clock at another moment than [`DEFAULT_NOW`]. The tenant's dates move along.
+    /// Starts the fake's clock at another time than [`DEFAULT_NOW`]. The tenant's dates are shifted by the
+    /// difference.
     pub fn with_now(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
         self
     }
 
-    /// Listens at this address. A free port of loopback unless told otherwise.
+    /// Sets the address to listen at. Default: a free port of loopback.
     pub fn with_address(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Starts it.
+    /// Starts the fake.
     ///
     /// # Errors
     /// When the port cannot be bound.
@@ -166,12 +170,13 @@ impl FakeBuilder {
 }
 
 impl FakeTenableWas {
-    /// A fake to be filled and started.
+    /// A builder for a fake.
     pub fn builder() -> FakeBuilder {
         FakeBuilder::new()
     }
 
-    /// Replaces everything that the fake holds by what the builder says, at the same address. Scripted replies and recorded calls are gone.
+    /// Replaces the fake's state by that of the builder. The address stays; scripted replies and recorded
+    /// calls are dropped.
     pub fn reset(&self, builder: FakeBuilder) {
         self.replace_state(builder.into_state());
     }

@@ -1,4 +1,4 @@
-//! A realistic tenant: a few sites of one shop, scanned for months, with the oddities that real data has.
+//! A realistic tenant: a few sites of one shop, scanned for months, with the irregularities of real data.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::testing::tenant::scan::{FakeNote, FakeScan};
 use crate::testing::tenant::target::FakeTarget;
 use crate::testing::tenant::template::FakeTemplate;
 
-/// What everything that looks like chance is drawn from.
+/// The seed of all pseudo-random choices.
 const SEED: u64 = 20_261_015;
 
 const PATHS: [&str; 24] = [
@@ -54,9 +54,9 @@ const INPUTS: [(&str, &str); 5] = [
 
 /// A tenant with six configurations and about 400 findings, the same in each run.
 ///
-/// One configuration has three targets, one of which could not be reached; one has never run; one ran into its time limit;
-/// one could not log in; one asset is not licensed. Findings are open, reopened, fixed, recast and accepted, and a few
-/// have words that nobody knows.
+/// One configuration has three targets, one of them unreachable; one has never run; one reached its time
+/// limit; one could not log in; one asset is not licensed. Findings are open, reopened, fixed, recast and
+/// accepted, and a few have undocumented values.
 pub fn demo_tenant() -> Tenant {
     let mut draw = Draw { state: SEED, plugins: plugins() };
     let mut tenant = Tenant::new();
@@ -110,8 +110,8 @@ pub fn demo_tenant() -> Tenant {
     tenant
 }
 
-/// The last two findings of a target get words that nobody knows. Their state stays: who asks for the known states never
-/// hears of another.
+/// The last two findings of a target get undocumented values. Their state stays as it is: a query for the
+/// known states never returns another one.
 fn odd(mut target: FakeTarget) -> FakeTarget {
     let severe = FakePlugin::new(115_999, "Exposed Model Endpoint", Severity::from("Severe")).shared();
     let mut last = target.findings.iter_mut().rev();
@@ -140,7 +140,7 @@ impl Draw {
         let pairs = PATHS.len() * self.plugins.len();
         let start = self.below(1000) as usize;
         for number in 0..findings {
-            // A step without a common divisor with the number of pairs comes to each pair once.
+            // A step that has no common divisor with the number of pairs visits each pair once.
             let pair = (start + number * 77) % pairs;
             let plugin = self.plugins.get(pair % self.plugins.len()).map(Arc::clone);
             let path = PATHS.get(pair / self.plugins.len());

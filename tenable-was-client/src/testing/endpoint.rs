@@ -4,7 +4,7 @@ use crate::testing::response::Response;
 use crate::testing::route::{Call, Route};
 use crate::testing::state::State;
 
-/// One operation: where it is, who may use it, and who answers.
+/// An operation of the service: its method and path, the role it needs, and its handler.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) route: Route,
@@ -15,7 +15,8 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// In the pattern, `{id}` is a UUID and is checked to be one; `{}` is anything. The role is the lowest that may.
+    /// In the pattern, `{id}` must be a UUID, and `{}` is anything. `role` is the lowest role that may call
+    /// it.
     pub(crate) const fn new(
         route: Route,
         method: &'static str,
@@ -26,7 +27,7 @@ impl Endpoint {
         Self { route, method, pattern, role, handle }
     }
 
-    /// The first placeholder that should be a UUID and is none.
+    /// The first parameter that should be a UUID and is not.
     pub(crate) fn bad_id<'a>(&self, params: &'a [String]) -> Option<&'a str> {
         let placeholders = self.pattern.split('/').filter(|segment| segment.starts_with('{'));
         let mut ids = placeholders.zip(params).filter(|(segment, _)| *segment == "{id}");

@@ -1,4 +1,4 @@
-//! The fake and a client of it together, for the conformance suite.
+//! A fake and a client for it, for the conformance suite.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::testing::tenant::plugin::FakePlugin;
 use crate::testing::tenant::scan_script::ScanScript;
 use crate::testing::tenant::target::FakeTarget;
 
-/// A [`FakeTenableWas`] and a [`TenableWasClient`] of it, to be filled and broken by the conformance suite.
+/// A [`FakeTenableWas`] and a [`TenableWasClient`] for it, for the conformance suite.
 ///
-/// The client waits for milliseconds where it would wait for seconds.
+/// The client waits for milliseconds instead of seconds.
 #[derive(Debug)]
 pub struct TenableWasFixture {
     fake: FakeTenableWas,
@@ -31,7 +31,7 @@ pub struct TenableWasFixture {
 }
 
 impl TenableWasFixture {
-    /// A fixture over the usual fake.
+    /// A fixture over a fake with default settings.
     ///
     /// # Errors
     /// `Transport` when no port of loopback can be bound.
@@ -39,13 +39,14 @@ impl TenableWasFixture {
         Self::over(FakeTenableWas::builder()).await
     }
 
-    /// A fixture over a fake of one's own. Its tenant is replaced when the fixture is seeded, its scan script at once.
+    /// A fixture over the given fake. Its scan script is replaced at once, its tenant when the fixture is
+    /// seeded.
     ///
     /// # Errors
     /// `Transport` when no port of loopback can be bound.
     pub async fn over(fake: FakeBuilder) -> Result<Self> {
-        // A scan runs for long enough to be stopped, and shows only when looked for twice, as the service's do. Every asset
-        // has a chunk of its own.
+        // A scan runs long enough to be stopped and becomes visible at the second read, as on the service.
+        // Every asset has a chunk of its own.
         let statuses = ["running"; 40].into_iter().chain(["processing", "completed"]);
         let script = ScanScript::new().with_statuses(statuses).with_hidden_polls(1);
         let fake = fake.with_scan_script(script).with_assets_per_chunk(1).start().await;
@@ -134,13 +135,13 @@ fn finding(host: &str, record: &WorldFinding, plugins: &mut Plugins) -> FakeFind
         FindingStatus::Reopened => finding.reopened(),
         FindingStatus::RiskAccepted => finding.accepted("seeded"),
         FindingStatus::Fixed => {
-            // Seen by the seeded scan, which is older than the fix: it holds all findings of its target.
+            // The seeded scan is older than the fix, so it contains the finding.
             let mut finding = finding.fixed(days_ago(0));
             finding.visible = true;
             finding
         }
         FindingStatus::Unknown(word) => finding.with_state(word.to_uppercase()),
-        // The service has no word for the others.
+        // The service does not have the other statuses.
         _ => finding,
     }
 }

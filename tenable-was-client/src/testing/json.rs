@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Errors use a third vocabulary for statuses.
+/// Error messages write statuses in a third form.
 pub(crate) fn capitalised(status: &str) -> String {
     if status == "canceled" {
         return "Stopped".to_owned();
@@ -11,7 +11,7 @@ pub(crate) fn capitalised(status: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-/// Puts what was said over what is usual, member by member.
+/// Overlays the given values on the defaults, member by member.
 pub(crate) fn overlay(usual: &mut Value, said: &Value) {
     match (usual, said) {
         (_, Value::Null) => {}

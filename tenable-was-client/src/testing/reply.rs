@@ -1,4 +1,4 @@
-//! What a test scripts to go wrong.
+//! Scripted replies.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::testing::response::Response;
 use crate::testing::route::Route;
 
-/// What is answered instead of, or on top of, the usual answer.
+/// A scripted reply: what the fake does instead of, or in addition to, its usual response.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {
@@ -33,22 +33,22 @@ pub enum Reply {
     Unavailable,
     /// A login page with status 200.
     HtmlPage,
-    /// The usual answer, cut in the middle, with a length that fits.
+    /// The first half of the usual response, with a matching `Content-Length`.
     TruncatedJson,
-    /// 302 to another place.
+    /// 302 to another location.
     Redirect(String),
     /// This status and this JSON.
     Json(u16, Value),
-    /// The usual answer, so much later.
+    /// The usual response after a delay.
     Late(Duration),
-    /// The request takes effect and is never answered.
+    /// The request takes effect, and no response is sent.
     Silence,
     /// For a chunk: 404, as when it has expired.
     Expired,
 }
 
 impl Reply {
-    /// The answer that stands for itself; `None` where the usual one is needed.
+    /// The response of the reply; `None` where it is derived from the usual response.
     pub(crate) fn reply(&self) -> Option<Response> {
         Some(match self {
             Self::Unauthorized => Response::unauthorized(),
@@ -56,7 +56,7 @@ impl Reply {
             Self::TooManyRequests { retry_after } => Response::too_many_requests(retry_after.to_string()),
             Self::TooManyRequestsUntil(wait) => {
                 let seconds = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
-                // The wall clock, for it stands beside the answer's `date`, which the server sets.
+                // The wall clock, since the server sets the response's `date` by it.
                 let now = Timestamp::now();
                 let at = now.as_second().saturating_add(seconds);
                 let at = Timestamp::from_second(at).unwrap_or(now);
@@ -74,5 +74,5 @@ impl Reply {
     }
 }
 
-/// What is scripted so far.
+/// The replies that are scripted so far.
 pub(crate) type Faults = Scripts<Route, Reply>;

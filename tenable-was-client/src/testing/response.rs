@@ -1,11 +1,11 @@
-//! Answers, and the bodies in which the service says no.
+//! Responses, and the bodies of errors.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// One answer, before it is sent.
+/// A response before it is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -37,7 +37,7 @@ impl Response {
         self
     }
 
-    /// The shape of most refusals.
+    /// The form of most error responses.
     pub(crate) fn reason(status: u16, code: &str, reason: &str) -> Self {
         Self::json(status, &json!({"reasons": [{"code": code, "reason": reason}]}))
     }
@@ -54,7 +54,7 @@ impl Response {
         Self::reason(400, "INVALID_JSON_BODY", reason)
     }
 
-    /// A member of the body that must be there and is not, by its path.
+    /// The error for a required member of the body that is missing, by its path.
     pub(crate) fn unspecified(field: &str) -> Self {
         let value = json!({"message": "the value must be specified"});
         let field = json!({"field": field, "message_type": "VALUE_MUST_BE_SPECIFIED", "value": value});
@@ -69,7 +69,7 @@ impl Response {
         Self::reason(403, "OPERATION_FORBIDDEN", reason)
     }
 
-    /// The gateway's shape.
+    /// The form of the gateway's responses.
     pub(crate) fn gateway(status: u16, error: &str, message: &str) -> Self {
         Self::json(status, &json!({"statusCode": status, "error": error, "message": message}))
     }
@@ -92,7 +92,7 @@ impl Response {
         Self::raw(status, HTML, page)
     }
 
-    /// Always a page, as the gateway in front of the service makes it.
+    /// A 429: always an HTML page, from the gateway in front of the service.
     pub(crate) fn too_many_requests(retry_after: impl Into<String>) -> Self {
         Self::page(429, "429 Too Many Requests").with_header("retry-after", retry_after)
     }

@@ -1,4 +1,4 @@
-//! What a fake was asked, for a test to look at.
+//! The operations of the service, and the recorded requests.
 
 use appsec_http::testing::fake;
 use appsec_http::testing::fake::FakeRoute;
@@ -9,7 +9,7 @@ use appsec_http::testing::fake::FakeRoute;
 pub enum Route {
     /// Every operation; for scripts.
     Any,
-    /// None that the fake knows.
+    /// An operation that the fake does not have.
     Unknown,
     /// `GET /server/properties`
     GetServerProperties,
@@ -119,5 +119,5 @@ impl FakeRoute for Route {
     const ANY: Self = Self::Any;
 }
 
-/// One request that a fake received. The credentials are not kept, only whether they were right.
+/// A request that the fake received. The credentials are not recorded, only whether they were correct.
 pub type Call = fake::Call<Route>;

@@ -1,4 +1,4 @@
-//! How scans go: step by step, by polls or by time, parents with their children.
+//! The progress of scans, by polls or by time, parents with their children.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ impl State {
         self.runs.iter().find(|run| run.id == id)
     }
 
-    /// A parent's children, in the order of its targets.
+    /// The children of a parent scan, in the order of its targets.
     pub(crate) fn children<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a ScanRun> {
         self.runs.iter().filter(move |run| run.parent.as_deref() == Some(id))
     }
@@ -31,7 +31,7 @@ impl State {
         runs.find(|run| !is_ended(&run.status))
     }
 
-    /// Launches a scan and gives its id.
+    /// Launches a scan and returns its id.
     pub(crate) fn launch(&mut self, config: &FakeConfig) -> String {
         let now = self.now();
         let script = config.script.clone().unwrap_or_else(|| self.settings.scan_script.clone());
@@ -53,7 +53,7 @@ impl State {
         id
     }
 
-    /// Moves on what time moves on.
+    /// Advances the scans that advance by time.
     pub(crate) fn catch_up(&mut self) {
         let now = self.now();
         for root in 0..self.runs.len() {
@@ -68,7 +68,7 @@ impl State {
         }
     }
 
-    /// Moves on what this poll moves on. A poll of a child moves its parent.
+    /// Advances the polled scan if it advances by polls. A poll of a child advances its parent.
     pub(crate) fn polled(&mut self, id: &str) {
         let root = self.run(id).map(|run| run.parent.clone().unwrap_or_else(|| run.id.clone()));
         let root = self.runs.iter().position(|run| Some(&run.id) == root.as_ref());
@@ -79,7 +79,8 @@ impl State {
         }
     }
 
-    /// Takes a request to pause, resume or stop; false when it comes out of turn.
+    /// Applies a request to pause, resume or stop a scan. Returns false if the scan's status does not allow
+    /// it.
     pub(crate) fn ask(&mut self, id: &str, action: &str) -> bool {
         let now = self.now();
         let Some(root) = self.runs.iter().position(|run| run.id == id) else { return false };
@@ -92,7 +93,7 @@ impl State {
         };
         action.clone_into(&mut run.action);
         if action == "resume" {
-            // It goes on in the step in which it was held, which does not count again.
+            // The scan continues in the step in which it was paused; the step does not count again.
             run.remaining = std::mem::take(&mut run.held);
             run.running_seen = run.running_seen.saturating_sub(1);
         } else {
@@ -147,7 +148,7 @@ impl State {
         }
     }
 
-    /// Sets the status of one scan, and what follows from it for the scan alone.
+    /// Sets the status of one scan, without its parent or children.
     fn set(&mut self, position: usize, word: &str, at: Timestamp) {
         let Some(run) = self.runs.get_mut(position) else { return };
         let url = run.target.as_ref().map(|(url, _)| url.as_str());
@@ -170,7 +171,7 @@ impl State {
         let seen = target.findings.iter_mut().filter(|finding| finding.visible);
         let mut seen: Vec<_> = seen.collect();
         if run.status != "completed" {
-            // What was found before the end stays.
+            // A scan that did not complete keeps the findings up to its end.
             seen.truncate(seen.len() / 2);
         }
         for finding in &mut seen {

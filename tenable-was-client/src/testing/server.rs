@@ -1,4 +1,4 @@
-//! The server itself: it listens, records, goes wrong as scripted, checks keys and role, and hands on.
+//! The server: it records requests, applies scripted replies, checks keys and role, and calls the endpoint.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::testing::tenant::Tenant;
 use crate::testing::tenant::ids::uuid_of;
 use crate::{ExportOptions, TenableWasClient, TenableWasClientBuilder, WaitOptions};
 
-/// A Tenable Web App Scanning on loopback, with a tenant of its own. It stops when dropped.
+/// A fake Tenable Web App Scanning on loopback, with a tenant of its own. It stops when dropped.
 ///
 /// ```no_run
 /// use tenable_was_client::testing::{Reply, FakeTenableWas, Route, When, demo_tenant};
@@ -51,7 +51,7 @@ impl FakeTenableWas {
         Ok(Self { state, server })
     }
 
-    /// Where it listens: the base URL for a client.
+    /// The base URL for a client.
     pub fn base_url(&self) -> String {
         self.server.base_url()
     }
@@ -71,8 +71,8 @@ impl FakeTenableWas {
         self.state().settings.secret_key.clone()
     }
 
-    /// A client of it that waits for milliseconds where it would wait for seconds. Where a test sets HTTP or export options of its
-    /// own, these are gone.
+    /// A builder for a client of the fake that waits for milliseconds instead of seconds. HTTP or export
+    /// options that a test sets replace these short waits.
     pub fn client_builder(&self) -> TenableWasClientBuilder {
         let (short, long) = (Duration::from_millis(1), Duration::from_millis(20));
         let retry = RetryPolicy::new().with_base(short).with_cap(long);
@@ -101,39 +101,39 @@ impl FakeTenableWas {
         self.state().calls.iter().filter(|call| call.route == route).cloned().collect()
     }
 
-    /// How many requests were received so far.
+    /// The number of requests received so far.
     pub fn requests(&self) -> u64 {
         self.state().calls.len() as u64
     }
 
-    /// Scripts an answer. Where several match a call, the one that was set first is given.
+    /// Scripts a reply. Where several match a call, the first one that was set applies.
     pub fn script(&self, route: Route, when: When, answer: Reply) {
         self.state().faults.script(route, when, answer);
     }
 
-    /// Scripts the course of the next export; called again, of the one after.
+    /// Scripts the next export. A further call scripts the one after it.
     pub fn script_export(&self, script: ExportScript) {
         self.state().next_exports.push(script);
     }
 
-    /// Forgets every scripted answer, and is up again if it was down.
+    /// Removes all scripted replies, including those of [`down_after`](Self::down_after).
     pub fn recover(&self) {
         self.state().faults.clear();
     }
 
-    /// Answers so many requests more, and then 503 to each.
+    /// Handles that many further requests and responds with 503 to all later ones.
     pub fn down_after(&self, requests: u64) {
         self.state().faults.down_after(requests, Reply::Unavailable);
     }
 
-    /// Takes other keys from now on, so that clients that hold the old ones are refused.
+    /// Replaces the keys, so that clients with the old ones are refused.
     pub fn revoke_keys(&self) {
         let mut state = self.state();
         state.settings.access_key = state.new_id("key");
         state.settings.secret_key = state.new_id("key");
     }
 
-    /// Changes the tenant. Scans that have ended keep what they found; scans that end later see the change.
+    /// Changes the tenant. Scans that have ended keep their findings; scans that end later see the change.
     pub fn edit<T>(&self, change: impl FnOnce(&mut Tenant) -> T) -> T {
         let mut state = self.state();
         let result = change(&mut state.tenant);
@@ -141,23 +141,23 @@ impl FakeTenableWas {
         result
     }
 
-    /// Replaces everything that the fake holds; it stays at its address.
+    /// Replaces the fake's state. The address stays.
     pub(crate) fn replace_state(&self, mut state: State) {
         state.base_url = self.base_url();
         *self.state() = state;
     }
 
-    /// Replaces the tenant, and forgets all scans and exports. Its dates are taken as they are.
+    /// Replaces the tenant and drops all scans and exports. The tenant's dates are not shifted.
     pub fn set_tenant(&self, tenant: Tenant) {
         self.state().set_tenant(tenant);
     }
 
-    /// Puts the fake's clock forward: chunks expire, scans that run by time go on.
+    /// Advances the fake's clock. Chunks expire, and scans that advance by time change their status.
     pub fn advance(&self, by: Duration) {
         self.state().advance(by);
     }
 
-    /// What time it is for the fake.
+    /// The time of the fake's clock.
     pub fn now(&self) -> appsec_core::Timestamp {
         self.state().now()
     }
@@ -169,7 +169,7 @@ impl FakeTenableWas {
         runs.map(|run| run.id.clone()).collect()
     }
 
-    /// The status word of a scan, without moving it on as a poll would.
+    /// The status of a scan. Unlike a poll, this does not advance the scan.
     pub fn scan_status(&self, scan_id: &str) -> Option<String> {
         self.state().runs.iter().find(|run| run.id == scan_id).map(|run| run.status.clone())
     }
@@ -231,7 +231,7 @@ fn record(request: &Request<Bytes>) -> (Option<&'static Endpoint>, Call) {
     (endpoint, Call::record(route, params.unwrap_or_default(), request, &["x-apikeys"]))
 }
 
-/// Blanks around the parts and a semicolon at the end are taken, as by the service.
+/// Spaces around the parts and a trailing semicolon are accepted, as by the service.
 fn is_authorized(headers: &HeaderMap, state: &State) -> bool {
     let Some(value) = headers.get("x-apikeys").and_then(|value| value.to_str().ok()) else { return false };
     let part = |name: &str| {

@@ -1,4 +1,4 @@
-//! What a fake knows while it runs.
+//! The state of a running fake.
 
 pub(crate) mod config_change;
 pub(crate) mod export_job;
@@ -22,20 +22,20 @@ use crate::testing::tenant::ids::uuid_of;
 use crate::testing::tenant::plugin::FakePlugin;
 use crate::testing::tenant::scan_script::ScanScript;
 
-/// Whether the customer may use web application scanning.
+/// Whether the tenant is licensed for web application scanning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Licence {
-    /// It may.
+    /// Licensed.
     #[default]
     Active,
-    /// It could once; the licence names a date in the past.
+    /// The licence has expired.
     Expired,
-    /// It never could; the licence does not name the product.
+    /// The licence does not contain the product.
     Absent,
 }
 
-/// What a builder decides.
+/// The settings that a builder sets.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) access_key: String,
@@ -60,9 +60,9 @@ pub(crate) struct State {
     pub(crate) runs: Vec<ScanRun>,
     pub(crate) jobs: Vec<Job>,
     pub(crate) writes: Vec<ConfigChange>,
-    /// The configurations of which a scan was deleted, which does not come back.
+    /// The configurations with a deleted scan. Their past scans are not created again.
     pub(crate) pruned: BTreeSet<String>,
-    /// Scripts of the exports to come, before the usual one.
+    /// The scripts of the next exports. Afterwards the default script applies.
     pub(crate) next_exports: Vec<ExportScript>,
     pub(crate) faults: Faults,
     pub(crate) calls: Vec<Call>,
@@ -71,7 +71,7 @@ pub(crate) struct State {
     ids: u64,
 }
 
-/// A clock that starts where it is told, runs like any other, and can be put forward.
+/// A clock that starts at a given time and can be advanced.
 #[derive(Debug)]
 struct Clock {
     start: Timestamp,
@@ -100,7 +100,7 @@ impl State {
         state
     }
 
-    /// Forgets every scan and export, and holds this tenant from now on.
+    /// Replaces the tenant and drops every scan and export.
     pub(crate) fn set_tenant(&mut self, tenant: Tenant) {
         self.tenant = tenant;
         self.runs.clear();
@@ -110,7 +110,7 @@ impl State {
         self.seed_runs();
     }
 
-    /// Gives every configuration that has none yet the scans it is said to have run.
+    /// Creates the past scans of every configuration that has none yet.
     pub(crate) fn seed_runs(&mut self) {
         for config in &self.tenant.configs {
             let has_none = self.runs.iter().all(|run| run.config_id != config.id);
@@ -129,7 +129,7 @@ impl State {
         self.clock.ahead = self.clock.ahead.saturating_add(by);
     }
 
-    /// A UUID that nothing else has; the same in every run of the same test.
+    /// A unique UUID; the same in every run of the same test.
     pub(crate) fn new_id(&mut self, kind: &str) -> String {
         self.ids += 1;
         uuid_of(&["new", kind, &self.ids.to_string()])

@@ -1,7 +1,7 @@
-//! What a fake holds: configurations, their targets, and the findings of each, told once.
+//! The data of a fake: configurations, their targets, and the findings of each.
 //!
-//! Every route makes its own shape of this one model, so a weakness that the report shows and the export does not is a
-//! difference of the routes and never of the data.
+//! Every route derives its own form from this one model. A weakness that the report shows and the export
+//! does not is therefore a difference of the routes and never of the data.
 
 pub(crate) mod application;
 pub(crate) mod config;
@@ -30,21 +30,21 @@ use crate::testing::tenant::target::FakeTarget;
 use crate::testing::tenant::template::FakeTemplate;
 use crate::testing::tenant::user_template::FakeUserTemplate;
 
-/// Everything that belongs to one customer of the fake.
+/// The data of one tenant.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Tenant {
     /// Its scan configurations.
     pub configs: Vec<FakeConfig>,
-    /// Plugins that no finding names; those of findings need not be listed.
+    /// Plugins without findings. Those of findings need not be listed.
     pub plugins: Vec<Arc<FakePlugin>>,
-    /// The scan templates; the five documented ones and the two observed ones unless told otherwise.
+    /// The scan templates. Default: the five documented ones and the two observed ones.
     pub templates: Vec<FakeTemplate>,
-    /// The templates that users made.
+    /// The user templates.
     pub user_templates: Vec<FakeUserTemplate>,
     /// The folders that the caller sees.
     pub folders: Vec<FakeFolder>,
-    /// The applications that were added. What configurations scan need not be among them.
+    /// The applications that were added. Targets of configurations need not be listed here.
     pub applications: Vec<FakeApplication>,
 }
 
@@ -60,7 +60,7 @@ impl Tenant {
         self
     }
 
-    /// Adds a template that a user made.
+    /// Adds a user template.
     pub fn with_user_template(mut self, template: FakeUserTemplate) -> Self {
         self.user_templates.push(template);
         self
@@ -97,7 +97,7 @@ impl Tenant {
         self.configs.iter_mut().find(|config| config.id == id)
     }
 
-    /// Moves every date by so many seconds.
+    /// Shifts every date by that many seconds.
     pub(crate) fn shift(&mut self, seconds: i64) {
         let by = |at: &mut Timestamp| {
             let moved = at.as_second().saturating_add(seconds);

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::reconcile::{Change, State};
 use crate::report::finding::ReportFinding;
-use crate::report::{http, place, text};
+use crate::report::{fields, http_message, location, sanitize};
 
-/// Bound of a rule's short and full description.
+/// GitHub's limit for the short and the full description of a rule.
 const MAX_DESCRIPTION: usize = 1_024;
 const MAX_NAME: usize = 255;
 const MAX_HELP: usize = 16 * 1024;
-/// GitHub keeps 20 tags and shows 10.
+/// GitHub stores 20 tags and shows 10.
 const MAX_TAGS: usize = 20;
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ pub(super) struct Rule<'a> {
     help: Text<'a>,
     #[serde(rename = "helpUri", skip_serializing_if = "Option::is_none")]
     help_uri: Option<&'a str>,
-    // Last, and the tags last in it: what `with_severity` adds comes after.
+    // The last member, with `tags` as its last: `with_severity` appends to both.
     properties: RuleProperties<'a>,
 }
 
@@ -42,44 +42,44 @@ struct Text<'a> {
     text: Cow<'a, str>,
 }
 
-/// The rule's id in the report: GitHub tells rules of several scanners apart by it.
+/// The rule's id in the report. It names the scanner, since GitHub distinguishes the rules of several scanners by id.
 pub(super) fn rule_id(finding: &Finding) -> String {
-    let scanner = text::first([&*finding.scanner]).unwrap_or("scanner");
-    format!("{}/{}", text::line(scanner, 100), text::rule_id(&finding.rule, 200))
+    let scanner = sanitize::first_non_blank([&*finding.scanner]).unwrap_or("scanner");
+    format!("{}/{}", sanitize::single_line(scanner, 100), fields::rule_id(&finding.rule, 200))
 }
 
 impl<'a> Rule<'a> {
-    pub(super) fn of(finding: &'a Finding, id: &'a str) -> Self {
+    pub(super) fn new(finding: &'a Finding, id: &'a str) -> Self {
         let rule = &finding.rule;
-        let title = || text::title(finding, MAX_DESCRIPTION);
-        let block = |part: Option<&'a String>, max| text::optional(part, max);
+        let title = || fields::title(finding, MAX_DESCRIPTION);
+        let text = |part: Option<&'a String>, max| sanitize::optional_multi_line(part, max);
         let help =
-            block(rule.remediation.as_ref(), MAX_HELP).or_else(|| block(rule.description.as_ref(), MAX_HELP));
+            text(rule.remediation.as_ref(), MAX_HELP).or_else(|| text(rule.description.as_ref(), MAX_HELP));
         Self {
             id,
-            name: text::title(finding, MAX_NAME),
+            name: fields::title(finding, MAX_NAME),
             short: Text { text: title() },
-            full: Text { text: block(rule.description.as_ref(), MAX_DESCRIPTION).unwrap_or_else(title) },
+            full: Text { text: text(rule.description.as_ref(), MAX_DESCRIPTION).unwrap_or_else(title) },
             help: Text { text: help.unwrap_or_else(title) },
-            help_uri: text::references(rule, 1).next(),
+            help_uri: fields::references(rule, 1).next(),
             properties: RuleProperties { tags: tags(finding) },
         }
     }
 
-    /// The rule as it was put aside, with the severity that is known only when all its results are.
+    /// The stored rule with its severity, which is known only after all its results.
     pub(super) fn with_severity(rule: &[u8], level: usize) -> Vec<u8> {
         let severity = Severity::WORST_FIRST.get(level);
         let mut rule = rule.strip_suffix(b"}}").unwrap_or(rule).to_vec();
         if let Some(score) = severity.and_then(score) {
             rule.extend_from_slice(format!(",\"security-severity\":\"{score}\"").as_bytes());
         }
-        let word = severity.map_or("warning", word);
-        rule.extend_from_slice(format!("}},\"defaultConfiguration\":{{\"level\":\"{word}\"}}}}").as_bytes());
+        let level = severity.map_or("warning", sarif_level);
+        rule.extend_from_slice(format!("}},\"defaultConfiguration\":{{\"level\":\"{level}\"}}}}").as_bytes());
         rule
     }
 }
 
-/// What GitHub shows as critical (above 9.0), high, medium and low. Where there is nothing to do, or nobody knows, there is no score.
+/// The score that GitHub shows as critical (above 9.0), high, medium or low. Informational and unknown severities have none.
 fn score(severity: &Severity) -> Option<&'static str> {
     match severity {
         Severity::Critical => Some("9.1"),
@@ -90,7 +90,7 @@ fn score(severity: &Severity) -> Option<&'static str> {
     }
 }
 
-fn word(severity: &Severity) -> &'static str {
+fn sarif_level(severity: &Severity) -> &'static str {
     match severity {
         Severity::Critical | Severity::High => "error",
         Severity::Low | Severity::Info => "note",
@@ -105,7 +105,7 @@ fn tags(finding: &Finding) -> Vec<Cow<'_, str>> {
     let mut seen = BTreeSet::new();
     std::iter::once(Cow::Borrowed("security"))
         .chain(cwe)
-        .chain(others.map(|tag| text::line(tag, 100)))
+        .chain(others.map(|tag| sanitize::single_line(tag, 100)))
         .filter(|tag| !tag.is_empty() && seen.insert(tag.clone()))
         .take(MAX_TAGS)
         .collect()
@@ -165,7 +165,7 @@ struct LogicalLocation {
 
 #[derive(Serialize)]
 struct Fingerprints {
-    // The one that GitHub reads. An upload by its API gets none unless it brings one, and then doubles with every upload.
+    // The one that GitHub reads. For uploads through the API it computes none, and without one each upload duplicates the alerts.
     #[serde(rename = "primaryLocationLineHash")]
     primary: String,
     #[serde(rename = "appsec/v1")]
@@ -213,29 +213,32 @@ struct Properties<'a> {
 }
 
 impl<'a> Result<'a> {
-    pub(super) fn of(report: &'a ReportFinding, rule_id: &'a str) -> Self {
+    pub(super) fn new(report: &'a ReportFinding, rule_id: &'a str) -> Self {
         let finding = &report.finding;
-        let place = &finding.location;
+        let at = &finding.location;
         let evidence = |kind: EvidenceKind| {
             let found = finding.evidence.iter().find(|evidence| evidence.kind == kind);
-            found.and_then(|evidence| text::first([evidence.text.as_str()]))
+            found.and_then(|evidence| sanitize::first_non_blank([evidence.text.as_str()]))
         };
         let proof = evidence(EvidenceKind::Proof).or_else(|| evidence(EvidenceKind::Output));
         let own = finding.fingerprint.to_string();
-        let message = format!("{} at {}", text::title(finding, MAX_DESCRIPTION), place::shown(place));
-        let method =
-            place.method.as_deref().map(|method| text::line(method, 32)).filter(|method| !method.is_empty());
+        let message = format!("{} at {}", fields::title(finding, MAX_DESCRIPTION), location::describe(at));
+        let method = at
+            .method
+            .as_deref()
+            .map(|method| sanitize::single_line(method, 32))
+            .filter(|method| !method.is_empty());
         Self {
             rule_id,
-            level: word(&finding.severity),
+            level: sarif_level(&finding.severity),
             message: Text { text: Cow::Owned(message) },
             locations: [Location {
                 physical_location: PhysicalLocation {
-                    artifact_location: ArtifactLocation { uri: place::artifact(place) },
+                    artifact_location: ArtifactLocation { uri: location::artifact_path(at) },
                     region: Region { start_line: 1, start_column: 1, end_line: 1, end_column: 2 },
                 },
                 logical_locations: [LogicalLocation {
-                    fully_qualified_name: place::url(place),
+                    fully_qualified_name: location::url(at),
                     kind: "resource",
                 }],
             }],
@@ -243,47 +246,48 @@ impl<'a> Result<'a> {
                 primary: format!("{}:1", own.rsplit(':').next().unwrap_or(&own)),
                 own,
             },
-            hosted_viewer_uri: finding.link.as_deref().and_then(text::web_address),
-            web_request: match evidence(EvidenceKind::Request).map(http::request) {
+            hosted_viewer_uri: finding.link.as_deref().and_then(sanitize::web_url),
+            web_request: match evidence(EvidenceKind::Request).map(http_message::parse_request) {
                 Some(request) => Some(Request {
                     method: request.line.map(|(method, _)| Cow::Borrowed(method)).or(method),
-                    target: place::url(place),
+                    target: location::url(at),
                     headers: headers(request.headers),
                     body: body(request.body),
                 }),
                 None => method.map(|method| Request {
                     method: Some(method),
-                    target: place::url(place),
+                    target: location::url(at),
                     headers: BTreeMap::new(),
                     body: None,
                 }),
             },
-            web_response: evidence(EvidenceKind::Response).and_then(http::response).map(|response| {
-                Response {
+            web_response: evidence(EvidenceKind::Response).and_then(http_message::parse_response).map(
+                |response| Response {
                     status_code: response.status,
-                    reason_phrase: Some(text::line(response.reason, 200)).filter(|reason| !reason.is_empty()),
+                    reason_phrase: Some(sanitize::single_line(response.reason, 200))
+                        .filter(|reason| !reason.is_empty()),
                     headers: headers(response.headers),
                     body: body(response.body),
-                }
-            }),
+                },
+            ),
             properties: Properties {
-                url: place::url(place),
-                severity: text::line(finding.severity.as_str(), 100),
+                url: location::url(at),
+                severity: sanitize::single_line(finding.severity.as_str(), 100),
                 state: report.state,
                 change: report.change,
                 first_seen: finding.first_seen,
                 last_seen: finding.last_seen,
-                proof: proof.map(|text| text::block(text, text::MAX_EVIDENCE)),
+                proof: proof.map(|text| sanitize::multi_line(text, sanitize::MAX_EVIDENCE)),
             },
         }
     }
 }
 
-/// The headers by name; those without a value are left out, and several of one name are one.
+/// The headers by name. Those without a value are left out; the values of a repeated header are joined.
 fn headers<'a>(headers: Vec<(&'a str, &'a str)>) -> BTreeMap<&'a str, String> {
     let mut by_name = BTreeMap::<_, String>::new();
     for (name, value) in headers {
-        let value = text::line(value, 1_000);
+        let value = sanitize::single_line(value, 1_000);
         if value.is_empty() {
             continue;
         }
@@ -297,5 +301,6 @@ fn headers<'a>(headers: Vec<(&'a str, &'a str)>) -> BTreeMap<&'a str, String> {
 }
 
 fn body(body: &str) -> Option<Text<'_>> {
-    text::first([body]).map(|body| Text { text: text::block(body, text::MAX_EVIDENCE) })
+    sanitize::first_non_blank([body])
+        .map(|body| Text { text: sanitize::multi_line(body, sanitize::MAX_EVIDENCE) })
 }

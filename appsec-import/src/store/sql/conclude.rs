@@ -11,7 +11,7 @@ use super::runs::CONCLUDED;
 use super::sql_store::SqlStore;
 use super::transaction::{Arg, Transaction, args, from_json, get, to_json, to_name};
 use crate::metrics::TransitionCounter;
-use crate::outbox::{EventBatcher, Subscription, messages_of};
+use crate::outbox::{EventBatcher, Subscription, messages_for};
 use crate::reconcile::{Observation, Summary, SummaryBuilder, Transition};
 use crate::store::explanation::HistoryEntry;
 use crate::store::run::Run;
@@ -71,7 +71,7 @@ impl SqlStore {
         let update = "UPDATE binding SET finding_count = $2 WHERE id = $1";
         tx.execute(update, args![run.binding_id, known_count + new_count]).await?;
         for event in events.finish(&summary, coverage) {
-            tx.write_messages(&messages_of(&event, subscriptions)).await?;
+            tx.write_messages(&messages_for(&event, subscriptions)).await?;
         }
         let end = "UPDATE run SET state = $3, ended_at = $4, summary = $5, coverage = $6, lease_until = 0
                    WHERE binding = $1 AND number = $2";
@@ -203,7 +203,7 @@ impl Conclusion<'_> {
             let event =
                 self.events.push(&transition.finding, transition.change, transition.reason.as_deref());
             if let Some(event) = event {
-                tx.write_messages(&messages_of(&event, subscriptions)).await?;
+                tx.write_messages(&messages_for(&event, subscriptions)).await?;
             }
         }
         let binding = self.run.binding_id;

@@ -59,7 +59,8 @@ fn message(row: &AnyRow) -> Result<Message> {
     let text = |column| get::<String>(row, column);
     let created_at = parse_time(&text("created_at")?)?;
     let kind = from_name(&text("kind")?)?;
-    let mut message = Message::restore(text("id")?, text("endpoint")?, kind, text("payload")?, created_at);
+    let mut message =
+        Message::from_stored(text("id")?, text("endpoint")?, kind, text("payload")?, created_at);
     message.state = from_name(&text("state")?)?;
     message.attempts = u32::try_from(get::<i64>(row, "attempts")?).unwrap_or(u32::MAX);
     message.due_at = from_millis(get(row, "due_at")?)?;

@@ -157,7 +157,7 @@ impl Transaction {
             let next = binding.schedule.next_after(now).map(to_millis);
             self.execute(update, args![binding.name.as_str(), next]).await?;
         }
-        if !was.asks_as(binding) {
+        if !was.reads_same_findings_as(binding) {
             // The watermark belongs to what the binding imported before.
             let update = "UPDATE scheduled_binding SET watermark = NULL WHERE name = $1";
             self.execute(update, args![binding.name.as_str()]).await?;
@@ -204,13 +204,13 @@ fn entry(row: &AnyRow, now: Timestamp) -> Result<ScheduleEntry> {
         ScheduleState::Disabled
     } else {
         match (due_at, backoff_until, open_until) {
-            (None, ..) => ScheduleState::Over,
+            (None, ..) => ScheduleState::Finished,
             (Some(due), ..) if due > now => ScheduleState::Waiting,
             (_, _, Some(until)) if until > now => {
                 let reason = get::<Option<String>>(row, "reason")?.unwrap_or_default();
-                ScheduleState::ConnectionClosed { until, reason }
+                ScheduleState::BreakerOpen { until, reason }
             }
-            (_, Some(until), _) if until > now => ScheduleState::PutOff { until },
+            (_, Some(until), _) if until > now => ScheduleState::BackingOff { until },
             _ => ScheduleState::Due,
         }
     };
@@ -218,7 +218,7 @@ fn entry(row: &AnyRow, now: Timestamp) -> Result<ScheduleEntry> {
         binding: from_json(&body, "a scheduled binding")?,
         due_at,
         state,
-        tries: u32::try_from(get::<i64>(row, "attempts")?).unwrap_or(u32::MAX),
+        failed_attempts: u32::try_from(get::<i64>(row, "attempts")?).unwrap_or(u32::MAX),
         complete_at: time("complete_at")?,
         ended_at: time("ended_at")?,
         last_error: get(row, "last_error")?,

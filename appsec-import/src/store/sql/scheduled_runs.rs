@@ -238,7 +238,7 @@ impl SqlStore {
                    WHERE name = $1 AND fence = $2";
         tx.execute(update, args![run.name.as_str(), run.fence, next.map(to_millis), to_millis(now)]).await?;
         // A binding that was changed meanwhile imports something else.
-        if complete.is_some_and(|complete| complete.asks_as(&binding)) {
+        if complete.is_some_and(|complete| complete.reads_same_findings_as(&binding)) {
             let update = "UPDATE scheduled_binding SET watermark = $2, complete_at = $3 WHERE name = $1";
             tx.execute(update, args![run.name.as_str(), to_millis(started_at), to_millis(now)]).await?;
         }

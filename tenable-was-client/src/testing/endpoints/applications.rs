@@ -1,4 +1,4 @@
-//! Applications: what the tenant lists, scanned or not.
+//! Applications that are added to the tenant.
 
 use serde_json::{Map, Value, json};
 
@@ -30,7 +30,7 @@ fn add(state: &mut State, call: &Call) -> Response {
     Response::ok(&Value::Object(added.collect::<Map<_, _>>()))
 }
 
-/// A name that is taken is refused; in which form is assumed.
+/// Adds one application. A name that is in use is refused; the form of the refusal is assumed.
 fn add_one(state: &mut State, new: FakeApplication) -> Value {
     let listed = &state.tenant.applications;
     if listed.iter().any(|other| other.name == new.name && other.url != new.url) {

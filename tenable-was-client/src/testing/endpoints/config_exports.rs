@@ -1,4 +1,5 @@
-//! Configurations in other forms: for the vendor's scanner in CI, and for looking again at one detection.
+//! Exports of a configuration: for the vendor's scanner in CI pipelines, and for the re-check of one
+//! detection.
 
 use std::fmt::Write as _;
 
@@ -24,10 +25,10 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(Route::GetCicdConfig, "GET", "/api/v3/export/configs/{id}", 16, cicd),
 ];
 
-/// The shape is the observed one: a number as text, and members that no request is documented to have.
+/// The form is the observed one: a number as text, and members that no request documents.
 fn remediation(state: &mut State, call: &Call) -> Response {
     let id = call.param(0);
-    // No body is documented for either refusal; which plugins can be checked so is assumed.
+    // No body is documented for either error; which plugins support it is assumed.
     let Some((run, finding)) = detection(state, id) else { return Response::json(404, &json!({})) };
     if finding.plugin.severity == appsec_core::Severity::Info {
         return Response::gateway(422, "Unprocessable Entity", "The plugin cannot be checked.");
@@ -79,7 +80,7 @@ fn cicd(state: &mut State, call: &Call) -> Response {
     Response::raw(200, "application/octet-stream", text)
 }
 
-/// HOCON as it was observed: names with an underscore in quotes, no commas, nothing for `null`.
+/// HOCON as observed: names with an underscore in quotes, no commas, `null` left out.
 fn members(text: &mut String, object: &Value, depth: usize) {
     for (name, value) in object.as_object().into_iter().flatten() {
         let name = if name.contains('_') { format!("\"{name}\"") } else { name.clone() };

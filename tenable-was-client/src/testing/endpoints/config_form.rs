@@ -1,4 +1,4 @@
-//! What the body of a configuration must hold, and what becomes of it.
+//! Validation of a configuration's request body, and its conversion to a configuration.
 
 use appsec_core::Timestamp;
 use serde_json::{Map, Value, json};
@@ -12,10 +12,10 @@ use crate::testing::tenant::ids::USER;
 use crate::testing::tenant::settings::settings;
 use crate::testing::tenant::target::FakeTarget;
 
-/// The most bytes of an uploaded file, before it was encoded.
+/// The largest size of an uploaded file before encoding, in bytes.
 const MAX_FILE: usize = 1 << 20;
 
-/// Members of a body that the fake keeps and shows, and makes nothing of.
+/// Members of a request body that the fake stores and returns without interpreting them.
 const KEPT: [&str; 7] = [
     "tag_targets",
     "applications",
@@ -26,7 +26,7 @@ const KEPT: [&str; 7] = [
     "in_remediation",
 ];
 
-/// What is wrong with a body, field by field.
+/// The violations of a request body, field by field.
 #[derive(Debug, Default)]
 struct Violations(Vec<Value>);
 
@@ -44,7 +44,7 @@ impl Violations {
     }
 }
 
-/// The configuration of a body, or the refusal of it.
+/// The configuration in a request body, or the error response.
 pub(crate) fn read(state: &State, body: &Value, id: &str) -> Result<FakeConfig, Response> {
     let Some(members) = body.as_object() else {
         return Err(Response::invalid_body(&format!(
@@ -112,7 +112,7 @@ fn violations(state: &State, members: &Map<String, Value>) -> Vec<Value> {
             found.invalid(&format!(".{name}"), "must exist");
         }
     }
-    // A number by the document; the service's own proposals hold its text.
+    // Documented as a number; the service's own list of filters has text.
     let is_number =
         |value: &Value| value.is_u64() || value.as_str().is_some_and(|text| text.parse::<u64>().is_ok());
     if given("scanner_id").is_some_and(|scanner| !is_number(scanner)) {
@@ -179,7 +179,7 @@ fn config(state: &State, members: &Map<String, Value>, id: &str) -> FakeConfig {
     config.scans = old.map(|old| old.scans.clone()).unwrap_or_default();
     config.in_trash = old.is_some_and(|old| old.in_trash);
     config.description = members.get("description").and_then(Value::as_str).map(str::to_owned);
-    // What is known of a target stays: a change to a configuration changes no site.
+    // The findings of a target stay: a change to a configuration does not change the site.
     let known = |url: &str| old.and_then(|old| old.targets.iter().find(|target| target.url == url)).cloned();
     config.targets = urls(members).map(|url| known(url).unwrap_or_else(|| FakeTarget::new(url))).collect();
     let by_id = |id: &str| state.tenant.templates.iter().find(|template| template.id == id);
@@ -195,7 +195,7 @@ fn config(state: &State, members: &Map<String, Value>, id: &str) -> FakeConfig {
     let member = |name: &str| members.get(name).cloned().unwrap_or_default();
     config.schedule = member("schedule");
     if let Some(schedule) = config.schedule.as_object_mut() {
-        // Observed: written, and never sent back.
+        // Observed: accepted, and never returned.
         schedule.remove("launch");
     }
     config.scanner_id = member("scanner_id");
@@ -206,7 +206,7 @@ fn config(state: &State, members: &Map<String, Value>, id: &str) -> FakeConfig {
     config
 }
 
-/// A configuration that an import made.
+/// A configuration that an import created.
 pub(crate) fn imported(name: &str, id: &str, at: Timestamp) -> FakeConfig {
     let mut config = FakeConfig::new(name).with_id(id).never_run();
     (config.created_at, config.updated_at, config.imported) = (at, at, true);

@@ -1,4 +1,5 @@
-//! Configurations are written in the background: an answer says that a change was taken, and the old state shows for a moment.
+//! Changes to configurations. The service makes them in the background: it accepts a change, and the old
+//! state shows for a while.
 
 use serde_json::json;
 
@@ -19,11 +20,11 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(Route::GetConfigStatus, "GET", "/was/v2/configs/{id}/status/{id}", 24, status),
 ];
 
-/// The folder's name that means the trash (assumed: that of the web interface).
+/// The name of the trash folder (assumed: that of the web interface).
 const TRASH: &str = "Trash";
 
 impl State {
-    /// Takes a change, and gives where to ask how far it is.
+    /// Accepts a change, and returns the path of its tracking status.
     fn take(&mut self, config_id: &str, change: Change) -> String {
         let tracking_id = self.new_id("tracking");
         let location = format!("/configs/{config_id}/status/{tracking_id}");
@@ -37,7 +38,7 @@ impl State {
         location
     }
 
-    /// Somebody looks for a configuration, or for all of them: changes to it come nearer.
+    /// Counts a read of a configuration, or of all. Pending changes take effect after a number of reads.
     pub(crate) fn looked_for(&mut self, config_id: Option<&str>) {
         let mut due = Vec::new();
         for write in &mut self.writes {
@@ -108,7 +109,7 @@ fn move_to(state: &mut State, call: &Call) -> Response {
         let location = state.take(id, Change::Trash);
         return Response::accepted().with_header("location", location);
     }
-    // That a folder must exist is assumed.
+    // Assumed: the folder must exist.
     let exists = state.tenant.folders.iter().any(|known| known.name == folder);
     match state.tenant.config_mut(id).filter(|_| exists) {
         Some(config) => {

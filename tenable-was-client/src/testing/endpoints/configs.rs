@@ -1,4 +1,4 @@
-//! Configurations: search and details. They are written by the operations of their own file.
+//! Configurations: search and details. `config_writes` has the operations that change them.
 
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn search(state: &mut State, call: &Call) -> Response {
     page(call, admitted.map(|config| summary(state, config)).collect(), "configs.updated_at:desc")
 }
 
-/// What a filter may ask of a configuration.
+/// The values of a configuration's field, for filters.
 fn values(state: &State, config: &FakeConfig, field: &str) -> Vec<String> {
     let last = state.last_run(&config.id);
     let of = |text: Option<String>| text.into_iter().collect();

@@ -15,10 +15,10 @@ use crate::testing::tenant::ids::uuid_of;
 use crate::testing::tenant::plugin::severity_id;
 use crate::testing::tenant::target::FakeTarget;
 
-/// Between a sighting and its place in the index.
+/// The time between the detection of a finding and its indexing.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Makes the chunks: whole assets, in order, each as the text that is sent.
+/// Makes the chunks of whole assets, in order, each as the text to send.
 pub(crate) fn cut(
     state: &State,
     filter: &ExportFilter,
@@ -31,12 +31,12 @@ pub(crate) fn cut(
     for target in state.tenant.targets().filter(|target| filter.admits_target(target)) {
         let (records, known) = assets.entry(&target.asset_id).or_default();
         for finding in target.findings.iter().filter(|finding| filter.admits(finding)) {
-            // Two configurations of one site see the same weakness, which the export knows once.
+            // Two configurations of one site find the same weakness; the export contains it once.
             let id = finding.finding_id(&target.asset_id);
             if known.insert(id.clone()) {
                 let plugin = plugins.entry(finding.plugin.id).or_insert_with(|| finding.plugin.in_export());
                 let run = seen.get(&id).copied();
-                // As text at once: a tree of values takes several times the room.
+                // Stored as text at once: a tree of JSON values takes several times the memory.
                 records.push(filter.cut(record(target, finding, &id, plugin, run)).to_string());
             }
         }
@@ -66,7 +66,7 @@ fn last_seen(state: &State) -> BTreeMap<String, &ScanRun> {
     seen
 }
 
-/// A finding as the export shows it: what is not there is left out.
+/// A finding as the export shows it: absent values are left out.
 fn record(
     target: &FakeTarget,
     finding: &FakeFinding,

@@ -1,4 +1,4 @@
-//! What an export is asked for, read as the service reads it.
+//! The filter of an export request, read as the service reads it.
 
 use appsec_core::Timestamp;
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::testing::tenant::finding::FakeFinding;
 use crate::testing::tenant::target::FakeTarget;
 
-/// The window when no time is asked for.
+/// The time window of an export without a time filter.
 const DEFAULT_WINDOW: i64 = 30 * 24 * 60 * 60;
 
 const TIMES: [&str; 5] = ["since", "first_found", "last_found", "last_fixed", "indexed_at"];
@@ -24,7 +24,7 @@ const LISTS: [&str; 10] = [
     "owasp_api_2019",
 ];
 
-/// Scores with the least and the most that they can be.
+/// Scores with their lowest and highest value.
 const SCORES: [(&str, f64, f64); 4] = [
     ("cvss4_base_score", 0.0, 10.0),
     ("vpr_score", 0.1, 10.0),
@@ -36,7 +36,7 @@ const SCORES: [(&str, f64, f64); 4] = [
 const WORDS: [(&str, &[&str]); 2] =
     [("state", &["OPEN", "REOPENED", "FIXED"]), ("severity", &["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"])];
 
-/// The members of a record that can be asked for alone (assumed: no list of them is known).
+/// The properties that a request can select (assumed: no list of them is published).
 const PROPERTIES: [&str; 24] = [
     "finding_id",
     "url",
@@ -64,18 +64,18 @@ const PROPERTIES: [&str; 24] = [
     "risk_context",
 ];
 
-/// A filter that was understood.
+/// A parsed filter.
 #[derive(Debug)]
 pub(crate) struct ExportFilter {
     filters: Map<String, Value>,
     include_unlicensed: bool,
-    /// The only members of the records; none means all.
+    /// The properties of the records; empty means all.
     properties: Vec<String>,
     now: i64,
 }
 
 impl ExportFilter {
-    /// Reads a request's body; the error is a sentence.
+    /// Parses a request body. The error is a sentence.
     pub(crate) fn parse(body: &Value, now: Timestamp) -> Result<Self, String> {
         let Some(body) = body.as_object() else { return Err("The body must be an object".to_owned()) };
         for (key, value) in body {
@@ -123,7 +123,7 @@ impl ExportFilter {
         Ok(filter)
     }
 
-    /// The filters as a job's status shows them: an unset number is 0, so 0 means unset.
+    /// The filters as a job's status shows them: an unset number is shown as 0.
     pub(crate) fn echo(&self) -> Value {
         let mut echo = self.filters.clone();
         for time in TIMES {
@@ -132,7 +132,8 @@ impl ExportFilter {
         Value::Object(echo)
     }
 
-    /// What of a record was asked for. Names of the request that differ from those of the answer are turned (observed of one).
+    /// Cuts a record down to the requested properties. A property whose name differs between request and
+    /// response is translated (observed for one).
     pub(crate) fn cut(&self, record: Value) -> Value {
         if self.properties.is_empty() {
             return record;
@@ -168,7 +169,7 @@ impl ExportFilter {
         let plugin_ids = self.filters.get("plugin_ids").and_then(Value::as_array);
         self.admits_time(finding)
             && is_among(&self.list("severity"), severity)
-            // Unlike the others, in upper case only.
+            // Unlike the other fields, this one is upper case only.
             && (modification.is_empty() || modification.contains(&finding.modification.as_str()))
             && plugin_ids.is_none_or(|ids| ids.is_empty() || ids.contains(&json!(plugin.id)))
             && LISTS.iter().filter(|list| list.starts_with("owasp")).all(|list| {
@@ -233,7 +234,7 @@ impl ExportFilter {
     }
 }
 
-/// True when the list is empty or has the word in any case.
+/// Whether the list is empty or contains the word, ignoring case.
 fn is_among(list: &[&str], word: &str) -> bool {
     list.is_empty() || list.iter().any(|one| one.eq_ignore_ascii_case(word))
 }
@@ -252,7 +253,7 @@ fn is_property(name: &Value) -> bool {
     outer.is_some_and(|outer| PROPERTIES.contains(&outer))
 }
 
-/// True for what a list can hold. The places of OWASP's lists have no leading zero.
+/// Whether a list may contain the value. The categories of OWASP's lists have no leading zero.
 fn is_word(list: &str, word: &Value) -> bool {
     let Some(word) = word.as_str() else { return false };
     let is_place = |letters: &str| (1..=10).any(|place| word == format!("{letters}{place}"));

@@ -1,4 +1,4 @@
-//! The export of findings: jobs, their chunks, and every way in which they end.
+//! The export of findings: jobs and their chunks.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
 
 const MAX_RUNNING: usize = 10;
 
-/// The shape of refusals here is not documented; this is the sibling export's.
+/// An error response. Its form is not documented; this is the form of the asset export (assumed).
 fn refused(message: &str) -> Response {
     Response::json(400, &json!({"status": 400, "message": message}))
 }
@@ -103,7 +103,7 @@ fn chunk(state: &mut State, call: &Call) -> Response {
     let now = state.now();
     let Some(job) = state.jobs.iter().find(|job| job.id == call.param(0)) else { return Response::expired() };
     let Ok(number) = call.param(1).parse::<u32>() else { return refused("The chunk's id must be a number") };
-    // What was complete when a job was cancelled lives on.
+    // Chunks that were complete when a job was cancelled stay available.
     let life = if job.status == "CANCELLED" { JOB_LIFE } else { CHUNK_LIFE };
     if job.is_older(life, now) || job.script.expired.contains(&number) {
         return Response::expired();

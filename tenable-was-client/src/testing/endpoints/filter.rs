@@ -5,17 +5,17 @@ use serde_json::{Map, Value, json};
 
 use crate::testing::response::Response;
 
-/// A field that can be searched for, and what it takes.
+/// A field that can be searched, with its operators and values.
 #[derive(Debug)]
 pub(crate) struct Field {
     name: &'static str,
     operators: &'static [&'static str],
-    /// An operator that works and is not listed.
+    /// An operator that works but is not listed.
     unlisted: Option<&'static str>,
     control: Control,
 }
 
-/// What a field's value looks like, as the list of fields says it.
+/// The form of a field's value, as the list of fields describes it.
 #[derive(Debug, Clone, Copy)]
 enum Control {
     Unsaid,
@@ -80,12 +80,12 @@ impl Field {
 /// The names of the vendor's templates that can be searched for.
 pub(crate) const TEMPLATES: &[&str] = &["scan", "overview", "ssl_tls", "config_audit", "pci", "api"];
 
-/// The list of the fields of a search.
+/// The response with the fields of a search.
 pub(crate) fn list(fields: &[Field]) -> Response {
     Response::ok(&json!({"filters": fields.iter().map(Field::listed).collect::<Vec<_>>()}))
 }
 
-/// A filter that was understood. Both groups must hold where both are given; how the service joins them is assumed.
+/// A parsed filter. Where both groups are given, both must hold (assumed).
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     all: Vec<Condition>,
@@ -101,7 +101,7 @@ struct Condition {
 }
 
 impl Filter {
-    /// Reads a body. Nothing, `null` and `{}` are no filter.
+    /// Parses a request body. An empty body, `null` and `{}` mean no filter.
     pub(crate) fn parse(body: &[u8], fields: &[Field]) -> Result<Self, Response> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
@@ -133,7 +133,8 @@ impl Filter {
         Ok(filter)
     }
 
-    /// True when an item passes. `read` gives the item's values of a field: none where it has nothing there.
+    /// Whether an item passes. `read` returns the item's values of a field; none where the field is not
+    /// set.
     pub(crate) fn admits(&self, read: impl Fn(&str) -> Vec<String>) -> bool {
         let holds = |condition: &Condition| condition.holds(&read(condition.field));
         self.all.iter().all(holds) && (self.any.is_empty() || self.any.iter().any(holds))
@@ -151,7 +152,7 @@ impl Condition {
             let reason = format!("Unsupported operator '{operator}' for field '{}'", field.name);
             return Err(Response::invalid_body(&reason));
         }
-        // An array goes with `contains` only; a number is no text.
+        // An array is valid with `contains` only; a number is not a text.
         let values = match &condition["value"] {
             Value::String(text) => vec![text.clone()],
             Value::Array(all) if operator.ends_with("contains") && all.iter().all(Value::is_string) => {

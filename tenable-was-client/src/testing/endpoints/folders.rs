@@ -1,4 +1,4 @@
-//! Folders: each user's own, beside those that the tenant provides.
+//! Folders of the caller, and folders that the tenant provides.
 
 use crate::testing::endpoint::Endpoint;
 use crate::testing::response::Response;
@@ -14,11 +14,11 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
 ];
 
 fn list(state: &mut State, _: &Call) -> Response {
-    // Not a page: all of them.
+    // The list is not paged.
     Response::ok(&state.tenant.folders.iter().map(FakeFolder::json).collect())
 }
 
-/// The name of the body; letters of any script are taken, which is assumed.
+/// The name in the request body. Letters of any script are accepted (assumed).
 fn name(call: &Call) -> Result<String, Response> {
     let body = call.json();
     let name = body["name"].as_str().unwrap_or_default();
@@ -37,7 +37,7 @@ fn create(state: &mut State, call: &Call) -> Response {
         Err(reply) => return reply,
     };
     if state.tenant.folders.iter().any(|folder| folder.name == name) {
-        // The code is documented, that it is used here is assumed.
+        // The code is documented; its use here is assumed.
         return Response::reason(400, "DUPLICATE_ENTITY", &format!("Folder '{name}' exists"));
     }
     let folder = FakeFolder { id: state.new_id("folder"), name, provided: false };
@@ -70,12 +70,13 @@ fn delete(state: &mut State, call: &Call) -> Response {
     Response::accepted()
 }
 
-/// The folder of the path, where the caller may change it.
+/// The folder of the request's path if the caller may change it.
 fn own<'a>(state: &'a mut State, call: &Call) -> Option<&'a mut FakeFolder> {
     state.tenant.folders.iter_mut().find(|folder| folder.id == call.param(0) && !folder.provided)
 }
 
-/// No 404 is documented: what is not the caller's own is all one (assumed).
+/// The error for a folder that is not the caller's own. No 404 is documented, so a missing folder gets the
+/// same (assumed).
 fn foreign() -> Response {
     Response::operation_forbidden("The user may not change this folder")
 }

@@ -1,4 +1,4 @@
-//! Reports of scans that were made elsewhere: a form with a file.
+//! Import of scan reports made elsewhere: a form with a file.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn file(call: &Call) -> Option<&[u8]> {
     part.get(head + 4..).filter(|_| is_file)
 }
 
-/// What a report says of a finding, as far as the fake holds it. Attachments are left out, as by the service.
+/// A finding as a report shows it. Attachments are left out, as by the service.
 fn finding(record: &Value) -> Option<FakeFinding> {
     let text = |name: &str| record[name].as_str().map(str::to_owned);
     let number = u32::try_from(record["plugin_id"].as_u64()?).ok()?;

@@ -1,4 +1,4 @@
-//! Pages, as every list and search of version 2 cuts them.
+//! Paging of every list and search of API version 2.
 
 use std::cmp::Ordering;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::testing::response::Response;
 use crate::testing::route::Call;
 
-/// The most that one page holds.
+/// The largest page size.
 const MAX_LIMIT: usize = 200;
 
-/// Sorts, cuts and wraps. `default_sort` is what the service sorts by when nothing is asked for.
+/// Sorts the items and returns one page of them. `default_sort` applies when the request names no order.
 pub(crate) fn page(call: &Call, mut items: Vec<Value>, default_sort: &str) -> Response {
     let (Some(limit), Some(offset)) = (number(call, "limit", 10), number(call, "offset", 0)) else {
         return invalid("limit and offset must be numbers that are not negative");
@@ -57,8 +57,8 @@ fn compare(a: &Value, b: &Value, order: &[(&str, bool)]) -> Ordering {
     Ordering::Equal
 }
 
-/// What to sort by: numbers and dates before texts. A field may be named with its table (`configs.updated_at`), and the
-/// `target` of a row by target is an object.
+/// What to sort by: numbers and dates before texts. A field may be named with its table
+/// (`configs.updated_at`), and the `target` of a row by target is an object.
 fn key<'a>(item: &'a Value, name: &str) -> (i128, &'a str) {
     let field = name.rsplit('.').next().unwrap_or(name);
     let text = match &item[field] {

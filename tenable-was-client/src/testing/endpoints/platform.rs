@@ -1,4 +1,4 @@
-//! What stands beside web application scanning: the server, the user, the scanners.
+//! The parts of the platform outside web application scanning: server properties, session, scanners.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(Route::ListScanners, "GET", "/scanners", 16, scanners),
 ];
 
-// Clients judge by their own clock, so these are years away from any.
+// Clients compare with their own clock, so these dates are years away.
 const EXPIRES: i64 = 4_102_444_800;
 
 const EXPIRED: i64 = 1_577_836_800;

@@ -17,7 +17,7 @@ fn list(state: &mut State, call: &Call) -> Response {
 }
 
 fn get(state: &mut State, call: &Call) -> Response {
-    // Observed: a word where the number belongs is answered as if a UUID were wanted.
+    // Observed: text instead of the number gets the error for a malformed UUID.
     let Ok(id) = call.param(0).parse::<u32>() else { return Response::invalid_id(call.param(0)) };
     match state.plugins().iter().find(|plugin| plugin.id == id) {
         Some(plugin) => Response::ok(&plugin.details()),

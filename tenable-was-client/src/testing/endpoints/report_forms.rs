@@ -1,8 +1,8 @@
-//! Reports in the forms beside JSON.
+//! Reports in the formats other than JSON.
 
 use serde_json::Value;
 
-/// What every table of findings says of them, in the order observed.
+/// The columns of the findings tables, in the order observed.
 const COLUMNS: [&str; 14] = [
     "Plugin ID",
     "CVE",
@@ -20,7 +20,7 @@ const COLUMNS: [&str; 14] = [
     "Plugin Output",
 ];
 
-/// A report in the form of that content type, from the one in JSON.
+/// A report in the format of the content type, made from the JSON report.
 pub(crate) fn render(content_type: &str, report: &Value) -> Vec<u8> {
     match content_type {
         "text/csv" => csv(report).into(),
@@ -116,7 +116,7 @@ fn xml(report: &Value) -> String {
     )
 }
 
-/// Something that begins and ends as PDF does; no reader shows it.
+/// Bytes that begin and end like a PDF document. No reader can display them.
 fn pdf(report: &Value) -> String {
     format!("%PDF-1.7\n% {} findings\n%%EOF\n", findings(report).count())
 }

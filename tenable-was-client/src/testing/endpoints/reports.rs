@@ -1,4 +1,4 @@
-//! A scan's report, in the format that the request's content type names, and the log that it kept.
+//! A scan's report, in the format of the request's content type, and the scan's log.
 
 use appsec_core::Timestamp;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ const JSON: &str = "application/json";
 
 const FORMATS: [&str; 5] = [JSON, "application/pdf", "text/csv", "text/html", "text/xml"];
 
-/// The smallest ZIP file, which holds nothing.
+/// An empty ZIP file.
 const EMPTY_ZIP: &[u8] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 fn format(call: &Call) -> Option<&'static str> {
@@ -45,11 +45,11 @@ fn request(state: &mut State, call: &Call) -> Response {
         return Response::not_found(call.param(0));
     };
     if !is_ended(&run.status) {
-        // Seen by a third party, without a code.
+        // Observed by a third party, without a code.
         return Response::json(400, &json!({"reasons": [{"reason": "scan not finalized"}]}));
     }
     run.asked.insert(format);
-    // Observed of these two: it is said for ever that they are being made.
+    // Observed for these two formats: the service reports them as being generated for ever.
     let never_said = matches!(format, "application/pdf" | "text/html");
     if never_said || run.report_polls > 0 { Response::accepted() } else { Response::ok(&json!({})) }
 }
@@ -76,7 +76,7 @@ fn get(state: &mut State, call: &Call) -> Response {
 
 fn debug_zip(state: &mut State, call: &Call) -> Response {
     state.catch_up();
-    // No 404 is documented for either; what is answered is assumed.
+    // No 404 is documented for either; the response is assumed.
     let Some(run) = state.run(call.param(0)) else { return Response::not_found(call.param(0)) };
     let config = state.tenant.config(&run.config_id);
     if config.is_some_and(|config| config.settings["debug_mode"] == json!(true)) {
@@ -86,7 +86,7 @@ fn debug_zip(state: &mut State, call: &Call) -> Response {
     }
 }
 
-/// Report dates have an offset where all others have `Z`.
+/// Dates in reports have an offset where all others have `Z`.
 fn date(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.f+00:00").to_string()
 }
@@ -154,7 +154,7 @@ fn report(state: &State, run: &ScanRun) -> Value {
     })
 }
 
-/// A finding as reports show it: no state, no recast, every field there, `null` where nothing is.
+/// A finding as reports show it: no state, no recast, every field present, `null` for absent values.
 fn finding(state: &State, asset_id: &str, finding: &FakeFinding) -> Value {
     let attachments: Vec<_> = finding
         .attachment

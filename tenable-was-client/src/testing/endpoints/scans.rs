@@ -57,7 +57,7 @@ fn launch(state: &mut State, call: &Call) -> Response {
     Response::json(202, &json!({"scan_id": id}))
 }
 
-/// Of any configuration: whether it exists is not said to matter (assumed).
+/// The configuration need not exist (assumed).
 fn filters(_: &mut State, _: &Call) -> Response {
     filter::list(FIELDS)
 }
@@ -183,7 +183,7 @@ pub(crate) fn scan(state: &State, run: &ScanRun) -> Value {
         scan["parent_id"] = json!(parent);
     }
     match &run.target {
-        // Observed: a scan that waits does not name its target yet.
+        // Observed: a waiting scan does not name its target yet.
         Some((url, asset_id)) if run.started_at.is_some() || is_ended(&run.status) => {
             scan["target"] = json!(url);
             scan["asset_id"] = json!(asset_id);

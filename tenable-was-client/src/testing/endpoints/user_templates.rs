@@ -1,4 +1,4 @@
-//! Templates that users made.
+//! User templates.
 
 use super::filter;
 use crate::testing::endpoint::Endpoint;
@@ -63,7 +63,8 @@ fn get(state: &mut State, call: &Call) -> Response {
     }
 }
 
-/// Replaces the whole. It takes effect at once, though the service only queues it; a 404 is assumed.
+/// Replaces the user template. It takes effect at once, though the service only queues it; the 404 is
+/// assumed.
 fn update(state: &mut State, call: &Call) -> Response {
     let body = call.json();
     let required = ["name", "owner_id", "default_permissions", "results_visibility", "template_id"];

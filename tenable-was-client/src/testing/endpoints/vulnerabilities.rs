@@ -1,4 +1,5 @@
-//! The findings of one scan in the shape of version 2, which has neither name nor severity, and what hangs off them.
+//! Vulnerabilities of one scan or of all in the form of API version 2, which has neither name nor severity,
+//! and attachments.
 
 use serde_json::{Value, json};
 
@@ -72,7 +73,7 @@ impl State {
         })
     }
 
-    /// How many records that nobody can decode stand among a scan's findings.
+    /// The number of undecodable records among a scan's findings.
     pub(crate) fn broken_records(&self, run: &ScanRun) -> usize {
         let config = self.tenant.config(&run.config_id);
         let mut targets = config.map(|config| &config.targets).into_iter().flatten();
@@ -138,7 +139,7 @@ fn search(state: &mut State, call: &Call) -> Response {
     page(call, items, "created_at:desc")
 }
 
-/// The detections of all scans whose configuration may be seen.
+/// The detections of all scans whose configuration the caller may see.
 fn search_all(state: &mut State, call: &Call) -> Response {
     state.catch_up();
     let filter = match Filter::parse(&call.body, OF_ALL) {
@@ -161,7 +162,7 @@ pub(crate) fn detection<'a>(state: &'a State, id: &str) -> Option<(&'a ScanRun, 
     all.find(|(run, finding)| vuln_id(run, finding) == id)
 }
 
-/// One detection in full: with the exchange that the lists leave out.
+/// A detection in full, with the request and response that lists leave out.
 fn get(state: &mut State, call: &Call) -> Response {
     state.catch_up();
     let id = call.param(0);
@@ -205,7 +206,7 @@ fn asset_of(run: &ScanRun) -> &str {
     run.target.as_ref().map_or("", |(_, asset_id)| asset_id)
 }
 
-/// A finding as the vulnerability search shows it: no exchange, `null` where nothing is.
+/// A finding as the vulnerability search shows it: no request and response, `null` for absent values.
 fn vulnerability(run: &ScanRun, finding: &FakeFinding) -> Value {
     let asset_id = asset_of(run);
     let attachments: Vec<_> = finding

@@ -2,12 +2,12 @@
 
 use crate::testing::tenant::config::FakeConfig;
 
-/// A change that was taken.
+/// A change that was accepted.
 #[derive(Debug)]
 pub(crate) struct ConfigChange {
     pub(crate) tracking_id: String,
     pub(crate) config_id: String,
-    /// How often it is looked for before it is done.
+    /// The number of reads that remain until it takes effect.
     pub(crate) looks: u32,
     /// `None` once it is done.
     pub(crate) change: Option<Change>,

@@ -1,4 +1,4 @@
-//! An export job: its chunks, and how far it is.
+//! An export job: its chunks and its progress.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) const CHUNK_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) const JOB_LIFE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// An export job. Its findings are those of the moment it was asked for.
+/// An export job. Its findings are those of the time of the request.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) id: String,
@@ -46,7 +46,7 @@ impl Job {
         self.order.get(..self.available).unwrap_or(&self.order)
     }
 
-    /// Moves on by one poll.
+    /// Advances the job by one poll.
     pub(crate) fn poll(&mut self, now: Timestamp) {
         if !self.is_running() {
             return;
@@ -63,7 +63,7 @@ impl Job {
         };
         let most = most.min(self.order.len());
         self.available = progress.saturating_mul(self.script.chunks_per_poll).min(most);
-        // Once more in `PROCESSING` before the end, so that a client sees chunks appear.
+        // One more poll in `PROCESSING` before the end, so that a client sees chunks appear.
         if self.available < most || progress == 0 {
             return;
         }

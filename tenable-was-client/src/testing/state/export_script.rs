@@ -8,17 +8,17 @@ use std::collections::BTreeSet;
 pub enum ExportEnd {
     /// It finishes.
     Finished,
-    /// It fails once so many chunks are there; they stay, the others are dropped.
+    /// It fails once that many chunks are available. These stay; the others are dropped.
     Error(usize),
-    /// It is cancelled by someone else once so many chunks are there; they stay, the others are dropped.
+    /// Another user cancels it once that many chunks are available. These stay; the others are dropped.
     Cancelled(usize),
-    /// It says `PROCESSING` for ever once so many chunks are there.
+    /// It stays in `PROCESSING` once that many chunks are available.
     Stuck(usize),
-    /// It says a word that nobody knows for ever once all chunks are there.
+    /// It stays in an undocumented status once all chunks are available.
     Unknown(String),
 }
 
-/// The course of an export. Each time its status is read it moves on.
+/// The course of an export. Each read of its status advances it.
 ///
 /// ```
 /// use tenable_was_client::testing::{ExportEnd, ExportScript};
@@ -30,19 +30,19 @@ pub enum ExportEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportScript {
-    /// How often it says `QUEUED`.
+    /// The number of polls that return `QUEUED`.
     pub queued_polls: usize,
-    /// How many chunks each poll adds.
+    /// The number of chunks that each poll adds.
     pub chunks_per_poll: usize,
     /// How it ends.
     pub end: ExportEnd,
     /// The ids of chunks that fail.
     pub failed: BTreeSet<u32>,
-    /// The ids of chunks that are said to be there and have expired.
+    /// The ids of chunks that are listed as available and have expired.
     pub expired: BTreeSet<u32>,
-    /// So many chunks count in the total and hold nothing; their ids come before the others'.
+    /// The number of empty chunks. They count in the total, and their ids come before those of the others.
     pub empty: u32,
-    /// So many chunks count in the total and are never heard of again.
+    /// The number of chunks that count in the total and are never reported in any state.
     pub missing: u32,
 }
 
@@ -61,12 +61,12 @@ impl Default for ExportScript {
 }
 
 impl ExportScript {
-    /// An export that is queued for one poll and then adds a chunk with each, until it finishes.
+    /// An export that is queued for one poll, then adds a chunk with each poll until it finishes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how often it says `QUEUED`.
+    /// Sets how many polls return `QUEUED`.
     pub fn with_queued_polls(mut self, polls: usize) -> Self {
         self.queued_polls = polls;
         self
@@ -90,19 +90,19 @@ impl ExportScript {
         self
     }
 
-    /// Sets the ids of chunks that are said to be there and have expired.
+    /// Sets the ids of chunks that are listed as available and have expired.
     pub fn with_expired_chunks(mut self, ids: impl IntoIterator<Item = u32>) -> Self {
         self.expired = ids.into_iter().collect();
         self
     }
 
-    /// Sets how many chunks hold nothing. They have the first ids and are never available.
+    /// Sets the number of empty chunks. They have the first ids and are never available.
     pub fn with_empty_chunks(mut self, chunks: u32) -> Self {
         self.empty = chunks;
         self
     }
 
-    /// Sets how many chunks count in the total and are never heard of again.
+    /// Sets the number of chunks that count in the total and are never reported in any state.
     pub fn with_missing_chunks(mut self, chunks: u32) -> Self {
         self.missing = chunks;
         self

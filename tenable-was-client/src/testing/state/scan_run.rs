@@ -12,13 +12,13 @@ use crate::testing::tenant::scan::{FakeNote, FakeScan};
 use crate::testing::tenant::scan_script::ScanScript;
 use crate::testing::tenant::target::FakeTarget;
 
-/// A scan: launched, or said to have run before.
+/// A scan that was launched, or a past scan of the tenant's data.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanRun {
     pub(crate) id: String,
     pub(crate) parent: Option<String>,
     pub(crate) config_id: String,
-    /// URL and asset; none for a parent.
+    /// URL and asset id; `None` for a parent.
     pub(crate) target: Option<(String, String)>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
@@ -31,16 +31,16 @@ pub(crate) struct ScanRun {
     pub(crate) has_metadata: bool,
     pub(crate) hidden_polls: u32,
     pub(crate) report_polls: u32,
-    /// The forms in which its report was asked for.
+    /// The content types in which its report was requested.
     pub(crate) asked: BTreeSet<&'static str>,
     pub(crate) script: ScanScript,
     pub(crate) remaining: VecDeque<String>,
-    /// What remains after a pause.
+    /// The statuses that follow after a pause.
     pub(crate) held: VecDeque<String>,
     pub(crate) running_seen: usize,
 }
 
-/// True for the three words after which nothing changes.
+/// Whether the status is one of the three final ones.
 pub(crate) fn is_ended(status: &str) -> bool {
     matches!(status, "completed" | "canceled" | "aborted")
 }
@@ -82,7 +82,7 @@ impl ScanRun {
         Self { parent: Some(self.id.clone()), has_metadata: self.has_metadata, ..child }
     }
 
-    /// The scans that a configuration has run already, children after their parents.
+    /// The past scans of a configuration, children after their parents.
     pub(crate) fn past(config: &FakeConfig) -> Vec<Self> {
         let mut runs = Vec::new();
         for (number, scan) in config.scans.iter().enumerate() {
@@ -113,7 +113,7 @@ impl ScanRun {
         let mut limit = scan.limit.unwrap_or(usize::MAX);
         if let Some((status, notes)) = target.and_then(|target| target.outcome.clone()) {
             (self.status, self.notes) = (status, notes);
-            // What was found before the end.
+            // A scan that did not complete keeps the findings up to its end.
             limit = limit.min(target.map_or(0, |target| target.findings.len() / 2));
         }
         let after = |time| self.created_at.checked_add(time).unwrap_or(self.created_at);

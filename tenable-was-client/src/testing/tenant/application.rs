@@ -18,7 +18,7 @@ impl FakeApplication {
         Self { name: name.into(), url: url.into() }
     }
 
-    /// An asset is known by host and port, so that one that is scanned is not new.
+    /// The asset's id. It depends on host and port, as that of a scanned target does.
     pub(crate) fn asset_id(&self) -> String {
         FakeTarget::new(self.url.as_str()).asset_id
     }

@@ -14,46 +14,47 @@ use crate::testing::tenant::target::FakeTarget;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FakeConfig {
-    /// Its id, a UUID; made from the name unless told otherwise.
+    /// Its id, a UUID. Default: derived from the name.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// A word on it.
+    /// A short description.
     pub description: Option<String>,
-    /// What it scans; more than one makes its scans parents with children.
+    /// The targets that it scans. With more than one, its scans are parents with one child each.
     pub targets: Vec<FakeTarget>,
     /// The name of its template.
     pub template: String,
-    /// Id and name of the user template it was made from.
+    /// Id and name of the user template that it was created from.
     pub user_template: Option<(String, String)>,
-    /// The name of the folder it lies in.
+    /// The name of its folder.
     pub folder: Option<String>,
-    /// Its schedule; `null` for on demand.
+    /// Its schedule; `null` means on demand.
     pub schedule: Value,
     /// As the service sends it: a number, a numeric string, or `null`.
     pub scanner_id: Value,
-    /// What the caller may do with it: `no_access`, `view`, `control` or `configure`.
+    /// The caller's permission level: `no_access`, `view`, `control` or `configure`.
     pub user_permissions: String,
-    /// True when it lies in the trash; it is listed all the same.
+    /// Whether it is in the trash. It is still listed.
     pub in_trash: bool,
-    /// True when an import made it.
+    /// Whether it was created by an import.
     pub imported: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// How it scans.
+    /// Its scan settings.
     pub settings: Value,
-    /// What else was said when it was made, as permissions, notifications and windows; shown with its details.
+    /// Further members of the request that created it, such as permissions and notifications. The details
+    /// show them.
     pub members: Map<String, Value>,
-    /// The scans it has run already, oldest first.
+    /// Its past scans, oldest first.
     pub scans: Vec<FakeScan>,
-    /// How its coming scans go; the fake's usual way unless told otherwise.
+    /// The script of its future scans. Default: that of the fake.
     pub script: Option<ScanScript>,
 }
 
 impl FakeConfig {
-    /// A configuration that scans nothing yet, and has run once and completed.
+    /// A configuration without targets and with one completed scan.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
         Self {
@@ -90,7 +91,7 @@ impl FakeConfig {
         self
     }
 
-    /// Sets a word on it.
+    /// Sets the description.
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
@@ -102,27 +103,27 @@ impl FakeConfig {
         self
     }
 
-    /// Names the user template it was made from.
+    /// Names the user template that it was created from.
     pub fn with_user_template(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.user_template = Some((uuid_of(&["user template", &name]), name));
         self
     }
 
-    /// Files it in a folder, by the folder's name.
+    /// Puts it into a folder, by the folder's name.
     pub fn in_folder(mut self, name: impl Into<String>) -> Self {
         self.folder = Some(name.into());
         self
     }
 
-    /// Lets it run every night.
+    /// Schedules it to run every night.
     pub fn with_nightly_schedule(mut self) -> Self {
         self.schedule = json!({"rrule": "FREQ=DAILY;INTERVAL=1", "starttime": "20260301T020000",
             "timezone": "Europe/Paris", "enabled": true});
         self
     }
 
-    /// Lets its scans keep a log, to be fetched afterwards.
+    /// Makes its scans keep a log for download.
     pub fn with_debug_mode(mut self) -> Self {
         self.settings["debug_mode"] = json!(true);
         self
@@ -134,7 +135,7 @@ impl FakeConfig {
         self
     }
 
-    /// Sets what the caller may do with it: `no_access`, `view`, `control` or `configure`.
+    /// Sets the caller's permission level: `no_access`, `view`, `control` or `configure`.
     pub fn with_user_permissions(mut self, level: impl Into<String>) -> Self {
         self.user_permissions = level.into();
         self
@@ -146,19 +147,19 @@ impl FakeConfig {
         self
     }
 
-    /// It has never run.
+    /// Removes its past scans.
     pub fn never_run(mut self) -> Self {
         self.scans.clear();
         self
     }
 
-    /// It has run exactly these scans, oldest first.
+    /// Sets its past scans, oldest first.
     pub fn with_scans(mut self, scans: impl IntoIterator<Item = FakeScan>) -> Self {
         self.scans = scans.into_iter().collect();
         self
     }
 
-    /// Sets how its coming scans go.
+    /// Sets the script of its future scans.
     pub fn with_script(mut self, script: ScanScript) -> Self {
         self.script = Some(script);
         self

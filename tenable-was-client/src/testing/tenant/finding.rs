@@ -1,4 +1,4 @@
-//! A finding, told once for all routes.
+//! Findings, in one form for all routes.
 
 use std::sync::Arc;
 
@@ -8,35 +8,35 @@ use crate::testing::tenant::dates::{days_ago, hours_ago};
 use crate::testing::tenant::ids::uuid_of;
 use crate::testing::tenant::plugin::FakePlugin;
 
-/// One plugin that found something at one place.
+/// A finding of one plugin at one location.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FakeFinding {
-    /// What found it.
+    /// The plugin that found it.
     pub plugin: Arc<FakePlugin>,
-    /// The place as the report and the vulnerability search write it.
+    /// The URL as the report and the vulnerability search write it.
     pub uri: String,
-    /// The place as the export writes it: without the query.
+    /// The URL as the export writes it: without the query.
     pub url: String,
-    /// The input concerned: its kind.
+    /// The type of the affected input.
     pub input_type: Option<String>,
-    /// The input concerned: its name.
+    /// The name of the affected input.
     pub input_name: Option<String>,
-    /// What the plugin printed.
+    /// The plugin's output.
     pub output: String,
-    /// The part of the answer that proves it.
+    /// The part of the response that proves the finding.
     pub proof: Option<String>,
-    /// What was sent to provoke it.
+    /// The payload that was sent.
     pub payload: Option<String>,
     /// The head of the request.
     pub request_headers: Option<String>,
-    /// The head of the answer.
+    /// The head of the response.
     pub response_headers: Option<String>,
-    /// The export's word: `OPEN`, `REOPENED`, `FIXED`, or any other.
+    /// The state in the export: `OPEN`, `REOPENED`, `FIXED`, or any other.
     pub state: String,
     /// The severity after a recast; the plugin's where `None`.
     pub severity: Option<Severity>,
-    /// The export's word: `NONE`, `RECASTED`, `ACCEPTED`, or any other.
+    /// The modification in the export: `NONE`, `RECASTED`, `ACCEPTED`, or any other.
     pub modification: String,
     /// The comment on the recast rule.
     pub recast_reason: Option<String>,
@@ -44,16 +44,16 @@ pub struct FakeFinding {
     pub first_found: Timestamp,
     /// When it was last seen.
     pub last_found: Timestamp,
-    /// When it was found to be gone.
+    /// When it was found to be fixed.
     pub last_fixed: Option<Timestamp>,
     /// Whether scans see it; set to false with [`fixed`](Self::fixed).
     pub visible: bool,
-    /// The text of a file that hangs off it.
+    /// The text of an attached file.
     pub attachment: Option<String>,
 }
 
 impl FakeFinding {
-    /// An open finding at a URL; its query, if any, is in the report and not in the export.
+    /// An open finding at a URL. The URL's query is in the report and not in the export.
     pub fn new(plugin: &Arc<FakePlugin>, uri: impl Into<String>) -> Self {
         let uri = uri.into();
         let url = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
@@ -80,19 +80,19 @@ impl FakeFinding {
         }
     }
 
-    /// Names the input concerned: kind and name.
+    /// Sets the affected input: type and name.
     pub fn with_input(mut self, kind: impl Into<String>, name: impl Into<String>) -> Self {
         (self.input_type, self.input_name) = (Some(kind.into()), Some(name.into()));
         self
     }
 
-    /// Sets what the plugin printed.
+    /// Sets the plugin's output.
     pub fn with_output(mut self, output: impl Into<String>) -> Self {
         self.output = output.into();
         self
     }
 
-    /// Sets what was sent, and the part of the answer that proves it.
+    /// Sets the payload that was sent, and the part of the response that proves the finding.
     pub fn with_proof(mut self, payload: impl Into<String>, proof: impl Into<String>) -> Self {
         (self.payload, self.proof) = (Some(payload.into()), Some(proof.into()));
         self
@@ -104,24 +104,24 @@ impl FakeFinding {
         self
     }
 
-    /// Hangs a text file off it.
+    /// Attaches a text file.
     pub fn with_attachment(mut self, text: impl Into<String>) -> Self {
         self.attachment = Some(text.into());
         self
     }
 
-    /// Sets the export's word for its state.
+    /// Sets its state in the export.
     pub fn with_state(mut self, word: impl Into<String>) -> Self {
         self.state = word.into();
         self
     }
 
-    /// It was gone once and is back.
+    /// Marks it as fixed once and found again.
     pub fn reopened(self) -> Self {
         self.with_state("REOPENED")
     }
 
-    /// It is gone, and no scan since then sees it.
+    /// Marks it as fixed at that time. Later scans do not find it.
     pub fn fixed(mut self, at: Timestamp) -> Self {
         self.last_fixed = Some(at);
         self.visible = false;
@@ -134,29 +134,29 @@ impl FakeFinding {
         self
     }
 
-    /// A rule gives it another severity.
+    /// Applies a recast rule with that severity.
     pub fn recast(mut self, severity: Severity, reason: impl Into<String>) -> Self {
         self.severity = Some(severity);
         self.with_modification("RECASTED", reason)
     }
 
-    /// A rule accepts its risk.
+    /// Applies an accept rule.
     pub fn accepted(self, reason: impl Into<String>) -> Self {
         self.with_modification("ACCEPTED", reason)
     }
 
-    /// A rule does something to it: the export's word for what, and the comment on the rule.
+    /// Applies a recast rule: the modification in the export, and the rule's comment.
     pub fn with_modification(mut self, word: impl Into<String>, reason: impl Into<String>) -> Self {
         (self.modification, self.recast_reason) = (word.into(), Some(reason.into()));
         self
     }
 
-    /// The severity it has now.
+    /// The current severity.
     pub fn current_severity(&self) -> &Severity {
         self.severity.as_ref().unwrap_or(&self.plugin.severity)
     }
 
-    /// Its id in the export: the same for the same plugin, asset, place and input, whatever the query was.
+    /// Its id in the export. It depends on plugin, asset, URL without query, and input.
     pub fn finding_id(&self, asset_id: &str) -> String {
         let input = |text: &Option<String>| text.clone().unwrap_or_default();
         let plugin = self.plugin.id.to_string();

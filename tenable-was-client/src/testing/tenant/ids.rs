@@ -1,12 +1,12 @@
-//! Ids that depend on what they name alone, so that every run of a test sees the same.
+//! Deterministic ids: every run of a test sees the same ones.
 
-/// The user that the keys belong to, who also launches scans and owns configurations.
+/// The user that the keys belong to. This user also launches scans and owns configurations.
 pub(crate) const USER: &str = "0a1b2c3d-1111-4222-8333-444455556666";
 
-/// The customer.
+/// The tenant's container id.
 pub(crate) const CONTAINER: &str = "9f084368-f11e-4d69-be63-df5e2a0b2635";
 
-/// A UUID that depends on the parts alone.
+/// A UUID derived from the parts.
 pub(crate) fn uuid_of(parts: &[&str]) -> String {
     let high = hash(parts);
     let low = hash(&[parts, &["low"]].concat());

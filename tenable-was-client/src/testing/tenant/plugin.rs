@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::testing::json::object;
 
-/// What a plugin knows, shared by all its findings.
+/// A plugin, shared by all its findings.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FakePlugin {
@@ -17,23 +17,23 @@ pub struct FakePlugin {
     pub name: String,
     /// Its family.
     pub family: String,
-    /// How grave its findings are, before a recast.
+    /// The severity of its findings before a recast.
     pub severity: Severity,
-    /// What the weakness is.
+    /// The description of the weakness.
     pub description: String,
-    /// How to remedy it.
+    /// The solution.
     pub solution: Option<String>,
-    /// Where to read on.
+    /// URLs with further information.
     pub see_also: Vec<String>,
-    /// Numbers of the CWE list.
+    /// CWE numbers.
     pub cwe: Vec<u32>,
-    /// Ids of the CVE list.
+    /// CVE ids.
     pub cve: Vec<String>,
     /// Bugtraq ids.
     pub bid: Vec<String>,
-    /// Names of the WASC list.
+    /// WASC names.
     pub wasc: Vec<String>,
-    /// Places in OWASP's lists: year and category. The year `2019` is the API list.
+    /// Categories in OWASP's lists: year and category. The year `2019` is the API list.
     pub owasp: Vec<(String, String)>,
     /// CVSS 2 score and vector.
     pub cvss2: Option<(f64, String)>,
@@ -45,7 +45,7 @@ pub struct FakePlugin {
     pub vpr: Option<f64>,
     /// The likelihood of an exploit, in percent.
     pub epss: Option<f64>,
-    /// References by kind, as the export has them.
+    /// References by type, as in the export.
     pub xrefs: Vec<(String, Vec<String>)>,
 }
 
@@ -89,38 +89,39 @@ impl FakePlugin {
         self
     }
 
-    /// Sets what it says about the weakness, and how to remedy it.
+    /// Sets the description of the weakness, and the solution.
     pub fn with_texts(mut self, description: impl Into<String>, solution: Option<&str>) -> Self {
         self.description = description.into();
         self.solution = solution.map(str::to_owned);
         self
     }
 
-    /// Adds a number of the CWE list.
+    /// Adds a CWE number.
     pub fn with_cwe(mut self, number: u32) -> Self {
         self.cwe.push(number);
         self
     }
 
-    /// Adds an id of the CVE list.
+    /// Adds a CVE id.
     pub fn with_cve(mut self, id: impl Into<String>) -> Self {
         self.cve.push(id.into());
         self
     }
 
-    /// Adds a place in one of OWASP's lists, such as `2021` and `A3`; `2019` and `API8` for the API list.
+    /// Adds a category of one of OWASP's lists, such as `2021` and `A3`, or `2019` and `API8` for the API
+    /// list.
     pub fn with_owasp(mut self, year: impl Into<String>, category: impl Into<String>) -> Self {
         self.owasp.push((year.into(), category.into()));
         self
     }
 
-    /// Adds a name of the WASC list.
+    /// Adds a WASC name.
     pub fn with_wasc(mut self, name: impl Into<String>) -> Self {
         self.wasc.push(name.into());
         self
     }
 
-    /// Adds references of one kind.
+    /// Adds references of one type.
     pub fn with_xref(mut self, kind: impl Into<String>, ids: &[&str]) -> Self {
         self.xrefs.push((kind.into(), ids.iter().map(|&id| id.to_owned()).collect()));
         self
@@ -132,12 +133,13 @@ impl FakePlugin {
         self
     }
 
-    /// Puts it behind a pointer, for findings to share.
+    /// Wraps it in an `Arc` that findings can share.
     pub fn shared(self) -> Arc<Self> {
         Arc::new(self)
     }
 
-    /// The plugin's part of a finding of the JSON report: integers for CWE, lower-case severity, `null` where nothing is.
+    /// The plugin's members of a finding in the JSON report: integers for CWE, lower-case severity, `null`
+    /// for absent values.
     pub(crate) fn in_report(&self) -> Map<String, Value> {
         let mut xrefs: Vec<_> =
             self.cwe.iter().map(|cwe| json!({"xref_name": "CWE", "xref_value": cwe.to_string()})).collect();
@@ -160,7 +162,7 @@ impl FakePlugin {
             "cwe": self.cwe,
             "wasc": self.wasc,
             "owasp": self.owasp(),
-            // Never seen filled in a report.
+            // Never observed with values in a report.
             "bid": [],
             "see_also": self.see_also,
             "xrefs": xrefs,
@@ -171,7 +173,8 @@ impl FakePlugin {
         self.owasp.iter().map(|(year, category)| json!({"year": year, "category": category})).collect()
     }
 
-    /// The plugin block of an exported finding: strings for CWE, upper-case severity, left out where nothing is.
+    /// The plugin block of an exported finding: strings for CWE, upper-case severity, absent values left
+    /// out.
     pub(crate) fn in_export(&self) -> Value {
         let cwe: Vec<_> = self.cwe.iter().map(u32::to_string).collect();
         let xrefs: Vec<_> = self.xrefs.iter().map(|(kind, ids)| json!({"type": kind, "id": ids})).collect();
@@ -300,7 +303,7 @@ pub(crate) fn severity_id(severity: &Severity) -> u8 {
     }
 }
 
-/// A metric: its letters in the vector, its name in the export, and the word for each letter.
+/// A CVSS metric: its letters in the vector, its name in the export, and the name of each value.
 type Metric = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 pub(crate) const ACCESS: &[(&str, &str)] =
@@ -343,7 +346,7 @@ pub(crate) const CVSS4: &[Metric] = &[
     ("SA", "subsequent_system_availability", LEVEL),
 ];
 
-/// A vector in the long words that the export has beside the raw text.
+/// A CVSS vector in the spelled-out form that the export has beside the raw text.
 pub(crate) fn words(vector: &str, metrics: &[Metric]) -> Value {
     let mut words = Map::new();
     for part in vector.split(['#', '/']) {

@@ -4,31 +4,32 @@ use std::time::Duration;
 
 use appsec_core::Timestamp;
 
-/// A scan that a configuration has run already.
+/// A past scan of a configuration.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FakeScan {
-    /// Its status word.
+    /// Its status.
     pub status: String,
     /// When it was launched.
     pub created_at: Timestamp,
-    /// How long it took.
+    /// Its duration.
     pub took: Duration,
-    /// The scanner's remarks on it.
+    /// The scanner's notes.
     pub notes: Vec<FakeNote>,
-    /// It holds only so many findings of each target; `None` for all.
+    /// The largest number of findings of each target; `None` for all.
     pub limit: Option<usize>,
-    /// Whether `metadata` and `scanner` are objects; the service sends `null` for scans that never got anywhere.
+    /// Whether `metadata` and `scanner` are objects; the service sends `null` for scans that never got
+    /// anywhere.
     pub has_metadata: bool,
 }
 
 impl FakeScan {
-    /// A scan that completed without a remark.
+    /// A scan that completed without a note.
     pub fn completed(created_at: Timestamp) -> Self {
         Self::new("completed", created_at)
     }
 
-    /// A scan with that status word. One that has not ended stays as it is until it is stopped.
+    /// A scan with that status. A scan that has not ended stays in its status until it is stopped.
     pub fn new(status: impl Into<String>, created_at: Timestamp) -> Self {
         Self {
             status: status.into(),
@@ -40,44 +41,44 @@ impl FakeScan {
         }
     }
 
-    /// Adds a remark.
+    /// Adds a note.
     pub fn with_note(mut self, note: FakeNote) -> Self {
         self.notes.push(note);
         self
     }
 
-    /// Lets it hold only so many findings of each target.
+    /// Limits its findings to that many of each target.
     pub fn with_limit(mut self, findings: usize) -> Self {
         self.limit = Some(findings);
         self
     }
 
-    /// Sends `null` for `metadata` and `scanner`.
+    /// Makes the service send `null` for `metadata` and `scanner`.
     pub fn without_metadata(mut self) -> Self {
         self.has_metadata = false;
         self
     }
 }
 
-/// A remark of the scanner on a scan.
+/// A note of the scanner on a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FakeNote {
-    /// How grave: `info` to `critical`.
+    /// The severity: `info` to `critical`.
     pub severity: String,
-    /// The cause, in a few words.
+    /// The title.
     pub title: String,
-    /// A sentence.
+    /// The message.
     pub message: String,
 }
 
 impl FakeNote {
-    /// A remark. The titles that the service is known to use have constructors of their own.
+    /// A note. The titles that the service is known to use have constructors of their own.
     pub fn new(severity: impl Into<String>, title: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity: severity.into(), title: title.into(), message: message.into() }
     }
 
-    /// The scan ran into its time limit, and counts as completed all the same.
+    /// The scan reached its time limit. Its status is `completed` nevertheless.
     pub fn time_limit() -> Self {
         Self::new("info", "Scan Time Limit Reached", "Stopped at the configured time limit.")
     }
@@ -87,12 +88,12 @@ impl FakeNote {
         Self::new("high", "Authentication Failed", "The login form did not accept the credentials.")
     }
 
-    /// Nothing answered.
+    /// The target did not respond.
     pub fn target_unreachable() -> Self {
         Self::new("critical", "Target Unreachable", "The target did not answer.")
     }
 
-    /// The scanner failed.
+    /// The scanner crashed.
     pub fn crashed() -> Self {
         Self::new("high", "Scan Crashed", "The scanner ended unexpectedly.")
     }

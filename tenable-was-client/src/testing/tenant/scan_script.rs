@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::testing::tenant::scan::FakeNote;
 
-/// What moves a scan on.
+/// What advances a scan to its next status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Advance {
-    /// Each time its details are read, after they were given out.
+    /// Each read of its details, after the response was made.
     EachPoll,
-    /// So much time on the fake's clock.
+    /// After this time on the fake's clock.
     Every(Duration),
 }
 
@@ -26,13 +26,13 @@ pub enum Advance {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ScanScript {
-    /// The status words, one after the other; it stays at the last.
+    /// The statuses in order; the scan stays at the last one.
     pub statuses: Vec<String>,
-    /// What moves it on.
+    /// What advances it to the next status.
     pub advance: Advance,
-    /// How often its details answer 404 after the launch.
+    /// The number of reads of its details that respond with 404 after the launch.
     pub hidden_polls: u32,
-    /// The scanner's remarks once it has ended.
+    /// The notes of the scan once it has ended.
     pub notes: Vec<FakeNote>,
 }
 
@@ -55,25 +55,25 @@ impl ScanScript {
         Self::default()
     }
 
-    /// Sets the status words, one after the other; it stays at the last.
+    /// Sets the statuses in order; the scan stays at the last one.
     pub fn with_statuses<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
         self.statuses = words.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets what moves it on.
+    /// Sets what advances it to the next status.
     pub fn with_advance(mut self, advance: Advance) -> Self {
         self.advance = advance;
         self
     }
 
-    /// Lets its details answer 404 so often after the launch.
+    /// Sets how many reads of its details respond with 404 after the launch.
     pub fn with_hidden_polls(mut self, polls: u32) -> Self {
         self.hidden_polls = polls;
         self
     }
 
-    /// Adds a remark, there once it has ended.
+    /// Adds a note that appears once the scan has ended.
     pub fn with_note(mut self, note: FakeNote) -> Self {
         self.notes.push(note);
         self

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// As returned by the service: `chrome`, where the documentation says `chrome_script`.
+/// Default settings as returned by the service: `chrome` where the documentation says `chrome_script`.
 pub(crate) fn settings() -> Value {
     json!({
         "timeout": "08:00:00",

@@ -4,23 +4,24 @@ use crate::testing::tenant::finding::FakeFinding;
 use crate::testing::tenant::ids::{hash, uuid_of};
 use crate::testing::tenant::scan::FakeNote;
 
-/// One URL that a configuration scans.
+/// A URL that a configuration scans.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FakeTarget {
     /// The URL.
     pub url: String,
-    /// The asset's id, a UUID; made from the URL's host and port, so that two configurations of one site share it.
+    /// The asset's id, a UUID; made from the URL's host and port, so that two configurations of one site
+    /// share it.
     pub asset_id: String,
-    /// Whether the licence counts the asset; exports leave out those it does not, unless asked.
+    /// Whether the asset is licensed. Exports leave out unlicensed assets unless the request includes them.
     pub licensed: bool,
     /// Its address.
     pub ipv4: String,
-    /// What is wrong with it, one entry per weakness.
+    /// The findings of the target, one per weakness.
     pub findings: Vec<FakeFinding>,
-    /// How a scan of this target ends when it does not complete: the status word and the notes.
+    /// Status and notes of scans of this target that do not complete.
     pub outcome: Option<(String, Vec<FakeNote>)>,
-    /// So many records that no client can decode stand among its findings, by every route.
+    /// The number of undecodable records among its findings, on every route.
     pub broken_records: usize,
 }
 
@@ -52,13 +53,13 @@ impl FakeTarget {
         self
     }
 
-    /// The licence does not count the asset.
+    /// Marks the asset as unlicensed.
     pub fn unlicensed(mut self) -> Self {
         self.licensed = false;
         self
     }
 
-    /// Its scans end with that status word and these notes instead of completing, and see half of its findings.
+    /// Makes its scans end with that status and these notes, and with half of its findings.
     pub fn with_outcome(
         mut self,
         status: impl Into<String>,
@@ -68,7 +69,7 @@ impl FakeTarget {
         self
     }
 
-    /// Sets how many records that no client can decode stand among its findings.
+    /// Sets the number of undecodable records among its findings.
     pub fn with_broken_records(mut self, count: usize) -> Self {
         self.broken_records = count;
         self

@@ -8,11 +8,11 @@ use crate::testing::tenant::ids::uuid_of;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FakeTemplate {
-    /// Its id, a UUID made from the name.
+    /// Its id, a UUID derived from the name.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// A word on it.
+    /// A short description.
     pub description: String,
     /// `open`, or `locked` when its settings cannot be changed.
     pub plugin_state: String,
@@ -26,7 +26,7 @@ impl FakeTemplate {
         Self { id, name, description: description.into(), plugin_state: "open".to_owned() }
     }
 
-    /// The five documented ones, and the two that only samples show.
+    /// The five documented templates, and the two that only samples show.
     pub(crate) fn usual() -> Vec<Self> {
         let mut all: Vec<_> = [
             ("scan", "Looks for weaknesses of a web application."),

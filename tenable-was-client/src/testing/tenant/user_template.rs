@@ -1,4 +1,4 @@
-//! Templates that users made.
+//! User templates.
 
 use appsec_core::Timestamp;
 use serde_json::{Value, json};
@@ -7,17 +7,18 @@ use crate::testing::tenant::dates::days_ago;
 use crate::testing::tenant::ids::{CONTAINER, USER, uuid_of};
 use crate::testing::tenant::settings::settings;
 
-/// A template that a user made.
+/// A user template.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FakeUserTemplate {
-    /// Its id, a UUID made from the name; that of [`FakeConfig::with_user_template`](super::FakeConfig::with_user_template).
+    /// Its id, a UUID derived from the name as in
+    /// [`FakeConfig::with_user_template`](super::config::FakeConfig::with_user_template).
     pub id: String,
     /// Its name.
     pub name: String,
-    /// A word on it.
+    /// A short description.
     pub description: Option<String>,
-    /// The id of the vendor's template that it builds on.
+    /// The id of the vendor's template that it is based on.
     pub template_id: String,
     /// The user who owns it.
     pub owner_id: String,
@@ -25,18 +26,18 @@ pub struct FakeUserTemplate {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// What those may do with it who are not named.
+    /// The permission level of users who are not listed in `permissions`.
     pub default_permissions: String,
     /// `private` or `dashboard`.
     pub results_visibility: String,
-    /// What others may do with it.
+    /// The permissions of other users.
     pub permissions: Value,
-    /// How it lets scan.
+    /// Its scan settings.
     pub settings: Value,
 }
 
 impl FakeUserTemplate {
-    /// A template of the caller's that builds on the vendor's `scan`, the caller's alone.
+    /// A template of the caller, based on the vendor's `scan` and not shared.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
         Self {
@@ -54,19 +55,19 @@ impl FakeUserTemplate {
         }
     }
 
-    /// Sets the vendor's template that it builds on, by name.
+    /// Sets the vendor's template that it is based on, by name.
     pub fn with_template(mut self, name: &str) -> Self {
         self.template_id = uuid_of(&["template", name]);
         self
     }
 
-    /// Sets a word on it.
+    /// Sets the description.
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Lets a group of users do so much with it: `view`, `control` or `configure`.
+    /// Grants a user group a permission level: `view`, `control` or `configure`.
     pub fn shared_with_group(mut self, group_id: &str, level: &str) -> Self {
         if let Some(all) = self.permissions.as_array_mut() {
             all.push(json!({"entity": "group", "entity_id": group_id, "level": level}));
@@ -80,7 +81,7 @@ impl FakeUserTemplate {
         self
     }
 
-    /// What both forms have in one place or the other.
+    /// The members that both forms have, in different places.
     pub(crate) fn data(&self) -> Value {
         json!({
             "template_id": self.template_id,

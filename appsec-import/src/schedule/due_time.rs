@@ -1,14 +1,15 @@
-//! When a binding runs: a recurrence on the wall clock of a time zone, and what that means in instants.
+//! When a binding runs: a recurrence on the wall clock of a time zone, and the instants at which it is due.
 
-use appsec_core::{Error, ErrorKind, Result, Timestamp};
+use appsec_core::{Error, Result, Timestamp};
 use jiff::Zoned;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::error::invalid_field;
 use super::recurrence::Recurrence;
 
-/// When a binding runs: a cron pattern or a recurrence rule of iCalendar (RFC 5545), on the wall clock of a time zone.
+/// When a binding runs: a cron pattern or an iCalendar recurrence rule (RFC 5545), on the wall clock of a time zone.
 ///
 /// In TOML:
 ///
@@ -18,9 +19,9 @@ use super::recurrence::Recurrence;
 /// #[derive(serde::Deserialize)]
 /// struct Example { schedule: Schedule }
 ///
-/// // Five fields, or a word as "@daily". Without a time zone it is UTC's clock.
+/// // Five fields, or a nickname such as "@daily". The default time zone is UTC.
 /// let nightly: Example = toml::from_str(r#"schedule = { cron = "30 2 * * *", time_zone = "Europe/Berlin" }"#)?;
-/// // The first Monday of each month. `starts` is DTSTART: the first time, and the time of day where the rule names none.
+/// // The first Monday of each month. `starts` is DTSTART: the first time, and the time of day unless the rule has one.
 /// let monthly: Example = toml::from_str(
 ///     r#"schedule = { rrule = "FREQ=MONTHLY;BYDAY=1MO", starts = "2026-01-05T06:00:00", time_zone = "America/New_York" }"#,
 /// )?;
@@ -31,24 +32,24 @@ use super::recurrence::Recurrence;
 /// # }
 /// ```
 ///
-/// **Where the clock is set forward or back.** A schedule that names its hours runs once for each time that it names: a time
-/// that the clock leaves out runs at the first instant after the gap, and a time that comes twice runs at its first. A schedule
-/// of every hour (cron's hour field is `*`; `FREQ=HOURLY` with an interval of 1, or `FREQ=MINUTELY`; without `BYHOUR`) goes on evenly: nothing runs for the hour
-/// that is left out, and the hour that comes twice has its runs twice. Two times that fall on one instant are one run.
+/// **Daylight saving time.** A schedule that names its hours runs once for each time it names: a time that is skipped runs at the
+/// first instant after the gap, and a time that occurs twice runs at its first occurrence. A schedule for every hour (an hour field
+/// `*` in cron; `FREQ=HOURLY` with an interval of 1, or `FREQ=MINUTELY`; without `BYHOUR`) continues evenly: nothing runs for the hour
+/// that is skipped, and the hour that occurs twice has its runs twice. Two times that fall on the same instant are one run.
 ///
-/// Seconds are not offered: an import is not that quick. Time zones are those of the machine's own database (`/usr/share/zoneinfo`).
+/// Seconds are not supported, since an import takes longer. Time zones come from the database of the machine (`/usr/share/zoneinfo`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Text", into = "Text")]
+#[serde(try_from = "SerializedSchedule", into = "SerializedSchedule")]
 pub struct Schedule {
-    text: Text,
+    text: SerializedSchedule,
     recurrence: Recurrence,
     zone: TimeZone,
 }
 
-/// A schedule as it is written.
+/// The fields of a schedule as they are serialized.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
+struct SerializedSchedule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cron: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,38 +69,51 @@ fn is_utc(zone: &str) -> bool {
 }
 
 impl Schedule {
-    /// A cron pattern of five fields, or a word as `@daily`, on the clock of a time zone (`Europe/Berlin`, `UTC`).
+    /// A cron pattern of five fields, or a nickname such as `@daily`, on the clock of a time zone (`Europe/Berlin`, `UTC`).
     ///
-    /// Beyond the classic fields the pattern takes `L`, `#` and `W` for days, as croner does. A day of the month and a day of the
-    /// week that are both given mean either.
+    /// The pattern also accepts `L`, `#` and `W` for days, as the crate croner does. If it restricts both the day of the month and the
+    /// day of the week, a day that matches either is due.
     ///
     /// # Errors
-    /// `Config` for a pattern or a time zone that cannot be read, and for a pattern that never comes due; `path` names the field.
+    /// `Config` for an invalid pattern, an unknown time zone, and a pattern that is never due; `path` names the field.
     pub fn cron(pattern: impl Into<String>, time_zone: impl Into<String>) -> Result<Self> {
-        Text { cron: Some(pattern.into()), rrule: None, starts: None, time_zone: time_zone.into() }.read()
+        SerializedSchedule {
+            cron: Some(pattern.into()),
+            rrule: None,
+            starts: None,
+            time_zone: time_zone.into(),
+        }
+        .parse()
     }
 
-    /// A recurrence rule (`FREQ=WEEKLY;BYDAY=MO`) from a wall clock time (`2026-01-05T02:30:00`) of a time zone.
+    /// A recurrence rule (`FREQ=WEEKLY;BYDAY=MO`) that starts at a wall clock time (`2026-01-05T02:30:00`) of a time zone.
     ///
     /// # Errors
-    /// `Config` for a rule, a start or a time zone that cannot be read, and for a rule that never comes due; `path` names the field.
+    /// `Config` for an invalid rule or start, an unknown time zone, and a rule that is never due; `path` names the field.
     pub fn rrule(
         rule: impl Into<String>,
         starts: impl Into<String>,
         time_zone: impl Into<String>,
     ) -> Result<Self> {
         let (rule, starts) = (rule.into(), starts.into());
-        Text { cron: None, rrule: Some(rule), starts: Some(starts), time_zone: time_zone.into() }.read()
+        SerializedSchedule {
+            cron: None,
+            rrule: Some(rule),
+            starts: Some(starts),
+            time_zone: time_zone.into(),
+        }
+        .parse()
     }
 
-    /// The first time that it is due after the given one; `None` when it never is again.
+    /// The first due time after the given one; `None` where there is none.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        if self.recurrence.is_even() { self.next_even(after) } else { self.next_named(after) }
+        if self.recurrence.is_every_hour() { self.next_elapsed(after) } else { self.next_wall_clock(after) }
     }
 
-    /// Each named time is one instant. In the order of the wall clock these never go back, so the first one after is found by a
-    /// search forward.
-    fn next_named(&self, after: Timestamp) -> Option<Timestamp> {
+    /// The next due time of a schedule that names its hours.
+    ///
+    /// Each wall clock time maps to one instant, and the mapping is monotonic, so the first instant is found by searching forward.
+    fn next_wall_clock(&self, after: Timestamp) -> Option<Timestamp> {
         let mut from = after.to_zoned(self.zone.clone()).datetime();
         loop {
             from = self.recurrence.next_after(from)?;
@@ -110,87 +124,84 @@ impl Schedule {
         }
     }
 
-    /// The instant of a wall clock time: the earlier of two, and the end of the gap where it does not exist.
+    /// The instant of a wall clock time: the earlier where there are two, and the end of the gap where there is none.
     fn instant_of(&self, time: DateTime) -> Option<Timestamp> {
         let ambiguous = self.zone.to_ambiguous_timestamp(time);
         if !matches!(ambiguous.offset(), jiff::tz::AmbiguousOffset::Gap { .. }) {
             return ambiguous.earlier().ok();
         }
-        // The gap ends where the offset changes: the first transition after the instant that the new offset, too early, makes.
+        // The gap ends at the next transition after an instant before it. Reading the time with the offset after the gap gives one.
         let before = ambiguous.earlier().ok()?;
         Some(self.zone.following(before).next()?.timestamp())
     }
 
-    /// Between two changes of the clock it is an even one: search stretch by stretch.
-    fn next_even(&self, after: Timestamp) -> Option<Timestamp> {
+    /// The next due time of a schedule for every hour.
+    ///
+    /// Between two transitions the offset is constant, so the search proceeds from transition to transition.
+    fn next_elapsed(&self, after: Timestamp) -> Option<Timestamp> {
         let mut from = after;
-        // The change itself belongs to the stretch that it begins.
+        // The instant of a transition belongs to the period after it.
         let mut inclusive = false;
         loop {
             let offset = self.zone.to_offset(from);
-            let change = self.zone.following(from).next().map(|change| change.timestamp());
+            let transition = self.zone.following(from).next().map(|transition| transition.timestamp());
             let local = offset.to_datetime(from);
             let found = self.recurrence.next(local, inclusive)?;
             let instant = offset.to_timestamp(found).ok()?;
-            match change {
-                Some(change) if instant >= change => (from, inclusive) = (change, true),
+            match transition {
+                Some(transition) if instant >= transition => (from, inclusive) = (transition, true),
                 _ => return Some(instant),
             }
         }
     }
 
-    /// The name of its time zone.
+    /// The name of the time zone.
     pub fn time_zone(&self) -> &str {
         &self.text.time_zone
     }
 
-    /// An instant on the wall clock of its time zone, with the offset, for a person to read.
+    /// Formats an instant on the wall clock of the time zone, with the offset.
     pub fn local(&self, at: Timestamp) -> String {
         let at: Zoned = at.to_zoned(self.zone.clone());
         at.strftime("%Y-%m-%d %H:%M %:z").to_string()
     }
 }
 
-impl Text {
-    fn read(self) -> Result<Schedule> {
-        let zone = TimeZone::get(&self.time_zone)
-            .map_err(|cause| unreadable("time_zone", "it is not known on this machine").with_source(cause))?;
+impl SerializedSchedule {
+    fn parse(self) -> Result<Schedule> {
+        let zone = TimeZone::get(&self.time_zone).map_err(|cause| {
+            invalid_field("time_zone", "this machine does not know it").with_source(cause)
+        })?;
         let recurrence = match (&self.cron, &self.rrule, &self.starts) {
             (Some(pattern), None, None) => Recurrence::cron(pattern)?,
             (None, Some(rule), Some(starts)) => Recurrence::rule(rule, starts, &zone)?,
-            (None, Some(_), None) => return Err(unreadable("starts", "a rule needs its first time")),
+            (None, Some(_), None) => return Err(invalid_field("starts", "rrule requires it")),
             (Some(_), None, Some(_)) => {
-                return Err(unreadable("starts", "it belongs to rrule, and this is a cron"));
+                return Err(invalid_field("starts", "it is valid with rrule only, not with cron"));
             }
             (Some(_), Some(_), _) | (None, None, _) => {
-                return Err(unreadable("cron", "give either cron or rrule"));
+                return Err(invalid_field("cron", "give either cron or rrule"));
             }
         };
         Ok(Schedule { text: self, recurrence, zone })
     }
 }
 
-/// The error of a field of a schedule.
-pub(super) fn unreadable(field: &'static str, message: impl AsRef<str>) -> Error {
-    let message = format!("{field} of the schedule: {}", message.as_ref());
-    Error::new(ErrorKind::Config, message).with_path(field)
-}
-
-impl TryFrom<Text> for Schedule {
+impl TryFrom<SerializedSchedule> for Schedule {
     type Error = Error;
 
-    fn try_from(text: Text) -> Result<Self> {
-        text.read()
+    fn try_from(text: SerializedSchedule) -> Result<Self> {
+        text.parse()
     }
 }
 
-impl From<Schedule> for Text {
+impl From<Schedule> for SerializedSchedule {
     fn from(schedule: Schedule) -> Self {
         schedule.text
     }
 }
 
-/// Equal when written alike.
+/// Two schedules are equal if their serialized fields are.
 impl PartialEq for Schedule {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -212,6 +223,8 @@ impl std::fmt::Display for Schedule {
 
 #[cfg(test)]
 mod tests {
+    use appsec_core::ErrorKind;
+
     use super::*;
 
     fn times(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
@@ -222,13 +235,13 @@ mod tests {
             .collect()
     }
 
-    /// The same wall clock times by both kinds.
+    /// The same wall clock times, as a cron pattern and as a rule.
     fn both(cron: &str, rule: &str, starts: &str, zone: &str) -> [Schedule; 2] {
         [Schedule::cron(cron, zone).unwrap(), Schedule::rrule(rule, starts, zone).unwrap()]
     }
 
     #[test]
-    fn a_time_that_the_clock_leaves_out_runs_once_at_the_end_of_the_gap() {
+    fn a_skipped_time_runs_once_at_the_end_of_the_gap() {
         // Berlin, 2026-03-29: 02:00 becomes 03:00.
         for schedule in both("30 2 * * *", "FREQ=DAILY", "2026-01-01T02:30:00", "Europe/Berlin") {
             assert_eq!(
@@ -240,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn several_times_of_one_gap_are_one_run_and_share_it_with_the_time_at_its_end() {
+    fn several_times_in_one_gap_and_the_time_at_its_end_are_one_run() {
         let rule = "FREQ=DAILY;BYHOUR=2,3;BYMINUTE=0,15,45";
         for schedule in both("0,15,45 2,3 * * *", rule, "2026-01-01T00:00:00", "Europe/Berlin") {
             assert_eq!(
@@ -257,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_comes_twice_runs_once_at_its_first() {
+    fn a_time_that_occurs_twice_runs_once_at_its_first_occurrence() {
         // Berlin, 2026-10-25: 03:00 becomes 02:00.
         for schedule in both("30 2 * * *", "FREQ=DAILY", "2026-01-01T02:30:00", "Europe/Berlin") {
             assert_eq!(
@@ -265,7 +278,7 @@ mod tests {
                 ["2026-10-25 02:30 +02:00", "2026-10-26 02:30 +01:00"],
                 "{schedule}"
             );
-            // A machine that starts between the two does not run the second.
+            // A machine that starts between the two occurrences does not run the second.
             assert_eq!(
                 times(&schedule, "2026-10-25T01:00:00Z", 1),
                 ["2026-10-26 02:30 +01:00"],
@@ -275,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_hour_goes_on_evenly_over_both_changes() {
+    fn a_schedule_for_every_hour_continues_evenly_over_both_transitions() {
         for schedule in both("15 * * * *", "FREQ=HOURLY", "2026-01-01T00:15:00", "Europe/Berlin") {
             assert_eq!(
                 times(&schedule, "2026-03-28T23:30:00Z", 3),
@@ -296,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_at_midnight_loses_no_day() {
+    fn a_transition_at_midnight_skips_no_day() {
         // Beirut, 2026-03-29: the day begins at 01:00.
         for schedule in both("0 0 * * *", "FREQ=DAILY", "2026-01-01T00:00:00", "Asia/Beirut") {
             assert_eq!(
@@ -313,7 +326,7 @@ mod tests {
         let all = |text: &str| times(&rule(text), "2020-01-01T00:00:00Z", 9);
         let mondays = ["2026-01-05 06:00 +01:00", "2026-01-19 06:00 +01:00"];
         assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;COUNT=2"), mondays);
-        // UNTIL by the wall clock, by UTC, and by its day, all inclusive.
+        // UNTIL on the wall clock, in UTC, and as a day; all are inclusive.
         assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260119T060000"), mondays);
         assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260119T050000Z"), mondays);
         assert_eq!(all("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260119T045959Z"), mondays[..1]);
@@ -321,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_skipped_from_an_old_start_changes_no_time() {
+    fn skipping_intervals_from_an_old_start_changes_no_due_time() {
         let texts = [
             "FREQ=MINUTELY;INTERVAL=90",
             "FREQ=HOURLY;INTERVAL=7;BYMONTHDAY=1,15",
@@ -333,7 +346,7 @@ mod tests {
         ];
         for text in texts {
             let schedule = Schedule::rrule(text, "2021-02-07T01:10:00", "UTC").unwrap();
-            // With a count nothing is skipped: the occurrences are taken one by one from the start.
+            // With a count nothing is skipped: the occurrences are enumerated from the start.
             let counted =
                 Schedule::rrule(format!("{text};COUNT=60000"), "2021-02-07T01:10:00", "UTC").unwrap();
             assert_eq!(
@@ -345,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_or_never_comes_due_is_refused_by_its_field() {
+    fn schedules_that_are_invalid_or_never_due_are_refused_and_the_field_is_named() {
         let cron = |pattern: &str, zone: &str| Schedule::cron(pattern, zone).map(drop);
         let rule = |rule: &str, starts: &str| Schedule::rrule(rule, starts, "UTC").map(drop);
         let start = "2026-01-05T06:00:00";
@@ -377,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_is_written_as_it_was_read() {
+    fn a_schedule_is_serialized_as_it_was_read() {
         for text in [
             r#"{"cron":"@daily"}"#,
             r#"{"rrule":"FREQ=DAILY","starts":"2026-01-05T06:00:00","time_zone":"Europe/Berlin"}"#,

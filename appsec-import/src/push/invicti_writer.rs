@@ -1,4 +1,4 @@
-//! Findings as Invicti `AppSec`'s import takes them.
+//! Writes findings in the form that Invicti `AppSec` imports.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::reconcile::State;
 use crate::report::ReportFinding;
 
-/// Writes findings as the list that [`Invicti`](crate::push::Invicti) pushes, one by one.
+/// Writes the list of findings that [`Invicti`](crate::push::Invicti) pushes, one finding at a time.
 ///
 /// ```
 /// use appsec_core::Severity;
@@ -27,7 +27,7 @@ use crate::report::ReportFinding;
 pub struct InvictiWriter<W> {
     out: W,
     findings: u64,
-    left_out: u64,
+    omitted: u64,
 }
 
 impl<W: Write> InvictiWriter<W> {
@@ -36,53 +36,53 @@ impl<W: Write> InvictiWriter<W> {
     /// # Errors
     /// `Unexpected` when the output cannot be written to.
     pub fn new(mut out: W) -> Result<Self> {
-        out.write_all(b"[").map_err(unwritten)?;
-        Ok(Self { out, findings: 0, left_out: 0 })
+        out.write_all(b"[").map_err(write_error)?;
+        Ok(Self { out, findings: 0, omitted: 0 })
     }
 
-    /// Adds a finding. One that is closed, or no weakness at all, is left out: whatever the list holds is open there.
+    /// Adds a finding. Closed findings and false positives are omitted, since every finding of the list is open at Invicti.
     ///
     /// # Errors
     /// `Unexpected` when the output cannot be written to.
     pub fn write(&mut self, finding: &ReportFinding) -> Result<()> {
         if matches!(finding.state, State::Closed | State::FalsePositive) {
-            self.left_out += 1;
+            self.omitted += 1;
             return Ok(());
         }
-        self.out.write_all(if self.findings == 0 { b"\n" } else { b",\n" }).map_err(unwritten)?;
-        serde_json::to_writer(&mut self.out, &Vulnerability::of(&finding.finding))
-            .map_err(|error| unwritten(error.into()))?;
+        self.out.write_all(if self.findings == 0 { b"\n" } else { b",\n" }).map_err(write_error)?;
+        serde_json::to_writer(&mut self.out, &Vulnerability::new(&finding.finding))
+            .map_err(|error| write_error(error.into()))?;
         self.findings += 1;
         Ok(())
     }
 
-    /// How many findings are in the list.
+    /// The number of findings in the list.
     pub fn findings(&self) -> u64 {
         self.findings
     }
 
-    /// How many were left out.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
+    /// The number of findings that were omitted.
+    pub fn omitted(&self) -> u64 {
+        self.omitted
     }
 
-    /// Ends the list, and gives the output back.
+    /// Ends the list and returns the output.
     ///
     /// # Errors
     /// `Unexpected` when the output cannot be written to.
     pub fn finish(mut self) -> Result<W> {
-        self.out.write_all(b"\n]").and_then(|()| self.out.flush()).map_err(unwritten)?;
+        self.out.write_all(b"\n]").and_then(|()| self.out.flush()).map_err(write_error)?;
         Ok(self.out)
     }
 }
 
-fn unwritten(cause: io::Error) -> Error {
-    Error::new(ErrorKind::Unexpected, "the list could not be written")
+fn write_error(cause: io::Error) -> Error {
+    Error::new(ErrorKind::Unexpected, "the list of findings could not be written")
         .with_operation("invicti: write findings")
         .with_source(cause)
 }
 
-/// A finding as the vendor's document describes it; every field but the last of `dast` is required there.
+/// A finding as the vendor document describes it. Every field except the last of `dast` is required.
 #[derive(Debug, Serialize)]
 struct Vulnerability<'a> {
     name: &'a str,
@@ -107,7 +107,7 @@ struct Dast<'a> {
 }
 
 impl<'a> Vulnerability<'a> {
-    fn of(finding: &'a Finding) -> Self {
+    fn new(finding: &'a Finding) -> Self {
         let rule = &*finding.rule;
         let evidence = |kind: EvidenceKind| -> &'a str {
             let found = finding.evidence.iter().find(|evidence: &&Evidence| evidence.kind == kind);
@@ -133,8 +133,7 @@ impl<'a> Vulnerability<'a> {
     }
 }
 
-/// The vendor's document has 4 to 1; 0 for what is for information is assumed. A word that nobody knows is no reason to think
-/// little of a finding.
+/// The vendor document has 4 to 1; 0 for informational findings is assumed. An unknown severity counts as medium.
 fn severity(severity: &Severity) -> u8 {
     match severity {
         Severity::Critical => 4,
@@ -145,15 +144,15 @@ fn severity(severity: &Severity) -> u8 {
     }
 }
 
-/// The rating by CVSS 3, or the lowest one of the severity: the import asks for a number.
+/// The CVSS 3 score, or the lowest score of the severity, since the import requires a number.
 fn score(finding: &Finding) -> f64 {
-    let rated = finding
+    let score = finding
         .rule
         .cvss
         .iter()
         .find(|rating| rating.version.starts_with('3'))
         .and_then(|rating| rating.score);
-    rated.unwrap_or(match severity(&finding.severity) {
+    score.unwrap_or(match severity(&finding.severity) {
         4 => 9.0,
         3 => 7.0,
         2 => 4.0,
@@ -162,7 +161,7 @@ fn score(finding: &Finding) -> f64 {
     })
 }
 
-/// The method of a request's first line.
+/// The method in the first line of a request.
 fn method(request: &str) -> Option<&str> {
     let word = request.split(' ').next()?;
     ((2..=10).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(word)
@@ -185,7 +184,7 @@ mod tests {
         for finding in findings {
             list.write(&finding.into()).unwrap();
         }
-        let counts = (list.findings(), list.left_out());
+        let counts = (list.findings(), list.omitted());
         (serde_json::from_slice(&list.finish().unwrap()).unwrap(), counts.0, counts.1)
     }
 
@@ -203,8 +202,8 @@ mod tests {
             Evidence::new(EvidenceKind::Request, "POST /search HTTP/1.1"),
             Evidence::new(EvidenceKind::Response, "HTTP/1.1 500 Oops"),
         ];
-        let (list, findings, left_out) = list([full]);
-        assert_eq!((findings, left_out), (1, 0));
+        let (list, findings, omitted) = list([full]);
+        assert_eq!((findings, omitted), (1, 0));
         assert_eq!(
             list,
             json!([{
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn severities_are_numbers_and_an_unknown_one_is_not_the_least() {
+    fn severities_are_numbers_and_an_unknown_one_is_medium() {
         for (severity, number, score) in [
             (Severity::Critical, 4, 9.0),
             (Severity::High, 3, 7.0),
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_closed_there_or_no_weakness_is_left_out() {
+    fn closed_findings_and_false_positives_are_omitted() {
         let in_status = |status: FindingStatus| {
             let mut finding = finding(Severity::High);
             finding.status = Some(status);
@@ -248,8 +247,8 @@ mod tests {
             FindingStatus::RiskAccepted,
             FindingStatus::Ignored,
         ];
-        let (_, findings, left_out) = list(all.map(in_status));
-        assert_eq!((findings, left_out), (3, 2));
+        let (_, findings, omitted) = list(all.map(in_status));
+        assert_eq!((findings, omitted), (3, 2));
         assert_eq!(list([]).0, json!([]));
     }
 }

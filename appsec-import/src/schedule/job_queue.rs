@@ -1,6 +1,6 @@
-//! The queue of jobs: apalis' tables in the store's own database.
+//! The queue of jobs: the tables of apalis, in the database of the store.
 //!
-//! A connection pool of its own, since apalis is typed by the database and the store is not.
+//! The queue has a connection pool of its own, since apalis is typed by the database and the store is not.
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -27,45 +27,45 @@ use sqlx::sqlite::{
 };
 use tokio::sync::watch;
 
-use super::options::WorkerOptions;
-use super::runner::{Runner, handle};
+use super::job_runner::{JobRunner, run_job};
+use super::worker_options::WorkerOptions;
 use crate::store::DueBinding;
 
-/// The queue's name among those of the database.
+/// The name of the queue in the database.
 const QUEUE: &str = "appsec-import";
 
-/// How often a job is tried when it is the store that fails. Failures of a scanner are no failures of a job.
+/// How often a job is attempted when the store fails. The failure of a scanner is not a failure of the job.
 const ATTEMPTS: usize = 5;
 
-/// How often a worker asks for jobs of which it was not told.
-const POLL: Duration = Duration::from_millis(500);
+/// How often a worker polls for jobs, besides those it is notified of.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// For how many seconds jobs that are done are kept, and with them the memory of their keys. A binding's due time moves on with its job, so
-/// a key is of no use for longer than two processes may look at the same schedule.
-const KEPT: i64 = 24 * 60 * 60;
+/// For how many seconds finished jobs are kept, and with them their idempotency keys. The due time of a binding advances with its job, so
+/// a key is needed only as long as two processes may have read the same schedule.
+const RETENTION_SECONDS: i64 = 24 * 60 * 60;
 
-/// The queue.
+/// The queue of jobs.
 #[derive(Clone)]
-pub(super) enum Queue {
+pub(super) enum JobQueue {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
 
-impl fmt::Debug for Queue {
+impl fmt::Debug for JobQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The pool's options may hold a password.
+        // The options of the pool may have a password.
         f.write_str(match self {
-            Self::Sqlite(_) => "Queue(sqlite)",
-            Self::Postgres(_) => "Queue(postgres)",
+            Self::Sqlite(_) => "JobQueue(sqlite)",
+            Self::Postgres(_) => "JobQueue(postgres)",
         })
     }
 }
 
-impl Queue {
-    /// Opens the queue of the store with that URL, and makes or migrates its tables.
+impl JobQueue {
+    /// Opens the queue of the store with this URL, and creates or migrates its tables.
     pub(super) async fn open(url: &str) -> Result<Self> {
         let queue = if url.starts_with("sqlite:") {
-            // As the store sets it, and not as apalis' own set-up does: without `synchronous` a power cut could cost the findings.
+            // The same settings as the store's. Those of apalis lack `synchronous`, and a power failure could lose findings.
             let options = SqliteConnectOptions::from_str(url).map_err(failed)?;
             let options = options
                 .journal_mode(SqliteJournalMode::Wal)
@@ -75,7 +75,7 @@ impl Queue {
                 SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?,
             )
         } else {
-            // As the store does: what stalls inside a transaction holds nothing up.
+            // The same setting as the store's: a process that stalls inside a transaction does not block others.
             let options = PgConnectOptions::from_str(url).map_err(failed)?;
             let options = options.options([("idle_in_transaction_session_timeout", "10000")]);
             Self::Postgres(
@@ -87,7 +87,7 @@ impl Queue {
     }
 
     async fn migrate(&self) -> Result<()> {
-        let mut tries = 0;
+        let mut retries = 0;
         loop {
             let done = match self {
                 Self::Sqlite(pool) => ignoring_others(SqliteStorage::migrations()).run(pool).await,
@@ -95,10 +95,10 @@ impl Queue {
             };
             match done {
                 Ok(()) => return Ok(()),
-                // SQLite has no lock for migrations: a process that starts at the same moment may be ahead.
-                Err(error) if tries < 5 && matches!(self, Self::Sqlite(_)) => {
-                    tracing::debug!(%error, "the queue's tables are being made");
-                    tries += 1;
+                // SQLite has no lock for migrations, so another process that starts at the same time may interfere.
+                Err(error) if retries < 5 && matches!(self, Self::Sqlite(_)) => {
+                    tracing::debug!(%error, "another process creates the tables of the job queue");
+                    retries += 1;
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 Err(error) => return Err(failed(error)),
@@ -106,7 +106,7 @@ impl Queue {
         }
     }
 
-    /// Writes a job for each binding. One whose key was there before is left as it is.
+    /// Writes a job for each binding. A job whose key exists is not changed.
     pub(super) async fn push(&self, bindings: &[DueBinding]) -> Result<()> {
         match self {
             Self::Sqlite(pool) => {
@@ -118,10 +118,10 @@ impl Queue {
                 if storage.push_all(stream::iter(tasks(bindings)?)).await.is_ok() {
                     return Ok(());
                 }
-                // One that is there fails them all: then one by one.
+                // One key that exists fails the whole batch, so the jobs are written one by one.
                 for task in tasks(bindings)? {
                     match postgres(pool, &WorkerOptions::default()).push_task(task).await {
-                        Err(error) if !is_known(&error) => return Err(failed(error)),
+                        Err(error) if !is_duplicate(&error) => return Err(failed(error)),
                         _ => {}
                     }
                 }
@@ -130,8 +130,8 @@ impl Queue {
         }
     }
 
-    /// The keys of the jobs that nobody has taken yet.
-    pub(super) async fn waiting(&self) -> Result<HashSet<String>> {
+    /// The keys of the jobs that no worker has taken yet.
+    pub(super) async fn pending_keys(&self) -> Result<HashSet<String>> {
         let keys: Vec<Option<String>> = match self {
             Self::Sqlite(pool) => {
                 let text = "SELECT idempotency_key FROM Jobs WHERE job_type = ?1 AND status = 'Pending'";
@@ -146,24 +146,24 @@ impl Queue {
         Ok(keys.into_iter().flatten().collect())
     }
 
-    /// Works on jobs until told to stop, or until the database fails.
-    pub(super) async fn work(
+    /// Runs jobs until `stop` is true, or until the database fails.
+    pub(super) async fn run_jobs(
         &self,
         name: &str,
         options: &WorkerOptions,
-        runner: Arc<Runner>,
+        runner: Arc<JobRunner>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<()> {
         let context = WorkerContext::new(name);
-        let strategy = Strategy::new().interval(POLL);
-        // The two back ends are of two types, and a worker is of many.
+        let strategy = Strategy::new().interval(POLL_INTERVAL);
+        // A macro, since the worker's type depends on that of the back end in many parameters.
         macro_rules! events {
             ($backend:expr) => {
                 WorkerBuilder::new(&context)
                     .backend($backend)
                     .data(runner)
-                    .concurrency(options.slots)
-                    .build(handle)
+                    .concurrency(options.concurrency())
+                    .build(run_job)
                     .stream()
                     .boxed()
             };
@@ -171,18 +171,18 @@ impl Queue {
         let mut events = match self {
             Self::Sqlite(pool) => events!(sqlite(pool, options).poll_with_strategy(strategy)),
             Self::Postgres(pool) => {
-                let told = Pubsub::new(pool.clone(), QUEUE.to_owned());
-                events!(postgres(pool, options).poll_with_strategy(strategy.stream(told)))
+                let notifications = Pubsub::new(pool.clone(), QUEUE.to_owned());
+                events!(postgres(pool, options).poll_with_strategy(strategy.stream(notifications)))
             }
         };
-        let (mut result, mut started, mut told) = (Ok(()), false, false);
+        let (mut result, mut started, mut stopping) = (Ok(()), false, false);
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
-                // One that has not started cannot be stopped; its first event says that it has.
-                _ = stop.wait_for(|stop| *stop), if started && !told => {
-                    told = true;
-                    // An error says that it has stopped by itself.
+                // A worker can be stopped only after it has started, which its first event shows.
+                _ = stop.wait_for(|stop| *stop), if started && !stopping => {
+                    stopping = true;
+                    // An error means that it has stopped already.
                     let _ = context.stop();
                     continue;
                 }
@@ -190,10 +190,10 @@ impl Queue {
             started = true;
             match event {
                 None => return result,
-                Some(Ok(Event::Error(error))) => tracing::warn!(%error, "a job failed, and is tried again"),
+                Some(Ok(Event::Error(error))) => tracing::warn!(%error, "a job failed and will be retried"),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
-                    // What runs comes to its end; then a new worker begins.
+                    // Running jobs are finished before the stream ends; then the caller starts a new worker.
                     result = Err(failed(error));
                     let _ = context.stop();
                 }
@@ -201,29 +201,34 @@ impl Queue {
         }
     }
 
-    /// Removes what is of no use any more: old jobs that are done, and workers that are long gone.
-    pub(super) async fn sweep(&self) -> Result<()> {
+    /// Removes old finished jobs, and workers that ended long ago.
+    pub(super) async fn remove_old(&self) -> Result<()> {
         match self {
             Self::Sqlite(pool) => {
                 let jobs = "DELETE FROM Jobs WHERE job_type = ?1 AND status IN ('Done', 'Killed', 'Failed')
                             AND done_at < CAST(strftime('%s', 'now') AS INTEGER) - ?2";
-                sqlx::query(jobs).bind(QUEUE).bind(KEPT).execute(pool).await.map_err(failed)?;
+                sqlx::query(jobs).bind(QUEUE).bind(RETENTION_SECONDS).execute(pool).await.map_err(failed)?;
                 let workers = "DELETE FROM Workers WHERE worker_type = ?1
                                AND last_seen < CAST(strftime('%s', 'now') AS INTEGER) - ?2
                                AND NOT EXISTS (SELECT 1 FROM Jobs WHERE lock_by = Workers.id)";
-                sqlx::query(workers).bind(QUEUE).bind(KEPT).execute(pool).await.map_err(failed)?;
+                sqlx::query(workers)
+                    .bind(QUEUE)
+                    .bind(RETENTION_SECONDS)
+                    .execute(pool)
+                    .await
+                    .map_err(failed)?;
             }
             Self::Postgres(pool) => {
                 let jobs =
                     "DELETE FROM apalis.jobs WHERE job_type = $1 AND status IN ('Done', 'Killed', 'Failed')
                             AND done_at < now() - make_interval(secs => $2)";
                 #[allow(clippy::cast_precision_loss, reason = "a day")]
-                let kept = KEPT as f64;
-                sqlx::query(jobs).bind(QUEUE).bind(kept).execute(pool).await.map_err(failed)?;
+                let retention = RETENTION_SECONDS as f64;
+                sqlx::query(jobs).bind(QUEUE).bind(retention).execute(pool).await.map_err(failed)?;
                 let workers = "DELETE FROM apalis.workers w WHERE worker_type = $1
                                AND last_seen < now() - make_interval(secs => $2)
                                AND NOT EXISTS (SELECT 1 FROM apalis.jobs WHERE lock_by = w.id)";
-                sqlx::query(workers).bind(QUEUE).bind(kept).execute(pool).await.map_err(failed)?;
+                sqlx::query(workers).bind(QUEUE).bind(retention).execute(pool).await.map_err(failed)?;
             }
         }
         Ok(())
@@ -237,21 +242,21 @@ impl Queue {
     }
 }
 
-/// Another's migrations in the same database are none of ours.
+/// Ignores the migrations of the store, which are recorded in the same table.
 fn ignoring_others(mut migrations: Migrator) -> Migrator {
     migrations.set_ignore_missing(true);
     migrations
 }
 
-/// One job is fetched at a time, so that none waits in a busy process while another is idle. The queue marks a job as taken when it is
-/// fetched; a second mark when it starts would say nothing more.
+/// Jobs are fetched one at a time, so that none waits in a busy process while another process is idle. A job is locked when it is
+/// fetched, so `lock_tasks`, which locks it again when it starts, is not needed.
 fn sqlite(pool: &SqlitePool, options: &WorkerOptions) -> SqliteStorage<DueBinding> {
     let config = apalis_sqlite::Config::default()
         .queue(QUEUE)
         .batch_size(1)
         .lock_tasks(false)
-        .heartbeat_interval(options.heartbeat)
-        .missed_heartbeats(options.missed_heartbeats);
+        .heartbeat_interval(options.heartbeat())
+        .missed_heartbeats(options.missed_heartbeats());
     SqliteStorage::new(pool).with_config(config)
 }
 
@@ -260,8 +265,8 @@ fn postgres(pool: &PgPool, options: &WorkerOptions) -> PostgresStorage<DueBindin
         .queue(QUEUE)
         .batch_size(1)
         .lock_tasks(false)
-        .heartbeat_interval(options.heartbeat)
-        .missed_heartbeats(options.missed_heartbeats);
+        .heartbeat_interval(options.heartbeat())
+        .missed_heartbeats(options.missed_heartbeats());
     PostgresStorage::new(pool).with_config(config)
 }
 
@@ -277,8 +282,8 @@ fn tasks(bindings: &[DueBinding]) -> Result<Vec<Task<DueBinding>>> {
     Ok(tasks)
 }
 
-/// True when the job's key was there before.
-fn is_known(error: &TaskSinkError<apalis_postgres::Error>) -> bool {
+/// Whether the job's key existed before.
+fn is_duplicate(error: &TaskSinkError<apalis_postgres::Error>) -> bool {
     matches!(error, TaskSinkError::PushError(apalis_postgres::Error::Database(sqlx::Error::Database(cause)))
         if cause.is_unique_violation())
 }

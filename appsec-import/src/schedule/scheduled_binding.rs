@@ -1,9 +1,9 @@
-//! A binding and when it runs.
+//! A binding, when it runs, and what a run does.
 
 use appsec_core::{BindTargetId, Severity};
 use serde::{Deserialize, Serialize};
 
-use super::when::Schedule;
+use super::due_time::Schedule;
 use crate::binding::{Binding, Environment, ScanConfiguration};
 
 /// What a scheduled run does.
@@ -11,18 +11,20 @@ use crate::binding::{Binding, Environment, ScanConfiguration};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunKind {
-    /// Starts a scan, waits for it, and imports what it found. With a scanner that only watches it is an import.
+    /// Starts a scan, waits for its end, and imports its findings. With a passive scanner this is an import.
     Scan,
-    /// Imports what the scanner has.
+    /// Imports all findings that the scanner has.
     #[default]
     Import,
-    /// Imports what the scanner has seen or fixed since a week before the sync before. Nothing closes by absence: let an import of the
-    /// same binding run now and then where that matters. A scanner that does not tell when it saw a finding, as Salt does not, is read whole.
+    /// Imports the findings that changed since a week before the previous sync.
+    ///
+    /// No finding closes by absence; where that matters, schedule an occasional import of the same binding too. A scanner that does not
+    /// report when it last saw a finding, such as Salt, is read completely.
     Sync,
 }
 
 impl RunKind {
-    /// The word for it: `scan`, `import` or `sync`.
+    /// The name of the kind: `scan`, `import` or `sync`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Scan => "scan",
@@ -38,7 +40,7 @@ impl std::fmt::Display for RunKind {
     }
 }
 
-/// An binding and when it runs.
+/// A binding, when it runs, and what a run does.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,12 +52,12 @@ impl std::fmt::Display for RunKind {
 ///     [[binding]]
 ///     name = "shop nightly"             # unique
 ///     project = "shop"
-///     scanner = "tenable-eu"            # a connection's name, or the scanner's key where there is one of it
+///     scanner = "tenable-eu"            # a connection's name, or the scanner's key where it has one connection
 ///     bind_target = "config:9f1c7a52-6f57-4d4e-8f0a-3a8fb1d3c5aa"
 ///     environment = "production"        # optional, as branch, meta_data and scan_tag are
 ///     run = "scan"                      # scan, import (default) or sync
 ///     severities = ["critical", "high"] # optional: all
-///     webhooks = ["tickets"]            # optional: nobody is told
+///     webhooks = ["tickets"]            # optional: none
 ///     schedule = { cron = "30 2 * * 1-5", time_zone = "Europe/Berlin" }
 /// "#)?;
 /// let binding = &config.binding[0];
@@ -65,29 +67,29 @@ impl std::fmt::Display for RunKind {
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Text", into = "Text")]
+#[serde(from = "SerializedBinding", into = "SerializedBinding")]
 #[non_exhaustive]
 pub struct ScheduledBinding {
-    /// Its name, one of its kind in a store. A binding that is renamed is another one, with the same findings.
+    /// The name, unique in a store. Under another name it is a new scheduled binding with the same findings.
     pub name: String,
-    /// What is imported for whom. Its `scanner` names the connection.
+    /// The binding. Its `scanner` names the connection.
     pub binding: Binding,
-    /// When.
+    /// When it runs.
     pub schedule: Schedule,
     /// What a run does.
     pub run: RunKind,
-    /// Only these severities; empty means all. With a filter nothing closes by absence.
+    /// The severities that are imported; empty means all. With a filter no finding closes by absence.
     pub severities: Vec<Severity>,
-    /// The names of the endpoints that are told what a run meant.
+    /// The names of the webhook endpoints that receive the events of its runs.
     pub webhooks: Vec<String>,
-    /// False keeps it from running, and its findings in place.
+    /// Whether it runs. Its findings are kept in either case.
     pub enabled: bool,
 }
 
-/// The binding as it is written. A field that is not known is refused: a misspelt filter must not mean "everything".
+/// The flat form in which a scheduled binding is serialized. Unknown fields are refused, so that a misspelt filter does not mean "all".
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
+struct SerializedBinding {
     name: String,
     project: String,
     scanner: String,
@@ -107,21 +109,21 @@ struct Text {
     severities: Vec<Severity>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     webhooks: Vec<String>,
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(default = "default_enabled", skip_serializing_if = "is_true")]
     enabled: bool,
 }
 
-fn yes() -> bool {
+fn default_enabled() -> bool {
     true
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_yes(yes: &bool) -> bool {
-    *yes
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
-impl From<Text> for ScheduledBinding {
-    fn from(text: Text) -> Self {
+impl From<SerializedBinding> for ScheduledBinding {
+    fn from(text: SerializedBinding) -> Self {
         let configuration = ScanConfiguration {
             bind_target: text.bind_target,
             environment: text.environment,
@@ -141,7 +143,7 @@ impl From<Text> for ScheduledBinding {
     }
 }
 
-impl From<ScheduledBinding> for Text {
+impl From<ScheduledBinding> for SerializedBinding {
     fn from(binding: ScheduledBinding) -> Self {
         let Binding { project, scanner, configuration: set } = binding.binding;
         Self {
@@ -163,7 +165,7 @@ impl From<ScheduledBinding> for Text {
 }
 
 impl ScheduledBinding {
-    /// A binding that is imported by the schedule, all severities, telling nobody.
+    /// A binding that is imported as scheduled, with all severities and without webhooks.
     pub fn new(name: impl Into<String>, binding: Binding, schedule: Schedule) -> Self {
         Self {
             name: name.into(),
@@ -176,13 +178,13 @@ impl ScheduledBinding {
         }
     }
 
-    /// True when what one of them saw is what the other asks for: the same findings of the same binding, all there are or those of a scan.
+    /// Whether both read the same findings, so that the time of a complete run of one is valid for the other.
     #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
-    pub(crate) fn asks_as(&self, other: &Self) -> bool {
-        let of_a_scan = |binding: &Self| binding.run == RunKind::Scan;
+    pub(crate) fn reads_same_findings_as(&self, other: &Self) -> bool {
+        let is_scan = |binding: &Self| binding.run == RunKind::Scan;
         self.binding == other.binding
             && self.severities == other.severities
-            && of_a_scan(self) == of_a_scan(other)
+            && is_scan(self) == is_scan(other)
     }
 
     /// Sets what a run does.
@@ -191,25 +193,25 @@ impl ScheduledBinding {
         self
     }
 
-    /// Only these severities.
+    /// Sets the severities that are imported; empty means all.
     pub fn with_severities(mut self, severities: impl IntoIterator<Item = Severity>) -> Self {
         self.severities = severities.into_iter().collect();
         self
     }
 
-    /// Tells the endpoints of these names what a run meant.
+    /// Sets the names of the webhook endpoints that receive the events of its runs.
     pub fn with_webhooks<T: Into<String>>(mut self, endpoints: impl IntoIterator<Item = T>) -> Self {
         self.webhooks = endpoints.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Keeps it from running, or lets it.
+    /// Sets whether it runs. Default: true.
     pub fn with_enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
         self
     }
 
-    /// The name of the connection that it reads through.
+    /// The name of the connection.
     pub fn connection(&self) -> &str {
         &self.binding.scanner
     }
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_written_as_it_is_read() {
+    fn a_scheduled_binding_is_serialized_as_it_was_read() {
         for binding in [
             binding(),
             binding()
@@ -241,15 +243,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_ask_otherwise_have_no_watermark_in_common() {
+    fn bindings_that_read_other_findings_share_no_watermark() {
         let mut other = binding();
         other.binding.configuration.bind_target = "host:www.example.com".into();
         for changed in [other, binding().with_severities([Severity::High]), binding().with_run(RunKind::Scan)]
         {
-            assert!(!binding().asks_as(&changed), "{changed:?}");
+            assert!(!binding().reads_same_findings_as(&changed), "{changed:?}");
         }
-        let told = binding().with_run(RunKind::Sync).with_webhooks(["tickets"]).with_enabled(false);
-        assert!(binding().asks_as(&told));
+        let same = binding().with_run(RunKind::Sync).with_webhooks(["tickets"]).with_enabled(false);
+        assert!(binding().reads_same_findings_as(&same));
     }
 
     #[test]

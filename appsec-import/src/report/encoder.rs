@@ -1,0 +1,17 @@
+//! The interface of a report format.
+
+use std::io;
+
+use super::finding::ReportFinding;
+use super::output::Output;
+
+/// Writes the document of one format: what comes before the findings, each finding, what comes after them.
+pub(super) trait Encoder: Send {
+    fn begin(&mut self, _out: &mut Output<'_>) -> io::Result<()> {
+        Ok(())
+    }
+    fn write(&mut self, finding: &ReportFinding, out: &mut Output<'_>) -> io::Result<()>;
+    fn finish(&mut self, _out: &mut Output<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}
