@@ -1,4 +1,4 @@
-//! The clients, each run in a process of its own.
+//! The measured clients. Each runs in a process of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,26 +16,26 @@ use tenable_was_client::{ErrorKind, ExportOptions, TenableWasClient};
 
 use crate::measure;
 
-/// What a client does.
+/// The work of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// Downloads the chunks and parses nothing.
+    /// Downloads the chunks without parsing them.
     Raw,
     /// Reads the records of the export.
     Typed,
-    /// Imports findings as users do: with fingerprints, evidence masked.
+    /// Imports findings with fingerprints and masked evidence, as by default.
     Findings,
-    /// Imports findings with their evidence as it is.
+    /// Imports findings with unmasked evidence.
     Unmasked,
-    /// Reads the records and keeps them all.
+    /// Reads the records and keeps all of them in memory.
     KeepTyped,
-    /// Imports findings and keeps them all.
+    /// Imports findings and keeps all of them in memory.
     KeepFindings,
-    /// Reads a body that is made to exhaust memory.
+    /// Reads a decompression bomb.
     Bomb,
-    /// Calls a service that is down, a hundred times at once.
+    /// Makes a hundred concurrent calls to a service that is down.
     Outage,
-    /// Downloads pages of posture gaps and parses nothing.
+    /// Downloads pages of posture gaps without parsing them.
     SaltRaw,
     /// Reads posture gaps.
     SaltTyped,
@@ -43,27 +43,27 @@ pub enum Mode {
     SaltFindings,
 }
 
-/// What a run took.
+/// The measurements of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Seconds by the clock.
+    /// Wall-clock time in seconds.
     pub wall: f64,
-    /// Seconds of processor time, of this process.
+    /// Processor time of this process in seconds.
     pub cpu: f64,
-    /// The most memory that was resident, in MiB; 0 where the system does not say.
+    /// Peak resident memory in MiB; 0 where the system does not tell.
     pub peak: f64,
-    /// The same before the run.
+    /// Peak resident memory before the run, in MiB.
     pub idle: f64,
-    /// Records, findings, or requests.
+    /// The number of records, findings, or requests.
     pub count: u64,
-    /// What else is to be said.
+    /// A remark.
     pub note: String,
 }
 
-/// Runs a mode and says what it took.
+/// Runs a mode and returns its measurements.
 ///
 /// # Errors
-/// Where the run ends otherwise than it must.
+/// When the run ends with an unexpected result.
 pub async fn run(mode: Mode, port: u16, in_flight: usize) -> anyhow::Result<Outcome> {
     let idle = measure::resident_mib();
     let (start, cpu) = (Instant::now(), measure::processor_seconds());
@@ -123,11 +123,11 @@ fn tenable(port: u16, in_flight: usize) -> anyhow::Result<TenableWasClient> {
 }
 
 fn salt(port: u16) -> anyhow::Result<SaltClient> {
-    // The pace that the client keeps by itself would be all that is measured.
+    // Without this, the client's own rate limit would dominate the measurement.
     Ok(SaltClient::builder(base(port).as_str(), "token").with_requests_per_second(None).build()?)
 }
 
-/// What the cheapest client does with the same answers.
+/// Downloads the same responses as cheaply as possible.
 async fn raw(port: u16, in_flight: usize) -> anyhow::Result<u64> {
     #[derive(Deserialize)]
     struct Accepted {
@@ -159,7 +159,7 @@ async fn raw(port: u16, in_flight: usize) -> anyhow::Result<u64> {
     Ok(bytes.load(Ordering::Relaxed))
 }
 
-/// Runs tasks that begin when they are asked for, so many at once.
+/// Runs tasks, that many at a time.
 async fn bounded<T>(
     tasks: impl Iterator<Item = tokio::task::JoinHandle<anyhow::Result<T>>>,
     in_flight: usize,
@@ -238,7 +238,7 @@ async fn findings(
     bail!("the stream ended without its end")
 }
 
-/// The time to the error, and what it says.
+/// The time until the error, and its text.
 async fn bomb(port: u16) -> anyhow::Result<String> {
     let client = tenable(port, 1)?;
     let mut job = client.start_export(&ExportRequest::everything()).await?;
@@ -253,7 +253,7 @@ async fn bomb(port: u16) -> anyhow::Result<String> {
     }
 }
 
-/// How many requests a hundred calls make, and how the calls end.
+/// The number of requests of a hundred calls, and how the calls end.
 async fn outage(port: u16) -> anyhow::Result<(u64, String)> {
     const CALLS: usize = 100;
     let client = tenable(port, 1)?;

@@ -1,33 +1,33 @@
-//! Records of the documented shape, the same in each run.
+//! Records of the documented form, the same in each run.
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// Distinct plugins; records draw them by a power law, as findings do.
+/// The number of distinct plugins. Records pick them by a power law, as real findings do.
 const PLUGINS: usize = 300;
-/// Records for each asset, in the mean.
+/// The average number of records per asset.
 const RECORDS_PER_ASSET: usize = 50;
 const SEVERITIES: &[&str] = &["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"];
 
-/// The export: its chunks, each a JSON array, and how many records they hold.
+/// The export: its chunks, each a JSON array, and their number of records.
 #[derive(Debug)]
 pub struct Export {
     /// The bodies.
     pub chunks: Vec<Bytes>,
-    /// Records in all.
+    /// The total number of records.
     pub records: usize,
 }
 
 impl Export {
-    /// Bytes in all.
+    /// The total size in bytes.
     pub fn bytes(&self) -> usize {
         self.chunks.iter().map(Bytes::len).sum()
     }
 }
 
-/// An export of so many records, in chunks of 500 to 1,000.
+/// An export of that many records, in chunks of 500 to 1,000.
 pub fn export(records: usize) -> Export {
     let mut random = Random(42);
     let plugins: Vec<String> = (0..PLUGINS).map(|number| plugin(&mut random, number)).collect();
@@ -40,7 +40,8 @@ pub fn export(records: usize) -> Export {
         let mut body = String::with_capacity(length * 5_800);
         for number in 0..length {
             body.push(if number == 0 { '[' } else { ',' });
-            // Chunks are cut by assets; the order within one is not known, so no order helps.
+            // Chunks are cut by assets. The order within a chunk is not documented, so the records are
+            // shuffled.
             let asset = asset + random.below(assets);
             record(&mut random, &mut body, &plugins, asset);
         }
@@ -142,15 +143,15 @@ fn plugin(random: &mut Random, number: usize) -> String {
     .to_string()
 }
 
-/// Hosts that have posture gaps.
+/// The number of hosts with posture gaps.
 pub const HOSTS: usize = 200;
 
-/// The name of one.
+/// The name of a host.
 pub fn host(number: usize) -> String {
     format!("api-{number}.example.com")
 }
 
-/// So many posture gaps with their details, as texts to be put together to pages.
+/// That many posture gaps with details, as JSON texts for pages.
 pub fn gaps(count: usize) -> Vec<String> {
     let mut random = Random(43);
     (0..count)
@@ -179,7 +180,7 @@ pub fn gaps(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// `SplitMix64`: small, and the same on every machine.
+/// A `SplitMix64` generator: the same numbers on every machine.
 struct Random(u64);
 
 impl Random {

@@ -1,5 +1,5 @@
-//! Measures what the clients cost: a server on loopback with bodies made beforehand, and each client in a process of
-//! its own. Nothing is asserted; the tables are what there is. See the README.
+//! Measures the cost of the clients: a server on loopback with prepared bodies, and each client in a
+//! process of its own. Nothing is asserted; the program prints tables. See the README.
 // The plugin in `data` is one long literal.
 #![recursion_limit = "256"]
 #![allow(

@@ -1,5 +1,5 @@
-//! Runs all clients against one server and prints what they took. Its first argument may be a part of that, as it is
-//! given to the processes it starts.
+//! Runs all clients against one server and prints their measurements. The first argument selects a part of
+//! that; the program passes it to the processes that it starts.
 #![allow(clippy::cast_precision_loss, clippy::too_many_lines, reason = "a table of ratios, row by row")]
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
@@ -17,22 +17,22 @@ use clap::{Parser, Subcommand, ValueEnum as _};
 
 use peer::Peer;
 
-/// Measures the clients beside a raw download and, where Python is at hand, beside pyTenable.
+/// Compares the clients with a raw download and, where Python is available, with pyTenable.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Everything as it is quoted: 100,000 records, 5 rounds.
+    /// The full measurement: 100,000 records, 5 rounds.
     #[arg(long)]
     full: bool,
-    /// Records of the export.
+    /// The number of records of the export.
     #[arg(long, default_value_t = 20_000)]
     records: usize,
-    /// Rounds; the clients take turns in each.
+    /// The number of rounds. The clients take turns in each.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Leaves pyTenable out.
     #[arg(long)]
     no_peer: bool,
-    /// Only the one table that the others are judged by.
+    /// Only the first table and the allocator calls.
     #[arg(long)]
     brief: bool,
     #[command(subcommand)]
@@ -41,9 +41,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Part {
-    /// The server; prints its ports.
+    /// Runs the server; prints its ports.
     Serve { records: usize },
-    /// A client; prints what it took.
+    /// Runs a client; prints its measurements.
     Client { mode: String, port: u16, in_flight: usize, processor: Option<usize> },
 }
 
@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Part::Client { mode, port, in_flight, processor }) => {
             let mode = Mode::from_str(&mode, true).map_err(anyhow::Error::msg)?;
-            // One core: nothing is handed from thread to thread.
+            // One core, so no work moves between threads.
             let runtime = if let Some(processor) = processor {
                 measure::pin(processor);
                 tokio::runtime::Builder::new_current_thread().enable_all().build()?
@@ -76,7 +76,7 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The server's process; ends with this one.
+/// The server's process. It ends with this one.
 struct Server {
     child: Child,
     ports: Ports,
@@ -99,12 +99,12 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // Gone already, or it goes now.
+        // It may have ended already.
         let _ = self.child.wait();
     }
 }
 
-/// A client in a process of its own, on one processor or on all.
+/// Runs a client in a process of its own, on one processor or on all.
 fn client(mode: Mode, port: u16, in_flight: usize, one_core: bool) -> anyhow::Result<Outcome> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["client", &name(mode), &port.to_string(), &in_flight.to_string()]);
@@ -163,7 +163,7 @@ fn all(arguments: &Arguments) -> anyhow::Result<()> {
     let mut peer_line = None;
     if let Some(peer) = &peer {
         let mut line = Line { name: "pyTenable, iterated".to_owned(), runs: Vec::new() };
-        // Between runs of ours, so that both see the same machine.
+        // Between runs of our clients, so that both see the same machine load.
         for _ in 0..rounds.min(3) {
             line.runs.push(peer.run(ports.plain, processors() - 1, false)?);
             for (line, again) in
@@ -296,12 +296,12 @@ fn all(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counts allocator calls, in the program made for it, and gives those for each typed record.
+/// Counts allocator calls with the `allocations` program, and returns those per typed record.
 fn allocations(ports: &Ports) -> anyhow::Result<f64> {
     println!("\n## Allocator calls, for each record\n");
     let program =
         std::env::current_exe()?.with_file_name(format!("allocations{}", std::env::consts::EXE_SUFFIX));
-    // `cargo run` builds one program.
+    // `cargo run` builds one program only.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "-p", "benches", "--bin", "allocations"]);

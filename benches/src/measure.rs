@@ -1,14 +1,14 @@
-//! What a process has used, as the system says.
+//! Resource usage of this process, from the operating system.
 
 use std::fs;
 
-/// Puts this process on one processor, where there is another one for the rest.
+/// Pins this process to one processor if there are several.
 pub fn pin(processor: usize) {
     #[cfg(target_os = "linux")]
     {
         let mut set = nix::sched::CpuSet::new();
         if set.set(processor).is_ok() {
-            // A container may forbid it; the run is then less steady, and as true.
+            // A container may forbid it; the measurements then vary more.
             let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set);
         }
     }
@@ -16,7 +16,7 @@ pub fn pin(processor: usize) {
     let _ = processor;
 }
 
-/// Processor time of this process, user and system, in seconds; 0 where the system does not say.
+/// Processor time of this process, user and system, in seconds; 0 where the system does not tell.
 pub fn processor_seconds() -> f64 {
     #[cfg(target_os = "linux")]
     {
@@ -31,18 +31,18 @@ pub fn processor_seconds() -> f64 {
     0.0
 }
 
-/// The most memory that was resident at once, in MiB. Of this program alone: `ru_maxrss` would begin with that of the
-/// process it was forked from.
+/// Peak resident memory in MiB, of this program alone: `ru_maxrss` would include that of the
+/// process that it was forked from.
 pub fn peak_mib() -> f64 {
     status("VmHWM:")
 }
 
-/// The memory that is resident now, in MiB.
+/// Current resident memory in MiB.
 pub fn resident_mib() -> f64 {
     status("VmRSS:")
 }
 
-/// A line of `/proc/self/status`; 0 where the system has none.
+/// A value of `/proc/self/status`; 0 where there is none.
 fn status(name: &str) -> f64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name));

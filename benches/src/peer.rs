@@ -1,4 +1,4 @@
-//! pyTenable, installed into an environment of its own.
+//! pyTenable, installed into a virtual environment.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -9,14 +9,15 @@ use benches::client::Outcome;
 const REQUIREMENT: &str = "pyTenable>=26,<27";
 const SCRIPT: &str = include_str!("pytenable.py");
 
-/// The interpreter that has it.
+/// A Python interpreter with pyTenable.
 #[derive(Debug)]
 pub(crate) struct Peer {
     python: PathBuf,
 }
 
 impl Peer {
-    /// Installs it, beside the programs; `None`, and a line that says so, where that cannot be.
+    /// Installs pyTenable next to the built programs. Prints a line and returns `None` where that is not
+    /// possible.
     pub(crate) fn install() -> Option<Self> {
         let home = std::env::current_exe().ok()?.parent()?.join("pytenable");
         let python = home.join("bin").join("python");

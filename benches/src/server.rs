@@ -1,4 +1,4 @@
-//! The service: bodies made before anyone asks, on loopback, one port for each way of serving them.
+//! The server: prepared bodies on loopback, with one port per way of serving them.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -21,41 +21,41 @@ use tokio::net::TcpListener;
 
 use crate::data::{self, Export};
 
-/// The one export's id.
+/// The id of the export.
 const EXPORT: &str = "bf000000-53aa-4e70-9ef3-87cfca1d2be0";
-/// About the records of a chunk of 111 MB.
+/// The approximate number of records in a chunk of 111 MB.
 const BIG: usize = 20_000;
-/// The bytes that the bomb unpacks to.
+/// The decompressed size of the bomb in bytes.
 const BOMB: usize = 1 << 30;
 
-/// Where each way of serving is found.
+/// The base URL of each way of serving.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ports {
-    /// At once.
+    /// Responds immediately.
     pub plain: u16,
-    /// 50 ms before each answer.
+    /// Responds after 50 ms.
     pub slow: u16,
     /// The first chunks, compressed.
     pub gzip: u16,
-    /// The same chunks uncompressed, to compare with.
+    /// The same chunks uncompressed, for comparison.
     pub few: u16,
-    /// All chunks ten times over.
+    /// All chunks, repeated ten times.
     pub tenfold: u16,
     /// Chunks of 20,000 records.
     pub big: u16,
-    /// One chunk, of a mebibyte that unpacks to a gibibyte.
+    /// One chunk of a mebibyte that decompresses to a gibibyte.
     pub bomb: u16,
-    /// 503 whatever is asked.
+    /// Responds with 503 to every request.
     pub outage: u16,
     /// Posture gaps.
     pub salt: u16,
-    /// Records of one pass over `plain`, and over `few`.
+    /// The number of records of `plain`, and of `few`.
     pub records: u64,
-    /// See `records`.
+    /// The number of records of `few`.
     pub few_records: u64,
-    /// Bytes of the export.
+    /// The size of the export in bytes.
     pub bytes: u64,
-    /// Posture gaps in all.
+    /// The total number of posture gaps.
     pub gaps: u64,
 }
 
@@ -64,7 +64,7 @@ pub struct Ports {
 enum Chunk {
     Plain(Bytes),
     Gzip(Bytes),
-    /// One array from several.
+    /// Joins several JSON arrays into one.
     Joined(Vec<Bytes>),
 }
 
@@ -78,7 +78,7 @@ struct Service {
 }
 
 impl Service {
-    /// Waits before an answer, where it is to wait: the timer makes a millisecond even of nothing.
+    /// Waits before a response if there is a delay. A timer of zero would still take a millisecond.
     async fn think(&self) {
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
@@ -86,11 +86,11 @@ impl Service {
     }
 }
 
-/// Makes the bodies, tells the ports in one line, and serves until its standard input ends, which it does with the
-/// process that started it.
+/// Prepares the bodies, prints the ports in one line, and serves until standard input ends, which happens
+/// when the parent process ends.
 ///
 /// # Errors
-/// Where a port cannot be had.
+/// When a port cannot be bound.
 pub async fn serve(records: usize) -> anyhow::Result<()> {
     let export = data::export(records);
     let plain: Vec<Chunk> = export.chunks.iter().cloned().map(Chunk::Plain).collect();
@@ -181,7 +181,7 @@ async fn chunk(State(service): Shared, Path((_, number)): Path<(String, usize)>)
     }
 }
 
-/// No configurations: the assets belong to nobody, and the whole tenant is asked for.
+/// No configurations, so the client exports the whole tenant.
 async fn no_configs(State(service): Shared) -> Response {
     service.think().await;
     as_json(json!({"pagination": {"total": 0, "offset": 0, "limit": 200}, "items": []}).to_string())
@@ -200,7 +200,7 @@ async fn page(State(service): Shared, Query(range): Query<Range>) -> Response {
     as_json(format!(r#"{{"response":[{records}],"endOffset":{end}}}"#))
 }
 
-/// The inventory: all hosts that have gaps, so that the walk can vouch for them.
+/// The inventory: all hosts with gaps, so that their absence can be conclusive.
 async fn hosts(Query(range): Query<Range>) -> Response {
     let end = range.offset.saturating_add(range.limit.unwrap_or(100)).min(data::HOSTS);
     let hosts: Vec<_> =
@@ -212,7 +212,7 @@ async fn requests(State(service): Shared) -> Response {
     as_json(service.requests.load(Ordering::Relaxed).to_string())
 }
 
-/// Chunks of about 20,000 records, put together from the others without a copy.
+/// Chunks of about 20,000 records, assembled from the others without a copy.
 fn joined(export: &Export) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut parts = Vec::new();
@@ -230,7 +230,7 @@ fn joined(export: &Export) -> Vec<Chunk> {
     chunks
 }
 
-/// How many records a body has.
+/// The number of records in a body.
 fn count(body: &[u8]) -> u64 {
     body.windows(13).filter(|window| window == br#""finding_id":"#).count() as u64
 }
@@ -241,7 +241,7 @@ fn gzip(body: &[u8]) -> std::io::Result<Chunk> {
     encoder.finish().map(|packed| Chunk::Gzip(packed.into()))
 }
 
-/// One record with an output of a gibibyte.
+/// One record with an output of one gibibyte.
 fn bomb() -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(br#"[{"finding_id":"x","output":""#)?;

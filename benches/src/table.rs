@@ -1,19 +1,19 @@
-//! Tables for people to read.
+//! Tables for the terminal.
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use crate::client::Outcome;
 
-/// A line: what ran, and each time that it did.
+/// A row: a client and its runs.
 #[derive(Debug)]
 pub struct Line {
-    /// What ran.
+    /// The name of the client.
     pub name: String,
     /// Its runs.
     pub runs: Vec<Outcome>,
 }
 
 impl Line {
-    /// The median of a figure.
+    /// The median of a measurement.
     pub fn median(&self, figure: fn(&Outcome) -> f64) -> f64 {
         let mut all: Vec<f64> = self.runs.iter().map(figure).collect();
         all.sort_by(f64::total_cmp);
@@ -28,23 +28,23 @@ impl Line {
         self.runs.iter().map(figure).fold(0.0, f64::max)
     }
 
-    /// The median time by the clock.
+    /// The median wall-clock time.
     pub fn wall(&self) -> f64 {
         self.median(|run| run.wall)
     }
 
-    /// The highest peak of memory.
+    /// The highest peak memory.
     pub fn peak(&self) -> f64 {
         self.most(|run| run.peak)
     }
 
-    /// Records for each second.
+    /// Records per second.
     pub fn rate(&self) -> f64 {
         self.median(|run| run.count as f64 / run.wall)
     }
 }
 
-/// Prints lines with their ratios to the first one and, where the field's own library ran, to that.
+/// Prints rows with their ratios to the first row and, where pyTenable ran, to pyTenable.
 pub fn print(title: &str, lines: &[Line], peer: Option<&Line>) {
     println!("\n## {title}\n");
     println!(
@@ -54,7 +54,7 @@ pub fn print(title: &str, lines: &[Line], peer: Option<&Line>) {
     let Some(first) = lines.first() else { return };
     for line in lines.iter().chain(peer) {
         let cpu = |line: &Line| line.median(|run| run.cpu);
-        // A download counts bytes.
+        // A download counts bytes, not records.
         let rate = match line.rate() {
             bytes if bytes > 5e7 => format!("{:.0} MB", bytes / 1e6),
             records => format!("{:.1} k", records / 1e3),
@@ -74,20 +74,20 @@ pub fn print(title: &str, lines: &[Line], peer: Option<&Line>) {
     }
 }
 
-/// A figure to reach, and what was measured.
+/// A target value and the measured one.
 #[derive(Debug)]
 pub struct Figure {
-    /// What is measured.
+    /// The name of the measurement.
     pub name: &'static str,
-    /// What was measured.
+    /// The measured value.
     pub measured: f64,
-    /// The figure.
+    /// The target value.
     pub goal: f64,
-    /// Whether more is better.
+    /// Whether higher is better.
     pub at_least: bool,
 }
 
-/// Prints the figures.
+/// Prints the target values.
 pub fn figures(figures: &[Figure]) {
     println!("\n## Figures to reach\n\n| | measured | figure | |\n| --- | --- | --- | --- |");
     for Figure { name, measured, goal, at_least } in figures {

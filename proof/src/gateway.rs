@@ -1,6 +1,7 @@
-//! A gateway before a service, which lets every request pass but those that it is told to spoil.
+//! A gateway in front of a service. It passes every request on, except those with an injected fault.
 //!
-//! Where `FaultProxy` breaks connections, this one breaks answers: the third chunk, the first look at an export's status.
+//! `FaultProxy` breaks connections; this gateway breaks single responses, such as the third chunk or the
+//! first export status.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,25 +14,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::twist::{Reply, Twist};
+use crate::response_fault::{Response, ResponseFault};
 
 /// Bytes that are neither HTTP nor JSON nor UTF-8.
 const GARBAGE: &[u8] = b"\xff\xfe\x00}]\"\xc3\x28\r\n\x80garbage\x00\xff";
-/// How long the bytes before a reset get to arrive.
+/// The time that the bytes before a reset have to arrive.
 const SETTLE: Duration = Duration::from_millis(5);
-/// The pause between two bytes of a drip.
+/// The pause between two bytes of a slow response.
 const DRIP: Duration = Duration::from_millis(20);
 
-/// Which of the requests to a place are spoiled, counted from 0.
+/// Which of the matching requests get the fault, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// That one.
+    /// The one with that index.
     Nth(u64),
-    /// So many, from the first on.
+    /// That many, starting with the first.
     First(u64),
-    /// Every one from that on.
+    /// Every one starting with that index.
     From(u64),
-    /// Every one.
+    /// Every request.
     Always,
 }
 
@@ -50,7 +51,7 @@ impl When {
 struct Rule {
     place: String,
     when: When,
-    twist: Twist,
+    fault: ResponseFault,
     seen: u64,
 }
 
@@ -59,7 +60,7 @@ struct Shared {
     upstream: SocketAddr,
     rules: Mutex<Vec<Rule>>,
     requests: Mutex<Vec<String>>,
-    /// Requests that are being answered now.
+    /// The number of requests in progress.
     under_way: AtomicU64,
 }
 
@@ -72,7 +73,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts a gateway before the service at this address.
+    /// Starts a gateway in front of the service at this address.
     pub async fn start(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -103,28 +104,28 @@ impl Gateway {
         self.address
     }
 
-    /// Spoils requests whose method and target, as in `GET /v1/things?page=2`, contain that text. Of several rules for one request
-    /// the first counts; all of them count the request.
-    pub fn spoil(&self, place: &str, when: When, twist: Twist) {
-        self.shared.rules.lock().unwrap().push(Rule { place: place.to_owned(), when, twist, seen: 0 });
+    /// Injects a fault into requests whose method and target, as in `GET /v1/things?page=2`, contain the
+    /// text. If several rules match, the first applies; all of them count the request.
+    pub fn inject(&self, place: &str, when: When, fault: ResponseFault) {
+        self.shared.rules.lock().unwrap().push(Rule { place: place.to_owned(), when, fault, seen: 0 });
     }
 
-    /// Spoils nothing any more.
+    /// Removes all faults.
     pub fn recover(&self) {
         self.shared.rules.lock().unwrap().clear();
     }
 
-    /// The requests that came, as method and target.
+    /// The requests received, as method and target.
     pub fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// How many requests whose method and target contain that text came.
+    /// The number of requests received whose method and target contain the text.
     pub fn requests_to(&self, place: &str) -> usize {
         self.shared.requests.lock().unwrap().iter().filter(|request| request.contains(place)).count()
     }
 
-    /// How many requests are being answered now.
+    /// The number of requests in progress.
     pub fn under_way(&self) -> u64 {
         self.shared.under_way.load(Ordering::SeqCst)
     }
@@ -137,22 +138,22 @@ impl Drop for Gateway {
 }
 
 impl Shared {
-    /// What happens to this request.
-    fn twist(&self, request: &str) -> Option<Twist> {
+    /// The fault for this request.
+    fn fault(&self, request: &str) -> Option<ResponseFault> {
         self.requests.lock().unwrap().push(request.to_owned());
         let mut picked = None;
         for rule in self.rules.lock().unwrap().iter_mut().filter(|rule| request.contains(&rule.place)) {
             let fires = rule.when.fires(rule.seen);
             rule.seen += 1;
             if fires && picked.is_none() {
-                picked = Some(rule.twist.clone());
+                picked = Some(rule.fault.clone());
             }
         }
         picked
     }
 }
 
-/// Counts a request as under way for as long as it lives.
+/// Counts a request as in progress until it is dropped.
 struct UnderWay<'a>(&'a AtomicU64);
 
 impl<'a> UnderWay<'a> {
@@ -168,7 +169,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// A message of HTTP/1.1 with a length.
+/// An HTTP/1.1 message with a content length.
 struct Message {
     first_line: String,
     headers: Vec<(String, String)>,
@@ -176,7 +177,7 @@ struct Message {
 }
 
 impl Message {
-    /// Reads one; `None` when the peer has closed.
+    /// Reads a message; `None` if the peer has closed.
     async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Self>> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -209,16 +210,16 @@ impl Message {
         stream.write_all(&self.body).await
     }
 
-    fn into_reply(self) -> Reply {
+    fn into_reply(self) -> Response {
         let status = self.first_line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let framing = ["content-length", "transfer-encoding", "connection"];
         let mut headers = self.headers;
         headers.retain(|(name, _)| !framing.contains(&name.as_str()));
-        Reply { status, headers, body: self.body }
+        Response { status, headers, body: self.body }
     }
 }
 
-/// How a connection goes on after an answer.
+/// What happens to the connection after a response.
 #[derive(PartialEq)]
 enum Then {
     Next,
@@ -234,13 +235,13 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
         let _under_way = UnderWay::new(&shared.under_way);
         let mut words = request.first_line.split(' ');
         let target = format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let twist = shared.twist(&target);
-        let reply = if twist.as_ref().is_none_or(Twist::is_heard) {
+        let fault = shared.fault(&target);
+        let response = if fault.as_ref().is_none_or(ResponseFault::is_heard) {
             ask(&mut upstream, shared.upstream, &request).await?
         } else {
-            Reply::status(200)
+            Response::status(200)
         };
-        match answer(&mut client, &target, reply, twist).await? {
+        match answer(&mut client, &target, response, fault).await? {
             Then::Next => {}
             Then::Close => break,
             Then::Reset => {
@@ -253,12 +254,12 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     client.shutdown().await
 }
 
-/// The service's own answer.
+/// The service's own response.
 async fn ask(
     upstream: &mut Option<BufReader<TcpStream>>,
     address: SocketAddr,
     request: &Message,
-) -> io::Result<Reply> {
+) -> io::Result<Response> {
     if upstream.is_none() {
         *upstream = Some(BufReader::new(TcpStream::connect(address).await?));
     }
@@ -271,75 +272,75 @@ async fn ask(
 async fn answer(
     client: &mut BufReader<TcpStream>,
     target: &str,
-    mut reply: Reply,
-    twist: Option<Twist>,
+    mut response: Response,
+    fault: Option<ResponseFault>,
 ) -> io::Result<Then> {
-    let Some(twist) = twist else { return whole(client, &reply).await };
-    let part = |reply: &Reply, percent: u64| {
-        reply.body.len() * usize::try_from(percent.min(100)).unwrap_or(100) / 100
+    let Some(fault) = fault else { return whole(client, &response).await };
+    let part = |response: &Response, percent: u64| {
+        response.body.len() * usize::try_from(percent.min(100)).unwrap_or(100) / 100
     };
-    match twist {
-        Twist::Instead(instead) => whole(client, &instead).await,
-        Twist::Computed(compute) => whole(client, &compute(target)).await,
-        Twist::Pieces(pieces) => {
-            head(client, &reply, "transfer-encoding: chunked").await?;
+    match fault {
+        ResponseFault::Instead(instead) => whole(client, &instead).await,
+        ResponseFault::Computed(compute) => whole(client, &compute(target)).await,
+        ResponseFault::Pieces(pieces) => {
+            head(client, &response, "transfer-encoding: chunked").await?;
             for piece in (0..).map_while(|number| pieces(number)) {
                 chunk(client, &piece).await?;
             }
             client.write_all(b"0\r\n\r\n").await?;
             Ok(Then::Next)
         }
-        Twist::Change(change) => {
-            change(&mut reply);
-            whole(client, &reply).await
+        ResponseFault::Change(change) => {
+            change(&mut response);
+            whole(client, &response).await
         }
-        Twist::Late(by) => {
+        ResponseFault::Late(by) => {
             tokio::time::sleep(by).await;
-            whole(client, &reply).await
+            whole(client, &response).await
         }
-        Twist::Unheard | Twist::Unanswered => Ok(Then::Close),
-        Twist::Reset(percent) => {
-            some(client, &reply, part(&reply, percent)).await?;
+        ResponseFault::Unheard | ResponseFault::Unanswered => Ok(Then::Close),
+        ResponseFault::Reset(percent) => {
+            some(client, &response, part(&response, percent)).await?;
             Ok(Then::Reset)
         }
-        Twist::Cut(percent) => {
-            some(client, &reply, part(&reply, percent)).await?;
+        ResponseFault::Cut(percent) => {
+            some(client, &response, part(&response, percent)).await?;
             Ok(Then::Close)
         }
-        Twist::Unended => {
-            head(client, &reply, "transfer-encoding: chunked").await?;
-            chunk(client, &reply.body).await?;
+        ResponseFault::Unended => {
+            head(client, &response, "transfer-encoding: chunked").await?;
+            chunk(client, &response.body).await?;
             Ok(Then::Close)
         }
-        Twist::Short(percent) => {
-            reply.body.truncate(part(&reply, percent));
-            whole(client, &reply).await
+        ResponseFault::ShortTimeouts(percent) => {
+            response.body.truncate(part(&response, percent));
+            whole(client, &response).await
         }
-        Twist::Stall(percent) => {
-            some(client, &reply, part(&reply, percent)).await?;
-            // Until the client gives up and closes.
+        ResponseFault::Stall(percent) => {
+            some(client, &response, part(&response, percent)).await?;
+            // Waits until the client gives up and closes.
             let _ = client.read_u8().await;
             Ok(Then::Close)
         }
-        Twist::Drip => {
-            some(client, &reply, 0).await?;
-            for byte in &reply.body {
+        ResponseFault::Drip => {
+            some(client, &response, 0).await?;
+            for byte in &response.body {
                 client.write_all(&[*byte]).await?;
                 tokio::time::sleep(DRIP).await;
             }
             Ok(Then::Next)
         }
-        Twist::Garbage(percent) => {
-            some(client, &reply, part(&reply, percent)).await?;
+        ResponseFault::Garbage(percent) => {
+            some(client, &response, part(&response, percent)).await?;
             client.write_all(GARBAGE).await?;
             Ok(Then::Close)
         }
-        Twist::Noise => {
+        ResponseFault::Noise => {
             client.write_all(b"220 mail.example.test ready\r\n\r\n").await?;
             Ok(Then::Close)
         }
-        Twist::Endless(first, again) => {
-            head(client, &reply, "transfer-encoding: chunked").await?;
+        ResponseFault::Endless(first, again) => {
+            head(client, &response, "transfer-encoding: chunked").await?;
             chunk(client, &first).await?;
             loop {
                 chunk(client, &again).await?;
@@ -348,9 +349,9 @@ async fn answer(
     }
 }
 
-async fn head(client: &mut BufReader<TcpStream>, reply: &Reply, framing: &str) -> io::Result<()> {
-    let mut head = format!("HTTP/1.1 {} Test\r\n{framing}\r\n", reply.status);
-    for (name, value) in &reply.headers {
+async fn head(client: &mut BufReader<TcpStream>, response: &Response, framing: &str) -> io::Result<()> {
+    let mut head = format!("HTTP/1.1 {} Test\r\n{framing}\r\n", response.status);
+    for (name, value) in &response.headers {
         let _ = write!(head, "{name}: {value}\r\n");
     }
     head.push_str("\r\n");
@@ -363,19 +364,19 @@ async fn chunk(client: &mut BufReader<TcpStream>, bytes: &[u8]) -> io::Result<()
     client.write_all(b"\r\n").await
 }
 
-async fn whole(client: &mut BufReader<TcpStream>, reply: &Reply) -> io::Result<Then> {
-    some(client, reply, reply.body.len()).await?;
+async fn whole(client: &mut BufReader<TcpStream>, response: &Response) -> io::Result<Then> {
+    some(client, response, response.body.len()).await?;
     Ok(Then::Next)
 }
 
-/// The head, and so many bytes of the body whose whole length it announces.
-async fn some(client: &mut BufReader<TcpStream>, reply: &Reply, bytes: usize) -> io::Result<()> {
-    // An answer without content has no length either.
-    let framing = match reply.status {
+/// Sends the head with the full content length, and only that many bytes of the body.
+async fn some(client: &mut BufReader<TcpStream>, response: &Response, bytes: usize) -> io::Result<()> {
+    // A response without content has no content length.
+    let framing = match response.status {
         204 => "x-framing: none".to_owned(),
-        _ => format!("content-length: {}", reply.body.len()),
+        _ => format!("content-length: {}", response.body.len()),
     };
-    head(client, reply, &framing).await?;
-    client.write_all(&reply.body[..bytes]).await?;
+    head(client, response, &framing).await?;
+    client.write_all(&response.body[..bytes]).await?;
     client.flush().await
 }

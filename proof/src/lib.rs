@@ -1,9 +1,10 @@
-//! What the proofs share: services that break at a chosen request, one judge of how it ended, and a search for secrets.
+//! Shared parts of the fault tests: services that fail at a chosen request, checks of the outcome, and a
+//! search for secrets.
 //!
-//! * [`Stage`]: a fake service with a known truth, behind a [`Gateway`] that does to answers what a [`Twist`] says.
-//! * [`walk`] and [`import`]: one whole reading of the truth, within a bounded time.
-//! * [`judge`](judge::judge): the three rules that no fault may break.
-//! * [`secrets`]: markers that stand for secrets, and the record of everything that was logged.
+//! * [`TestBed`]: a fake service with known findings, behind a [`Gateway`] that applies [`ResponseFault`]s.
+//! * [`read_all`] and [`import`]: one complete reading of all findings, within a time limit.
+//! * [`invariants`]: the three invariants that no fault may break.
+//! * [`secrets`]: marker secrets, and a record of all log output.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,16 +12,16 @@
     reason = "a test fails by panicking"
 )]
 
-mod dice;
 mod gateway;
-pub mod judge;
+pub mod invariants;
+mod reading;
+mod response_fault;
+mod rng;
 pub mod secrets;
-mod stage;
-mod twist;
-mod walk;
+mod test_bed;
 
-pub use dice::Dice;
 pub use gateway::{Gateway, When};
-pub use stage::{Short, Stage, Vendor};
-pub use twist::{Reply, Twist};
-pub use walk::{BOUND, Imported, Seen, import, walk, walk_query};
+pub use reading::{BOUND, Imported, Seen, import, read_all, read_query};
+pub use response_fault::{Response, ResponseFault};
+pub use rng::SeededRng;
+pub use test_bed::{ShortTimeouts, TestBed, Vendor};

@@ -1,4 +1,4 @@
-//! Markers that stand for secrets, and everything in which they could show.
+//! Marker secrets, and the search for them in all output.
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use appsec_core::Error;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// The word that each marker holds, and its form in base64 where it stands first.
+/// The word that each marker contains, and its base64 form at the start of a text.
 pub const WORDS: [&str; 2] = ["canary", "y2fuyxj5"];
 
-/// Where a marker shows in a text, with what stands around it.
+/// The first marker in a text, with its surroundings.
 pub fn leak(text: &str) -> Option<String> {
-    // ASCII alone, so that places in the two texts agree.
+    // Only ASCII is changed, so that positions in the two texts agree.
     let lower = text.to_ascii_lowercase();
     let at = WORDS.iter().filter_map(|word| lower.find(word)).min()?;
     let (mut from, mut to) = (at.saturating_sub(160), (at + 40).min(lower.len()));
@@ -26,12 +26,12 @@ pub fn leak(text: &str) -> Option<String> {
     Some(text.get(from..to).unwrap_or(text).to_owned())
 }
 
-/// The same in bytes of any kind, as in a file.
+/// The first marker in bytes, as of a file.
 pub fn leak_in_bytes(bytes: &[u8]) -> Option<String> {
     leak(&String::from_utf8_lossy(bytes))
 }
 
-/// The error and all its causes, in all forms.
+/// The error and its sources, in `Display` and `Debug` form.
 pub fn everything(error: &Error) -> String {
     let mut text = String::new();
     let mut cause: Option<&dyn StdError> = Some(error);
@@ -42,16 +42,16 @@ pub fn everything(error: &Error) -> String {
     text
 }
 
-/// Which events are recorded.
+/// The events to record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// Those of every crate.
+    /// Those of all crates.
     Everybodys,
     /// Those of the crates of this workspace.
     Ours,
 }
 
-/// What is kept of a process's log: how many lines there were, and those in which a marker shows.
+/// The record of a process's log: the number of lines, and those with a marker.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Lines>>);
 
@@ -63,7 +63,8 @@ struct Lines {
 }
 
 impl Log {
-    /// Records every event of the process, down to `TRACE`, from the first call on; whose, the first call decides.
+    /// Records every event of the process down to `TRACE`. The first call decides which crates are
+    /// recorded.
     pub fn record(whose: Whose) -> &'static Self {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
@@ -85,12 +86,12 @@ impl Log {
         })
     }
 
-    /// How many lines there were of this workspace's crates.
+    /// The number of lines from this workspace's crates.
     pub fn ours(&self) -> u64 {
         self.0.lock().unwrap().ours
     }
 
-    /// The lines in which a marker shows.
+    /// The lines with a marker.
     pub fn leaks(&self) -> Vec<String> {
         self.0.lock().unwrap().leaks.clone()
     }

@@ -1,7 +1,9 @@
-//! Random schedules of faults, laid over whole readings and imports: each finding comes exactly once, or what is missing is said.
+//! Random schedules of faults over whole readings and imports: each finding is delivered exactly once, or a
+//! gap is reported.
 //!
-//! A hundred by default. `PROOF_SCHEDULES=10000` tries more, `PROOF_FIRST=2500` begins with that seed, so that several processes can
-//! share the work, and `PROOF_SEED=17` plays one of them again and prints it. The counts of outcomes are printed with `--nocapture`.
+//! A hundred by default. `PROOF_SCHEDULES=10000` runs more, `PROOF_FIRST=2500` starts with that seed, so
+//! that several processes can share the work, and `PROOF_SEED=17` repeats one of them and prints it.
+//! `--nocapture` prints the counts of outcomes.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "what was drawn, and what came of it, is what the test is for")]
 
@@ -9,16 +11,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proof::judge::{Ending, Truth, Verdict, judge, judge_import};
+use proof::invariants::{CheckResult, Ending, Truth, check, check_import};
 use proof::secrets::{Log, Whose};
-use proof::{Dice, Reply, Short, Stage, Twist, Vendor, When, import, walk, walk_query};
+use proof::{
+    Response, ResponseFault, SeededRng, ShortTimeouts, TestBed, Vendor, When, import, read_all, read_query,
+};
 use salt_client::testing::{Route, gap};
 use serde_json::{Value, json};
 use tenable_was_client::testing::{ExportEnd, ExportScript};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Schedules that are played at the same time: most of them wait for a timeout.
+/// The number of schedules that run at the same time. Most of them wait for a timeout.
 const AT_ONCE: usize = 12;
 
 fn number(variable: &str) -> Option<u64> {
@@ -74,13 +78,13 @@ async fn no_schedule_of_faults_loses_doubles_or_invents_a_finding() {
     println!("{count} schedules, {} broken rules", failures.len());
     failures.extend(log.leaks().iter().map(|leak| format!("a secret is in the log: {leak}")));
     assert!(failures.is_empty(), "{failures:#?}");
-    // Were everything to end in errors, nothing would be proven.
+    // If everything ended in errors, nothing would be tested.
     let complete: u64 =
         outcomes.iter().filter(|(name, _)| name.ends_with(" complete")).map(|(_, count)| count).sum();
     assert!(count < 50 || complete * 4 > count, "only {complete} of {count} were complete");
 }
 
-/// What may happen to one answer.
+/// A fault of one response.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     Status(u16),
@@ -90,7 +94,7 @@ enum Fault {
     Reset(u64),
     Cut(u64),
     Unended,
-    Short(u64),
+    ShortTimeouts(u64),
     Stall(u64),
     Garbage(u64),
     Noise,
@@ -101,27 +105,27 @@ enum Fault {
     BadJson,
     BadRecord,
     Redirect,
-    /// An empty list, where records are.
+    /// An empty list instead of records.
     NoRecords,
-    /// Its first record comes once more at its end.
+    /// The first record is repeated at the end.
     Twice,
-    /// A total that is not the true one.
+    /// A wrong total.
     Total(u64),
-    /// Chunks listed twice and backwards.
+    /// Chunks listed twice and in reverse order.
     Backwards,
-    /// Chunks that are listed are left out again.
+    /// Chunks that were listed are missing later.
     Forgotten,
-    /// Another's export is in the way.
+    /// An export of another user is running.
     Conflict,
 }
 
 impl Fault {
-    fn draw(dice: &mut Dice) -> Self {
-        let part = dice.below(101);
-        match dice.below(34) {
-            0..=4 => Self::Status(*dice.pick(&[500, 502, 503, 504, 408])),
-            5 => Self::Status(*dice.pick(&[400, 401, 403, 404, 409, 501])),
-            6..=8 => Self::Throttled(*dice.pick(&[
+    fn draw(rng: &mut SeededRng) -> Self {
+        let part = rng.below(101);
+        match rng.below(34) {
+            0..=4 => Self::Status(*rng.pick(&[500, 502, 503, 504, 408])),
+            5 => Self::Status(*rng.pick(&[400, 401, 403, 404, 409, 501])),
+            6..=8 => Self::Throttled(*rng.pick(&[
                 None,
                 Some("0"),
                 Some("soon"),
@@ -134,7 +138,7 @@ impl Fault {
             12 | 13 => Self::Reset(part),
             14 | 15 => Self::Cut(part.min(99)),
             16 => Self::Unended,
-            17 | 18 => Self::Short(part.min(99)),
+            17 | 18 => Self::ShortTimeouts(part.min(99)),
             19 => Self::Stall(part.min(99)),
             20 => Self::Garbage(part.min(99)),
             21 => Self::Noise,
@@ -147,52 +151,54 @@ impl Fault {
             28 => Self::Redirect,
             29 => Self::NoRecords,
             30 => Self::Twice,
-            31 => Self::Total(dice.below(12)),
-            32 => *dice.pick(&[Self::Backwards, Self::Forgotten]),
+            31 => Self::Total(rng.below(12)),
+            32 => *rng.pick(&[Self::Backwards, Self::Forgotten]),
             _ => Self::Conflict,
         }
     }
 
-    fn twist(self) -> Twist {
-        let html = |status| Twist::Instead(Reply::html(status));
+    fn fault(self) -> ResponseFault {
+        let html = |status| ResponseFault::Instead(Response::html(status));
         match self {
             Self::Status(status @ (500..=599 | 408)) => html(status),
-            Self::Status(status) => Twist::Instead(Reply::json(status, &json!({"message": "refused"}))),
-            Self::Throttled(Some(after)) => Twist::Instead(Reply::throttled(after)),
+            Self::Status(status) => {
+                ResponseFault::Instead(Response::json(status, &json!({"message": "refused"})))
+            }
+            Self::Throttled(Some(after)) => ResponseFault::Instead(Response::throttled(after)),
             Self::Throttled(None) => html(429),
             Self::Page => html(200),
-            Self::Empty => Twist::Instead(Reply::status(200)),
-            Self::Reset(part) => Twist::Reset(part),
-            Self::Cut(part) => Twist::Cut(part),
-            Self::Unended => Twist::Unended,
-            Self::Short(part) => Twist::Short(part),
-            Self::Stall(part) => Twist::Stall(part),
-            Self::Garbage(part) => Twist::Garbage(part),
-            Self::Noise => Twist::Noise,
-            Self::Slow(milliseconds) => Twist::Late(Duration::from_millis(milliseconds)),
-            Self::Late => Twist::Late(Duration::from_millis(450)),
-            Self::Unheard => Twist::Unheard,
-            Self::Unanswered => Twist::Unanswered,
-            Self::BadJson => Twist::replace(":", "::"),
-            Self::BadRecord => Twist::json(|answer| {
+            Self::Empty => ResponseFault::Instead(Response::status(200)),
+            Self::Reset(part) => ResponseFault::Reset(part),
+            Self::Cut(part) => ResponseFault::Cut(part),
+            Self::Unended => ResponseFault::Unended,
+            Self::ShortTimeouts(part) => ResponseFault::ShortTimeouts(part),
+            Self::Stall(part) => ResponseFault::Stall(part),
+            Self::Garbage(part) => ResponseFault::Garbage(part),
+            Self::Noise => ResponseFault::Noise,
+            Self::Slow(milliseconds) => ResponseFault::Late(Duration::from_millis(milliseconds)),
+            Self::Late => ResponseFault::Late(Duration::from_millis(450)),
+            Self::Unheard => ResponseFault::Unheard,
+            Self::Unanswered => ResponseFault::Unanswered,
+            Self::BadJson => ResponseFault::replace(":", "::"),
+            Self::BadRecord => ResponseFault::json(|answer| {
                 if let Some(record) = list(answer).and_then(|list| list.first_mut()) {
                     *record = json!(["no", "record"]);
                 }
             }),
-            Self::Redirect => {
-                Twist::Instead(Reply::html(302).with_header("location", "https://login.example.test/"))
-            }
-            Self::NoRecords => Twist::json(|answer| {
+            Self::Redirect => ResponseFault::Instead(
+                Response::html(302).with_header("location", "https://login.example.test/"),
+            ),
+            Self::NoRecords => ResponseFault::json(|answer| {
                 if let Some(list) = list(answer) {
                     list.clear();
                 }
             }),
-            Self::Twice => Twist::json(|answer| {
+            Self::Twice => ResponseFault::json(|answer| {
                 if let Some(list) = list(answer) {
                     list.extend(list.first().cloned());
                 }
             }),
-            Self::Total(total) => Twist::json(move |answer| {
+            Self::Total(total) => ResponseFault::json(move |answer| {
                 for (name, member) in answer.as_object_mut().into_iter().flatten() {
                     match name.as_str() {
                         "total_chunks" | "endOffset" => *member = json!(total),
@@ -201,26 +207,26 @@ impl Fault {
                     }
                 }
             }),
-            Self::Backwards => Twist::json(|answer| {
+            Self::Backwards => ResponseFault::json(|answer| {
                 if let Some(chunks) = answer.get_mut("chunks_available").and_then(Value::as_array_mut) {
                     chunks.extend(chunks.clone());
                     chunks.reverse();
                 }
             }),
-            Self::Forgotten => Twist::json(|answer| {
+            Self::Forgotten => ResponseFault::json(|answer| {
                 if let Some(chunks) = answer.get_mut("chunks_available").and_then(Value::as_array_mut) {
                     chunks.pop();
                 }
             }),
-            Self::Conflict => Twist::Instead(Reply::json(
+            Self::Conflict => ResponseFault::Instead(Response::json(
                 409,
                 &json!({"active_job_id": "bf000000-53aa-4e70-9ef3-87cfca1d2be0", "failure_reason": "conflict"}),
             )),
         }
     }
 
-    /// Two lies cannot be seen through, for there is no other word to compare them with: a chunk that holds nothing, and a list that is
-    /// empty for ever.
+    /// Two wrong responses cannot be detected, since nothing contradicts them: an empty chunk, and a list
+    /// that stays empty for ever.
     fn is_fair(self, vendor: Vendor, place: &str, when: When) -> bool {
         match (self, vendor) {
             (Self::NoRecords, Vendor::Tenable) => !["/chunks/", " /"].contains(&place),
@@ -230,7 +236,7 @@ impl Fault {
     }
 }
 
-/// The records of an answer, by whichever name.
+/// The records of a response, under either name.
 fn list(answer: &mut Value) -> Option<&mut Vec<Value>> {
     if answer.is_array() {
         return answer.as_array_mut();
@@ -241,29 +247,29 @@ fn list(answer: &mut Value) -> Option<&mut Vec<Value>> {
     answer.get_mut(name)?.as_array_mut()
 }
 
-/// What the service itself does.
+/// A change of the service's own data.
 #[derive(Debug, Clone, PartialEq)]
 enum Habit {
-    /// A record is put before all others after so many pages.
+    /// A record is inserted before all others after that many pages.
     Added(u64),
-    /// The first record goes after so many pages.
+    /// The first record is removed after that many pages.
     Gone(u64),
-    /// How an export goes.
+    /// The course of an export.
     Export(ExportScript),
 }
 
-/// What is done while the faults happen.
+/// The operation during the faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    /// All findings are read: pages, or an export.
+    /// Reads all findings: pages, or an export.
     Reading,
-    /// They are imported, over a store that knows them.
+    /// Imports all findings into a store that contains them.
     Import,
-    /// The findings of one scan are read: by its reports, or by its detections.
+    /// Reads the findings of one scan: by its reports, or by its detections.
     Scan,
 }
 
-/// What was drawn by a seed.
+/// The schedule of a seed.
 #[derive(Debug, Clone)]
 struct Schedule {
     seed: u64,
@@ -281,9 +287,9 @@ struct Played {
 
 impl Schedule {
     fn draw(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let vendor = *dice.pick(&Vendor::BOTH);
-        let what = match dice.below(6) {
+        let mut rng = SeededRng::new(seed);
+        let vendor = *rng.pick(&Vendor::BOTH);
+        let what = match rng.below(6) {
             0 => What::Import,
             1 | 2 if vendor == Vendor::Tenable => What::Scan,
             _ => What::Reading,
@@ -311,11 +317,11 @@ impl Schedule {
             ],
         };
         let mut faults = Vec::new();
-        for _ in 0..dice.below(6) {
-            let place = *dice.pick(places);
-            let fault = Fault::draw(&mut dice);
-            let nth = dice.below(7);
-            let when = match dice.below(20) {
+        for _ in 0..rng.below(6) {
+            let place = *rng.pick(places);
+            let fault = Fault::draw(&mut rng);
+            let nth = rng.below(7);
+            let when = match rng.below(20) {
                 0 => When::From(nth),
                 1 => When::First(nth),
                 _ => When::Nth(nth),
@@ -324,17 +330,14 @@ impl Schedule {
                 faults.push((place, when, fault));
             }
         }
-        let habits =
-            match vendor {
-                Vendor::Salt => (0..dice.below(3))
-                    .map(|_| {
-                        if dice.once_in(2) { Habit::Added(dice.below(9)) } else { Habit::Gone(dice.below(9)) }
-                    })
-                    .collect(),
-                Vendor::Tenable => vec![Habit::Export(draw_export(&mut dice))],
-            };
-        if what == What::Scan && dice.once_in(3) {
-            // Reports are refused, and detections are read instead.
+        let habits = match vendor {
+            Vendor::Salt => (0..rng.below(3))
+                .map(|_| if rng.once_in(2) { Habit::Added(rng.below(9)) } else { Habit::Gone(rng.below(9)) })
+                .collect(),
+            Vendor::Tenable => vec![Habit::Export(draw_export(&mut rng))],
+        };
+        if what == What::Scan && rng.once_in(3) {
+            // Reports are refused, so that detections are read instead.
             faults.push(("/report", When::Always, Fault::Status(403)));
         }
         Self { seed, vendor, what, habits, faults }
@@ -344,7 +347,7 @@ impl Schedule {
         format!("{} {}", self.vendor, format!("{:?}", self.what).to_lowercase())
     }
 
-    fn lay(&self, stage: &Stage, truth: &mut Truth) {
+    fn lay(&self, bed: &TestBed, truth: &mut Truth) {
         for (number, habit) in self.habits.iter().enumerate() {
             match habit {
                 Habit::Added(calls) => {
@@ -353,19 +356,19 @@ impl Schedule {
                     let add = move |tenant: &mut salt_client::testing::Tenant| {
                         tenant.gaps.insert(0, gap(&id, "h0.shop.example"));
                     };
-                    stage.salt().edit_after(Route::ListGaps, *calls, add);
+                    bed.salt().edit_after(Route::ListGaps, *calls, add);
                 }
                 Habit::Gone(calls) => {
-                    // The first one at that moment: one of the truth, or one that was added.
+                    // The first record at that time: an original one, or an added one.
                     truth.may.extend(truth.must.pop_first());
                     let remove = |tenant: &mut salt_client::testing::Tenant| drop(tenant.gaps.remove(0));
-                    stage.salt().edit_after(Route::ListGaps, *calls, remove);
+                    bed.salt().edit_after(Route::ListGaps, *calls, remove);
                 }
-                Habit::Export(script) => stage.tenable().script_export(script.clone()),
+                Habit::Export(script) => bed.tenable().script_export(script.clone()),
             }
         }
         for (place, when, fault) in &self.faults {
-            stage.gateway.spoil(place, *when, fault.twist());
+            bed.gateway.inject(place, *when, fault.fault());
             truth.service_repeats |= *fault == Fault::Twice && self.vendor == Vendor::Tenable;
         }
     }
@@ -374,45 +377,45 @@ impl Schedule {
         let tag = format!("seed{}", self.seed);
         let verdict = match self.what {
             What::Reading => {
-                let stage = Stage::start(self.vendor, &tag).await;
-                let mut truth = Truth::of(&stage);
-                self.lay(&stage, &mut truth);
-                judge(&truth, &walk(&*stage.scanner(&short())).await)
+                let bed = TestBed::start(self.vendor, &tag).await;
+                let mut truth = Truth::of(&bed);
+                self.lay(&bed, &mut truth);
+                check(&truth, &read_all(&*bed.scanner(&timeouts())).await)
             }
             What::Import => self.import(&tag).await,
             What::Scan => {
-                let (stage, query) = Stage::start_scan(&tag).await;
-                let mut truth = Truth::of(&stage);
-                self.lay(&stage, &mut truth);
-                let seen = walk_query(&*stage.scanner(&short()), query).await;
-                judge(&truth, &seen.by_fingerprint())
+                let (bed, query) = TestBed::start_scan(&tag).await;
+                let mut truth = Truth::of(&bed);
+                self.lay(&bed, &mut truth);
+                let seen = read_query(&*bed.scanner(&timeouts()), query).await;
+                check(&truth, &seen.by_fingerprint())
             }
         };
         Played { schedule: self, ending: verdict.ending, breaches: verdict.breaches }
     }
 
-    /// One import without faults, one with them, and one when they are over.
-    async fn import(&self, tag: &str) -> Verdict {
-        let stage = Stage::start(self.vendor, tag).await;
-        let (scanner, sound) = (stage.scanner(&short()), stage.scanner(&Short::patient()));
-        let mut truth = Truth::of(&stage);
+    /// One import without faults, one with them, and one after them.
+    async fn import(&self, tag: &str) -> CheckResult {
+        let bed = TestBed::start(self.vendor, tag).await;
+        let (scanner, sound) = (bed.scanner(&timeouts()), bed.scanner(&ShortTimeouts::patient()));
+        let mut truth = Truth::of(&bed);
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("findings.db").display());
         let store = appsec_import::SqlStore::connect(&url).await.unwrap();
-        let first = judge_import(&truth, &import(self.vendor, sound.clone(), &store).await);
+        let first = check_import(&truth, &import(self.vendor, sound.clone(), &store).await);
         assert_eq!((first.ending, first.breaches), (Ending::Complete, Vec::new()), "seed {}", self.seed);
-        self.lay(&stage, &mut truth);
-        let mut verdict = judge_import(&truth, &import(self.vendor, scanner, &store).await);
-        stage.gateway.recover();
-        stage.cancel_exports().await;
+        self.lay(&bed, &mut truth);
+        let mut verdict = check_import(&truth, &import(self.vendor, scanner, &store).await);
+        bed.gateway.recover();
+        bed.cancel_exports().await;
         if self.vendor == Vendor::Salt {
-            // The list stands still from now on.
-            stage.salt().recover();
+            // The list does not change from now on.
+            bed.salt().recover();
         }
-        let mut last = judge_import(&truth, &import(self.vendor, sound.clone(), &store).await);
+        let mut last = check_import(&truth, &import(self.vendor, sound.clone(), &store).await);
         if matches!(last.ending, Ending::Gaps(_)) {
-            // It went on with an export that had ended badly; the next one begins anew.
-            last = judge_import(&truth, &import(self.vendor, sound, &store).await);
+            // This import continued an export that had failed; the next one starts over.
+            last = check_import(&truth, &import(self.vendor, sound, &store).await);
         }
         if last.ending != Ending::Complete {
             verdict.breaches.push(format!("afterwards an import ends with {}", last.ending));
@@ -423,30 +426,30 @@ impl Schedule {
     }
 }
 
-/// Less patient than the matrix: what is given up too early ends in an error, and that is an end as good as another here.
-fn short() -> Short {
-    let short = Short::new();
-    let http = short
+/// Shorter timeouts than in the matrix: a timeout ends in an error, which is an accepted ending here.
+fn timeouts() -> ShortTimeouts {
+    let timeouts = ShortTimeouts::new();
+    let http = timeouts
         .http
         .with_head_timeout(Duration::from_millis(350))
         .with_idle_timeout(Duration::from_millis(350))
         .with_call_timeout(Duration::from_secs(2));
-    Short { http, patience: Duration::from_millis(300) }
+    ShortTimeouts { http, patience: Duration::from_millis(300) }
 }
 
-fn draw_export(dice: &mut Dice) -> ExportScript {
-    let count = |dice: &mut Dice, below| usize::try_from(dice.below(below)).unwrap();
+fn draw_export(rng: &mut SeededRng) -> ExportScript {
+    let count = |rng: &mut SeededRng, below| usize::try_from(rng.below(below)).unwrap();
     let mut script =
-        ExportScript::new().with_queued_polls(count(dice, 3)).with_chunks_per_poll(1 + count(dice, 5));
-    let chunk = |dice: &mut Dice| u32::try_from(1 + dice.below(6)).unwrap();
-    match dice.below(16) {
-        0 => script = script.with_failed_chunks([chunk(dice), chunk(dice)]),
-        1 => script = script.with_expired_chunks([chunk(dice)]),
-        2 => script = script.with_empty_chunks(chunk(dice)),
+        ExportScript::new().with_queued_polls(count(rng, 3)).with_chunks_per_poll(1 + count(rng, 5));
+    let chunk = |rng: &mut SeededRng| u32::try_from(1 + rng.below(6)).unwrap();
+    match rng.below(16) {
+        0 => script = script.with_failed_chunks([chunk(rng), chunk(rng)]),
+        1 => script = script.with_expired_chunks([chunk(rng)]),
+        2 => script = script.with_empty_chunks(chunk(rng)),
         3 => script = script.with_missing_chunks(1),
-        4 => script = script.with_end(ExportEnd::Error(count(dice, 5))),
-        5 => script = script.with_end(ExportEnd::Cancelled(count(dice, 5))),
-        6 => script = script.with_end(ExportEnd::Stuck(count(dice, 5))),
+        4 => script = script.with_end(ExportEnd::Error(count(rng, 5))),
+        5 => script = script.with_end(ExportEnd::Cancelled(count(rng, 5))),
+        6 => script = script.with_end(ExportEnd::Stuck(count(rng, 5))),
         7 => script = script.with_end(ExportEnd::Unknown("HIBERNATING".to_owned())),
         _ => {}
     }

@@ -1,6 +1,6 @@
-//! Secrets stay where they belong: whatever both clients, the import and the webhooks do, well or badly, no marker shows in logs,
-//! errors, `Debug` forms, JSON, the store's file or the bodies of webhooks. Ids stay in their segment of a path, and nothing that a user
-//! sets becomes a header of its own.
+//! No secret is printed: whatever both clients, the import and the webhooks do, successfully or not, no
+//! marker appears in logs, errors, `Debug` output, JSON, the store's file or the bodies of webhooks. Ids
+//! stay in their path segment, and no value that a user sets can inject a header.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use appsec_import::webhook::{DeliveryOptions, Dispatcher, Endpoint};
 use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore};
 use futures_util::StreamExt;
 use proof::secrets::{Log, Whose, everything, leak, leak_in_bytes};
-use proof::{Reply, Short, Stage, Twist, Vendor, When, walk, walk_query};
+use proof::{Response, ResponseFault, ShortTimeouts, TestBed, Vendor, When, read_all, read_query};
 use salt_client::{GapChange, GapStatus, GapsQuery, ListQuery, SaltClient, SpeculativeBody, Webhook};
 use serde_json::json;
 use tenable_was_client::TenableWasClient;
@@ -33,7 +33,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 /// `canarycanarycanarycanarycanary` as the secret of a webhook.
 const WEBHOOK_SECRET: &str = "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5";
 
-/// Everything that was printed, by what it was printed of.
+/// Everything that was printed, with its origin.
 #[derive(Default)]
 struct Shown(Vec<(String, String)>);
 
@@ -58,19 +58,19 @@ async fn no_secret_shows_whatever_is_done() {
     let log = Log::record(Whose::Everybodys);
     let mut shown = Shown::default();
     for vendor in Vendor::BOTH {
-        let stage = Stage::start(vendor, "secrets").await;
-        through_the_trait(&stage, "ordinary", &mut shown).await;
-        imported_and_told(&stage, "ordinary", &mut shown).await;
-        for (name, twist) in failures(&stage) {
-            stage.gateway.recover();
-            stage.gateway.spoil(vendor.any(), When::Always, twist.clone());
-            through_the_trait(&stage, name, &mut shown).await;
-            // What fails before anything was said of the data, and what fails in the middle of it.
-            stage.gateway.recover();
-            stage.spoil(When::From(1), twist);
-            imported_and_told(&stage, name, &mut shown).await;
+        let bed = TestBed::start(vendor, "secrets").await;
+        through_the_trait(&bed, "ordinary", &mut shown).await;
+        imported_and_told(&bed, "ordinary", &mut shown).await;
+        for (name, fault) in failures(&bed) {
+            bed.gateway.recover();
+            bed.gateway.inject(vendor.any(), When::Always, fault.clone());
+            through_the_trait(&bed, name, &mut shown).await;
+            // Failures before the first data, and failures in the middle of it.
+            bed.gateway.recover();
+            bed.inject(When::From(1), fault);
+            imported_and_told(&bed, name, &mut shown).await;
         }
-        behind_a_proxy(&stage, &mut shown).await;
+        behind_a_proxy(&bed, &mut shown).await;
     }
     own_calls(&mut shown).await;
     hooks_of_salt(&mut shown);
@@ -81,15 +81,15 @@ async fn no_secret_shows_whatever_is_done() {
     assert!(logged.is_empty(), "{logged:#?}");
 }
 
-/// Answers that repeat what they were sent, and those that break in the middle of evidence.
-fn failures(stage: &Stage) -> Vec<(&'static str, Twist)> {
-    let secret = stage.secrets().join(" ");
+/// Responses that echo the request, and responses that break in the middle of evidence.
+fn failures(bed: &TestBed) -> Vec<(&'static str, ResponseFault)> {
+    let secret = bed.secrets().join(" ");
     let echo = |status| {
         let said = json!({"message": format!("refused: {secret}"), "error": secret, "code": secret, "authorization": secret});
-        Twist::Instead(Reply::json(status, &said).with_header("x-request-uuid", secret.as_str()))
+        ResponseFault::Instead(Response::json(status, &said).with_header("x-request-uuid", secret.as_str()))
     };
-    let plain = Reply::html(503).with_body(format!("<html>{secret}</html>"));
-    let to = format!("https://user:{}@login.example.test/?token={}", stage.secrets()[0], stage.secrets()[0]);
+    let plain = Response::html(503).with_body(format!("<html>{secret}</html>"));
+    let to = format!("https://user:{}@login.example.test/?token={}", bed.secrets()[0], bed.secrets()[0]);
     vec![
         ("401", echo(401)),
         ("403", echo(403)),
@@ -97,21 +97,21 @@ fn failures(stage: &Stage) -> Vec<(&'static str, Twist)> {
         ("429", echo(429)),
         ("500", echo(500)),
         ("200", echo(200)),
-        ("a page", Twist::Instead(plain)),
-        ("a redirect", Twist::Instead(Reply::html(302).with_header("location", to))),
-        ("cut JSON", Twist::Short(60)),
-        ("cut early", Twist::Short(12)),
-        ("other JSON", Twist::replace("\"", "'")),
-        ("other types", Twist::replace(":\"", ":[],\"x\":\"")),
-        ("a reset", Twist::Reset(50)),
-        ("noise", Twist::Noise),
+        ("a page", ResponseFault::Instead(plain)),
+        ("a redirect", ResponseFault::Instead(Response::html(302).with_header("location", to))),
+        ("cut JSON", ResponseFault::ShortTimeouts(60)),
+        ("cut early", ResponseFault::ShortTimeouts(12)),
+        ("other JSON", ResponseFault::replace("\"", "'")),
+        ("other types", ResponseFault::replace(":\"", ":[],\"x\":\"")),
+        ("a reset", ResponseFault::Reset(50)),
+        ("noise", ResponseFault::Noise),
     ]
 }
 
-/// Every method of the trait, and what it gives in every form.
-async fn through_the_trait(stage: &Stage, name: &str, shown: &mut Shown) {
-    let of = |what: &str| format!("{} {name}: {what}", stage.vendor);
-    let scanner = stage.scanner(&Short::new());
+/// Calls every method of the trait, and prints each result in every form.
+async fn through_the_trait(bed: &TestBed, name: &str, shown: &mut Shown) {
+    let of = |what: &str| format!("{} {name}: {what}", bed.vendor);
+    let scanner = bed.scanner(&ShortTimeouts::new());
     let report = scanner.test_connection().await;
     shown.add(of("connection"), format!("{report}\n{report:?}\n{}", serde_json::to_string(&report).unwrap()));
     let mut first = None;
@@ -125,8 +125,8 @@ async fn through_the_trait(stage: &Stage, name: &str, shown: &mut Shown) {
             Err(error) => shown.add(of("targets"), everything(&error)),
         }
     }
-    shown.add(of("findings"), walk(&*scanner).await.shown);
-    shown.add(of("findings, raw"), walk_query(&*scanner, FindingQuery::all().with_raw()).await.shown);
+    shown.add(of("findings"), read_all(&*scanner).await.shown);
+    shown.add(of("findings, raw"), read_query(&*scanner, FindingQuery::all().with_raw()).await.shown);
     let target = first.unwrap_or_else(|| "config:77778888-9999-4aaa-8bbb-ccccddddeeee".into());
     match scanner.start_scan(&ScanRequest::new(target.clone())).await {
         Ok(started) => {
@@ -135,7 +135,7 @@ async fn through_the_trait(stage: &Stage, name: &str, shown: &mut Shown) {
             shown.error(&of("look at scan"), scanner.scan(&scan.id).await);
             shown.add(
                 of("findings of scan"),
-                walk_query(&*scanner, FindingQuery::scan(scan.id.clone())).await.shown,
+                read_query(&*scanner, FindingQuery::scan(scan.id.clone())).await.shown,
             );
             shown.error(&of("stop scan"), scanner.stop_scan(&scan.id).await);
         }
@@ -152,10 +152,10 @@ async fn through_the_trait(stage: &Stage, name: &str, shown: &mut Shown) {
     shown.error(&of("change of status"), scanner.set_finding_status(&change).await);
 }
 
-/// An import with messages to a receiver that accepts them, one that refuses them with the secret in its answer, and one that is not
-/// there; and the store's file.
-async fn imported_and_told(stage: &Stage, name: &str, shown: &mut Shown) {
-    let of = |what: &str| format!("{} {name}: {what}", stage.vendor);
+/// An import with webhooks to a receiver that accepts them, one that refuses them and echoes the secret,
+/// and one that does not exist; and the store's file.
+async fn imported_and_told(bed: &TestBed, name: &str, shown: &mut Shown) {
+    let of = |what: &str| format!("{} {name}: {what}", bed.vendor);
     let (good, bad) = (MockServer::start().await, MockServer::start().await);
     Mock::given(any()).respond_with(ResponseTemplate::new(204)).mount(&good).await;
     let echo = ResponseTemplate::new(500).set_body_string(format!("canary {WEBHOOK_SECRET}"));
@@ -175,8 +175,8 @@ async fn imported_and_told(stage: &Stage, name: &str, shown: &mut Shown) {
     let delivery = DeliveryOptions::new().with_timeout(Duration::from_secs(5));
     let dispatcher = Dispatcher::new(Arc::clone(&store) as Arc<dyn Outbox>, endpoints, &delivery).unwrap();
 
-    let importer = Importer::new(stage.scanner(&Short::new()), Arc::clone(&store) as _);
-    let binding = Binding::new("proof", stage.vendor.key(), ScanConfiguration::new("all"));
+    let importer = Importer::new(bed.scanner(&ShortTimeouts::new()), Arc::clone(&store) as _);
+    let binding = Binding::new("proof", bed.vendor.key(), ScanConfiguration::new("all"));
     let options = ImportOptions::new().with_subscriptions(dispatcher.subscriptions());
     match importer.run(&binding, &options).await {
         Ok(import) => shown
@@ -196,32 +196,34 @@ async fn imported_and_told(stage: &Stage, name: &str, shown: &mut Shown) {
     }
 }
 
-/// A proxy with a password that is not there.
-async fn behind_a_proxy(stage: &Stage, shown: &mut Shown) {
-    let mut short = Short::new();
-    short.http = short.http.with_proxy("http://canary:canary@127.0.0.1:9").with_accept_invalid_certs(true);
+/// A proxy with a password that does not exist.
+async fn behind_a_proxy(bed: &TestBed, shown: &mut Shown) {
+    let mut timeouts = ShortTimeouts::new();
+    timeouts.http =
+        timeouts.http.with_proxy("http://canary:canary@127.0.0.1:9").with_accept_invalid_certs(true);
     let url = "https://scanner.example.test";
-    let scanner = stage.try_scanner(url, &short).unwrap();
-    shown.add("proxy: options", format!("{:?} {scanner:?}", short.http));
+    let scanner = bed.try_scanner(url, &timeouts).unwrap();
+    shown.add("proxy: options", format!("{:?} {scanner:?}", timeouts.http));
     shown.add(
         "proxy: builders",
-        match stage.vendor {
-            Vendor::Salt => format!("{:?}", stage.salt_client(url, &short)),
-            Vendor::Tenable => format!("{:?}", stage.tenable_client(url, &short)),
+        match bed.vendor {
+            Vendor::Salt => format!("{:?}", bed.salt_client(url, &timeouts)),
+            Vendor::Tenable => format!("{:?}", bed.tenable_client(url, &timeouts)),
         },
     );
     let report = scanner.test_connection().await;
     shown
         .add("proxy: connection", format!("{report} {report:?} {}", serde_json::to_string(&report).unwrap()));
-    shown.add("proxy: findings", walk(&*scanner).await.shown);
+    shown.add("proxy: findings", read_all(&*scanner).await.shown);
 }
 
-/// Calls of the clients' own, of which the answers are shown as the service sent them: evidence is theirs to mask, credentials are not.
+/// Calls of the clients' own methods. They return responses as the service sent them: evidence may appear
+/// there, credentials may not.
 async fn own_calls(shown: &mut Shown) {
-    let stage = Stage::start(Vendor::Tenable, "own").await;
-    let client = stage.tenable_client(&stage.gateway.url(), &Short::new()).build().unwrap();
+    let bed = TestBed::start(Vendor::Tenable, "own").await;
+    let client = bed.tenable_client(&bed.gateway.url(), &ShortTimeouts::new()).build().unwrap();
     let config = client.configs(Filter::everything()).next().await.unwrap().unwrap()[0].config_id;
-    let scan: TenableScanId = stage.tenable().scans_of(&config.to_string())[0].parse().unwrap();
+    let scan: TenableScanId = bed.tenable().scans_of(&config.to_string())[0].parse().unwrap();
     let mut said = String::new();
     let mut job = client.start_export(&ExportRequest::everything()).await.unwrap();
     let chunks = job.next_chunks().await.unwrap().unwrap();
@@ -239,8 +241,8 @@ async fn own_calls(shown: &mut Shown) {
         client.export_chunk(job.id(), chunks[0]).unwrap().next().await,
         client.get_plugin(PluginId(98_100)).await,
     );
-    let salt = Stage::start(Vendor::Salt, "own").await;
-    let client = salt.salt_client(&salt.gateway.url(), &Short::new()).build().unwrap();
+    let salt = TestBed::start(Vendor::Salt, "own").await;
+    let client = salt.salt_client(&salt.gateway.url(), &ShortTimeouts::new()).build().unwrap();
     let change = GapChange::new("6810f2c40000", GapStatus::Ignored);
     let _ = write!(
         said,
@@ -252,7 +254,7 @@ async fn own_calls(shown: &mut Shown) {
         client.write_gap_status(&change, &SpeculativeBody::Object).await,
         client.verify_gap_status(&change).await,
     );
-    for secret in stage.secrets().into_iter().chain(salt.secrets()) {
+    for secret in bed.secrets().into_iter().chain(salt.secrets()) {
         if let Some(at) = said.find(&secret) {
             shown.add("own calls", said[at.saturating_sub(200)..at + 20].to_owned());
         }
@@ -273,7 +275,7 @@ fn hooks_of_salt(shown: &mut Shown) {
     shown.add("Salt's webhook, right", format!("{:?}", event.unwrap()));
 }
 
-/// What users may give for an id.
+/// Malformed ids.
 const ODD_IDS: [&str; 15] = [
     "..",
     ".",
@@ -294,13 +296,13 @@ const ODD_IDS: [&str; 15] = [
 
 #[tokio::test]
 async fn ids_of_salt_stay_in_their_segment() {
-    let stage = Stage::start(Vendor::Salt, "ids").await;
-    let client = stage.salt_client(&stage.gateway.url(), &Short::new()).with_host_parameter(true);
+    let bed = TestBed::start(Vendor::Salt, "ids").await;
+    let client = bed.salt_client(&bed.gateway.url(), &ShortTimeouts::new()).with_host_parameter(true);
     let client = client.with_write_back(SpeculativeBody::Object).build().unwrap();
     for id in ODD_IDS {
-        let before = stage.gateway.requests().len();
+        let before = bed.gateway.requests().len();
         let asset = client.get_cloud_asset(id).await;
-        let sent = stage.gateway.requests().split_off(before);
+        let sent = bed.gateway.requests().split_off(before);
         if sent.is_empty() {
             assert_eq!(asset.unwrap_err().kind(), ErrorKind::InvalidRequest, "{id:?}");
         } else {
@@ -309,25 +311,25 @@ async fn ids_of_salt_stay_in_their_segment() {
                 !segment.contains(['/', '?', '#', '\\']) && segment != ".." && !segment.is_empty(),
                 "{id:?}: {segment}"
             );
-            let call = stage.salt().calls().pop().unwrap();
+            let call = bed.salt().calls().pop().unwrap();
             assert_eq!(call.param(0), id, "what arrives is the id");
         }
-        // In a query, in a body, in a question.
-        let before = stage.gateway.requests().len();
+        // Ids in a query, in a body, and in a finding query.
+        let before = bed.gateway.requests().len();
         let _ = client.get_openapi(id).await;
         let _ = client.list_gaps(&GapsQuery::new().with_host(id).with_parameter("x", id)).await;
         let change = GapChange::new(id, GapStatus::Ignored).with_comment(id);
         let _ = client.write_gap_status(&change, &SpeculativeBody::Object).await;
         let _ = client.verify_gap_status(&change).await;
         let _ = client.set_finding_status(&StatusChange::new(id, FindingStatus::Ignored)).await;
-        let _ = walk_query(&client, FindingQuery::target(BindTargetId::of("host", id))).await;
+        let _ = read_query(&client, FindingQuery::target(BindTargetId::of("host", id))).await;
         let _ = client.scan(&ScanId::from(id)).await;
         let known = [
             "/v1/unified-inventory/oas-swagger?hostname=",
             "/v1/apigovern/posture/gaps",
             "/v1/inventory/hosts?",
         ];
-        for request in stage.gateway.requests().split_off(before) {
+        for request in bed.gateway.requests().split_off(before) {
             let (_, target) = request.split_once(' ').unwrap();
             assert!(known.iter().any(|known| target.starts_with(known)), "{id:?}: {request}");
             assert!(
@@ -335,17 +337,17 @@ async fn ids_of_salt_stay_in_their_segment() {
                 "{id:?}: {request}"
             );
         }
-        // A path of the user's own stays below the base URL.
-        let before = stage.gateway.requests().len();
+        // A path given by the user stays below the base URL.
+        let before = bed.gateway.requests().len();
         let _ = client.get_json(&format!("/v1/{id}/things"), &[("a", id)]).await;
-        for request in stage.gateway.requests().split_off(before) {
+        for request in bed.gateway.requests().split_off(before) {
             assert!(request.starts_with("GET /v1/") && request.contains("/things?a="), "{id:?}: {request}");
         }
     }
-    assert!(stage.salt().calls().iter().all(|call| call.header("x-other").is_none()));
+    assert!(bed.salt().calls().iter().all(|call| call.header("x-other").is_none()));
 }
 
-/// Each kind of id refuses it, with an error that says so.
+/// Each kind of id rejects it with an error.
 fn refuses<T: FromStr<Err = Error>>(id: &str) {
     let refused = T::from_str(id).err().unwrap_or_else(|| panic!("{} is taken for an id", id.escape_debug()));
     assert_eq!(refused.kind(), ErrorKind::InvalidRequest, "{id:?}");
@@ -353,8 +355,8 @@ fn refuses<T: FromStr<Err = Error>>(id: &str) {
 
 #[tokio::test]
 async fn ids_of_tenable_are_of_their_kind_or_refused() {
-    let stage = Stage::start(Vendor::Tenable, "ids").await;
-    let client = stage.tenable_client(&stage.gateway.url(), &Short::new()).build().unwrap();
+    let bed = TestBed::start(Vendor::Tenable, "ids").await;
+    let client = bed.tenable_client(&bed.gateway.url(), &ShortTimeouts::new()).build().unwrap();
     let uuid = "77778888-9999-4aaa-8bbb-ccccddddeeee";
     for id in ODD_IDS.map(str::to_owned).into_iter().chain([format!("{uuid}/../x"), format!("{uuid}\r\n")]) {
         let id = id.as_str();
@@ -378,34 +380,34 @@ async fn ids_of_tenable_are_of_their_kind_or_refused() {
         refused(client.stop_scan(&scan).await.err());
         refused(client.start_scan(&ScanRequest::new(target.clone())).await.err());
         refused(client.scans(&target).next().await.and_then(Result::err));
-        refused(walk_query(&client, FindingQuery::target(target)).await.end.and_then(Result::err));
-        refused(walk_query(&client, FindingQuery::scan(scan)).await.end.and_then(Result::err));
-        assert_eq!(stage.gateway.requests(), Vec::<String>::new(), "{id:?}: nothing was sent");
+        refused(read_query(&client, FindingQuery::target(target)).await.end.and_then(Result::err));
+        refused(read_query(&client, FindingQuery::scan(scan)).await.end.and_then(Result::err));
+        assert_eq!(bed.gateway.requests(), Vec::<String>::new(), "{id:?}: nothing was sent");
     }
-    // Those that the service names are held to the same.
+    // Ids from the service are checked alike.
     for (place, from, to) in [
         ("/configs/search", "\"config_id\":\"", "\"config_id\":\"../../"),
         ("/status", "\"chunks_available\":[", "\"chunks_available\":[\"../../session\","),
         ("POST /was/v1/export/vulns", "\"export_uuid\":\"", "\"export_uuid\":\"../"),
         ("/by-targets/search", "\"scan_id\":\"", "\"scan_id\":\"../../x?"),
     ] {
-        stage.gateway.recover();
-        stage.gateway.spoil(place, When::Always, Twist::replace(from, to));
-        let _ = walk(&client).await;
+        bed.gateway.recover();
+        bed.gateway.inject(place, When::Always, ResponseFault::replace(from, to));
+        let _ = read_all(&client).await;
     }
-    for request in stage.gateway.requests() {
+    for request in bed.gateway.requests() {
         assert!(!request.contains("..") && !request.contains("session"), "{request}");
     }
-    // Text that is no id stands in bodies and queries.
+    // Other text is sent in bodies and queries only.
     let _ = client.move_config(uuid.parse().unwrap(), "../x\r\ny").await;
     let _ = client.create_folder("../x\r\ny").await;
     let page = tenable_was_client::PageQuery::new().with_sort("a&limit=1#x\r\ny");
     let _ = client.list_plugins(&page).await;
-    let last = stage.gateway.requests().pop().unwrap();
+    let last = bed.gateway.requests().pop().unwrap();
     assert!(last.starts_with("GET /was/v2/plugins?") && !last.contains("&limit=1"), "{last}");
 }
 
-/// Refused before anything is sent, and without a word of it.
+/// Rejected before anything is sent, and without repeating the text.
 fn refused<T>(what: &str, result: Result<T, Error>) {
     let error = result.err().unwrap_or_else(|| panic!("{what} was taken"));
     assert!(matches!(error.kind(), ErrorKind::Config | ErrorKind::InvalidRequest), "{what}: {error}");

@@ -1,4 +1,4 @@
-//! Counts the allocator calls of a run. A program of its own: counting costs time, and the others are timed.
+//! Counts the allocator calls of a run. It is a separate program, since counting costs time.
 #![allow(clippy::cast_precision_loss, reason = "an average to print")]
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
@@ -11,12 +11,12 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Prints allocations, growths and bytes for each record.
+/// Prints allocations, reallocations and bytes per record.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// What to run.
+    /// The client to run.
     mode: String,
-    /// Where the server is.
+    /// The server's base URL.
     port: u16,
 }
 

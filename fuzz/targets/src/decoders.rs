@@ -14,7 +14,7 @@ use tenable_was_client::model::{
     ServerProperties, ServerStatus, Session, Template, UserTemplate, Vulnerability,
 };
 
-/// What reads a value as a model.
+/// A function that reads a value as a model.
 const MODELS: [fn(&Value); 23] = [
     read::<Page<ConfigSummary>>,
     read::<ConfigDetails>,
@@ -41,7 +41,7 @@ const MODELS: [fn(&Value); 23] = [
     read::<ExportFinding>,
 ];
 
-/// Any JSON into every model: read or refused, and what was read can be written and read again.
+/// Any JSON as every model: read or rejected, and what was read can be written and read again.
 pub fn tenable_models(json: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(json) else { return };
     for model in MODELS {
@@ -55,7 +55,7 @@ fn read<T: DeserializeOwned + Serialize + PartialEq + Debug>(value: &Value) {
     assert_eq!(T::deserialize(&written).ok().as_ref(), Some(&decoded), "{written}");
 }
 
-/// A scan's report in a file, to its findings.
+/// A scan's report in a file, to findings.
 pub fn tenable_report(report: &[u8]) {
     let Ok(mut saved) = ScanReport::read(Cursor::new(report)) else { return };
     let _ = saved.problems();

@@ -1,4 +1,4 @@
-//! What the HTTP stack reads from headers and from certificates.
+//! Parsers of the HTTP stack: headers and certificates.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::private::certificate::Certificate;
 use crate::private::retry_after::parse;
 
-/// `Retry-After` in the first line, the answer's `Date` in the second.
+/// `Retry-After` in the first line, the response's `Date` in the second.
 pub fn retry_after(lines: &[u8]) {
     let text = String::from_utf8_lossy(lines);
     let (value, date) = text.split_once('\n').map_or((&*text, None), |(value, date)| (value, Some(date)));
@@ -21,7 +21,7 @@ pub fn retry_after(lines: &[u8]) {
         assert_eq!(parse(value, date, later), Some(wait), "seconds do not ask for the time");
         assert_eq!(wait.subsec_nanos(), 0, "never less than was asked for");
     } else {
-        // A date: none is longer from now than from before, and the service's own clock makes ours of no matter.
+        // A date: the wait does not grow with time, and with the service's `Date` our clock does not matter.
         assert!(parse(value, None, later) <= parse(value, None, now));
         assert_eq!(parse(value, Some(value), now), Some(Duration::ZERO));
         if date.is_some_and(|date| !is_number(date) && parse(date, None, now).is_some()) {
@@ -34,7 +34,7 @@ fn is_number(text: &str) -> bool {
     text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// A certificate in DER, as an unknown server may send it.
+/// A certificate in DER, as any server may send it.
 pub fn certificate(der: &[u8]) {
     let Some(read) = Certificate::read(der) else { return };
     assert!(read.names.len() <= 8, "as many names as a person reads");

@@ -1,8 +1,8 @@
-//! Places and what identifies a finding there.
+//! Locations and fingerprints.
 
 use appsec_core::{Fingerprint, Location};
 
-/// A place from any text: nothing is changed but case, and written from its parts it is the same place.
+/// A location from any text: nothing changes but case, and a location rebuilt from the parts is equal.
 pub fn location(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let place = Location::from_url(&text);
@@ -38,7 +38,7 @@ fn check(place: &Location) {
     assert_eq!(fingerprint(&with), fingerprint(place), "method and input count where a vendor says so");
 }
 
-/// The place from its parts.
+/// The location from its parts.
 fn written(place: &Location) -> String {
     let authority = match place.port {
         Some(port) => format!("{}:{port}", place.host),

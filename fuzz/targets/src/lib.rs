@@ -1,8 +1,8 @@
-//! What the fuzz targets do with their bytes, one function for each. Each of them panics when a promise is broken.
+//! The fuzz targets, one function each. A target panics when a guarantee is broken.
 //!
 //! The fuzzer runs them (`fuzz_targets/`), and so does an ordinary test over the seeds (`tests/seeds.rs`).
 #![forbid(unsafe_code)]
-// The tests that stand in the parsers' own files are run by their crate.
+// The unit tests in the parsers' files run with their own crate.
 #![cfg(not(test))]
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a target fails by panicking")]
 
@@ -28,10 +28,10 @@ pub use stored::{reconcile, stored};
 pub use tenable::{tenable_export, tenable_walk};
 pub use webhooks::{salt_webhook, signed_webhook};
 
-/// A target.
+/// A fuzz target.
 pub type Target = fn(&[u8]);
 
-/// Every target, by its name.
+/// All targets by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
     ("location", location),
@@ -51,7 +51,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tenable_walk", tenable_walk),
 ];
 
-/// The parts of an input that has several, parted by NUL: a byte that no JSON and no header holds.
+/// The parts of an input, separated by NUL, a byte that neither JSON nor headers contain.
 fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
     let mut parts = data.splitn(N, |byte| *byte == 0);
     std::array::from_fn(|_| parts.next().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! A service on loopback that answers what a target says, so that a whole client can be fuzzed.
+//! A service on loopback whose responses a target computes, so that a whole client can be fuzzed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 
-/// No answer is broken off or late here, so nothing may take longer.
+/// No response is cut or late here, so no call may take longer.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// What is asked: where, and with which headers and body.
+/// A request: target, headers and body.
 pub(crate) struct Asked {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
@@ -22,7 +22,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// A number in the query.
+    /// A number parameter of the query.
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
         let pairs = self.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
         pairs.into_iter().find(|(key, _)| *key == name)?.1.parse().ok()
@@ -33,7 +33,7 @@ impl Asked {
 pub(crate) type Answer = (u16, Bytes);
 type Answerer = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
 
-/// The service, and the one thread that it shares with its clients.
+/// The service, and the runtime that it shares with its clients.
 pub(crate) struct Loopback {
     runtime: Runtime,
     server: Server,
@@ -62,7 +62,7 @@ impl Loopback {
         self.server.base_url()
     }
 
-    /// Runs what a client does while the service answers like this. It must come to an end.
+    /// Runs a client while the service responds in this way. The client must end in time.
     pub(crate) fn run<T>(
         &self,
         answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
@@ -74,12 +74,12 @@ impl Loopback {
     }
 }
 
-/// Options without repetition: a fault of a fuzzed answer does not pass.
+/// Options without retries: a fault of a fuzzed response is permanent.
 pub(crate) fn options() -> HttpOptions {
     HttpOptions::new().with_retry(RetryPolicy::none())
 }
 
-/// What a stream of findings gave until its end or its error, which is its last item.
+/// The items of a stream of findings up to its end or error.
 pub(crate) async fn findings(
     scanner: &impl DastApiScanner,
     query: FindingQuery,

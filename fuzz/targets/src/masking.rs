@@ -1,21 +1,22 @@
-//! Whether secrets are gone, and masking twice is masking once.
+//! Masking: secrets are removed, and masking is idempotent.
 
 use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::private::redact::Redactor;
 
-/// What is planted. No text of the fuzzer's makes it, since each run looks for it after the planting only.
+/// The planted secret. Inputs of the fuzzer that contain it are skipped by looking for it after planting
+/// only.
 const MARKER: &str = "Canary7Marker3Value";
 
-/// Evidence of any kind.
+/// Evidence of any form.
 pub fn mask(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     if text.contains(MARKER) {
         return;
     }
     once(&text);
-    // In lines of their own, as evidence has them, between whatever else there is.
+    // In lines of their own, as in evidence, between the fuzzer's text.
     let (before, after) = halves(&text);
     for planted in [
         format!("Authorization: Bearer {MARKER}"),
@@ -45,7 +46,7 @@ fn once(text: &str) {
     assert_eq!(appsec_core::mask(&masked), masked, "masked text masks to itself");
 }
 
-/// A service's own words, with the client's credentials somewhere in them.
+/// Text of a service that contains the client's credentials.
 pub fn redact(data: &[u8]) {
     let secrets =
         [SecretString::from(MARKER), SecretString::from("accessKey=abcdefgh1234;secretKey=zyxwvuts9876")];

@@ -1,5 +1,5 @@
-//! Parsers that the HTTP stack keeps to itself, compiled from the same files: a socket before them would cost the fuzzer
-//! most of its speed.
+//! Private parsers of the HTTP stack, compiled from the same files. Fuzzing them through a socket would
+//! cost most of the speed.
 #![allow(dead_code, reason = "their crate uses more of them than the targets do")]
 
 #[path = "../../../appsec-http/src/tls/certificate.rs"]

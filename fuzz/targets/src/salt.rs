@@ -1,4 +1,4 @@
-//! Salt's answers, through the whole client.
+//! Salt's responses, through the whole client.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ thread_local! {
     };
 }
 
-/// One answer to every call that reads, as a success and as a refusal.
+/// One response to every reading call, as a success and as an error.
 pub fn salt_answers(body: &[u8]) {
     SALT.with(|Salt { service, client }| {
         for status in [200, 400] {
@@ -76,7 +76,7 @@ async fn read(client: &SaltClient, well: bool) {
     }
 }
 
-/// Gaps, hosts and a resume point, parted by NUL: the walk ends, and delivers no finding twice.
+/// Gaps, hosts and a resume point, separated by NUL: the stream ends, and no finding is delivered twice.
 pub fn salt_walk(data: &[u8]) {
     let [gaps, hosts, resume] = parts(data);
     let mut query = FindingQuery::new(FindingScope::All);
@@ -102,7 +102,7 @@ pub fn salt_walk(data: &[u8]) {
     });
 }
 
-/// A list that is paged as the service pages, or any other bytes.
+/// A list that is paged as by the service, or any other bytes.
 enum List {
     Records(Vec<Value>),
     Bytes(Bytes),

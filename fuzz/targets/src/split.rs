@@ -1,4 +1,4 @@
-//! The element splitter, held to a decoder of the whole document.
+//! The element splitter, compared with a decoder of the whole document.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Elements and what stands beside them, or why not and where.
+/// The elements and the other members, or the error.
 type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 
-/// However the bytes are cut, the splitter with a decoder of its elements gives what `serde_json` gives on the whole, and
-/// refuses what that refuses.
+/// However the bytes are cut, the splitter and a decoder of its elements return what `serde_json` returns
+/// for the whole, and reject what it rejects.
 pub fn splitter(document: &[u8]) {
     for at in [At::Root, At::Field("findings")] {
         let whole = split(document, at, &[usize::MAX]);
@@ -21,7 +21,7 @@ pub fn splitter(document: &[u8]) {
         for lengths in [&[1][..], &[2, 3, 5, 7], &odd] {
             assert_eq!(split(document, at, lengths), whole, "{at:?}, cut by {lengths:?}");
         }
-        // The splitter bounds how deep values nest; a decoder that skips them does not.
+        // The splitter limits the nesting depth; a decoder that skips values does not.
         if matches!(whole, Err((SplitErrorKind::TooDeep(_), _))) {
             continue;
         }
@@ -40,12 +40,12 @@ pub fn splitter(document: &[u8]) {
     }
 }
 
-/// Splits a document that arrives in pieces of the given lengths, taken in turn for ever.
+/// Splits a document that arrives in pieces of the given lengths, repeated as needed.
 fn split(document: &[u8], at: At, lengths: &[usize]) -> Split {
     split_by(Splitter::new(at, Limits::new()), document, lengths)
 }
 
-/// The same, with all objects known that can be.
+/// The same, with every known-block candidate known.
 fn noting(document: &[u8], at: At, lengths: &[usize]) -> Split {
     split_by(Splitter::new(at, Limits::new()).with_known_blocks(Arc::new(Everything)), document, lengths)
 }
@@ -69,7 +69,8 @@ fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize]) -> Split
     Ok((elements, rest.map(|rest| rest.get().to_owned())))
 }
 
-/// Members that were noted are those that a decoder finds, once all of them are valid; and then so is the element.
+/// The noted members are those that a decoder finds, once all of them are valid; then the element is valid
+/// too.
 fn noted(element: &[u8], splitter: &Splitter) {
     let mut written = Vec::new();
     for member in splitter.members() {
@@ -87,7 +88,7 @@ fn noted(element: &[u8], splitter: &Splitter) {
     }
 }
 
-/// Knows every object.
+/// A table that knows every object.
 #[derive(Debug)]
 struct Everything;
 
@@ -99,7 +100,7 @@ impl KnownBlocks for Everything {
     }
 }
 
-/// The elements and the other members by a decoder of the whole document; `None` where it refuses.
+/// The elements and the other members by a decoder of the whole document; `None` where it rejects it.
 fn reference(document: &[u8], at: At) -> Option<(Vec<Bytes>, Option<Members>)> {
     let texts = |array: Vec<Box<RawValue>>| array.iter().map(|raw| raw.get().to_owned().into()).collect();
     match at {
@@ -117,7 +118,7 @@ fn members(object: &[u8]) -> Option<Members> {
     serde_json::from_slice(object).ok()
 }
 
-/// Members of an object in order, doubled ones included, which no map would show.
+/// The members of an object in order, including duplicates, which a map would lose.
 struct Members(Vec<(String, Box<RawValue>)>);
 
 impl Members {

@@ -1,4 +1,4 @@
-//! What comes back from a store, which another version may have written.
+//! Values read from a store, which another version may have written.
 
 use std::fmt::Debug;
 
@@ -13,7 +13,7 @@ use appsec_import::{Binding, Summary};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Any JSON into all that is kept: read or refused, and what was read can be kept and read again.
+/// Any JSON as each stored type: read or rejected, and what was read can be stored and read again.
 pub fn stored(json: &[u8]) {
     let Ok(text) = std::str::from_utf8(json) else { return };
     if let Some(coverage) = read::<Coverage>(text) {
@@ -71,7 +71,7 @@ fn check(mut coverage: Coverage) {
     assert!(partitions.iter().all(|key| coverage.absence_of(key) == Absence::Inconclusive));
 }
 
-/// One run over any book.
+/// One run over any known findings.
 #[derive(Deserialize)]
 struct Run {
     #[serde(default)]
@@ -82,7 +82,7 @@ struct Run {
     coverage: Coverage,
 }
 
-/// Reconciling any run with any book: nothing known is lost, and a second run that sees the same changes nothing.
+/// Reconciles any run with any known findings: none is lost, and a second equal run changes nothing.
 pub fn reconcile(json: &[u8]) {
     let Ok(run) = serde_json::from_slice::<Run>(json) else { return };
     let known = run.known.len();

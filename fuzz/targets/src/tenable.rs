@@ -32,7 +32,8 @@ thread_local! {
     };
 }
 
-/// A chunk of an export, read twice: whatever was decoded before, its records are those of an ordinary decoder.
+/// A chunk of an export, read twice: its records equal those of an ordinary decoder, whatever was decoded
+/// before.
 pub fn tenable_export(chunk: &[u8]) {
     TENABLE.with(|Tenable { service, client }| {
         let bytes = Bytes::copy_from_slice(chunk);
@@ -46,16 +47,16 @@ pub fn tenable_export(chunk: &[u8]) {
             let read = service.run(move |_| (200, bytes.clone()), read(client));
             match (&expected, read) {
                 (Some(expected), Some(read)) => assert_eq!(&read, expected),
-                // How deep values nest is bounded, which a decoder that skips them does not.
+                // The nesting depth is limited; a decoder that skips values has no such limit.
                 (Some(_), None) => assert!(brackets(chunk) > 128),
-                // What is wrong within a record makes a bad record.
+                // An error inside a record concerns that record only.
                 (None, read) => assert!(read.is_none_or(|records| records.contains(&None))),
             }
         }
     });
 }
 
-/// The records, `None` for one that is refused; `None` in all where the chunk is.
+/// The records, `None` for one that is rejected; `None` as a whole where the chunk is rejected.
 async fn read(client: &TenableWasClient) -> Option<Vec<Option<ExportFinding>>> {
     let mut records =
         client.export_chunk(EXPORT.parse().ok()?, ChunkId(1)).expect("a request that can be sent");
@@ -63,7 +64,7 @@ async fn read(client: &TenableWasClient) -> Option<Vec<Option<ExportFinding>>> {
     while let Some(record) = records.next().await {
         match record {
             Ok(record) => read.push(Some(record)),
-            // A record's error has the record's place; any other ends the chunk.
+            // The error of a record has the record's path; any other error ends the chunk.
             Err(error) if error.path().is_some() => read.push(None),
             Err(_) => return None,
         }
@@ -75,7 +76,7 @@ fn brackets(chunk: &[u8]) -> usize {
     chunk.iter().filter(|byte| matches!(byte, b'[' | b'{')).count()
 }
 
-/// A chunk and what is said of the job, parted by NUL, to findings.
+/// A chunk and the job's status, separated by NUL, to findings.
 pub fn tenable_walk(data: &[u8]) {
     let [chunk, status, resume] = parts(data).map(Bytes::copy_from_slice);
     let mut query = FindingQuery::new(FindingScope::All);

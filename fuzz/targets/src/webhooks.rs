@@ -1,4 +1,4 @@
-//! Webhooks that come in, and ours as their receiver checks them.
+//! Incoming webhooks, and our own as a receiver verifies them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use serde_json::Value;
 use crate::loopback::{Asked, Loopback};
 use crate::parts;
 
-/// What Salt's webhook is set up with. It has capital letters: no text becomes it when a host's name is written small.
+/// The secret of Salt's webhook. It has capital letters, so that no lower-cased host name can equal it.
 const TOKEN: &str = "canary-7F3A-canary";
 
-/// The specification's own.
+/// The tolerance of the specification.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A header as `name: value` in the first line, and the body: accepted with the secret and not without.
+/// A header as `name: value` in the first line, then the body: accepted with the secret only.
 pub fn salt_webhook(data: &[u8]) {
     let line = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (header, body) = (&data[..line], data.get(line + 1..).unwrap_or_default());
@@ -51,7 +51,7 @@ pub fn salt_webhook(data: &[u8]) {
     }
 }
 
-/// One message at a time, instead of a store.
+/// An outbox of one message, instead of a store.
 #[derive(Debug, Default)]
 struct Slot(Mutex<Option<Message>>);
 
@@ -107,8 +107,8 @@ thread_local! {
     };
 }
 
-/// A payload, a message's id, a secret, and a header's name and value, parted by NUL: what is delivered verifies by the
-/// specification's own code, and nothing else does.
+/// A payload, a message id, a secret, and a header's name and value, separated by NUL: a delivery verifies
+/// by the specification's own code, and a changed one does not.
 pub fn signed_webhook(data: &[u8]) {
     let [payload, id, secret, name, value] = parts(data);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -117,7 +117,7 @@ pub fn signed_webhook(data: &[u8]) {
     {
         assert_eq!(error.kind(), ErrorKind::Config);
         let value = text(value);
-        // What is as short as a word may stand in the message by chance, and the name is no secret.
+        // A short value may occur in the message by chance, and the name is not secret.
         let told = value.len() < 16 || text(name).contains(&value);
         assert!(told || !format!("{error:?}").contains(&value));
     }
@@ -142,7 +142,7 @@ pub fn signed_webhook(data: &[u8]) {
     };
     assert_eq!((sent.delivered, body.as_ref()), (1, message.payload.as_bytes()));
     if message.id.as_str().is_empty() || !message.id.as_str().bytes().all(|byte| byte.is_ascii_graphic()) {
-        // No id of ours: headers carry such ones changed, or not at all.
+        // Not an id of ours: headers cannot carry such values unchanged.
         return;
     }
     let verifier = standardwebhooks::Webhook::new(SECRET).expect("a secret");

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use appsec_fuzz::TARGETS;
 
-/// The files that a target starts from, besides those of its own folder: composed answers that its crate keeps.
+/// The files that a target starts from, besides those of its own folder: composed answers that its crate
+/// keeps.
 fn folders(target: &str) -> Vec<PathBuf> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut folders = vec![fuzz.join("seeds").join(target)];

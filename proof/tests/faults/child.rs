@@ -1,25 +1,25 @@
-//! Rows that need a process of their own: 34 and 38. The test program calls itself.
+//! Rows that need a separate process: 34 and 38. The test program starts itself.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use appsec_http::testing::{ConnectAnswer, ConnectProxy};
-use proof::judge::{Ending, Truth, Verdict, judge};
-use proof::{Reply, Short, Stage, Twist, Vendor, When, walk};
+use proof::invariants::{CheckResult, Ending, Truth, check};
+use proof::{Response, ResponseFault, ShortTimeouts, TestBed, Vendor, When, read_all};
 use serde_json::{Value, json};
 
 const VENDOR: &str = "PROOF_VENDOR";
 const FINDINGS: &str = "PROOF_FINDINGS";
 
-/// How many findings the one child reads; the other one ten times as many.
+/// The number of findings that the first child reads. The second one reads ten times as many.
 const FEW: u64 = 400;
 
-/// How much more memory ten times as many findings may take, in KiB. What is under way at once fills up to its bounds, some 14 MiB
-/// here; the findings, of 10 kB each, would take 35 MiB more.
+/// The additional memory that ten times as many findings may take, in KiB. Data in flight takes up to its
+/// limits, about 14 MiB here; the findings themselves, of 10 kB each, would take 35 MiB more.
 const MORE_KIB: u64 = 20 * 1024;
 
-/// Runs one of the children below, and gives what it printed.
+/// Runs one of the children below and returns its output.
 async fn child(
     name: &'static str,
     vendor: Vendor,
@@ -46,8 +46,9 @@ fn vendor() -> Option<Vendor> {
     Vendor::BOTH.into_iter().find(|vendor| vendor.to_string() == name)
 }
 
-/// A child reads everything while its environment names a proxy for every scheme. The proxy is not asked.
-pub(crate) async fn proxied(vendor: Vendor, _: String) -> Verdict {
+/// A child reads everything while its environment names a proxy for every scheme. The proxy gets no
+/// request.
+pub(crate) async fn proxied(vendor: Vendor, _: String) -> CheckResult {
     let proxy = ConnectProxy::start(ConnectAnswer::Status(403)).await.unwrap();
     let url = format!("http://canary:canary@{}", proxy.address());
     let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
@@ -60,21 +61,21 @@ pub(crate) async fn proxied(vendor: Vendor, _: String) -> Verdict {
     if !proxy.requests().is_empty() {
         breaches.push("the proxy was asked".to_owned());
     }
-    Verdict { ending: Ending::Complete, breaches }
+    CheckResult { ending: Ending::Complete, breaches }
 }
 
 #[tokio::test]
 #[ignore = "a child of the matrix"]
 async fn reads_everything() {
     let Some(vendor) = vendor() else { return };
-    let stage = Stage::start(vendor, "child").await;
-    let verdict = judge(&Truth::of(&stage), &walk(&*stage.scanner(&Short::new())).await);
+    let bed = TestBed::start(vendor, "child").await;
+    let verdict = check(&Truth::of(&bed), &read_all(&*bed.scanner(&ShortTimeouts::new())).await);
     assert_eq!(verdict.breaches, Vec::<String>::new());
     println!("read: {}", verdict.ending);
 }
 
-/// Two children read, the second one ten times as much; their peaks of memory are compared.
-pub(crate) async fn ten_times(vendor: Vendor, _: String) -> Verdict {
+/// Two children read, the second one ten times as much. Their peak memory is compared.
+pub(crate) async fn ten_times(vendor: Vendor, _: String) -> CheckResult {
     let mut peaks = Vec::new();
     let mut breaches = Vec::new();
     for findings in [FEW, 10 * FEW] {
@@ -94,21 +95,21 @@ pub(crate) async fn ten_times(vendor: Vendor, _: String) -> Verdict {
     {
         breaches.push(format!("{few} KiB with {FEW} findings, {many} KiB with ten times as many"));
     }
-    Verdict { ending: Ending::Complete, breaches }
+    CheckResult { ending: Ending::Complete, breaches }
 }
 
-/// Reads findings that the service makes up as it is asked, and keeps none.
+/// Reads findings that the service generates on request, and keeps none.
 #[tokio::test]
 #[ignore = "a child of the matrix"]
 async fn reads_many() {
     let (Some(vendor), Ok(findings)) = (vendor(), std::env::var(FINDINGS)) else { return };
     let findings: u64 = findings.parse().unwrap();
-    let stage = Stage::start(vendor, "child").await;
+    let bed = TestBed::start(vendor, "child").await;
     match vendor {
-        Vendor::Salt => many_pages(&stage, findings),
-        Vendor::Tenable => many_chunks(&stage, findings),
+        Vendor::Salt => many_pages(&bed, findings),
+        Vendor::Tenable => many_chunks(&bed, findings),
     }
-    let scanner = stage.scanner(&Short::new());
+    let scanner = bed.scanner(&ShortTimeouts::new());
     let mut count = 0;
     let mut events = scanner.findings(appsec_core::FindingQuery::all());
     let mut complete = false;
@@ -125,17 +126,17 @@ async fn reads_many() {
     let peak = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    // Where the system does not tell, there is nothing to compare.
+    // Skipped where the system does not report memory.
     println!("peak: {}", peak.unwrap_or(0));
 }
 
-/// Five chunks, of which each has a fifth of the findings.
-fn many_chunks(stage: &Stage, findings: u64) {
+/// Five chunks with a fifth of the findings each.
+fn many_chunks(bed: &TestBed, findings: u64) {
     let each = findings / 5;
     let made = Arc::new(AtomicU64::new(0));
-    stage.spoil(
+    bed.inject(
         When::Always,
-        Twist::Pieces(Arc::new(move |number| match number {
+        ResponseFault::Pieces(Arc::new(move |number| match number {
             0 => Some(b"[".to_vec()),
             number if number <= each => {
                 let mut record = export_record(made.fetch_add(1, Ordering::Relaxed)).into_bytes();
@@ -160,11 +161,11 @@ fn export_record(number: u64) -> String {
     .to_string()
 }
 
-/// Pages of posture gaps, made from limit and offset.
-fn many_pages(stage: &Stage, findings: u64) {
-    stage.spoil(
+/// Pages of posture gaps, generated from limit and offset.
+fn many_pages(bed: &TestBed, findings: u64) {
+    bed.inject(
         When::Always,
-        Twist::Computed(Arc::new(move |target| {
+        ResponseFault::Computed(Arc::new(move |target| {
             let number = |name: &str| {
                 let (_, value) = target.split_once(name)?;
                 value.split('&').next()?.parse::<u64>().ok()
@@ -172,7 +173,7 @@ fn many_pages(stage: &Stage, findings: u64) {
             let (limit, offset) = (number("limit=").unwrap_or(100), number("offset=").unwrap_or(0));
             let end = (offset + limit).min(findings);
             let records: Vec<Value> = (offset..end).map(posture_gap).collect();
-            Reply::json(200, &json!({"response": records, "endOffset": end}))
+            Response::json(200, &json!({"response": records, "endOffset": end}))
         })),
     );
 }

@@ -1,4 +1,4 @@
-//! Rows about the way to the service and the settings of it: 1 to 3, 9, 30, 32 to 35.
+//! Faults of connections and settings: 1 to 3, 9, 30, 32 to 35.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -11,9 +11,9 @@ use appsec_http::testing::{
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use proof::When::{Always, Nth};
-use proof::judge::{Ending, Truth, Verdict, judge};
+use proof::invariants::{CheckResult, Ending, Truth, check};
 use proof::secrets::{everything, leak};
-use proof::{Gateway, Reply, Seen, Short, Stage, Twist, Vendor, walk};
+use proof::{Gateway, Response, ResponseFault, Seen, ShortTimeouts, TestBed, Vendor, read_all};
 use salt_client::{GapsQuery, SaltClient};
 use tenable_was_client::TenableWasClient;
 
@@ -23,14 +23,14 @@ pub(crate) fn rows() -> Vec<Row> {
     vec![
         row(1, "the host's name does not exist", |_| {})
             .reach(|_| "http://scanner.example.test".to_owned())
-            .short(|short| {
+            .timeouts(|timeouts| {
                 let http =
-                    short.http.with_resolver(Arc::new(StaticResolver::new())).with_allow_plain_http(true);
-                Short { http, ..short }
+                    timeouts.http.with_resolver(Arc::new(StaticResolver::new())).with_allow_plain_http(true);
+                ShortTimeouts { http, ..timeouts }
             })
             .fails(Transport)
             .check(|_, seen| says(seen, "scanner.example.test")),
-        // Nothing listens on the port of the discard service, here or anywhere.
+        // Nothing listens on the port of the discard service.
         row(2, "connections are refused", |_| {}).reach(|_| "http://127.0.0.1:9".to_owned()).fails(Transport),
         row(2, "packets are swallowed", |_| {}).reach(|_| format!("http://{}", swallow())).fails(Transport),
         own(3, "the certificate's issuer is unknown", |vendor, tag| {
@@ -50,7 +50,7 @@ pub(crate) fn rows() -> Vec<Row> {
         own(30, "a redirect to another host in the middle", |vendor, tag| redirected(vendor, tag, Nth(9)))
             .fails(Decode),
         row(30, "a redirect to itself", |s| {
-            s.spoil(Always, Twist::Instead(Reply::html(302).with_header("location", "/")));
+            s.inject(Always, ResponseFault::Instead(Response::html(302).with_header("location", "/")));
         })
         .fails(Decode),
         own(32, "line breaks, NUL and umlauts in credentials", |vendor, _| {
@@ -73,7 +73,7 @@ fn says(seen: &Seen, word: &str) -> Result<(), String> {
     error.contains(word).then_some(()).ok_or_else(|| format!("{error:?} does not name {word}"))
 }
 
-/// An address where connections hang for as long as the process lives.
+/// An address whose connections hang while the process lives.
 fn swallow() -> std::net::SocketAddr {
     static HOLE: OnceLock<BlackHole> = OnceLock::new();
     HOLE.get_or_init(|| black_hole().unwrap()).address()
@@ -81,20 +81,20 @@ fn swallow() -> std::net::SocketAddr {
 
 type Issue = fn(&TestCa) -> std::io::Result<TestCertificate>;
 
-fn tls(vendor: Vendor, tag: String, issue: Issue, trusted: bool) -> BoxFuture<'static, Verdict> {
+fn tls(vendor: Vendor, tag: String, issue: Issue, trusted: bool) -> BoxFuture<'static, CheckResult> {
     async move {
         let ca = TestCa::new("Example Test CA").unwrap();
-        let stage = Stage::start(vendor, &tag).await;
+        let bed = TestBed::start(vendor, &tag).await;
         let server = TlsServer::start(&issue(&ca).unwrap(), |_| http_answer(200, "application/json", "{}"))
             .await
             .unwrap();
-        let mut short = Short::new();
+        let mut timeouts = ShortTimeouts::new();
         if trusted {
-            short.http = short.http.with_root_certificate_pem(ca.pem());
+            timeouts.http = timeouts.http.with_root_certificate_pem(ca.pem());
         }
-        let scanner = stage.try_scanner(&format!("https://{}", server.address()), &short).unwrap();
-        let seen = walk(&*scanner).await;
-        let mut verdict = judge(&Truth::of(&stage), &seen);
+        let scanner = bed.try_scanner(&format!("https://{}", server.address()), &timeouts).unwrap();
+        let seen = read_all(&*scanner).await;
+        let mut verdict = check(&Truth::of(&bed), &seen);
         if let Some(Err(error)) = &seen.end
             && (error.attempts() > 1 || error.is_retryable())
         {
@@ -108,15 +108,15 @@ fn tls(vendor: Vendor, tag: String, issue: Issue, trusted: bool) -> BoxFuture<'s
     .boxed()
 }
 
-/// A hundred calls in a total outage send a fifth more than a hundred requests.
-fn hundred_calls(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
+/// In a total outage a hundred calls send at most a fifth more than a hundred requests.
+fn hundred_calls(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
-        let stage = Stage::start(vendor, &tag).await;
-        stage.gateway.spoil(vendor.any(), Always, Twist::Instead(Reply::html(503)));
-        let (url, short) = (stage.gateway.url(), Short::new());
+        let bed = TestBed::start(vendor, &tag).await;
+        bed.gateway.inject(vendor.any(), Always, ResponseFault::Instead(Response::html(503)));
+        let (url, timeouts) = (bed.gateway.url(), ShortTimeouts::new());
         let errors: Vec<Error> = match vendor {
             Vendor::Salt => {
-                let client = stage.salt_client(&url, &short).build().unwrap();
+                let client = bed.salt_client(&url, &timeouts).build().unwrap();
                 let query = GapsQuery::new();
                 join_all((0..100).map(|_| client.list_gaps(&query)))
                     .await
@@ -125,7 +125,7 @@ fn hundred_calls(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
                     .collect()
             }
             Vendor::Tenable => {
-                let client = stage.tenable_client(&url, &short).build().unwrap();
+                let client = bed.tenable_client(&url, &timeouts).build().unwrap();
                 join_all((0..100).map(|_| client.get_server_status()))
                     .await
                     .into_iter()
@@ -134,31 +134,31 @@ fn hundred_calls(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
             }
         };
         let mut breaches = Vec::new();
-        let requests = stage.gateway.requests().len();
+        let requests = bed.gateway.requests().len();
         if errors.len() != 100 || requests > 120 {
             breaches.push(format!("{} errors, {requests} requests", errors.len()));
         }
         breaches.extend(errors.iter().find_map(|error| leak(&everything(error))));
         let ending = errors.first().map_or(Ending::Complete, |error| Ending::Failed(error.kind()));
-        Verdict { ending, breaches }
+        CheckResult { ending, breaches }
     }
     .boxed()
 }
 
-fn redirected(vendor: Vendor, tag: String, when: proof::When) -> BoxFuture<'static, Verdict> {
+fn redirected(vendor: Vendor, tag: String, when: proof::When) -> BoxFuture<'static, CheckResult> {
     async move {
-        let stage = Stage::start(vendor, &tag).await;
-        // Another host that would answer as the service does.
-        let other = Gateway::start(stage.gateway.address()).await;
+        let bed = TestBed::start(vendor, &tag).await;
+        // Another host that would respond as the service does.
+        let other = Gateway::start(bed.gateway.address()).await;
         for status in [301, 302, 303, 307, 308] {
-            let to = format!("{}/elsewhere?key={}", other.url(), stage.secrets()[0]);
-            stage.gateway.spoil(
+            let to = format!("{}/elsewhere?key={}", other.url(), bed.secrets()[0]);
+            bed.gateway.inject(
                 vendor.any(),
                 when,
-                Twist::Instead(Reply::html(status).with_header("location", to)),
+                ResponseFault::Instead(Response::html(status).with_header("location", to)),
             );
         }
-        let mut verdict = judge(&Truth::of(&stage), &walk(&*stage.scanner(&Short::new())).await);
+        let mut verdict = check(&Truth::of(&bed), &read_all(&*bed.scanner(&ShortTimeouts::new())).await);
         if !other.requests().is_empty() {
             verdict.breaches.push(format!("the other host was asked: {:?}", other.requests()));
         }
@@ -167,7 +167,7 @@ fn redirected(vendor: Vendor, tag: String, when: proof::When) -> BoxFuture<'stat
     .boxed()
 }
 
-fn bad_credentials(vendor: Vendor) -> Verdict {
+fn bad_credentials(vendor: Vendor) -> CheckResult {
     let mut breaches = Vec::new();
     for bad in
         ["canary\r\nX-Other: 1", "can\nary", "canary\0", "canary\u{e9}", "canary\u{7f}", "ca\tnary\u{200b}"]
@@ -191,23 +191,23 @@ fn bad_credentials(vendor: Vendor) -> Verdict {
             }
         }
     }
-    Verdict { ending: Ending::Failed(Config), breaches }
+    CheckResult { ending: Ending::Failed(Config), breaches }
 }
 
-/// Through the trait; every method of the clients has its turn in the test of secrets.
-async fn odd_ids(vendor: Vendor, tag: String) -> Verdict {
-    let stage = Stage::start(vendor, &tag).await;
-    let scanner = stage.scanner(&Short::new());
+/// Through the trait. The test of secrets covers every method of the clients.
+async fn odd_ids(vendor: Vendor, tag: String) -> CheckResult {
+    let bed = TestBed::start(vendor, &tag).await;
+    let scanner = bed.scanner(&ShortTimeouts::new());
     let mut breaches = Vec::new();
     for id in
         ["../../session", "..", "%2e%2e", "a/b", "a?b=c", "a#b", "a\r\nX-Other: 1", "a\0b", "ä\u{202e}b", ""]
     {
-        // A host may be any text: a search for it reads the whole list, which one of them shows.
+        // A host may be any text: a search for it reads the whole list.
         let prefixes: &[&str] =
             if vendor == Vendor::Salt && id != ".." { &[""] } else { &["", "config:", "host:"] };
         for prefix in prefixes {
             let seen =
-                proof::walk_query(&*scanner, appsec_core::FindingQuery::target(format!("{prefix}{id}")))
+                proof::read_query(&*scanner, appsec_core::FindingQuery::target(format!("{prefix}{id}")))
                     .await;
             if seen.end.is_none() {
                 breaches.push(format!("{prefix}{id:?} did not end"));
@@ -220,14 +220,14 @@ async fn odd_ids(vendor: Vendor, tag: String) -> Verdict {
         Vendor::Salt => ["GET /v1/inventory/hosts?", "GET /v1/apigovern/posture/gaps?"],
         Vendor::Tenable => ["POST /was/v2/configs/search?", "POST /was/v2/scans/"],
     };
-    let requests = stage.gateway.requests();
+    let requests = bed.gateway.requests();
     breaches
         .extend(requests.into_iter().filter(|request| !known.iter().any(|known| request.starts_with(known))));
-    Verdict { ending: Ending::Complete, breaches }
+    CheckResult { ending: Ending::Complete, breaches }
 }
 
-async fn base_urls(vendor: Vendor, tag: String) -> Verdict {
-    let stage = Stage::start(vendor, &tag).await;
+async fn base_urls(vendor: Vendor, tag: String) -> CheckResult {
+    let bed = TestBed::start(vendor, &tag).await;
     let mut breaches = Vec::new();
     for url in [
         "http://scanner.example.com",
@@ -242,10 +242,10 @@ async fn base_urls(vendor: Vendor, tag: String) -> Verdict {
         "https://",
         "",
     ] {
-        match stage.try_scanner(url, &Short::new()) {
+        match bed.try_scanner(url, &ShortTimeouts::new()) {
             Err(error) if error.kind() == Config => breaches.extend(leak(&everything(&error))),
             other => breaches.push(format!("{url:?}: {other:?}")),
         }
     }
-    Verdict { ending: Ending::Failed(Config), breaches }
+    CheckResult { ending: Ending::Failed(Config), breaches }
 }

@@ -1,4 +1,4 @@
-//! Rows about who reads: dropped, slow, panicking, and for long: 6, 36 to 38.
+//! Faults of the consumer: dropped, slow, panicking and long-running ones. Rows 6, 36 to 38.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use appsec_core::{DastApiScanner, FindingEvent, FindingQuery};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, poll};
-use proof::judge::{Truth, Verdict, judge};
-use proof::{BOUND, Short, Stage, Vendor, walk};
+use proof::invariants::{CheckResult, Truth, check};
+use proof::{BOUND, ShortTimeouts, TestBed, Vendor, read_all};
 use tokio::time::{sleep, timeout};
 
 use crate::row::{Row, own};
@@ -22,49 +22,46 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// One request at a time: a place that is not given back stops everything.
-fn narrow() -> Short {
-    let short = Short::new();
-    Short { http: short.http.with_max_in_flight(1).with_max_streams(1), ..short }
+/// One request at a time: a leaked permit would block everything.
+fn narrow() -> ShortTimeouts {
+    let timeouts = ShortTimeouts::new();
+    ShortTimeouts { http: timeouts.http.with_max_in_flight(1).with_max_streams(1), ..timeouts }
 }
 
-fn slow(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
+fn slow(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
-        let stage = Stage::start(vendor, &tag).await;
-        let scanner = stage.scanner(&Short::new());
+        let bed = TestBed::start(vendor, &tag).await;
+        let scanner = bed.scanner(&ShortTimeouts::new());
         let mut events = scanner.findings(FindingQuery::all());
-        // The stream is only drained so that what was read slowly is then judged by an ordinary reading.
+        // The stream is drained here; an ordinary reading checks the result afterwards.
         let mut ids = BTreeSet::new();
         let mut whole = false;
         while let Some(event) = events.next().await {
             match event {
                 Ok(FindingEvent::Batch(batch)) => {
                     ids.extend(batch.findings.iter().flat_map(|finding| finding.aliases.clone()));
-                    // Longer than the idle limit of these clients, and than their limit for an answer's head.
+                    // Longer than these clients' idle timeout, and than their timeout for a response head.
                     sleep(Duration::from_millis(800)).await;
                 }
                 Ok(FindingEvent::End(coverage)) => whole = coverage.is_complete(),
                 _ => break,
             }
         }
-        let mut verdict = judge(&Truth::of(&stage), &walk(&*scanner).await);
-        if !whole || ids != stage.truth {
-            verdict.breaches.push(format!(
-                "read slowly, {} of {} findings came",
-                ids.len(),
-                stage.truth.len()
-            ));
+        let mut verdict = check(&Truth::of(&bed), &read_all(&*scanner).await);
+        if !whole || ids != bed.truth {
+            verdict.breaches.push(format!("read slowly, {} of {} findings came", ids.len(), bed.truth.len()));
         }
         verdict
     }
     .boxed()
 }
 
-/// Drops the stream after each number of polls there is; then nothing is under way, and the same client reads everything.
-fn dropped(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
+/// Drops the stream after each possible number of polls. Afterwards no request is in progress, and the same
+/// client reads everything.
+fn dropped(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
-        let stage = Stage::start(vendor, &tag).await;
-        let scanner = stage.scanner(&narrow());
+        let bed = TestBed::start(vendor, &tag).await;
+        let scanner = bed.scanner(&narrow());
         let mut breaches = Vec::new();
         let mut polls = 0;
         loop {
@@ -72,7 +69,7 @@ fn dropped(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
             if ended || polls > 400 {
                 break;
             }
-            if !settles(&stage).await {
+            if !settles(&bed).await {
                 breaches.push(format!("dropped after {polls} polls, a request is still under way"));
                 break;
             }
@@ -81,14 +78,14 @@ fn dropped(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
         if polls < 20 {
             breaches.push(format!("only {polls} awaits were found"));
         }
-        let mut verdict = judge(&Truth::of(&stage), &walk(&*scanner).await);
+        let mut verdict = check(&Truth::of(&bed), &read_all(&*scanner).await);
         verdict.breaches.extend(breaches);
         verdict
     }
     .boxed()
 }
 
-/// Polls so often, then drops; true where the stream ended before.
+/// Polls that many times, then drops the stream. Returns whether the stream ended before.
 async fn read_some(scanner: &dyn DastApiScanner, polls: u32) -> bool {
     let mut events = scanner.findings(FindingQuery::all());
     for _ in 0..polls {
@@ -96,16 +93,16 @@ async fn read_some(scanner: &dyn DastApiScanner, polls: u32) -> bool {
         match poll!(next.as_mut()) {
             std::task::Poll::Ready(None) => return true,
             std::task::Poll::Ready(Some(_)) => {}
-            // Waits for what it waits for, without taking it: the next poll finds it.
+            // Waits until the stream is ready without taking the item; the next poll takes it.
             std::task::Poll::Pending => sleep(Duration::from_millis(1)).await,
         }
     }
     false
 }
 
-async fn settles(stage: &Stage) -> bool {
+async fn settles(bed: &TestBed) -> bool {
     timeout(BOUND, async {
-        while stage.gateway.under_way() > 0 {
+        while bed.gateway.under_way() > 0 {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -113,19 +110,19 @@ async fn settles(stage: &Stage) -> bool {
     .is_ok()
 }
 
-fn panics(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
+fn panics(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
-        let stage = Stage::start(vendor, &tag).await;
-        let scanner = stage.scanner(&narrow());
+        let bed = TestBed::start(vendor, &tag).await;
+        let scanner = bed.scanner(&narrow());
         let consumer: Arc<dyn DastApiScanner> = Arc::clone(&scanner);
         let task = tokio::spawn(async move {
             let mut events = consumer.findings(FindingQuery::all());
             let first = events.next().await;
-            // Without a message on the terminal.
+            // Suppresses the panic message on the terminal.
             std::panic::resume_unwind(Box::new(first.is_some()));
         });
         let panicked = task.await.is_err_and(|error| error.is_panic());
-        let mut verdict = judge(&Truth::of(&stage), &walk(&*scanner).await);
+        let mut verdict = check(&Truth::of(&bed), &read_all(&*scanner).await);
         if !panicked {
             verdict.breaches.push("the consumer did not panic".to_owned());
         }

@@ -1,11 +1,12 @@
-//! Rows about exports: jobs that vanish, stand still, end badly or are somebody else's, and chunks that do not add up: 23 to 27.
+//! Faults of exports: jobs that vanish, stall, fail or belong to others, and chunks that do not add up.
+//! Rows 23 to 27.
 
 use appsec_core::ErrorKind::{Conflict, Deadline, NotFound};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use proof::When::{Always, From, Nth};
-use proof::judge::{Truth, Verdict, judge};
-use proof::{Reply, Short, Stage, Twist, Vendor, walk};
+use proof::invariants::{CheckResult, Truth, check};
+use proof::{Response, ResponseFault, ShortTimeouts, TestBed, Vendor, read_all};
 use serde_json::{Value, json};
 use tenable_was_client::model::ExportRequest;
 use tenable_was_client::testing::{ExportEnd, ExportScript};
@@ -19,13 +20,13 @@ const STATUS: &str = "/status";
 pub(crate) fn rows() -> Vec<Row> {
     vec![
         row(23, "a chunk, or a list, is not there (any more)", |s| {
-            s.spoil(Nth(1), Twist::Instead(Reply::json(404, &json!({"status": 404, "message": "Export expired or not found"}))));
+            s.inject(Nth(1), ResponseFault::Instead(Response::json(404, &json!({"status": 404, "message": "Export expired or not found"}))));
         })
         .salt(Expect::Fails(NotFound))
         .tenable(Expect::Gap("chunk")),
         of_export(23, "the export vanishes", |s| {
             let gone = json!({"status": 404, "message": "Export expired or not found"});
-            s.gateway.spoil(STATUS, From(3), Twist::Instead(Reply::json(404, &gone)));
+            s.gateway.inject(STATUS, From(3), ResponseFault::Instead(Response::json(404, &gone)));
         })
         .tenable(Expect::Gap("export_incomplete")),
         of_export(24, "the export is queued for ever", |s| script(s, |script| script.with_queued_polls(1_000_000)))
@@ -47,21 +48,21 @@ pub(crate) fn rows() -> Vec<Row> {
         .tenable(Expect::Gap("export_incomplete")),
         of_export(25, "a total that shrinks as chunks get lost", |s| {
             script(s, |script| script.with_end(ExportEnd::Cancelled(3)));
-            s.gateway.spoil(STATUS, From(3), Twist::json(forget_what_is_lost));
+            s.gateway.inject(STATUS, From(3), ResponseFault::json(forget_what_is_lost));
         })
         .tenable(Expect::Gap("export_incomplete")),
         own(26, "an equal export is running already", equal_export).salt(NO_JOBS),
         of_export(26, "another's export stands in the way for ever", |s| {
             let taken = json!({"active_job_id": "bf000000-53aa-4e70-9ef3-87cfca1d2be0", "failure_reason": "conflict"});
-            s.gateway.spoil(EXPORT, Always, Twist::Instead(Reply::json(409, &taken)));
+            s.gateway.inject(EXPORT, Always, ResponseFault::Instead(Response::json(409, &taken)));
             let other = json!({"uuid": "bf000000-53aa-4e70-9ef3-87cfca1d2be0", "status": "PROCESSING", "filters": {"state": ["OPEN"]},
                 "chunks_available": [1], "total_chunks": 1});
-            s.gateway.spoil(STATUS, Always, Twist::Instead(Reply::json(200, &other)));
+            s.gateway.inject(STATUS, Always, ResponseFault::Instead(Response::json(200, &other)));
         })
         .tenable(Expect::Fails(Conflict)),
-        of_export(26, "the request for an export is never answered", |s| s.gateway.spoil(EXPORT, Nth(0), Twist::Unanswered)),
+        of_export(26, "the request for an export is never answered", |s| s.gateway.inject(EXPORT, Nth(0), ResponseFault::Unanswered)),
         of_export(27, "chunks are listed twice and backwards", |s| {
-            s.gateway.spoil(STATUS, Always, Twist::json(|status| {
+            s.gateway.inject(STATUS, Always, ResponseFault::json(|status| {
                 if let Some(chunks) = status["chunks_available"].as_array_mut() {
                     let again = chunks.clone();
                     chunks.extend(again);
@@ -70,7 +71,7 @@ pub(crate) fn rows() -> Vec<Row> {
             }));
         }),
         of_export(27, "chunks are forgotten once they were listed", |s| {
-            s.gateway.spoil(STATUS, Always, Twist::json(|status| {
+            s.gateway.inject(STATUS, Always, ResponseFault::json(|status| {
                 if let (Some("PROCESSING"), Some(chunks)) = (status["status"].as_str(), status["chunks_available"].as_array().cloned()) {
                     status["chunks_available"] = chunks.last().cloned().into_iter().collect();
                 }
@@ -79,16 +80,16 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// A row about exports, which Salt does not have.
-fn of_export(number: u8, fault: &'static str, lay: fn(&Stage)) -> Row {
+/// A row for Tenable alone, since Salt has no exports.
+fn of_export(number: u8, fault: &'static str, lay: fn(&TestBed)) -> Row {
     row(number, fault, lay).salt(NO_JOBS)
 }
 
-fn script(stage: &Stage, how: fn(ExportScript) -> ExportScript) {
-    stage.tenable().script_export(how(ExportScript::new()));
+fn script(bed: &TestBed, how: fn(ExportScript) -> ExportScript) {
+    bed.tenable().script_export(how(ExportScript::new()));
 }
 
-/// Says in the end that there were never more chunks than there are.
+/// Reports at the end that the total was the number of available chunks.
 fn forget_what_is_lost(status: &mut Value) {
     let available = status["chunks_available"].as_array().map_or(0, Vec::len);
     status["total_chunks"] = json!(available);
@@ -96,14 +97,14 @@ fn forget_what_is_lost(status: &mut Value) {
     status["status"] = json!("FINISHED");
 }
 
-fn equal_export(vendor: Vendor, tag: String) -> BoxFuture<'static, Verdict> {
+fn equal_export(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
-        let stage = Stage::start(vendor, &tag).await;
-        let other = stage.tenable_client(&stage.gateway.url(), &Short::new()).build().unwrap();
+        let bed = TestBed::start(vendor, &tag).await;
+        let other = bed.tenable_client(&bed.gateway.url(), &ShortTimeouts::new()).build().unwrap();
         let job = other.start_export(&ExportRequest::everything().with_num_assets(500)).await.unwrap();
-        let mut verdict = judge(&Truth::of(&stage), &walk(&*stage.scanner(&Short::new())).await);
-        if stage.gateway.requests_to(EXPORT) != 2
-            || stage.gateway.requests_to(&format!("{}/chunks", job.id())) == 0
+        let mut verdict = check(&Truth::of(&bed), &read_all(&*bed.scanner(&ShortTimeouts::new())).await);
+        if bed.gateway.requests_to(EXPORT) != 2
+            || bed.gateway.requests_to(&format!("{}/chunks", job.id())) == 0
         {
             verdict.breaches.push("the running export was not taken up".to_owned());
         }

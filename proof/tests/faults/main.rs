@@ -1,7 +1,8 @@
-//! The fault matrix: what each client, and the import over it, does when the service or the way to it fails.
+//! The fault matrix: what each client, and an import with it, does when the service or the network fails.
 //!
-//! `cargo test -p proof --test faults -- --nocapture the_matrix` prints the table. Three rules hold for every cell: it ends; it never
-//! ends as complete with a finding missing, doubled or foreign; no secret shows. Beyond them, each row says how it ends.
+//! `cargo test -p proof --test faults -- --nocapture the_matrix` prints the table. Three invariants hold
+//! for every cell: it ends; it never counts as complete with a finding missing, duplicated or unknown to
+//! the service; no secret is printed. Each row also states how it ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the table is what the test is for")]
 
@@ -23,10 +24,10 @@ use tokio::task::JoinSet;
 
 use row::Row;
 
-/// Rows that are played at the same time. Most of them wait.
+/// The number of rows that run at the same time. Most of them wait.
 const AT_ONCE: usize = 12;
 
-/// Every row, in the order of its number.
+/// All rows by number.
 fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = [
         connections::rows(),
@@ -71,7 +72,7 @@ async fn the_matrix() {
         println!("{played}");
         failures.extend(played.failures());
     }
-    // A tag in the marker says which row it was.
+    // The tag in the marker names the row.
     failures.extend(log.leaks().iter().map(|leak| format!("a secret is in the log: {leak}")));
     assert!(log.ours() > 1000, "the log was recorded: {} lines", log.ours());
     println!("{} rows, {} cells, {} broken rules", played.len(), row::cells(&played), failures.len());

@@ -1,8 +1,8 @@
-//! Rows about records that are not as documented: 12 to 17.
+//! Faults of records: 12 to 17.
 
 use appsec_core::ErrorKind::Decode;
 use proof::When::Always;
-use proof::{Stage, Twist, Vendor};
+use proof::{ResponseFault, TestBed, Vendor};
 use serde_json::{Value, json};
 
 use crate::row::{Expect, Row, row};
@@ -10,38 +10,41 @@ use crate::row::{Expect, Row, row};
 pub(crate) fn rows() -> Vec<Row> {
     let bad_page_or_record = |row: Row| row.salt(Expect::Fails(Decode)).tenable(Expect::Gap("record"));
     vec![
-        row(12, "numbers as text, text as numbers, null for lists", |s| s.spoil(Always, each(wrong_types))),
-        row(12, "fields are missing", |s| s.spoil(Always, each(fields_missing))),
-        row(12, "a record has no id, or is no record", |s| s.spoil(Always, Twist::json(bad_records)))
-            .both(Expect::Gap("record")),
-        row(13, "words that nobody knows", |s| s.spoil(Always, each(unknown_words))),
+        row(12, "numbers as text, text as numbers, null for lists", |s| s.inject(Always, each(wrong_types))),
+        row(12, "fields are missing", |s| s.inject(Always, each(fields_missing))),
+        row(12, "a record has no id, or is no record", |s| {
+            s.inject(Always, ResponseFault::json(bad_records))
+        })
+        .both(Expect::Gap("record")),
+        row(13, "words that nobody knows", |s| s.inject(Always, each(unknown_words))),
         bad_page_or_record(row(14, "a number beyond all numbers", |s| {
-            s.spoil(Always, in_record(s, b"1e999"));
+            s.inject(Always, in_record(s, b"1e999"));
         })),
-        row(14, "an integer of seventy bits", |s| s.spoil(Always, in_record(s, b"1180591620717411303424"))),
+        row(14, "an integer of seventy bits", |s| s.inject(Always, in_record(s, b"1180591620717411303424"))),
         bad_page_or_record(row(15, "text that is no UTF-8", |s| {
-            s.spoil(Always, in_record(s, b"\"\xff\xfe\""));
+            s.inject(Always, in_record(s, b"\"\xff\xfe\""));
         })),
         bad_page_or_record(row(15, "half of a surrogate pair", |s| {
-            s.spoil(Always, in_record(s, br#""\ud800""#));
+            s.inject(Always, in_record(s, br#""\ud800""#));
         })),
-        row(16, "nested two hundred deep", |s| s.spoil(Always, nested(s))).fails(Decode),
+        row(16, "nested two hundred deep", |s| s.inject(Always, nested(s))).fails(Decode),
         row(17, "a member stands twice", |s| {
             let (from, to) = match s.vendor {
                 Vendor::Salt => (r#""status":"Open""#, r#""status":"Ignored","status":"Open""#),
                 Vendor::Tenable => (r#""state":"OPEN""#, r#""state":"FIXED","state":"OPEN""#),
             };
-            s.spoil(Always, Twist::replace(from, to));
+            s.inject(Always, ResponseFault::replace(from, to));
         })
-        // Documented: of a page, the last one counts; an element that says two things is not decoded.
+        // Duplicate members: in a page the last one counts; an element with contradicting values is not
+        // decoded.
         .salt(Expect::Complete)
         .tenable(Expect::Gap("record")),
     ]
 }
 
-/// Changes each record, of whichever service.
-fn each(change: fn(&mut Value)) -> Twist {
-    Twist::json(move |answer| records(answer).iter_mut().for_each(change))
+/// Changes each record of either service.
+fn each(change: fn(&mut Value)) -> ResponseFault {
+    ResponseFault::json(move |answer| records(answer).iter_mut().for_each(change))
 }
 
 fn records(answer: &mut Value) -> &mut [Value] {
@@ -110,19 +113,19 @@ fn unknown_words(record: &mut Value) {
     record["somethingNew"] = json!({"x": [1]});
 }
 
-/// Puts bytes where a member of each record has its value, which no client needs.
-fn in_record(stage: &Stage, value: &'static [u8]) -> Twist {
+/// Replaces the value of a member that no client needs by bytes, in each record.
+fn in_record(bed: &TestBed, value: &'static [u8]) -> ResponseFault {
     let value = value.to_vec();
-    let from: &'static str = match stage.vendor {
+    let from: &'static str = match bed.vendor {
         Vendor::Salt => r#""tickets":[]"#,
         Vendor::Tenable => r#""exposure":"external""#,
     };
     let name = from.split_once(':').map_or(from, |(name, _)| name);
     let member: &'static [u8] = [name.as_bytes(), b":", value.as_slice()].concat().leak();
-    Twist::replace_bytes(from, member)
+    ResponseFault::replace_bytes(from, member)
 }
 
-fn nested(stage: &Stage) -> Twist {
+fn nested(bed: &TestBed) -> ResponseFault {
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200)).into_bytes();
-    in_record(stage, deep.leak())
+    in_record(bed, deep.leak())
 }

@@ -1,4 +1,4 @@
-//! One row of the matrix: how the fault is set, who meets it, and how it should end.
+//! One row of the matrix: the fault, the clients that meet it, and the expected ending.
 
 use std::fmt;
 use std::time::Instant;
@@ -6,10 +6,10 @@ use std::time::Instant;
 use appsec_core::ErrorKind;
 use appsec_import::SqlStore;
 use futures_util::future::BoxFuture;
-use proof::judge::{Ending, Truth, Verdict, judge, judge_import};
-use proof::{Seen, Short, Stage, Vendor, import, walk};
+use proof::invariants::{CheckResult, Ending, Truth, check, check_import};
+use proof::{Seen, ShortTimeouts, TestBed, Vendor, import, read_all};
 
-/// How a cell should end.
+/// The expected ending of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Expect {
     /// Complete.
@@ -18,7 +18,7 @@ pub(crate) enum Expect {
     Gap(&'static str),
     /// With an error of that kind.
     Fails(ErrorKind),
-    /// There is nothing to try.
+    /// Not applicable.
     NotHere(&'static str),
 }
 
@@ -33,17 +33,17 @@ impl Expect {
     }
 }
 
-/// A play of its own: for what is more than one reading through a gateway.
-pub(crate) type Own = fn(Vendor, String) -> BoxFuture<'static, Verdict>;
+/// A custom procedure, for more than one reading through a gateway.
+pub(crate) type Own = fn(Vendor, String) -> BoxFuture<'static, CheckResult>;
 
 #[derive(Clone, Copy)]
 enum Play {
-    /// Lays the fault, and reads.
-    Laid(fn(&Stage)),
+    /// Injects the fault, then reads.
+    Laid(fn(&TestBed)),
     Own(Own),
 }
 
-/// One row.
+/// A row of the matrix.
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) number: u8,
@@ -52,14 +52,14 @@ pub(crate) struct Row {
     salt: Expect,
     tenable: Expect,
     imported: bool,
-    short: fn(Short) -> Short,
-    reach: fn(&Stage) -> String,
+    timeouts: fn(ShortTimeouts) -> ShortTimeouts,
+    reach: fn(&TestBed) -> String,
     truth: fn(&mut Truth),
-    check: fn(&Stage, &Seen) -> Result<(), String>,
+    check: fn(&TestBed, &Seen) -> Result<(), String>,
 }
 
-/// A row whose fault is laid on the way of one reading, and of one import.
-pub(crate) fn row(number: u8, fault: &'static str, lay: fn(&Stage)) -> Row {
+/// A row whose fault is injected into one reading, and into one import.
+pub(crate) fn row(number: u8, fault: &'static str, lay: fn(&TestBed)) -> Row {
     Row {
         number,
         fault,
@@ -67,25 +67,25 @@ pub(crate) fn row(number: u8, fault: &'static str, lay: fn(&Stage)) -> Row {
         salt: Expect::Complete,
         tenable: Expect::Complete,
         imported: true,
-        short: |short| short,
-        reach: |stage| stage.gateway.url(),
+        timeouts: |timeouts| timeouts,
+        reach: |bed| bed.gateway.url(),
         truth: |_| {},
         check: |_, _| Ok(()),
     }
 }
 
-/// A row that plays otherwise.
+/// A row with a custom procedure.
 pub(crate) fn own(number: u8, fault: &'static str, play: Own) -> Row {
     Row { play: Play::Own(play), imported: false, ..row(number, fault, |_| {}) }
 }
 
 impl Row {
-    /// Both clients end so.
+    /// Sets the expected ending of both clients.
     pub(crate) fn both(self, expect: Expect) -> Self {
         Self { salt: expect, tenable: expect, ..self }
     }
 
-    /// Both clients end with an error of that kind.
+    /// Expects both clients to end with an error of that kind.
     pub(crate) fn fails(self, kind: ErrorKind) -> Self {
         self.both(Expect::Fails(kind))
     }
@@ -98,27 +98,27 @@ impl Row {
         Self { tenable: expect, ..self }
     }
 
-    /// Clients with other options.
-    pub(crate) fn short(self, short: fn(Short) -> Short) -> Self {
-        Self { short, ..self }
+    /// Sets the options of the clients.
+    pub(crate) fn timeouts(self, timeouts: fn(ShortTimeouts) -> ShortTimeouts) -> Self {
+        Self { timeouts, ..self }
     }
 
-    /// Clients that talk to another URL than the gateway's.
-    pub(crate) fn reach(self, reach: fn(&Stage) -> String) -> Self {
+    /// Sets another URL than the gateway's.
+    pub(crate) fn reach(self, reach: fn(&TestBed) -> String) -> Self {
         Self { reach, ..self }
     }
 
-    /// What is true is not what it was.
+    /// Changes the expected findings.
     pub(crate) fn truth(self, truth: fn(&mut Truth)) -> Self {
         Self { truth, ..self }
     }
 
-    /// Something more that is to be so after the reading.
-    pub(crate) fn check(self, check: fn(&Stage, &Seen) -> Result<(), String>) -> Self {
+    /// Adds a check after the reading.
+    pub(crate) fn check(self, check: fn(&TestBed, &Seen) -> Result<(), String>) -> Self {
         Self { check, ..self }
     }
 
-    /// Plays every cell of the row.
+    /// Runs every cell of the row.
     pub(crate) async fn play(self, index: usize) -> Played {
         let mut cells = Vec::new();
         for vendor in Vendor::BOTH {
@@ -150,41 +150,41 @@ impl Row {
         Played { row: self, cells }
     }
 
-    async fn read(self, vendor: Vendor, tag: &str, lay: fn(&Stage)) -> Verdict {
-        let stage = Stage::start(vendor, tag).await;
-        let short = (self.short)(Short::new());
-        let scanner = stage.try_scanner(&(self.reach)(&stage), &short).unwrap();
-        lay(&stage);
-        let seen = walk(&*scanner).await;
-        let mut truth = Truth::of(&stage);
+    async fn read(self, vendor: Vendor, tag: &str, lay: fn(&TestBed)) -> CheckResult {
+        let bed = TestBed::start(vendor, tag).await;
+        let timeouts = (self.timeouts)(ShortTimeouts::new());
+        let scanner = bed.try_scanner(&(self.reach)(&bed), &timeouts).unwrap();
+        lay(&bed);
+        let seen = read_all(&*scanner).await;
+        let mut truth = Truth::of(&bed);
         (self.truth)(&mut truth);
-        let mut verdict = judge(&truth, &seen);
-        verdict.breaches.extend((self.check)(&stage, &seen).err());
+        let mut verdict = check(&truth, &seen);
+        verdict.breaches.extend((self.check)(&bed, &seen).err());
         verdict
     }
 
-    /// One import without the fault, one with it, and one when it is over: the second closes nothing, and the third knows what the
-    /// first knew.
-    async fn import(self, vendor: Vendor, tag: &str, lay: fn(&Stage)) -> Verdict {
-        let stage = Stage::start(vendor, tag).await;
+    /// One import without the fault, one with it, and one after it. The second one closes nothing, and the
+    /// third one has the findings of the first.
+    async fn import(self, vendor: Vendor, tag: &str, lay: fn(&TestBed)) -> CheckResult {
+        let bed = TestBed::start(vendor, tag).await;
         let folder = tempfile::tempdir().unwrap();
         let store = SqlStore::connect(&format!("sqlite:{}", folder.path().join("findings.db").display()))
             .await
             .unwrap();
-        let sound = stage.scanner(&Short::patient());
+        let sound = bed.scanner(&ShortTimeouts::patient());
         let first = import(vendor, sound.clone(), &store).await;
-        assert_eq!(judge_import(&Truth::of(&stage), &first).ending, Ending::Complete, "{}", self.fault);
+        assert_eq!(check_import(&Truth::of(&bed), &first).ending, Ending::Complete, "{}", self.fault);
 
-        let short = (self.short)(Short::new());
-        let scanner = stage.try_scanner(&(self.reach)(&stage), &short).unwrap();
-        lay(&stage);
-        let mut truth = Truth::of(&stage);
+        let timeouts = (self.timeouts)(ShortTimeouts::new());
+        let scanner = bed.try_scanner(&(self.reach)(&bed), &timeouts).unwrap();
+        lay(&bed);
+        let mut truth = Truth::of(&bed);
         (self.truth)(&mut truth);
-        let mut verdict = judge_import(&truth, &import(vendor, scanner, &store).await);
+        let mut verdict = check_import(&truth, &import(vendor, scanner, &store).await);
 
-        stage.gateway.recover();
-        stage.cancel_exports().await;
-        let last = judge_import(&truth, &import(vendor, sound, &store).await);
+        bed.gateway.recover();
+        bed.cancel_exports().await;
+        let last = check_import(&truth, &import(vendor, sound, &store).await);
         if last.ending != Ending::Complete {
             verdict.breaches.push(format!("after the fault an import ends with {}", last.ending));
         }
@@ -198,23 +198,23 @@ impl Row {
     }
 }
 
-/// What happened to one client, or to one import over it.
+/// The result of one client, or of one import with it.
 pub(crate) struct Cell {
     vendor: Vendor,
     imported: bool,
     skipped: Option<&'static str>,
-    verdict: Option<Verdict>,
+    verdict: Option<CheckResult>,
     took: f64,
 }
 
-/// What happened in a row.
+/// The results of a row.
 pub(crate) struct Played {
     row: Row,
     cells: Vec<Cell>,
 }
 
 impl Played {
-    /// What went wrong, with the names of row and cell.
+    /// The failures, with the names of row and cell.
     pub(crate) fn failures(&self) -> Vec<String> {
         let name = |cell: &Cell| {
             let what = if cell.imported { "import" } else { "client" };
@@ -234,7 +234,7 @@ impl Played {
     }
 }
 
-/// How many cells were played.
+/// The number of cells that ran.
 pub(crate) fn cells(played: &[(usize, Played)]) -> usize {
     played.iter().flat_map(|(_, row)| &row.cells).filter(|cell| cell.verdict.is_some()).count()
 }

@@ -1,4 +1,4 @@
-//! What may happen to one answer on its way.
+//! Faults of a single response.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// An answer: what a service sent, or what is sent in its place.
+/// A response of the service, or its replacement.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct Response {
     /// The status.
     pub status: u16,
-    /// The headers, without those that frame the body.
+    /// The headers, without those for the length of the body.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-impl Reply {
-    /// An answer without a body.
+impl Response {
+    /// A response without a body.
     pub fn status(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// An answer in JSON.
+    /// A JSON response.
     pub fn json(status: u16, body: &Value) -> Self {
         Self::status(status).with_header("content-type", "application/json").with_body(body.to_string())
     }
 
-    /// A page for people.
+    /// An HTML page.
     pub fn html(status: u16) -> Self {
         let page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in</body></html>";
         Self::status(status).with_header("content-type", "text/html").with_body(page)
     }
 
-    /// 429 with that `Retry-After`.
+    /// A 429 with that `Retry-After`.
     pub fn throttled(retry_after: &str) -> Self {
         Self::html(429).with_header("retry-after", retry_after)
     }
@@ -52,84 +52,85 @@ impl Reply {
     }
 }
 
-type Change = Arc<dyn Fn(&mut Reply) + Send + Sync>;
-type Compute = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
+type Change = Arc<dyn Fn(&mut Response) + Send + Sync>;
+type Compute = Arc<dyn Fn(&str) -> Response + Send + Sync>;
 type Pieces = Arc<dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync>;
 
-/// What happens to one answer, or to one request. Parts of a body are in percent.
+/// A fault of one response or request. Positions in a body are in percent.
 #[derive(Clone)]
-pub enum Twist {
-    /// Another answer; the service never hears of the request.
-    Instead(Reply),
-    /// An answer made from method and target of the request; the service never hears of it.
+pub enum ResponseFault {
+    /// Another response; the service does not receive the request.
+    Instead(Response),
+    /// A response computed from the request's method and target; the service does not receive the request.
     Computed(Compute),
-    /// An answer of 200 in pieces, made one by one while they are read; the service never hears of the request.
+    /// A 200 whose body is produced piece by piece while it is read; the service does not receive the
+    /// request.
     Pieces(Pieces),
-    /// The service's answer, changed.
+    /// The service's response with a change.
     Change(Change),
-    /// The service's answer, so much later.
+    /// The service's response after a delay.
     Late(Duration),
-    /// The connection is closed before the service hears of the request.
+    /// The connection is closed before the service receives the request.
     Unheard,
-    /// The service does as it is asked, and the connection is closed without an answer.
+    /// The service handles the request, and the connection is closed without a response.
     Unanswered,
     /// The connection is reset after that part of the body.
     Reset(u64),
-    /// The connection is closed in the orderly way after that part of the body, whose length was announced.
+    /// The connection is closed normally after that part of the body, whose full length was announced.
     Cut(u64),
-    /// The body comes in chunks, and the chunk that would end it does not.
+    /// The body is chunked, and its last chunk is missing.
     Unended,
-    /// That part of the body, with a length that fits.
-    Short(u64),
-    /// Nothing more comes after that part of the body, and the connection stays open.
+    /// Only that part of the body, with a matching length.
+    ShortTimeouts(u64),
+    /// The response stalls after that part of the body; the connection stays open.
     Stall(u64),
-    /// A byte at a time, some fifty a second.
+    /// One byte at a time, about fifty a second.
     Drip,
-    /// After that part of the body come bytes that are neither HTTP nor JSON nor UTF-8.
+    /// That part of the body is followed by bytes that are neither HTTP nor JSON nor UTF-8.
     Garbage(u64),
-    /// Bytes that are not HTTP, for an answer.
+    /// A response of bytes that are not HTTP.
     Noise,
-    /// The first bytes, and then the others again and again for as long as anybody reads.
+    /// The first bytes, then the others again and again while the client reads.
     Endless(Vec<u8>, Vec<u8>),
 }
 
-impl Twist {
-    /// Changes the answer.
-    pub fn change(change: impl Fn(&mut Reply) + Send + Sync + 'static) -> Self {
+impl ResponseFault {
+    /// Changes the response.
+    pub fn change(change: impl Fn(&mut Response) + Send + Sync + 'static) -> Self {
         Self::Change(Arc::new(change))
     }
 
-    /// Changes the answer's JSON; other answers stay as they are.
+    /// Changes the response's JSON. Other responses stay unchanged.
     pub fn json(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
-        Self::change(move |reply| {
-            if let Ok(mut value) = serde_json::from_slice(&reply.body) {
+        Self::change(move |response| {
+            if let Ok(mut value) = serde_json::from_slice(&response.body) {
                 change(&mut value);
-                reply.body = value.to_string().into_bytes();
+                response.body = value.to_string().into_bytes();
             }
         })
     }
 
-    /// Replaces text in the answer, wherever it stands.
+    /// Replaces every occurrence of a text in the response.
     pub fn replace(from: &'static str, to: &'static str) -> Self {
         Self::replace_bytes(from, to.as_bytes())
     }
 
-    /// Replaces text in the answer by bytes of any kind.
+    /// Replaces every occurrence of a text in the response by bytes.
     pub fn replace_bytes(from: &'static str, to: &'static [u8]) -> Self {
-        Self::change(move |reply| {
-            let mut body = Vec::with_capacity(reply.body.len());
-            let mut rest = reply.body.as_slice();
+        Self::change(move |response| {
+            let mut body = Vec::with_capacity(response.body.len());
+            let mut rest = response.body.as_slice();
             while let Some(at) = rest.windows(from.len()).position(|window| window == from.as_bytes()) {
                 body.extend_from_slice(&rest[..at]);
                 body.extend_from_slice(to);
                 rest = &rest[at + from.len()..];
             }
             body.extend_from_slice(rest);
-            reply.body = body;
+            response.body = body;
         })
     }
 
-    /// True where the service hears of the request.
+    /// Whether the service receives the request.
     pub(crate) fn is_heard(&self) -> bool {
         !matches!(
             self,
@@ -143,10 +144,10 @@ impl Twist {
     }
 }
 
-impl fmt::Debug for Twist {
+impl fmt::Debug for ResponseFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Instead(reply) => write!(f, "Instead({})", reply.status),
+            Self::Instead(response) => write!(f, "Instead({})", response.status),
             Self::Computed(_) => f.write_str("Computed"),
             Self::Pieces(_) => f.write_str("Pieces"),
             Self::Change(_) => f.write_str("Change"),
@@ -156,7 +157,7 @@ impl fmt::Debug for Twist {
             Self::Reset(part) => write!(f, "Reset({part}%)"),
             Self::Cut(part) => write!(f, "Cut({part}%)"),
             Self::Unended => f.write_str("Unended"),
-            Self::Short(part) => write!(f, "Short({part}%)"),
+            Self::ShortTimeouts(part) => write!(f, "ShortTimeouts({part}%)"),
             Self::Stall(part) => write!(f, "Stall({part}%)"),
             Self::Drip => f.write_str("Drip"),
             Self::Garbage(part) => write!(f, "Garbage({part}%)"),

@@ -1,4 +1,4 @@
-//! One whole reading of a service's findings, and one import of them.
+//! Reads all findings of a service, directly or through an import.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,32 +14,32 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use crate::secrets::everything;
-use crate::stage::Vendor;
+use crate::test_bed::Vendor;
 
-/// The longest that any reading may take, however it goes. The clients' own limits are far below.
+/// The time limit of any reading. The clients' own limits are far below.
 pub const BOUND: Duration = Duration::from_secs(30);
 
-/// What came, and how it ended.
+/// The findings that were delivered, and how the stream ended.
 #[derive(Debug)]
 pub struct Seen {
-    /// The scanner's ids of the findings, in the order in which they came.
+    /// The scanner's ids of the findings, in the order of delivery.
     pub ids: Vec<String>,
     /// Their fingerprints, in the same order.
     pub fingerprints: Vec<String>,
     /// Their partitions, in the same order.
     pub partitions: Vec<PartitionKey>,
-    /// How it ended; `None` when it did not.
+    /// How the stream ended; `None` if it did not end in time.
     pub end: Option<Result<Coverage>>,
-    /// Where it could be taken up again, after the last batch.
+    /// The resume point of the last batch.
     pub resume: Option<ResumePoint>,
     /// How long it took.
     pub took: Duration,
-    /// All that can be printed of it.
+    /// Everything printable about it, to search for secrets.
     pub shown: String,
 }
 
 impl Seen {
-    /// Names findings by their fingerprints: for routes that know no other name of them.
+    /// Replaces the ids by the fingerprints, for routes whose findings have no id.
     pub fn by_fingerprint(mut self) -> Self {
         self.ids.clone_from(&self.fingerprints);
         self
@@ -47,12 +47,12 @@ impl Seen {
 }
 
 /// Reads all findings of the tenant.
-pub async fn walk(scanner: &dyn DastApiScanner) -> Seen {
-    walk_query(scanner, FindingQuery::all()).await
+pub async fn read_all(scanner: &dyn DastApiScanner) -> Seen {
+    read_query(scanner, FindingQuery::all()).await
 }
 
-/// Reads what a query asks for.
-pub async fn walk_query(scanner: &dyn DastApiScanner, query: FindingQuery) -> Seen {
+/// Reads the findings of a query.
+pub async fn read_query(scanner: &dyn DastApiScanner, query: FindingQuery) -> Seen {
     let began = Instant::now();
     let mut seen = Seen {
         ids: Vec::new(),
@@ -99,16 +99,16 @@ fn id_of(finding: &Finding) -> String {
     finding.aliases.first().cloned().unwrap_or_else(|| finding.fingerprint.to_string())
 }
 
-/// What an import left behind.
+/// The result of an import, and the state of the store afterwards.
 #[derive(Debug)]
 pub struct Imported {
-    /// How it ended; `None` when it did not.
+    /// How the stream ended; `None` if it did not end in time.
     pub end: Option<Result<Import>>,
-    /// The findings of the binding afterwards, with whether they are open.
+    /// The binding's findings afterwards, each with whether it is open.
     pub known: Vec<(String, bool)>,
     /// How long it took.
     pub took: Duration,
-    /// All that can be printed of it.
+    /// Everything printable about it, to search for secrets.
     pub shown: String,
 }
 
@@ -137,7 +137,7 @@ fn known_id(finding: &KnownFinding) -> String {
     finding.aliases.first().cloned().unwrap_or_else(|| finding.fingerprint.to_string())
 }
 
-/// The error that something ended with, where it did.
+/// The error of a result that ended with one.
 pub(crate) fn error_of<T>(end: Option<&Result<T>>) -> Option<&Error> {
     end.and_then(|end| end.as_ref().err())
 }

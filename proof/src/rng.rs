@@ -1,16 +1,16 @@
-//! Chance that can be repeated.
+//! Repeatable pseudo-random choices.
 
-/// A generator of the `SplitMix64` kind: the same seed, the same throws, in every version.
+/// A `SplitMix64` generator: the same seed gives the same numbers in every version.
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub struct SeededRng(u64);
 
-impl Dice {
-    /// The throws of a seed.
+impl SeededRng {
+    /// A generator with the seed.
     pub fn new(seed: u64) -> Self {
-        // Neighbouring seeds must not begin alike.
-        let mut dice = Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        dice.next();
-        dice
+        // Neighbouring seeds must not start with similar numbers.
+        let mut rng = Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        rng.next();
+        rng
     }
 
     fn next(&mut self) -> u64 {
@@ -21,17 +21,17 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below the bound, which is above zero.
+    /// A number below the bound, which must be above zero.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    /// True once in so many throws.
+    /// Returns true with a probability of one in `throws`.
     pub fn once_in(&mut self, throws: u64) -> bool {
         self.below(throws) == 0
     }
 
-    /// One of several.
+    /// Picks one of the items.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let index = usize::try_from(self.below(from.len() as u64)).unwrap();
         &from[index]
@@ -45,14 +45,14 @@ mod tests {
     #[test]
     fn a_seed_is_a_sequence_and_another_seed_another() {
         let throws = |seed| {
-            let mut dice = Dice::new(seed);
-            (0..8).map(|_| dice.below(1000)).collect::<Vec<_>>()
+            let mut rng = SeededRng::new(seed);
+            (0..8).map(|_| rng.below(1000)).collect::<Vec<_>>()
         };
         assert_eq!(throws(1), throws(1));
         assert_ne!(throws(1), throws(2));
-        let mut dice = Dice::new(3);
+        let mut rng = SeededRng::new(3);
         let counts = (0..3000).fold([0_u32; 3], |mut counts, _| {
-            counts[usize::try_from(dice.below(3)).unwrap()] += 1;
+            counts[usize::try_from(rng.below(3)).unwrap()] += 1;
             counts
         });
         assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");

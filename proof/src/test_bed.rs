@@ -1,4 +1,4 @@
-//! A service with a known truth, behind a gateway.
+//! A fake service with known findings, behind a gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,17 +17,17 @@ use tenable_was_client::testing::{
 use tenable_was_client::{ExportOptions, TenableWasClient, TenableWasClientBuilder};
 
 use crate::gateway::{Gateway, When};
-use crate::twist::Twist;
-use crate::walk::{walk, walk_query};
+use crate::reading::{read_all, read_query};
+use crate::response_fault::ResponseFault;
 
-/// How many hosts, or assets, a truth has.
+/// The number of hosts or assets.
 const HOSTS: usize = 5;
-/// How many findings each of them has.
+/// The number of findings of each host.
 const FINDINGS: usize = 4;
-/// How many records a page of Salt's has here.
+/// The page size of the Salt client.
 const PAGE: u32 = 6;
 
-/// Whose client.
+/// The vendor whose client is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Vendor {
     /// `salt-client`.
@@ -37,10 +37,10 @@ pub enum Vendor {
 }
 
 impl Vendor {
-    /// Both.
+    /// Both vendors.
     pub const BOTH: [Self; 2] = [Self::Salt, Self::Tenable];
 
-    /// Where findings come from: the pages of a list, or the chunks of an export.
+    /// Matches the requests that deliver findings: pages of a list, or chunks of an export.
     pub fn data(self) -> &'static str {
         match self {
             Self::Salt => "GET /v1/apigovern/posture/gaps",
@@ -48,7 +48,7 @@ impl Vendor {
         }
     }
 
-    /// What every request of an import contains.
+    /// Matches every request of an import.
     pub fn any(self) -> &'static str {
         " /"
     }
@@ -71,17 +71,17 @@ impl fmt::Display for Vendor {
     }
 }
 
-/// How patient clients are in a proof.
+/// Short timeouts for clients under test.
 #[derive(Debug, Clone)]
-pub struct Short {
+pub struct ShortTimeouts {
     /// The options of the HTTP stack.
     pub http: HttpOptions,
-    /// How long an export may stand still.
+    /// How long an export may make no progress.
     pub patience: Duration,
 }
 
-impl Short {
-    /// Waits of milliseconds where a service would be given seconds. Long enough for a machine that does ten things at once.
+impl ShortTimeouts {
+    /// Milliseconds instead of seconds, long enough for a machine under load.
     pub fn new() -> Self {
         let retry = RetryPolicy::new()
             .with_base(Duration::from_millis(1))
@@ -97,8 +97,8 @@ impl Short {
     }
 }
 
-impl Short {
-    /// For readings that nothing disturbs, and which a busy machine must not disturb either.
+impl ShortTimeouts {
+    /// Long timeouts, for readings without faults on a busy machine.
     pub fn patient() -> Self {
         let minute = Duration::from_mins(1);
         let http =
@@ -107,22 +107,22 @@ impl Short {
     }
 }
 
-impl Default for Short {
+impl Default for ShortTimeouts {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// A fake service, a gateway before it, and what is true there.
+/// A fake service with known findings, and a gateway in front of it.
 #[derive(Debug)]
-pub struct Stage {
-    /// Whose service.
+pub struct TestBed {
+    /// The vendor of the service.
     pub vendor: Vendor,
-    /// What stands between client and service.
+    /// The gateway between client and service.
     pub gateway: Gateway,
-    /// The scanner's own ids of its findings: all of them are open.
+    /// The scanner's ids of its findings. All findings are open.
     pub truth: BTreeSet<String>,
-    /// Where they are, as far as silence may speak of them.
+    /// The partitions of findings whose absence can be conclusive.
     pub partitions: BTreeMap<String, PartitionKey>,
     fake: Fake,
     tag: String,
@@ -134,13 +134,14 @@ enum Fake {
     Tenable(FakeTenableWas),
 }
 
-impl Stage {
-    /// A service with twenty findings of five hosts. The tag stands in every secret, so that a leak says whence it came.
+impl TestBed {
+    /// A service with twenty findings on five hosts. Every secret contains the tag, so that a leak can be
+    /// traced to its test.
     pub async fn start(vendor: Vendor, tag: &str) -> Self {
         Self::start_with(vendor, tag, |fake| fake).await
     }
 
-    /// The same, with a Tenable of which something is set otherwise.
+    /// Like [`start`](Self::start), with changed settings of the fake Tenable.
     pub async fn start_with(
         vendor: Vendor,
         tag: &str,
@@ -172,74 +173,73 @@ impl Stage {
             }
         };
         let gateway = Gateway::start(address).await;
-        let mut stage =
-            Self { vendor, gateway, truth, partitions: BTreeMap::new(), fake, tag: tag.to_owned() };
+        let mut bed = Self { vendor, gateway, truth, partitions: BTreeMap::new(), fake, tag: tag.to_owned() };
         if vendor == Vendor::Salt {
-            // What an export does not say is never taken for gone.
-            stage.partitions = stage.truth.iter().map(|id| (id.clone(), salt_partition(id))).collect();
+            // A finding's absence from an export is never conclusive.
+            bed.partitions = bed.truth.iter().map(|id| (id.clone(), salt_partition(id))).collect();
         }
-        stage
+        bed
     }
 
-    /// A Tenable with one scan of five sites, and the question for its findings. They are named by their fingerprints, as an export
-    /// knows them, since reports have no ids.
+    /// A Tenable with one scan of five sites, and the query for its findings. They are identified by their
+    /// fingerprints, since reports have no ids.
     pub async fn start_scan(tag: &str) -> (Self, FindingQuery) {
-        let mut stage = Self::start(Vendor::Tenable, tag).await;
+        let mut bed = Self::start(Vendor::Tenable, tag).await;
         let mut tenant = tenable_tenant(tag);
         let targets =
             tenant.configs.iter_mut().flat_map(|config| config.targets.drain(..)).collect::<Vec<_>>();
         let config = targets.into_iter().fold(FakeConfig::new("all sites"), FakeConfig::with_target);
         let id = config.id.clone();
         tenant.configs = vec![config];
-        stage.tenable().set_tenant(tenant);
-        let scanner = stage.scanner(&Short::patient());
-        let exported = walk(&*scanner).await;
-        let scan = stage.tenable().scans_of(&id).pop().unwrap();
+        bed.tenable().set_tenant(tenant);
+        let scanner = bed.scanner(&ShortTimeouts::patient());
+        let exported = read_all(&*scanner).await;
+        let scan = bed.tenable().scans_of(&id).pop().unwrap();
         let query = FindingQuery::scan(scan);
-        let reported = walk_query(&*scanner, query.clone()).await.by_fingerprint();
-        stage.truth = exported.fingerprints.into_iter().collect();
-        assert_eq!(reported.ids.iter().cloned().collect::<BTreeSet<_>>(), stage.truth);
-        stage.partitions = reported.ids.into_iter().zip(reported.partitions).collect();
-        (stage, query)
+        let reported = read_query(&*scanner, query.clone()).await.by_fingerprint();
+        bed.truth = exported.fingerprints.into_iter().collect();
+        assert_eq!(reported.ids.iter().cloned().collect::<BTreeSet<_>>(), bed.truth);
+        bed.partitions = reported.ids.into_iter().zip(reported.partitions).collect();
+        (bed, query)
     }
 
-    /// The fake Salt, where it is one.
+    /// The fake Salt. Panics on a test bed of Tenable.
     pub fn salt(&self) -> &FakeSalt {
         match &self.fake {
             Fake::Salt(fake) => fake,
-            Fake::Tenable(_) => panic!("this is the stage of Tenable"),
+            Fake::Tenable(_) => panic!("this is the bed of Tenable"),
         }
     }
 
-    /// The fake Tenable, where it is one.
+    /// The fake Tenable. Panics on a test bed of Salt.
     pub fn tenable(&self) -> &FakeTenableWas {
         match &self.fake {
             Fake::Tenable(fake) => fake,
-            Fake::Salt(_) => panic!("this is the stage of Salt"),
+            Fake::Salt(_) => panic!("this is the bed of Salt"),
         }
     }
 
-    /// Spoils what findings come from.
-    pub fn spoil(&self, when: When, twist: Twist) {
-        self.gateway.spoil(self.vendor.data(), when, twist);
+    /// Injects a fault into the requests that deliver findings.
+    pub fn inject(&self, when: When, fault: ResponseFault) {
+        self.gateway.inject(self.vendor.data(), when, fault);
     }
 
-    /// A builder of Salt's client, to the gateway.
-    pub fn salt_client(&self, url: &str, short: &Short) -> SaltClientBuilder {
+    /// A builder for a Salt client that talks to the URL.
+    pub fn salt_client(&self, url: &str, timeouts: &ShortTimeouts) -> SaltClientBuilder {
         SaltClient::builder(url, salt_token(&self.tag))
-            .with_http(short.http.clone())
+            .with_http(timeouts.http.clone())
             .with_requests_per_second(None)
             .with_page_size(PAGE)
     }
 
-    /// A builder of Tenable's client, to the gateway.
-    pub fn tenable_client(&self, url: &str, short: &Short) -> TenableWasClientBuilder {
+    /// A builder for a Tenable client that talks to the URL.
+    pub fn tenable_client(&self, url: &str, timeouts: &ShortTimeouts) -> TenableWasClientBuilder {
         let (first, longest) = (Duration::from_millis(1), Duration::from_millis(10));
-        let export = ExportOptions::new().with_pauses(first, longest).with_patience(short.patience);
+        let export = ExportOptions::new().with_pauses(first, longest).with_patience(timeouts.patience);
         let (access, secret) = tenable_keys(&self.tag);
         TenableWasClient::builder(access, secret)
             .with_base_url(url)
-            .with_http(short.http.clone())
+            .with_http(timeouts.http.clone())
             .with_export(export)
     }
 
@@ -247,19 +247,19 @@ impl Stage {
     ///
     /// # Errors
     /// Those of the client's builder.
-    pub fn try_scanner(&self, url: &str, short: &Short) -> Result<Arc<dyn DastApiScanner>> {
+    pub fn try_scanner(&self, url: &str, timeouts: &ShortTimeouts) -> Result<Arc<dyn DastApiScanner>> {
         Ok(match self.vendor {
-            Vendor::Salt => Arc::new(self.salt_client(url, short).build()?),
-            Vendor::Tenable => Arc::new(self.tenable_client(url, short).build()?),
+            Vendor::Salt => Arc::new(self.salt_client(url, timeouts).build()?),
+            Vendor::Tenable => Arc::new(self.tenable_client(url, timeouts).build()?),
         })
     }
 
     /// A scanner that talks to the gateway.
-    pub fn scanner(&self, short: &Short) -> Arc<dyn DastApiScanner> {
-        self.try_scanner(&self.gateway.url(), short).unwrap()
+    pub fn scanner(&self, timeouts: &ShortTimeouts) -> Arc<dyn DastApiScanner> {
+        self.try_scanner(&self.gateway.url(), timeouts).unwrap()
     }
 
-    /// The credentials that clients of this stage hold.
+    /// The credentials of this test bed's clients.
     pub fn secrets(&self) -> Vec<String> {
         match self.vendor {
             Vendor::Salt => vec![salt_token(&self.tag)],
@@ -267,21 +267,21 @@ impl Stage {
         }
     }
 
-    /// Does what a person does about exports that stand still: they would be taken up again and again.
+    /// Cancels stuck exports, as an operator would. Otherwise later imports would adopt them.
     pub async fn cancel_exports(&self) {
         if self.vendor == Vendor::Tenable {
-            let client = self.tenable_client(&self.gateway.url(), &Short::patient()).build().unwrap();
-            // A course that is scripted for the next export is not for the next import: another export takes it.
+            let client = self.tenable_client(&self.gateway.url(), &ShortTimeouts::patient()).build().unwrap();
+            // A script for the next export must not apply to the next import, so another export uses it up.
             let other = ExportRequest::everything().with_num_assets(51);
             let _ = client.start_export(&other).await.unwrap();
             for export in client.list_exports().await.unwrap().exports {
-                // What has ended cannot be cancelled, and need not be.
+                // An export that has ended cannot be cancelled.
                 let _ = client.cancel_export(export.uuid.unwrap()).await;
             }
         }
     }
 
-    /// Takes the client's credentials no longer.
+    /// Revokes the client's credentials.
     pub fn revoke(&self) {
         match &self.fake {
             Fake::Salt(fake) => fake.revoke_token(),
@@ -290,7 +290,7 @@ impl Stage {
     }
 }
 
-/// Ids name their host, and a host is what silence speaks of.
+/// The partition of a Salt finding: its id contains the number of its host.
 fn salt_partition(id: &str) -> PartitionKey {
     let place: usize = id.get(8..10).and_then(|place| place.parse().ok()).unwrap();
     PartitionKey::from(format!("host:h{place}.shop.example"))
@@ -304,7 +304,7 @@ fn tenable_keys(tag: &str) -> (String, String) {
     (format!("canary-{tag}-access"), format!("canary-{tag}-secret"))
 }
 
-/// What a scanner recorded of somebody's traffic.
+/// Recorded traffic with secrets in it.
 fn evidence(tag: &str) -> String {
     format!(
         "GET /me?access_token=canary-{tag}-query HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer canary-{tag}-bearer\r\n\
@@ -359,15 +359,15 @@ mod tests {
     #[tokio::test]
     async fn the_truth_is_what_a_client_reads() {
         for vendor in Vendor::BOTH {
-            let stage = Stage::start(vendor, "truth").await;
-            let seen = walk(&*stage.scanner(&Short::patient())).await;
-            assert_eq!(seen.ids.iter().cloned().collect::<BTreeSet<_>>(), stage.truth, "{vendor}");
+            let bed = TestBed::start(vendor, "truth").await;
+            let seen = read_all(&*bed.scanner(&ShortTimeouts::patient())).await;
+            assert_eq!(seen.ids.iter().cloned().collect::<BTreeSet<_>>(), bed.truth, "{vendor}");
             for (id, place) in seen.ids.iter().zip(&seen.partitions) {
-                assert_eq!(stage.partitions.get(id).unwrap_or(place), place);
+                assert_eq!(bed.partitions.get(id).unwrap_or(place), place);
             }
-            assert_eq!(stage.partitions.len(), if vendor == Vendor::Salt { HOSTS * FINDINGS } else { 0 });
+            assert_eq!(bed.partitions.len(), if vendor == Vendor::Salt { HOSTS * FINDINGS } else { 0 });
         }
-        let (stage, _) = Stage::start_scan("truth").await;
-        assert_eq!((stage.truth.len(), stage.partitions.len()), (HOSTS * FINDINGS, HOSTS * FINDINGS));
+        let (bed, _) = TestBed::start_scan("truth").await;
+        assert_eq!((bed.truth.len(), bed.partitions.len()), (HOSTS * FINDINGS, HOSTS * FINDINGS));
     }
 }

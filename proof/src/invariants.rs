@@ -1,51 +1,51 @@
-//! The three rules that no fault may break: it ends; it is never whole with a finding missing, doubled or foreign; no secret
-//! shows.
+//! The three invariants that no fault may break: a reading ends; it never counts as complete with a finding
+//! missing, duplicated or unknown to the service; no secret is printed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use appsec_core::{Absence, Coverage, ErrorKind, PartitionKey};
 
+use crate::reading::{Imported, Seen, error_of};
 use crate::secrets::leak;
-use crate::stage::{Stage, Vendor};
-use crate::walk::{Imported, Seen, error_of};
+use crate::test_bed::{TestBed, Vendor};
 
-/// What is true, as far as a reading must or may know it.
+/// The findings of the service: those that a reading must deliver, and those that it may.
 #[derive(Debug, Clone, Default)]
 pub struct Truth {
-    /// What is there from beginning to end.
+    /// The findings that exist from start to end.
     pub must: BTreeSet<String>,
-    /// What comes or goes meanwhile.
+    /// The findings that appear or disappear during the reading.
     pub may: BTreeSet<String>,
-    /// Where findings are, as far as silence may speak of them.
+    /// The partitions of findings whose absence can be conclusive.
     pub partitions: BTreeMap<String, PartitionKey>,
-    /// The service has no total, and a falsely empty list of it cannot be told from the truth as long as it stays empty: it must close
-    /// nothing then, which is all that can be asked.
+    /// The service reports no total, so a wrongly empty list cannot be detected while it stays empty. In
+    /// that case the import must close nothing.
     pub no_total: bool,
-    /// The service itself sends some records twice, and an export has no memory of what it sent.
+    /// The service sends some records twice, and an export does not deduplicate them.
     pub service_repeats: bool,
 }
 
 impl Truth {
-    /// What the stage holds, if nothing is changed.
-    pub fn of(stage: &Stage) -> Self {
-        let no_total = stage.vendor == Vendor::Salt;
-        Self { must: stage.truth.clone(), partitions: stage.partitions.clone(), no_total, ..Self::default() }
+    /// The findings of an unchanged test bed.
+    pub fn of(bed: &TestBed) -> Self {
+        let no_total = bed.vendor == Vendor::Salt;
+        Self { must: bed.truth.clone(), partitions: bed.partitions.clone(), no_total, ..Self::default() }
     }
 }
 
-/// How something ended.
+/// How a reading or an import ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// With everything, and the proof of it.
+    /// Complete.
     Complete,
-    /// Without a single finding, and without a word on what is gone.
+    /// Without any finding, and without a statement on absent ones.
     Empty,
-    /// With what came, and the kinds of what is missing.
+    /// With gaps of these kinds.
     Gaps(BTreeSet<String>),
     /// With an error of that kind.
     Failed(ErrorKind),
-    /// Not at all.
+    /// It did not end.
     Never,
 }
 
@@ -72,17 +72,17 @@ impl fmt::Display for Ending {
     }
 }
 
-/// How it ended, and the rules that were broken.
+/// How it ended, and which invariants were broken.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct CheckResult {
     /// How it ended.
     pub ending: Ending,
-    /// Sentences on what is wrong; empty when nothing is.
+    /// The broken invariants, as sentences.
     pub breaches: Vec<String>,
 }
 
-/// Judges a reading.
-pub fn judge(truth: &Truth, seen: &Seen) -> Verdict {
+/// Checks a reading.
+pub fn check(truth: &Truth, seen: &Seen) -> CheckResult {
     let mut breaches = Vec::new();
     let ids: BTreeSet<_> = seen.ids.iter().cloned().collect();
     if !truth.service_repeats && ids.len() < seen.ids.len() {
@@ -101,7 +101,7 @@ pub fn judge(truth: &Truth, seen: &Seen) -> Verdict {
             if coverage.is_complete() && !missing.is_empty() && !empty {
                 breaches.push(format!("it is complete, and {missing:?} are missing"));
             }
-            // An import closes what did not come where silence means that it is gone.
+            // An import closes findings that were not delivered where their absence is conclusive.
             let gone = |id: &&&String| {
                 let place = truth.partitions.get(**id);
                 place.is_some_and(|place| coverage.absence_of(place) == Absence::Conclusive)
@@ -114,11 +114,11 @@ pub fn judge(truth: &Truth, seen: &Seen) -> Verdict {
         }
     };
     breaches.extend(leak(&seen.shown).map(|leak| format!("a secret shows: {leak:?}")));
-    Verdict { ending, breaches }
+    CheckResult { ending, breaches }
 }
 
-/// Judges an import over a store that knew everything before.
-pub fn judge_import(truth: &Truth, imported: &Imported) -> Verdict {
+/// Checks an import into a store that contained every finding before.
+pub fn check_import(truth: &Truth, imported: &Imported) -> CheckResult {
     let mut breaches = Vec::new();
     let mut times: BTreeMap<&str, u32> = BTreeMap::new();
     for (id, _) in &imported.known {
@@ -168,7 +168,7 @@ pub fn judge_import(truth: &Truth, imported: &Imported) -> Verdict {
         }
     };
     breaches.extend(leak(&imported.shown).map(|leak| format!("a secret shows: {leak:?}")));
-    Verdict { ending, breaches }
+    CheckResult { ending, breaches }
 }
 
 fn foreign(truth: &Truth, ids: &BTreeSet<String>, breaches: &mut Vec<String>) {
