@@ -24,7 +24,7 @@ fuzz *targets:
 mutants:
     cargo mutants -p appsec-core -- --lib
     cargo mutants -p appsec-http -- --lib
-    cargo mutants -p appsec-import --features sqlite -- --lib --test reconcile --test sightings --test parity --test import
+    cargo mutants -p appsec-import --features sqlite -- --lib --test reconcile --test observations --test parity --test import
     cargo mutants -p salt-client -- --lib
     cargo mutants -p tenable-was-client -- --lib
 

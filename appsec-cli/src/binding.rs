@@ -33,7 +33,7 @@ pub(crate) struct BindingArgs {
 
 /// The environment by its word, KDT's `develop` included.
 fn environment(word: &str) -> Result<Environment, String> {
-    match Environment::of_word(word) {
+    match Environment::parse(word) {
         Environment::Unknown(_) => Err("there are production, staging, development and feature".to_owned()),
         known => Ok(known),
     }

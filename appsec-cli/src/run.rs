@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{DastApiScanner, Scan, ScanStatus};
-use appsec_import::gate::{GateCounts, GateOutcome, GateVerdict};
+use appsec_import::gate::{GateCounts, GateOutcome, GateReport};
 use appsec_import::outbox::Subscription;
 use appsec_import::webhook::{DeliveryOptions, Dispatcher};
 use appsec_import::{Binding, Import, ImportOptions, Importer, SqlStore};
@@ -65,7 +65,7 @@ struct Ran<'a> {
     import: Import,
     /// The gate's verdict, where there is a bound.
     #[serde(skip_serializing_if = "Option::is_none")]
-    gate: Option<GateVerdict>,
+    gate: Option<GateReport>,
     exit: u8,
     reason: &'static str,
 }
@@ -111,8 +111,8 @@ pub(crate) async fn run(
     let gate = match args.gate.over(app.config.gate.as_ref()) {
         // A dry run leaves nothing to judge.
         Some(gate) if !import.dry_run => {
-            let counts = GateCounts::of_binding(&store, binding).await.map_err(Failure::store)?;
-            Some(gate.judge(&counts, import.missing()))
+            let counts = GateCounts::from_store(&store, binding).await.map_err(Failure::store)?;
+            Some(gate.check(&counts, import.missing()))
         }
         Some(_) => {
             output::note("a dry run leaves nothing behind, so the gate is not judged");

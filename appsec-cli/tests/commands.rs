@@ -62,7 +62,7 @@ async fn an_import_is_told_judged_listed_explained_and_reported() {
         desk.run(&["explain", "-p", "shop", "-t", "saltsecurity", &fingerprint[..12], "-o", "json"]).await;
     let why = why.expect(0).document();
     assert_eq!(why["finding"]["fingerprint"], fingerprint);
-    assert_eq!(why["verdicts"][0]["scan_tag"], "first");
+    assert_eq!(why["history"][0]["scan_tag"], "first");
 
     for format in ["sarif", "gitlab", "defectdojo", "ocsf", "csv", "jsonl"] {
         let report = desk.run(&["report", "-p", "shop", "-t", "salt", "-f", format]).await.expect(0);
@@ -95,7 +95,7 @@ async fn a_failing_gate_says_which_bound_and_partial_data_are_not_judged() {
     let desk = fakes.desk("");
     let scan = on_line("scan", &["--poll", "1", "--threshold-crit", "0", "--threshold-new-low", "100000"]);
     let ended = desk.run(&scan).await.expect(1);
-    assert!(ended.stdout.contains("open critical, at most 0 may pass"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("open critical, the limit is 0"), "{}", ended.stdout);
     fakes.half(Some(tenable_was_client::testing::FakeNote::time_limit()));
     let ended = desk.run(&scan).await.expect(7);
     assert!(ended.stdout.contains("cannot be judged"), "{}", ended.stdout);
@@ -236,10 +236,10 @@ async fn the_demo_tells_its_story() {
         "[exit code 0: passed]",
         "storefront nightly",
         "111 new, 0 recurrent",
-        "the gate is not passed",
+        "the gate failed",
         "[exit code 1: gate_failed]",
         "53 kept open unseen",
-        "the gate cannot be judged",
+        "the gate is undecided",
         "[exit code 7: partial]",
         "not closed, open",
         "53 closed",

@@ -24,7 +24,7 @@ async fn two_folders_share_what_one_of_them_imported() {
     let found = second.run(&on_line("findings", &["-o", "json"])).await.expect(0).documents();
     let explain = on_line("explain", &[found[0]["fingerprint"].as_str().unwrap(), "-o", "json"]);
     let why = second.run(&explain).await;
-    assert_eq!(why.expect(0).document()["verdicts"].as_array().unwrap().len(), 2);
+    assert_eq!(why.expect(0).document()["history"].as_array().unwrap().len(), 2);
     let report = first.run(&on_line("report", &["-f", "csv"])).await.expect(0);
     assert_eq!(report.stdout.lines().count(), found.len() + 1);
 }

@@ -142,7 +142,7 @@ async fn a_decision_is_written_where_a_scanner_takes_it_and_refused_where_none_d
     assert_eq!((&kept["kept"], &kept["written"]), (&true.into(), &serde_json::Value::Null));
     desk.run(&on_line("scan", &["--poll", "1"])).await.expect(0);
     let why = desk.run(&on_line("explain", &[fingerprint])).await.expect(0);
-    assert!(why.stdout.contains("now false positive, as a person decided"), "{}", why.stdout);
+    assert!(why.stdout.contains("now false positive, as a user decided"), "{}", why.stdout);
     let refused = desk.run(&on_line("set-status", &["--to", "fixed", fingerprint, "-o", "json"])).await;
     assert!(refused.code != 0, "{}", refused.said());
     assert!(

@@ -1,4 +1,4 @@
-//! Bindings: what is imported for whom, and what tells one line from another.
+//! Bindings: a project bound to a bind target of a scanner.
 
 use appsec_core::BindTargetId;
 use serde::{Deserialize, Serialize};
@@ -6,46 +6,46 @@ use serde::{Deserialize, Serialize};
 appsec_core::open_enum! {
     /// The environment that a binding's findings belong to.
     pub enum Environment {
-        /// What users see.
+        /// The production environment.
         Production = "production",
-        /// The rehearsal.
+        /// The staging environment.
         Staging = "staging",
-        /// Where it is made; `develop` is read as well.
+        /// The development environment. `develop` is read as well.
         Development = "development",
-        /// A short-lived branch.
+        /// The environment of a feature branch.
         Feature = "feature",
     }
 }
 
 impl Environment {
-    /// The environment from a word that a person typed, KDT's `develop` included.
-    pub fn of_word(word: &str) -> Self {
-        if appsec_core::same_word(word, "develop") { Self::Development } else { Self::from(word) }
+    /// Parses what a user typed. KDT's `develop` is read as [`Development`](Self::Development).
+    pub fn parse(text: &str) -> Self {
+        if appsec_core::same_word(text, "develop") { Self::Development } else { Self::from(text) }
     }
 }
 
-/// What a person sets for a scan: the five fields of the dialogue in Invicti `AppSec`.
+/// What a user sets for a binding: the five fields of the dialog in Invicti `AppSec`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScanConfiguration {
-    /// What the project reads from.
+    /// The bind target, from which findings are read.
     pub bind_target: BindTargetId,
     /// The environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
-    /// The branch; free text, since what a dynamic scanner sees has no branch of its own.
+    /// The branch. It is free text, since a dynamic scanner does not know branches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// A word of the user's that separates otherwise equal bindings, as two services in one repository.
+    /// Free text that separates otherwise equal bindings, for instance two services in one repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta_data: Option<String>,
-    /// A label of one run. Not part of a binding's identity.
+    /// The label of one run. It is not part of the binding's identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan_tag: Option<String>,
 }
 
 impl ScanConfiguration {
-    /// A configuration that reads from the target.
+    /// Creates a configuration for the bind target.
     pub fn new(bind_target: impl Into<BindTargetId>) -> Self {
         Self {
             bind_target: bind_target.into(),
@@ -68,35 +68,37 @@ impl ScanConfiguration {
         self
     }
 
-    /// Sets the word that separates otherwise equal bindings.
-    pub fn with_meta_data(mut self, word: impl Into<String>) -> Self {
-        self.meta_data = Some(word.into());
+    /// Sets the text that separates otherwise equal bindings.
+    pub fn with_meta_data(mut self, text: impl Into<String>) -> Self {
+        self.meta_data = Some(text.into());
         self
     }
 
-    /// Labels the next run.
+    /// Sets the label of the next run.
     pub fn with_scan_tag(mut self, tag: impl Into<String>) -> Self {
         self.scan_tag = Some(tag.into());
         self
     }
 }
 
-/// What is imported for whom. Two bindings with the same identity are one: project, scanner, bind target, branch, meta data and
-/// environment. The scan tag labels a run and is no part of it.
+/// A project bound to a bind target of a scanner.
+///
+/// The identity of a binding is its project, scanner, bind target, branch, meta data and environment. The
+/// scan tag labels a run and is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Binding {
-    /// The project, in the words of whoever keeps it.
+    /// The project, as the user names it.
     pub project: String,
-    /// The scanner's key, as in `saltsecurity`.
+    /// The scanner's key, for instance `saltsecurity`, or the name of a connection to it.
     pub scanner: String,
-    /// What a person set for it.
+    /// What a user set for it.
     #[serde(flatten)]
     pub configuration: ScanConfiguration,
 }
 
 impl Binding {
-    /// A binding of the project, from the scanner with that key.
+    /// Creates a binding of the project to the scanner with that key.
     pub fn new(
         project: impl Into<String>,
         scanner: impl Into<String>,
@@ -105,30 +107,33 @@ impl Binding {
         Self { project: project.into(), scanner: scanner.into(), configuration }
     }
 
-    /// The identity as a text, the same for equal bindings whatever the scan tag.
+    /// Returns the identity as text. It does not depend on the scan tag.
     pub fn key(&self) -> String {
-        // A JSON list tells an absent part from an empty one, and no separator can be mistaken for a part's own text.
+        // A JSON list distinguishes an absent part from an empty one, and needs no separator that a part
+        // could contain.
         serde_json::Value::from(self.parts().map(serde_json::Value::from).to_vec()).to_string()
     }
 
-    /// Some of its parts as one word for other tools: each in its place, also beside one that is not set, so that two bindings have one only
-    /// where a part holds a slash itself.
+    /// Joins some parts of a binding by slashes, as a name for other tools.
+    ///
+    /// A part that is not set leaves its place empty, so that two bindings get one name only where a part
+    /// contains a slash.
     #[cfg(any(feature = "push", feature = "report"))]
-    pub(crate) fn word_of<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> String {
-        let word = parts.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join("/");
-        word.trim_end_matches('/').to_owned()
+    pub(crate) fn joined_name<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> String {
+        let name = parts.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join("/");
+        name.trim_end_matches('/').to_owned()
     }
 
-    /// What its identity is made of: project, scanner, bind target, branch, meta data and environment.
+    /// Returns the parts of the identity: project, scanner, bind target, branch, meta data and environment.
     pub(crate) fn parts(&self) -> [Option<&str>; 6] {
-        let set = &self.configuration;
+        let configuration = &self.configuration;
         [
             Some(&self.project),
             Some(&self.scanner),
-            Some(set.bind_target.as_str()),
-            set.branch.as_deref(),
-            set.meta_data.as_deref(),
-            set.environment.as_ref().map(Environment::as_str),
+            Some(configuration.bind_target.as_str()),
+            configuration.branch.as_deref(),
+            configuration.meta_data.as_deref(),
+            configuration.environment.as_ref().map(Environment::as_str),
         ]
     }
 }

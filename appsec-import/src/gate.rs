@@ -1,4 +1,4 @@
-//! The gate: whether what was found may pass.
+//! The quality gate: whether a build may pass with the findings that are open.
 
 use std::fmt;
 
@@ -9,39 +9,39 @@ use crate::binding::Binding;
 use crate::reconcile::{Change, State};
 use crate::store::{Page, Store};
 
-/// Findings read from a store at a time.
+/// The number of findings that are read from a store at a time.
 const PAGE: u32 = 64;
 
-/// How many findings of each severity may pass; `None` is no bound. A bound is broken by more than it says, as in KDT: 0 lets none pass.
+/// The maximum number of findings of each severity; `None` is no limit. As in KDT, 0 allows no finding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Thresholds {
-    /// Critical ones.
+    /// The limit for critical findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub critical: Option<u64>,
-    /// High ones.
+    /// The limit for high findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<u64>,
-    /// Medium ones.
+    /// The limit for medium findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<u64>,
-    /// Low ones.
+    /// The limit for low findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<u64>,
-    /// Those whose severity is a word that this version does not know.
+    /// The limit for findings whose severity this version does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<u64>,
 }
 
 impl Thresholds {
-    /// No bounds.
+    /// Creates thresholds without limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how many of a severity may pass; every word that is not known counts as one. There is no bound for `Info`, and one
-    /// that is set for it is ignored.
+    /// Sets the maximum for a severity. All unknown severities share one limit. A limit for `Info` is
+    /// ignored.
     pub fn with_max(mut self, severity: &Severity, max: u64) -> Self {
         match severity {
             Severity::Critical => self.critical = Some(max),
@@ -54,30 +54,30 @@ impl Thresholds {
         self
     }
 
-    fn bounds(&self) -> [Option<u64>; 5] {
+    fn limits(&self) -> [Option<u64>; 5] {
         [self.critical, self.high, self.medium, self.low, self.unknown]
     }
 }
 
-/// Open findings by severity.
+/// The number of open findings by severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Counts {
-    /// Critical ones.
+pub struct SeverityCounts {
+    /// Critical findings.
     pub critical: u64,
-    /// High ones.
+    /// High findings.
     pub high: u64,
-    /// Medium ones.
+    /// Medium findings.
     pub medium: u64,
-    /// Low ones.
+    /// Low findings.
     pub low: u64,
-    /// Those worth knowing.
+    /// Informational findings.
     pub info: u64,
-    /// Those whose severity is a word that this version does not know.
+    /// Findings whose severity this version does not know.
     pub unknown: u64,
 }
 
-impl Counts {
+impl SeverityCounts {
     fn add(&mut self, severity: &Severity) {
         *match severity {
             Severity::Critical => &mut self.critical,
@@ -89,12 +89,12 @@ impl Counts {
         } += 1;
     }
 
-    fn bounded(&self) -> [u64; 5] {
+    fn limited(&self) -> [u64; 5] {
         [self.critical, self.high, self.medium, self.low, self.unknown]
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for SeverityCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { critical, high, medium, low, info, unknown } = self;
         write!(f, "{critical} critical, {high} high, {medium} medium, {low} low, {info} info")?;
@@ -102,23 +102,23 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What a gate looks at: what is open, and what of it the last run brought.
+/// The counts that a gate checks: all open findings, and those of them that are new.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GateCounts {
-    /// Everything open. What is closed, accepted, set aside or no weakness does not count.
-    pub total: Counts,
-    /// What of it was not known before the last run, or was closed and is back.
-    pub new: Counts,
+    /// All open findings. Closed, accepted, ignored and false positive findings do not count.
+    pub total: SeverityCounts,
+    /// The open findings that the last run found for the first time, or reopened.
+    pub new: SeverityCounts,
 }
 
 impl GateCounts {
-    /// Nothing yet.
+    /// Creates counts of zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a finding: its severity, where it stands, and what the last run meant for it.
+    /// Adds a finding by its severity, its state, and how the last run changed it.
     pub fn add(&mut self, severity: &Severity, state: State, change: Option<Change>) {
         if state != State::Open {
             return;
@@ -129,11 +129,11 @@ impl GateCounts {
         }
     }
 
-    /// Those of a store's binding, as its last run left them.
+    /// Counts the findings of a binding in a store.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn of_binding(store: &dyn Store, binding: &Binding) -> Result<Self> {
+    pub async fn from_store(store: &dyn Store, binding: &Binding) -> Result<Self> {
         let (mut counts, mut after) = (Self::new(), 0);
         loop {
             let page = store.stored_findings(binding, Page { after, limit: PAGE }).await?;
@@ -146,83 +146,87 @@ impl GateCounts {
     }
 }
 
-/// Bounds on what is open, and on what is new. The form of a file of it:
+/// A quality gate: limits on all open findings and on new ones. In JSON it looks like this:
 ///
 /// ```
 /// let gate: appsec_import::gate::Gate = serde_json::from_str(r#"{"total": {"critical": 0, "high": 5}, "new": {"medium": 0}}"#)?;
 /// assert_eq!((gate.total.high, gate.new.medium), (Some(5), Some(0)));
-/// assert!(serde_json::from_str::<appsec_import::gate::Gate>(r#"{"total": {"critcal": 0}}"#).is_err(), "a bound with a typing error is not lost");
+/// assert!(serde_json::from_str::<appsec_import::gate::Gate>(r#"{"total": {"critcal": 0}}"#).is_err(), "a misspelt limit is not ignored");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Gate {
-    /// Bounds on everything open.
+    /// The limits on all open findings.
     #[serde(default)]
     pub total: Thresholds,
-    /// Bounds on what of it is new.
+    /// The limits on new findings.
     #[serde(default)]
     pub new: Thresholds,
 }
 
 impl Gate {
-    /// A gate that everything passes.
+    /// Creates a gate without limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the bounds on everything open.
-    pub fn with_total(mut self, bounds: Thresholds) -> Self {
-        self.total = bounds;
+    /// Sets the limits on all open findings.
+    pub fn with_total(mut self, thresholds: Thresholds) -> Self {
+        self.total = thresholds;
         self
     }
 
-    /// Sets the bounds on what is new.
-    pub fn with_new(mut self, bounds: Thresholds) -> Self {
-        self.new = bounds;
+    /// Sets the limits on new findings.
+    pub fn with_new(mut self, thresholds: Thresholds) -> Self {
+        self.new = thresholds;
         self
     }
 
-    /// The verdict over the counts. `missing` says what the counts do not see, as [`Import::missing`] does; empty means nothing.
-    pub fn judge(&self, counts: &GateCounts, missing: impl IntoIterator<Item = String>) -> GateVerdict {
+    /// Checks the counts. `missing` says what the counts do not include, as
+    /// [`Import::missing`](crate::Import::missing) does; an empty list means that they include
+    /// everything.
+    pub fn check(&self, counts: &GateCounts, missing: impl IntoIterator<Item = String>) -> GateReport {
         let sides =
             [(GateScope::Total, &self.total, &counts.total), (GateScope::New, &self.new, &counts.new)];
         let mut breaches = Vec::new();
-        for (scope, bounds, found) in sides {
-            for ((max, count), severity) in bounds.bounds().into_iter().zip(found.bounded()).zip(SEVERITIES) {
+        for (scope, thresholds, found) in sides {
+            for ((max, count), severity) in
+                thresholds.limits().into_iter().zip(found.limited()).zip(SEVERITIES)
+            {
                 if let Some(max) = max.filter(|max| count > *max) {
                     breaches.push(Breach { scope, severity: severity.to_owned(), count, max });
                 }
             }
         }
-        GateVerdict { counts: *counts, breaches, missing: missing.into_iter().collect() }
+        GateReport { counts: *counts, breaches, missing: missing.into_iter().collect() }
     }
 }
 
 const SEVERITIES: [&str; 5] = ["critical", "high", "medium", "low", "unknown"];
 
-/// Which findings a bound is about.
+/// Which findings a limit is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GateScope {
-    /// Everything open.
+    /// All open findings.
     Total,
-    /// What of it is new.
+    /// New findings.
     New,
 }
 
-/// A bound that was broken.
+/// A limit that was exceeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Breach {
-    /// What it is about.
+    /// Which findings it is for.
     pub scope: GateScope,
-    /// `critical`, `high`, `medium`, `low`, or `unknown` for all words that are not known.
+    /// `critical`, `high`, `medium`, `low`, or `unknown` for all severities that are not known.
     pub severity: String,
-    /// How many there are.
+    /// The number of findings.
     pub count: u64,
-    /// How many may pass.
+    /// The maximum number.
     pub max: u64,
 }
 
@@ -231,37 +235,37 @@ impl fmt::Display for Breach {
         let Self { scope, severity, count, max } = self;
         let severity = if severity == "unknown" { "of unknown severity" } else { severity.as_str() };
         let scope = if *scope == GateScope::New { "new" } else { "open" };
-        write!(f, "{count} {scope} {severity}, at most {max} may pass")
+        write!(f, "{count} {scope} {severity}, the limit is {max}")
     }
 }
 
-/// How a gate ends.
+/// The outcome of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GateOutcome {
-    /// No bound is broken, and nothing is missing.
+    /// No limit is exceeded, and nothing is missing.
     Passed,
-    /// A bound is broken, and nothing is missing.
+    /// A limit is exceeded, and nothing is missing.
     Failed,
-    /// Something is missing: whether a bound is broken or not, the counts are not the whole truth.
+    /// Something is missing, so the counts prove neither that the gate is passed nor that it failed.
     Partial,
 }
 
-/// A gate's verdict. Prints as a line for each broken bound and each thing that is missing.
+/// What a gate found. Displays as one line for each exceeded limit and each thing that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct GateVerdict {
-    /// What it looked at.
+pub struct GateReport {
+    /// The counts that were checked.
     pub counts: GateCounts,
-    /// The bounds that were broken.
+    /// The limits that were exceeded.
     pub breaches: Vec<Breach>,
-    /// What the counts do not see, a sentence each.
+    /// What the counts do not include, one sentence each.
     pub missing: Vec<String>,
 }
 
-impl GateVerdict {
-    /// How it ends. Over partial data nothing passes, and a failure is none either.
+impl GateReport {
+    /// Returns the outcome. Partial data neither passes nor fails.
     pub fn outcome(&self) -> GateOutcome {
         match (self.missing.is_empty(), self.breaches.is_empty()) {
             (false, _) => GateOutcome::Partial,
@@ -270,18 +274,18 @@ impl GateVerdict {
         }
     }
 
-    /// True when no bound is broken and nothing is missing.
+    /// Whether no limit is exceeded and nothing is missing.
     pub fn is_passed(&self) -> bool {
         self.outcome() == GateOutcome::Passed
     }
 }
 
-impl fmt::Display for GateVerdict {
+impl fmt::Display for GateReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.outcome() {
             GateOutcome::Passed => "the gate is passed",
-            GateOutcome::Failed => "the gate is not passed",
-            GateOutcome::Partial => "the gate cannot be judged, something is missing",
+            GateOutcome::Failed => "the gate failed",
+            GateOutcome::Partial => "the gate is undecided, since data is missing",
         })?;
         write!(f, ": {}", self.counts.total)?;
         self.breaches.iter().try_for_each(|breach| write!(f, "\n{breach}"))?;

@@ -23,18 +23,20 @@ use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, messages_for}
 use crate::reconcile::{Completeness, EmptyReason, Summary};
 use crate::store::{Run, RunRequest, Store};
 
-/// How often the findings are read again from the beginning, because the resume point expired, before the run fails.
+/// How often the findings are read again from the beginning, because the resume point expired, before the
+/// run fails.
 const MAX_RESTARTS: u32 = 3;
 
-/// How long after its start another process may resume a run. A later one starts over, since the findings that are staged are too old
-/// to be combined with new ones.
+/// How long after its start another process may resume a run. A later one starts over, since the findings
+/// that are staged are too old to be combined with new ones.
 const MAX_AGE: Duration = Duration::from_hours(6);
 
 /// Imports the findings of any scanner into a store.
 ///
-/// A run that ends in an error changes no finding. It notifies no endpoint, except of a scanner that cannot be read
-/// (`connection.failed`). What it staged is kept for six hours, and the next run of the binding resumes from there; the result is that of
-/// an undisturbed run. A stalled process that wakes up after another one took its run over writes nothing.
+/// A run that ends in an error changes no finding. It notifies no endpoint, except of a scanner that cannot
+/// be read (`connection.failed`). What it staged is kept for six hours, and the next run of the binding
+/// resumes from there; the result is that of an undisturbed run. A stalled process that wakes up after
+/// another one took its run over writes nothing.
 #[derive(Debug, Clone)]
 pub struct Importer {
     scanner: Arc<dyn DastApiScanner>,
@@ -48,8 +50,8 @@ impl Importer {
         Self { scanner, store, connection: None }
     }
 
-    /// Sets the name of the connection. Where a scanner has several connections, a binding names one of them instead of the scanner's
-    /// key.
+    /// Sets the name of the connection. Where a scanner has several connections, a binding names one of
+    /// them instead of the scanner's key.
     pub fn with_connection(mut self, name: impl Into<String>) -> Self {
         self.connection = Some(name.into());
         self
@@ -58,16 +60,19 @@ impl Importer {
     /// Runs the binding once.
     ///
     /// # Errors
-    /// `InvalidRequest` when the binding is of another scanner; `Conflict` while another process imports the binding, or when one took
-    /// this run over; `Unsupported` when the scanner cannot read findings of such a target; `Deadline` when the scan has not ended
-    /// in time; `Unexpected` when the scanner's stream ends without a coverage; those of the scanner and of the store.
+    /// `InvalidRequest` when the binding is of another scanner; `Conflict` while another process imports
+    /// the binding, or when one took this run over; `Unsupported` when the scanner cannot read findings
+    /// of such a target; `Deadline` when the scan has not ended in time; `Unexpected` when the
+    /// scanner's stream ends without a coverage; those of the scanner and of the store.
     pub async fn run(&self, binding: &Binding, options: &ImportOptions) -> Result<Import> {
         self.run_until(binding, options, std::future::pending()).await
     }
 
-    /// Runs the binding once, or until `stop` completes. Then the run is released, and the next one can resume it immediately.
+    /// Runs the binding once, or until `stop` completes. Then the run is released, and the next one can
+    /// resume it immediately.
     ///
-    /// A launch of a scan that is in progress is finished and its id is stored; so is the final transaction.
+    /// A launch of a scan that is in progress is finished and its id is stored; so is the final
+    /// transaction.
     ///
     /// # Errors
     /// Those of [`run`](Self::run); `Deadline` when it was stopped.
@@ -186,7 +191,8 @@ struct Running<'a> {
     /// The start time of this process's part of the run.
     started_at: Timestamp,
     received: u64,
-    /// Held while something is done that a stop may not interrupt: a scan is launched and its id stored, or the run is concluded.
+    /// Held while something is done that a stop may not interrupt: a scan is launched and its id stored, or
+    /// the run is concluded.
     critical_section: &'a Mutex<()>,
 }
 
@@ -211,8 +217,9 @@ impl Running<'_> {
         self.add_gaps(&mut read.coverage, &gaps);
         if read.resumed {
             let preview = self.importer.store.preview(&self.run, &read.coverage).await?;
-            // Findings that were read in two parts prove nothing by absence, and what the first part missed may be readable by now.
-            // Where that matters, they are read once more from the beginning, so that the result is that of an undisturbed run.
+            // Findings that were read in two parts prove nothing by absence, and what the first part missed
+            // may be readable by now. Where that matters, they are read once more from the
+            // beginning, so that the result is that of an undisturbed run.
             if had_gaps || preview.kept_open_count() > 0 {
                 resumed = false;
                 self.restart_staging(&query).await?;
@@ -242,7 +249,8 @@ impl Running<'_> {
         })
     }
 
-    /// Returns the query for the scanner, after a scan where one is wanted, and the gaps that are known before the findings are read.
+    /// Returns the query for the scanner, after a scan where one is wanted, and the gaps that are known
+    /// before the findings are read.
     async fn prepare(&mut self) -> Result<(FindingQuery, Vec<CoverageGap>), Failure> {
         let (scanner, mut gaps) = (&self.importer.scanner, Vec::new());
         let capabilities = scanner.info().capabilities;
@@ -300,7 +308,8 @@ impl Running<'_> {
         }
     }
 
-    /// Removes a scan that was deleted at the scanner, so that later runs do not wait for it and fail as this one does.
+    /// Removes a scan that was deleted at the scanner, so that later runs do not wait for it and fail as
+    /// this one does.
     async fn remove_scan(&mut self, error: Error) -> Failure {
         match self.importer.store.set_scan(&self.run, None).await {
             Ok(()) => Failure::Scanner(error),
@@ -308,7 +317,8 @@ impl Running<'_> {
         }
     }
 
-    /// Adds the gaps of this process and of the one before, and those that were known before the findings were read.
+    /// Adds the gaps of this process and of the one before, and those that were known before the findings
+    /// were read.
     fn add_gaps(&self, coverage: &mut Coverage, gaps: &[CoverageGap]) {
         for gap in self.run.gaps.iter().chain(gaps) {
             coverage.add_gap(gap.clone());
@@ -388,9 +398,11 @@ impl Running<'_> {
         Err(Error::new(ErrorKind::Unexpected, message).with_operation("import").into())
     }
 
-    /// Notifies the subscribed endpoints that the scanner cannot be read: with the result of a connection test, else with the error.
+    /// Notifies the subscribed endpoints that the scanner cannot be read: with the result of a connection
+    /// test, else with the error.
     ///
-    /// The message belongs to the run, so that a resumed run which fails in the same way notifies only once.
+    /// The message belongs to the run, so that a resumed run which fails in the same way notifies only
+    /// once.
     async fn notify_connection_failed(&self, error: &Error) -> Result<()> {
         let subscriptions: Vec<_> = (self.options.subscriptions().iter())
             .filter(|subscription| subscription.wants(EventKind::ConnectionFailed))

@@ -1,7 +1,7 @@
 //! Reconciles what one run observed with what was known before.
 //!
-//! The result says which findings are new, recurrent, reopened or closed, and which stay open because their absence proves
-//! nothing. Everything here is pure: nothing is stored, and the clock is an argument.
+//! The result says which findings are new, recurrent, reopened or closed, and which stay open because their
+//! absence proves nothing. Everything here is pure: nothing is stored, and the clock is an argument.
 
 mod completeness;
 mod empty_reason;

@@ -1,5 +1,5 @@
-//! Each way in which silence would lie, through the importer, with the real clients on their fakes: what stayed open, and the words
-//! that say why.
+//! Each case in which absence must not close a finding, through the importer, with the real clients on
+//! their fakes: what stays open, and the reasons.
 #![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -22,12 +22,12 @@ use tenable_was_client::testing::{
 const SHOP: &str = "shop.example.com";
 
 /// A store in a folder of its own.
-struct Book {
+struct TestStore {
     store: Arc<SqlStore>,
     _folder: tempfile::TempDir,
 }
 
-impl Book {
+impl TestStore {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("findings.db").display());
@@ -64,12 +64,12 @@ impl Book {
     }
 }
 
-/// Reads what there is.
+/// Options that read the existing findings.
 fn read() -> ImportOptions {
     ImportOptions::new()
 }
 
-/// Scans first.
+/// Options that scan first.
 fn scan() -> ImportOptions {
     ImportOptions::new()
         .with_scan(true)
@@ -77,7 +77,7 @@ fn scan() -> ImportOptions {
         .with_scan_deadline(Duration::from_mins(1))
 }
 
-/// What a summary says of what stays open, binding by binding.
+/// The entries of a summary about findings that stay open.
 fn kept(import: &Import) -> Vec<String> {
     assert_eq!(import.summary.closed, 0, "{import}");
     import.to_string().lines().skip(1).map(str::to_owned).collect()
@@ -111,14 +111,14 @@ fn target_of(config: &FakeConfig) -> String {
 async fn a_recast_finding_does_not_pass_a_severity_filter_and_stays_open() {
     let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
     let target = target_of(&shop);
-    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
-    assert_eq!(book.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
+    let (fake, store) = (tenable().with_config(shop).start().await.unwrap(), TestStore::open().await);
+    assert_eq!(store.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
     fake.edit(|tenant| {
         let first = tenant.findings_mut().next().unwrap();
         *first = first.clone().recast(Severity::Low, "Behind a firewall");
     });
     let import =
-        book.import(fake.client().unwrap(), &target, &read().with_severities([Severity::High])).await;
+        store.import(fake.client().unwrap(), &target, &read().with_severities([Severity::High])).await;
     assert_eq!(import.summary.recurrent, 1);
     assert_eq!(
         kept(&import),
@@ -126,23 +126,23 @@ async fn a_recast_finding_does_not_pass_a_severity_filter_and_stays_open() {
             "1 finding of shop.example.com stays open: the export does not say what is gone; findings close by their state"
         ]
     );
-    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    let import = store.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!(import.summary.recurrent, 2, "without the filter both are there");
 }
 
 #[tokio::test]
-async fn a_severity_filter_over_a_scan_that_would_vouch_closes_nothing() {
+async fn a_severity_filter_over_a_conclusive_scan_closes_nothing() {
     let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
     let target = target_of(&shop);
-    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
-    assert_eq!(book.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 2);
+    let (fake, store) = (tenable().with_config(shop).start().await.unwrap(), TestStore::open().await);
+    assert_eq!(store.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 2);
     let filtered = scan().with_severities([Severity::Critical]);
-    let import = book.import(fake.client().unwrap(), &target, &filtered).await;
+    let import = store.import(fake.client().unwrap(), &target, &filtered).await;
     assert_eq!(
         kept(&import),
         [
             "2 findings of shop.example.com stay open: the query was filtered by severity",
-            "nothing came: the severity filter let nothing through: widen it to see what there is"
+            "no findings: no finding has one of the severities asked for: widen the filter to see others"
         ]
     );
 }
@@ -153,21 +153,21 @@ async fn a_scan_that_hit_its_time_limit_closes_nothing_and_one_that_did_not_clos
     let pages: Vec<&str> = pages.iter().map(String::as_str).collect();
     let shop = config("shop").with_target(site(SHOP, &pages));
     let target = target_of(&shop);
-    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
-    assert_eq!(book.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 40);
+    let (fake, store) = (tenable().with_config(shop).start().await.unwrap(), TestStore::open().await);
+    assert_eq!(store.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 40);
     let limited = ScanScript::new().with_statuses(["completed"]).with_note(FakeNote::time_limit());
     fake.edit(|tenant| {
         tenant.findings_mut().for_each(|finding| finding.visible = false);
         tenant.configs[0].script = Some(limited);
     });
-    let import = book.import(fake.client().unwrap(), &target, &scan()).await;
+    let import = store.import(fake.client().unwrap(), &target, &scan()).await;
     let kept = kept(&import);
     assert_eq!(
         kept[0],
         "40 findings of shop.example.com stay open: https://shop.example.com/: Scan Time Limit Reached: Stopped at the configured time limit."
     );
     fake.edit(|tenant| tenant.configs[0].script = None);
-    let import = book.import(fake.client().unwrap(), &target, &scan()).await;
+    let import = store.import(fake.client().unwrap(), &target, &scan()).await;
     assert_eq!(import.summary.closed, 40, "{import}");
 }
 
@@ -177,10 +177,11 @@ async fn a_configuration_that_dropped_a_target_does_not_close_that_targets_findi
     let export = "the export does not say what is gone; findings close by their state";
     for (options, reason) in [(scan(), "it was not looked at"), (read(), export)] {
         let target = target_of(&both);
-        let (fake, book) = (tenable().with_config(both.clone()).start().await.unwrap(), Book::open().await);
-        assert_eq!(book.import(fake.client().unwrap(), &target, &options).await.summary.new, 2);
+        let (fake, store) =
+            (tenable().with_config(both.clone()).start().await.unwrap(), TestStore::open().await);
+        assert_eq!(store.import(fake.client().unwrap(), &target, &options).await.summary.new, 2);
         fake.edit(|tenant| drop(tenant.configs[0].targets.pop()));
-        let import = book.import(fake.client().unwrap(), &target, &options).await;
+        let import = store.import(fake.client().unwrap(), &target, &options).await;
         assert_eq!(import.summary.recurrent, 1, "{import}");
         assert_eq!(kept(&import), [format!("1 finding of pay.example.com stays open: {reason}")]);
     }
@@ -190,13 +191,13 @@ async fn a_configuration_that_dropped_a_target_does_not_close_that_targets_findi
 async fn a_narrower_template_does_not_close_what_it_does_not_look_for() {
     let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
     let target = target_of(&shop);
-    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
-    assert_eq!(book.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 2);
+    let (fake, store) = (tenable().with_config(shop).start().await.unwrap(), TestStore::open().await);
+    assert_eq!(store.import(fake.client().unwrap(), &target, &scan()).await.summary.new, 2);
     fake.edit(|tenant| {
         tenant.configs[0].template = "config_audit".to_owned();
         tenant.findings_mut().for_each(|finding| finding.visible = false);
     });
-    let import = book.import(fake.client().unwrap(), &target, &scan()).await;
+    let import = store.import(fake.client().unwrap(), &target, &scan()).await;
     assert_eq!(kept(&import)[0], "2 findings of shop.example.com stay open: it was not looked at");
 }
 
@@ -204,15 +205,15 @@ async fn a_narrower_template_does_not_close_what_it_does_not_look_for() {
 async fn an_asset_out_of_licence_is_still_asked_for() {
     let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
     let target = target_of(&shop);
-    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
-    assert_eq!(book.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
+    let (fake, store) = (tenable().with_config(shop).start().await.unwrap(), TestStore::open().await);
+    assert_eq!(store.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
     fake.edit(|tenant| tenant.configs[0].targets[0].licensed = false);
-    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    let import = store.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!((import.summary.recurrent, kept(&import).len()), (2, 0), "{import}");
 
-    // Where the service leaves it out all the same, silence proves nothing either.
+    // Where the service leaves it out anyway, absence proves nothing either.
     fake.edit(|tenant| tenant.configs[0].targets[0].findings.clear());
-    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    let import = store.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!(
         kept(&import)[0],
         "2 findings of shop.example.com stay open: the export does not say what is gone; findings close by their state"
@@ -220,29 +221,29 @@ async fn an_asset_out_of_licence_is_still_asked_for() {
 }
 
 #[tokio::test]
-async fn a_key_that_lost_its_view_of_a_configuration_closes_nothing() {
+async fn a_key_that_lost_access_to_a_configuration_closes_nothing() {
     let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
     let target = target_of(&shop);
-    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
-    assert_eq!(book.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
+    let (fake, store) = (tenable().with_config(shop).start().await.unwrap(), TestStore::open().await);
+    assert_eq!(store.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
     // What a key may not see is not listed.
     fake.edit(|tenant| tenant.configs.clear());
-    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    let import = store.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!(
         kept(&import),
         [
             format!(
                 "2 findings of shop.example.com stay open: the scanner does not list {target}, or not to these credentials"
             ),
-            format!("nothing came: {}", EmptyReason::TargetMissing),
+            format!("no findings: {}", EmptyReason::TargetMissing),
         ]
     );
 
     let client = fake.client().unwrap();
     fake.revoke_keys();
-    let error = book.try_import(client, &target, &read()).await.unwrap_err();
+    let error = store.try_import(client, &target, &read()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
-    assert_eq!(book.open_places("tenableiowas", &target).await.len(), 2, "an error decides nothing");
+    assert_eq!(store.open_places("tenableiowas", &target).await.len(), 2, "an error decides nothing");
 }
 
 #[tokio::test]
@@ -251,17 +252,18 @@ async fn two_configurations_that_share_an_asset_do_not_close_each_others_finding
     let audit = config("audit").with_target(site(SHOP, &["b", "both"])).with_template("config_audit");
     let target = target_of(&shop);
     let fake = tenable().with_config(shop).with_config(audit.clone()).start().await.unwrap();
-    let book = Book::open().await;
-    // The export knows assets only: the binding of one configuration gets what the other found at the same asset.
-    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    let store = TestStore::open().await;
+    // The export knows assets only: the binding of one configuration gets what the other found on the same
+    // asset.
+    let import = store.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!(import.summary.new, 3, "{import}");
-    // A scan of the one vouches for what it examines itself, and not for what the other found.
-    let import = book.import(fake.client().unwrap(), &target, &scan()).await;
+    // A scan of one configuration is conclusive for what it examines, and not for what the other found.
+    let import = store.import(fake.client().unwrap(), &target, &scan()).await;
     assert_eq!(import.summary.recurrent, 2, "{import}");
     assert_eq!(kept(&import), ["1 finding of shop.example.com stays open: it was not looked at"]);
-    assert_eq!(book.open_places("tenableiowas", &target).await.len(), 3);
+    assert_eq!(store.open_places("tenableiowas", &target).await.len(), 3);
 
-    let other = book.import(fake.client().unwrap(), &target_of(&audit), &scan()).await;
+    let other = store.import(fake.client().unwrap(), &target_of(&audit), &scan()).await;
     assert_eq!((other.summary.new, other.summary.closed), (2, 0), "a binding of its own");
 }
 
@@ -273,13 +275,13 @@ async fn what_was_last_seen_before_the_exports_thirty_days_is_seen_again() {
     };
     let shop = config("shop").with_target(site(SHOP, &["a", "b"]));
     let target = target_of(&shop);
-    let (fake, book) = (tenable().with_config(shop).start().await.unwrap(), Book::open().await);
-    assert_eq!(book.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
+    let (fake, store) = (tenable().with_config(shop).start().await.unwrap(), TestStore::open().await);
+    assert_eq!(store.import(fake.client().unwrap(), &target, &read()).await.summary.new, 2);
     fake.edit(old);
-    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    let import = store.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!((import.summary.recurrent, kept(&import).len()), (2, 0), "{import}");
     fake.advance(Duration::from_hours(24 * 200));
-    let import = book.import(fake.client().unwrap(), &target, &read()).await;
+    let import = store.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!((import.summary.recurrent, kept(&import).len()), (2, 0), "{import}");
 }
 
@@ -295,30 +297,30 @@ fn client_of(fake: &FakeSalt) -> SaltClient {
     fake.client_builder().with_page_size(5).build().unwrap()
 }
 
-async fn salt() -> (FakeSalt, Book) {
+async fn salt() -> (FakeSalt, TestStore) {
     let fake = FakeSalt::builder().with_tenant(salt_tenant()).start().await.unwrap();
-    (fake, Book::open().await)
+    (fake, TestStore::open().await)
 }
 
 #[tokio::test]
 async fn a_gap_that_is_gone_closes_and_one_that_is_filtered_out_does_not() {
-    let (fake, book) = salt().await;
+    let (fake, store) = salt().await;
     let target = "host:shop.example.com";
-    assert_eq!(book.import(client_of(&fake), target, &read()).await.summary.new, 20);
+    assert_eq!(store.import(client_of(&fake), target, &read()).await.summary.new, 20);
     fake.edit(|tenant| tenant.gap_mut("g000").unwrap()["severity"] = json!("Low"));
-    let import = book.import(client_of(&fake), target, &read().with_severities([Severity::High])).await;
+    let import = store.import(client_of(&fake), target, &read().with_severities([Severity::High])).await;
     assert_eq!(
         kept(&import),
         ["1 finding of shop.example.com stays open: the query was filtered by severity"]
     );
     fake.edit(|tenant| drop(tenant.gaps.remove(0)));
-    let import = book.import(client_of(&fake), target, &read()).await;
+    let import = store.import(client_of(&fake), target, &read()).await;
     assert_eq!((import.summary.closed, import.summary.recurrent), (1, 19), "{import}");
 }
 
 #[tokio::test]
 async fn a_host_that_lost_its_label_keeps_its_findings_open() {
-    let book = Book::open().await;
+    let store = TestStore::open().await;
     let mut labelled = host(SHOP);
     labelled["labels"] = json!(["payments"]);
     let mut other = host("pay.example.com");
@@ -328,60 +330,61 @@ async fn a_host_that_lost_its_label_keeps_its_findings_open() {
     tenant.hosts[0] = labelled;
     let fake = FakeSalt::builder().with_tenant(tenant).start().await.unwrap();
     let target = "label:payments";
-    assert_eq!(book.import(client_of(&fake), target, &read()).await.summary.new, 21);
+    assert_eq!(store.import(client_of(&fake), target, &read()).await.summary.new, 21);
     fake.edit(|tenant| tenant.hosts[0]["labels"] = json!([]));
-    let import = book.import(client_of(&fake), target, &read()).await;
+    let import = store.import(client_of(&fake), target, &read()).await;
     assert_eq!(import.summary.recurrent, 1);
     assert_eq!(kept(&import), ["20 findings of shop.example.com stay open: it was not looked at"]);
-    // The gap of a host that keeps its label, and is gone: the walk cannot tell it from one whose label was taken off.
+    // The gap of a host that keeps its label is gone. The list does not distinguish it from that of a host
+    // whose label was removed.
     fake.edit(|tenant| tenant.gaps.retain(|gap| gap["postureGapId"] != "p"));
-    let import = book.import(client_of(&fake), target, &read()).await;
+    let import = store.import(client_of(&fake), target, &read()).await;
     assert_eq!(
         kept(&import)[0],
         "1 finding of pay.example.com stays open: the query names a label, and a gap whose label was removed still exists"
     );
     // And the last host loses it.
     fake.edit(|tenant| tenant.hosts[1]["labels"] = json!([]));
-    let import = book.import(client_of(&fake), target, &read()).await;
+    let import = store.import(client_of(&fake), target, &read()).await;
     let reason = "neither a host nor any posture gap has the label payments";
     assert_eq!(
         kept(&import),
         [
             format!("1 finding of pay.example.com stays open: {reason}"),
             format!("20 findings of shop.example.com stay open: {reason}"),
-            format!("nothing came: {}", EmptyReason::TargetMissing),
+            format!("no findings: {}", EmptyReason::TargetMissing),
         ]
     );
 }
 
 #[tokio::test]
-async fn a_token_without_perm_viewer_sees_an_empty_world_and_closes_nothing() {
-    let (fake, book) = salt().await;
+async fn a_token_without_perm_viewer_gets_empty_lists_and_closes_nothing() {
+    let (fake, store) = salt().await;
     let target = "host:shop.example.com";
-    assert_eq!(book.import(client_of(&fake), target, &read()).await.summary.new, 20);
+    assert_eq!(store.import(client_of(&fake), target, &read()).await.summary.new, 20);
     let hidden = FakeSalt::builder().with_tenant(salt_tenant()).with_access(Access::Hidden);
     fake.reset(hidden);
-    let import = book.import(client_of(&fake), target, &read()).await;
+    let import = store.import(client_of(&fake), target, &read()).await;
     assert_eq!(
         kept(&import)[0],
         "20 findings of shop.example.com stay open: the inventory lists no host; if there should be some, the token may lack the scope perm-viewer"
     );
 
     fake.reset(FakeSalt::builder().with_tenant(salt_tenant()).with_access(Access::Refused));
-    let error = book.try_import(client_of(&fake), target, &read()).await.unwrap_err();
+    let error = store.try_import(client_of(&fake), target, &read()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-    assert_eq!(book.open_places("saltsecurity", target).await.len(), 20);
+    assert_eq!(store.open_places("saltsecurity", target).await.len(), 20);
 }
 
 #[tokio::test]
 async fn a_host_that_the_inventory_lost_keeps_its_findings_open() {
-    let (fake, book) = salt().await;
-    assert_eq!(book.import(client_of(&fake), "all", &read()).await.summary.new, 20);
+    let (fake, store) = salt().await;
+    assert_eq!(store.import(client_of(&fake), "all", &read()).await.summary.new, 20);
     fake.edit(|tenant| {
         tenant.hosts[0] = host("other.example.com");
         tenant.gaps.truncate(15);
     });
-    let import = book.import(client_of(&fake), "all", &read()).await;
+    let import = store.import(client_of(&fake), "all", &read()).await;
     assert_eq!(
         kept(&import),
         ["5 findings of shop.example.com stay open: the inventory does not list the host"]
@@ -389,16 +392,16 @@ async fn a_host_that_the_inventory_lost_keeps_its_findings_open() {
 }
 
 #[tokio::test]
-async fn a_walk_that_shifted_twice_closes_nothing() {
-    let (fake, book) = salt().await;
+async fn a_list_that_shifted_twice_closes_nothing() {
+    let (fake, store) = salt().await;
     let target = "host:shop.example.com";
-    assert_eq!(book.import(client_of(&fake), target, &read()).await.summary.new, 20);
+    assert_eq!(store.import(client_of(&fake), target, &read()).await.summary.new, 20);
     fake.reset(FakeSalt::builder().with_tenant(salt_tenant()));
     fake.edit(|tenant| tenant.gaps.truncate(18));
     for (calls, id) in [(2, "new"), (5, "newer")] {
         fake.edit_after(SaltRoute::ListGaps, calls, move |tenant| tenant.gaps.insert(0, gap(id, SHOP)));
     }
-    let import = book.import(client_of(&fake), target, &read()).await;
+    let import = store.import(client_of(&fake), target, &read()).await;
     assert_eq!(
         kept(&import),
         [

@@ -1,4 +1,4 @@
-//! A process is killed at random points of its runs, and the end is that of one that was not.
+//! A process is killed at random points of its runs. The result is that of an undisturbed process.
 #![cfg(any(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the counts of the kills are the result")]
@@ -16,10 +16,10 @@ use appsec_import::{ImportOptions, Importer, SqlStore};
 
 use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
 
-/// Findings of one page.
+/// The number of findings in one page.
 const PAGE: usize = 40;
 
-/// Run by run: the findings, in pages. Some close by silence, some by word, some come back, some twice.
+/// The findings of each run, in pages. Some close by absence, some by status, some are reopened, some twice.
 fn history() -> Vec<Script> {
     let numbered = |number: usize| finding("p", &format!("/{number}"), Some(&format!("id-{number}")));
     let fixed = |number: usize| {
@@ -34,12 +34,12 @@ fn history() -> Vec<Script> {
     ];
     let scripts = runs.iter().map(|run| {
         let pages = run.chunks(PAGE).map(<[Finding]>::to_vec).collect();
-        Script::vouching(pages, &["p"])
+        Script::conclusive(pages, &["p"])
     });
     scripts.collect()
 }
 
-/// Makes all runs of the binding; those that are made already it makes again, which changes nothing.
+/// Makes all runs of the binding. Those that were made already are repeated, which changes nothing.
 async fn import(store: &SqlStore, project: &str, first: usize, pause: Duration) {
     for (number, script) in history().into_iter().enumerate().skip(first) {
         let mut scanner = ScriptedScanner::new([script]);
@@ -75,8 +75,8 @@ fn spawn(url: &str, project: &str, first: usize) -> Child {
         .unwrap()
 }
 
-/// How many runs of the binding have their verdict: what the outbox says, since it is written with it.
-async fn told(store: &SqlStore, project: &str) -> Vec<String> {
+/// The concluded runs of the binding, according to the outbox, which is written in the same transaction.
+async fn runs_notified(store: &SqlStore, project: &str) -> Vec<String> {
     let messages = store.claim(project, at(1_000_000), Duration::from_secs(1), 10_000).await.unwrap();
     let mut told: Vec<_> = messages
         .into_iter()
@@ -89,7 +89,7 @@ async fn told(store: &SqlStore, project: &str) -> Vec<String> {
     told
 }
 
-/// A number from 0 to `below`, by the test's own counter: the same kills in each run of the test.
+/// A pseudo-random number below `below`: the same kills in each run of the test.
 fn random(state: &mut u64, below: u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -98,7 +98,7 @@ fn random(state: &mut u64, below: u64) -> u64 {
 }
 
 #[tokio::test]
-async fn a_killed_run_ends_as_one_that_was_not() {
+async fn a_killed_run_has_the_result_of_an_undisturbed_one() {
     let kills: u32 = std::env::var("CRASH_KILLS").map_or(30, |text| text.parse().unwrap());
     for test in stores().await {
         let undisturbed = "undisturbed";
@@ -106,7 +106,7 @@ async fn a_killed_run_ends_as_one_that_was_not() {
         import(&test.store, undisturbed, 0, Duration::from_millis(2)).await;
         let whole = u64::try_from(begun.elapsed().as_millis()).unwrap();
         let expected: Vec<KnownFinding> = all(&test.store, &binding(undisturbed)).await;
-        let expected_told = told(&test.store, undisturbed).await;
+        let expected_told = runs_notified(&test.store, undisturbed).await;
 
         let (mut seed, mut killed, mut bindings, mut first) = (0x9E37_79B9_7F4A_7C15, 0, 0, 0);
         let mut project = format!("binding {bindings}");
@@ -119,7 +119,12 @@ async fn a_killed_run_ends_as_one_that_was_not() {
             if let Some(status) = ended {
                 assert!(status.success(), "{}: the process failed by itself", test.name);
                 assert_eq!(all(&test.store, &binding(&project)).await, expected, "{} {project}", test.name);
-                assert_eq!(told(&test.store, &project).await, expected_told, "{} {project}", test.name);
+                assert_eq!(
+                    runs_notified(&test.store, &project).await,
+                    expected_told,
+                    "{} {project}",
+                    test.name
+                );
                 (bindings, first) = (bindings + 1, 0);
                 project = format!("binding {bindings}");
                 continue;
@@ -129,7 +134,7 @@ async fn a_killed_run_ends_as_one_that_was_not() {
         }
         import(&test.store, &project, first, Duration::ZERO).await;
         assert_eq!(all(&test.store, &binding(&project)).await, expected, "{} {project}", test.name);
-        assert_eq!(told(&test.store, &project).await, expected_told, "{} {project}", test.name);
+        assert_eq!(runs_notified(&test.store, &project).await, expected_told, "{} {project}", test.name);
         println!(
             "{}: {killed} kills over {} bindings, each ended as if undisturbed",
             test.name,
@@ -138,7 +143,8 @@ async fn a_killed_run_ends_as_one_that_was_not() {
     }
 }
 
-/// The runs that have their verdict, read without claiming anything: each verdict left an end in some finding's history.
+/// The number of concluded runs, read without a lease: each concluded run added to some finding's
+/// history.
 async fn runs_done(store: &SqlStore, project: &str) -> usize {
     use appsec_import::Store as _;
     let known = all(store, &binding(project)).await;

@@ -1,4 +1,4 @@
-//! What people decide stands against the scanner's word, and is told where a finding is explained.
+//! Users' decisions override the scanner's status, and are part of a finding's explanation.
 #![cfg(any(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use appsec_import::{Import, ImportOptions, Importer, Store};
 use support::{Script, ScriptedScanner, TestStore, all, at, binding, finding, stores};
 
 async fn import(test: &TestStore, minute: i64, findings: Vec<Finding>) -> Import {
-    let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
+    let scanner = ScriptedScanner::new([Script::conclusive(vec![findings], &["p"])]);
     let importer = Importer::new(Arc::new(scanner), Arc::new(test.store.clone()));
     importer.run(&binding("shop"), &ImportOptions::new().with_started_at(at(60 * minute))).await.unwrap()
 }
@@ -29,7 +29,7 @@ async fn decide(test: &TestStore, finding: &Fingerprint, decision: Option<Decisi
 }
 
 #[tokio::test]
-async fn a_decision_stands_until_it_is_taken_back_or_the_finding_is_fixed() {
+async fn a_decision_counts_until_it_is_withdrawn_or_the_finding_is_fixed() {
     for test in stores().await {
         let seen = finding("p", "/a", Some("id-1"));
         let mut fixed = seen.clone();
@@ -38,13 +38,13 @@ async fn a_decision_stands_until_it_is_taken_back_or_the_finding_is_fixed() {
         let accepted = Some(Decision::RiskAccepted);
         assert_eq!(decide(&test, &seen.fingerprint, accepted).await, State::RiskAccepted, "{}", test.name);
 
-        // Seen again: it is not open. Not seen, where absence means gone: it is not closed either.
+        // Observed again, it is not open. Not observed, where absence is conclusive, it is not closed either.
         let run = import(&test, 2, vec![seen.clone()]).await;
         assert_eq!((run.summary.recurrent, state(&test).await), (1, (State::RiskAccepted, accepted)));
         let run = import(&test, 3, vec![]).await;
         assert_eq!((run.summary.closed, state(&test).await), (0, (State::RiskAccepted, accepted)));
 
-        // Fixed is fixed, and when it comes back the decision counts again.
+        // The status "fixed" closes it. When it is observed again, the decision counts again.
         let run = import(&test, 4, vec![fixed]).await;
         assert_eq!((run.summary.closed, state(&test).await), (1, (State::Closed, accepted)));
         assert_eq!(
@@ -55,13 +55,13 @@ async fn a_decision_stands_until_it_is_taken_back_or_the_finding_is_fixed() {
         let run = import(&test, 5, vec![seen.clone()]).await;
         assert_eq!((run.summary.reopened, state(&test).await), (1, (State::RiskAccepted, accepted)));
 
-        // Taken back: the scanner's word counts.
+        // Withdrawn: the scanner's status counts.
         assert_eq!(decide(&test, &seen.fingerprint, None).await, State::Open, "{}", test.name);
         import(&test, 6, vec![seen.clone()]).await;
         assert_eq!(state(&test).await, (State::Open, None), "{}", test.name);
 
         let why = test.store.explain(&binding("shop"), &seen.fingerprint).await.unwrap().unwrap();
-        let told: Vec<_> = why.history.iter().map(|verdict| (verdict.change, verdict.state)).collect();
+        let history: Vec<_> = why.history.iter().map(|entry| (entry.change, entry.state)).collect();
         let expected = [
             (Change::New, State::Open),
             (Change::Recurrent, State::RiskAccepted),
@@ -70,8 +70,8 @@ async fn a_decision_stands_until_it_is_taken_back_or_the_finding_is_fixed() {
             (Change::Reopened, State::RiskAccepted),
             (Change::Recurrent, State::Open),
         ];
-        assert_eq!(told, expected, "{}", test.name);
-        let after: Vec<_> = why.decisions.iter().map(|made| (made.after_run, made.state)).collect();
+        assert_eq!(history, expected, "{}", test.name);
+        let after: Vec<_> = why.decisions.iter().map(|entry| (entry.after_run, entry.state)).collect();
         assert_eq!(after, [(1, State::RiskAccepted), (4, State::Closed), (5, State::Open)], "{}", test.name);
         assert!(why.to_string().contains(": decided, risk accepted\nrun 2"), "{why}");
         test.store.close().await;
@@ -79,7 +79,7 @@ async fn a_decision_stands_until_it_is_taken_back_or_the_finding_is_fixed() {
 }
 
 #[tokio::test]
-async fn nothing_is_decided_about_what_is_not_known() {
+async fn a_decision_about_an_unknown_finding_is_refused() {
     for test in stores().await {
         let unknown = finding("p", "/b", None).fingerprint;
         for _ in 0..2 {
@@ -90,13 +90,13 @@ async fn nothing_is_decided_about_what_is_not_known() {
     }
 }
 
-/// A decision that comes while a run stages is not overwritten by its verdict.
+/// A decision that is made while a run stages is not overwritten when the run is concluded.
 #[tokio::test]
-async fn a_decision_made_while_a_run_is_under_way_is_kept() {
+async fn a_decision_made_during_a_run_is_kept() {
     for test in stores().await {
         let seen = finding("p", "/a", Some("id-1"));
         import(&test, 1, vec![seen.clone()]).await;
-        let mut scanner = ScriptedScanner::new([Script::vouching(vec![vec![seen.clone()]; 20], &["p"])]);
+        let mut scanner = ScriptedScanner::new([Script::conclusive(vec![vec![seen.clone()]; 20], &["p"])]);
         scanner.pause = std::time::Duration::from_millis(20);
         let importer = Importer::new(Arc::new(scanner), Arc::new(test.store.clone()));
         let run = tokio::spawn(async move {

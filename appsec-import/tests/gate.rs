@@ -1,4 +1,4 @@
-//! The gate: more than a bound says breaks it, and over partial data nothing passes and nothing fails.
+//! The gate: a count above a limit fails it, and over partial data it neither passes nor fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -20,39 +20,39 @@ fn open(severity: &Severity, count: usize) -> GateCounts {
 }
 
 #[test]
-fn a_bound_is_broken_by_more_than_it_says() {
+fn a_limit_is_exceeded_by_a_higher_count() {
     for severity in
         [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::from("Blocker")]
     {
         let gate = Gate::new().with_total(Thresholds::new().with_max(&severity, 2));
         for (count, outcome) in [(0, GateOutcome::Passed), (2, GateOutcome::Passed), (3, GateOutcome::Failed)]
         {
-            assert_eq!(gate.judge(&open(&severity, count), []).outcome(), outcome, "{count} {severity}");
+            assert_eq!(gate.check(&open(&severity, count), []).outcome(), outcome, "{count} {severity}");
         }
     }
 }
 
 #[test]
-fn a_gate_without_bounds_lets_everything_pass_but_what_is_not_all() {
+fn a_gate_without_limits_passes_everything_except_partial_data() {
     let many = open(&Severity::Critical, 1_000);
-    assert!(Gate::new().judge(&many, []).is_passed());
-    assert_eq!(Gate::new().judge(&many, ["a page".to_owned()]).outcome(), GateOutcome::Partial);
+    assert!(Gate::new().check(&many, []).is_passed());
+    assert_eq!(Gate::new().check(&many, ["a page".to_owned()]).outcome(), GateOutcome::Partial);
 }
 
 #[test]
 fn over_partial_data_nothing_passes_and_nothing_fails() {
     let gate = Gate::new().with_total(Thresholds::new().with_max(&Severity::High, 0));
     for count in [0, 1] {
-        let verdict =
-            gate.judge(&open(&Severity::High, count), ["host:a: the scan hit its time limit".to_owned()]);
-        assert_eq!(verdict.outcome(), GateOutcome::Partial);
-        assert!(!verdict.is_passed());
-        assert_eq!(verdict.breaches.len(), count, "what is broken is told all the same");
+        let report =
+            gate.check(&open(&Severity::High, count), ["host:a: the scan hit its time limit".to_owned()]);
+        assert_eq!(report.outcome(), GateOutcome::Partial);
+        assert!(!report.is_passed());
+        assert_eq!(report.breaches.len(), count, "exceeded limits are reported all the same");
     }
 }
 
 #[test]
-fn only_what_is_open_counts_and_what_came_back_is_new() {
+fn only_open_findings_count_and_reopened_ones_are_new() {
     let all = counts(&[
         (Severity::High, State::Open, Some(Change::New)),
         (Severity::High, State::Open, Some(Change::Reopened)),
@@ -66,32 +66,32 @@ fn only_what_is_open_counts_and_what_came_back_is_new() {
     ]);
     assert_eq!((all.total.high, all.new.high), (5, 2));
     let gate = Gate::new().with_new(Thresholds::new().with_max(&Severity::High, 1));
-    assert_eq!(gate.judge(&all, []).outcome(), GateOutcome::Failed);
+    assert_eq!(gate.check(&all, []).outcome(), GateOutcome::Failed);
 }
 
 #[test]
-fn the_verdict_says_which_bound_and_by_how_much() {
+fn the_report_names_each_exceeded_limit_and_the_count() {
     let gate: Gate =
         serde_json::from_str(r#"{"total": {"critical": 0, "unknown": 0}, "new": {"low": 1}}"#).unwrap();
     let mut all = counts(&vec![(Severity::Low, State::Open, Some(Change::New)); 2]);
     all.add(&Severity::Critical, State::Open, Some(Change::Recurrent));
     all.add(&Severity::from("Blocker"), State::Open, None);
-    let verdict = gate.judge(&all, ["chunk 3 failed".to_owned()]);
+    let report = gate.check(&all, ["chunk 3 failed".to_owned()]);
     assert_eq!(
-        verdict.to_string(),
-        "the gate cannot be judged, something is missing: 1 critical, 0 high, 0 medium, 2 low, 0 info, 1 of unknown severity\n\
-         1 open critical, at most 0 may pass\n\
-         1 open of unknown severity, at most 0 may pass\n\
-         2 new low, at most 1 may pass\n\
+        report.to_string(),
+        "the gate is undecided, since data is missing: 1 critical, 0 high, 0 medium, 2 low, 0 info, 1 of unknown severity\n\
+         1 open critical, the limit is 0\n\
+         1 open of unknown severity, the limit is 0\n\
+         2 new low, the limit is 1\n\
          missing: chunk 3 failed"
     );
-    let kept: appsec_import::gate::GateVerdict =
-        serde_json::from_str(&serde_json::to_string(&verdict).unwrap()).unwrap();
-    assert_eq!(kept, verdict);
+    let kept: appsec_import::gate::GateReport =
+        serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(kept, report);
 }
 
 #[test]
-fn a_file_with_a_typing_error_is_no_gate() {
+fn a_file_with_a_misspelt_member_is_refused() {
     for text in [
         r#"{"totl": {}}"#,
         r#"{"total": {"critcal": 0}}"#,
@@ -103,7 +103,7 @@ fn a_file_with_a_typing_error_is_no_gate() {
     assert_eq!(serde_json::from_str::<Gate>("{}").unwrap(), Gate::new());
 }
 
-/// What an import did not see, by the coverage that it ended with.
+/// What an import and its stored run say is missing, for the coverage that it ended with.
 #[cfg(feature = "sqlite")]
 async fn missing_after(end: appsec_core::Coverage) -> (Vec<String>, Vec<String>) {
     use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore, Store};
@@ -124,7 +124,7 @@ mod support;
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn what_an_import_did_not_see_is_told_and_silence_alone_is_no_loss() {
+async fn gaps_are_missing_and_an_inconclusive_partition_alone_is_not() {
     use appsec_core::{Coverage, CoverageGap, GapKind};
     let mut seen = Coverage::new();
     seen.mark_inconclusive("p".into(), "an export does not say");
@@ -134,5 +134,5 @@ async fn what_an_import_did_not_see_is_told_and_silence_alone_is_no_loss() {
     assert_eq!(missing_after(seen).await, (gap.clone(), gap));
     let (import, run) = missing_after(Coverage::new()).await;
     assert_eq!(import, run);
-    assert!(import.len() == 1 && import[0].contains("looked at nothing"), "{import:?}");
+    assert!(import.len() == 1 && import[0].contains("examined nothing"), "{import:?}");
 }

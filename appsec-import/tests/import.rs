@@ -1,4 +1,5 @@
-//! The importer on each store: bad input, empty answers, filters, resuming, fences, dry runs and explanations.
+//! The importer on each store: bad input, empty lists, filters, resuming, fencing tokens, dry runs and
+//! explanations.
 #![cfg(any(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -32,11 +33,11 @@ fn options(second: i64) -> ImportOptions {
 }
 
 #[tokio::test]
-async fn a_page_that_comes_twice_is_one_page() {
+async fn a_repeated_page_changes_nothing() {
     for test in stores().await {
         let page = vec![finding("p", "/a", Some("1")), finding("p", "/b", Some("2"))];
         let scanner =
-            ScriptedScanner::new([Script::vouching(vec![page.clone(), page.clone(), page], &["p"])]);
+            ScriptedScanner::new([Script::conclusive(vec![page.clone(), page.clone(), page], &["p"])]);
         let import = importer(&scanner, &test.store).run(&binding("x"), &options(0)).await.unwrap();
         assert_eq!((import.summary.new, import.received), (2, 6), "{}", test.name);
         let import = importer(&scanner, &test.store).run(&binding("x"), &options(60)).await.unwrap();
@@ -45,15 +46,15 @@ async fn a_page_that_comes_twice_is_one_page() {
 }
 
 #[tokio::test]
-async fn the_same_finding_in_two_states_stands_in_the_more_open_one() {
+async fn a_finding_with_two_statuses_gets_the_more_open_state() {
     for test in stores().await {
         let open = finding("p", "/a", Some("1"));
         let mut fixed = open.clone();
         fixed.status = Some(FindingStatus::Fixed);
         for (name, pair) in [("open first", [open.clone(), fixed.clone()]), ("fixed first", [fixed, open])] {
-            // In two batches, so that the second meets the first in the store.
+            // In two batches, so that the second is merged with the first in the store.
             let batches = pair.into_iter().map(|finding| vec![finding]).collect();
-            let scanner = ScriptedScanner::new([Script::vouching(batches, &["p"])]);
+            let scanner = ScriptedScanner::new([Script::conclusive(batches, &["p"])]);
             importer(&scanner, &test.store).run(&binding(name), &options(0)).await.unwrap();
             let known = all(&test.store, &binding(name)).await;
             assert_eq!(known.len(), 1, "{} {name}", test.name);
@@ -63,12 +64,12 @@ async fn the_same_finding_in_two_states_stands_in_the_more_open_one() {
 }
 
 #[tokio::test]
-async fn a_total_that_changes_under_way_changes_no_verdict() {
+async fn a_total_that_changes_while_reading_changes_no_transition() {
     for test in stores().await {
         let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
-        let mut script = Script::vouching(batches, &["p"]);
+        let mut script = Script::conclusive(batches, &["p"]);
         script.totals = vec![40, 1];
-        let scanner = ScriptedScanner::new([script, Script::vouching(vec![vec![]], &["p"])]);
+        let scanner = ScriptedScanner::new([script, Script::conclusive(vec![vec![]], &["p"])]);
         let import = importer(&scanner, &test.store).run(&binding("x"), &options(0)).await.unwrap();
         assert_eq!(import.summary.new, 2, "{}: the end counts, not the total", test.name);
         let import = importer(&scanner, &test.store).run(&binding("x"), &options(60)).await.unwrap();
@@ -77,17 +78,17 @@ async fn a_total_that_changes_under_way_changes_no_verdict() {
 }
 
 #[tokio::test]
-async fn a_stream_that_dies_before_its_end_decides_nothing_and_is_gone_on_with() {
+async fn a_stream_that_fails_before_its_end_changes_nothing_and_is_resumed() {
     for test in stores().await {
         let whole = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
-        let mut dies = Script::vouching(whole.clone(), &["p"]);
+        let mut dies = Script::conclusive(whole.clone(), &["p"]);
         dies.end = None;
-        let mut breaks = Script::vouching(whole.clone(), &["p"]);
+        let mut breaks = Script::conclusive(whole.clone(), &["p"]);
         breaks.fails_after = Some(1);
         for (name, broken, kind) in
             [("dies", dies, ErrorKind::Unexpected), ("breaks", breaks, ErrorKind::Server)]
         {
-            let scanner = ScriptedScanner::new([broken, Script::vouching(whole.clone(), &["p"])]);
+            let scanner = ScriptedScanner::new([broken, Script::conclusive(whole.clone(), &["p"])]);
             let importer = importer(&scanner, &test.store);
             let error = importer.run(&binding(name), &options(0)).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{} {name}", test.name);
@@ -114,9 +115,9 @@ async fn a_resumed_run_closes_what_an_undisturbed_one_would() {
     for test in stores().await {
         let first = vec![vec![finding("p", "/a", None)], vec![finding("p", "/gone", None)]];
         let then = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
-        let mut broken = Script::vouching(then.clone(), &["p"]);
+        let mut broken = Script::conclusive(then.clone(), &["p"]);
         broken.fails_after = Some(1);
-        let scripts = [Script::vouching(first, &["p"]), broken, Script::vouching(then, &["p"])];
+        let scripts = [Script::conclusive(first, &["p"]), broken, Script::conclusive(then, &["p"])];
         let scanner = ScriptedScanner::new(scripts);
         let importer = importer(&scanner, &test.store);
         importer.run(&binding("x"), &options(0)).await.unwrap();
@@ -128,17 +129,17 @@ async fn a_resumed_run_closes_what_an_undisturbed_one_would() {
         assert_eq!(
             resumes,
             [false, false, true, false],
-            "{}: resumed, then whole for the silence",
+            "{}: resumed, then read from the beginning because of the absence",
             test.name
         );
     }
 }
 
 #[tokio::test]
-async fn what_a_dead_process_missed_is_looked_for_again_by_the_run_that_goes_on() {
+async fn a_resumed_run_reads_again_what_the_dead_process_missed() {
     for test in stores().await {
         let whole =
-            Script::vouching(vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]], &["p"]);
+            Script::conclusive(vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]], &["p"]);
         let gap = CoverageGap::new(GapKind::Record, "a record cannot be read");
         let breaks = Script { fails_after: Some(1), gaps: vec![gap.clone()], ..whole.clone() };
         let mut still = whole.clone();
@@ -146,7 +147,7 @@ async fn what_a_dead_process_missed_is_looked_for_again_by_the_run_that_goes_on(
             end.add_gap(gap);
         }
         for (name, last, gaps) in [("mended", whole.clone(), 0), ("still", still, 1)] {
-            // The second process breaks as well, and tells of no gap of its own.
+            // The second process fails as well, and reports no gap of its own.
             let again = Script { fails_after: Some(1), ..whole.clone() };
             let scanner = ScriptedScanner::new([breaks.clone(), again, whole.clone(), last]);
             let importer = importer(&scanner, &test.store);
@@ -164,7 +165,7 @@ async fn what_a_dead_process_missed_is_looked_for_again_by_the_run_that_goes_on(
 }
 
 #[tokio::test]
-async fn a_scan_that_is_gone_ends_one_run_and_not_the_line() {
+async fn a_deleted_scan_fails_one_run_and_not_the_binding() {
     for test in stores().await {
         let can = Capabilities::none().with_findings_by_scan(true).with_findings_by_target(true);
         let scanner = MemoryScanner::new().with_target(BindTarget::new("app:shop", "Shop")).with_finding(
@@ -184,9 +185,9 @@ async fn a_scan_that_is_gone_ends_one_run_and_not_the_line() {
 #[tokio::test]
 async fn an_expired_resume_point_starts_over() {
     for test in stores().await {
-        let mut broken = Script::vouching(vec![vec![finding("p", "/old", None)], vec![]], &["p"]);
+        let mut broken = Script::conclusive(vec![vec![finding("p", "/old", None)], vec![]], &["p"]);
         broken.fails_after = Some(1);
-        let whole = Script::vouching(vec![vec![finding("p", "/new", None)]], &["p"]);
+        let whole = Script::conclusive(vec![vec![finding("p", "/new", None)]], &["p"]);
         let mut scanner = ScriptedScanner::new([broken, whole]);
         scanner.resume_expires = true;
         let importer = importer(&scanner, &test.store);
@@ -201,11 +202,11 @@ async fn an_expired_resume_point_starts_over() {
 }
 
 #[tokio::test]
-async fn a_run_that_was_left_long_ago_begins_anew() {
+async fn a_run_that_was_left_long_ago_starts_over() {
     for test in stores().await {
         for (name, later, resumed) in [("soon", 6 * 3_600, true), ("late", 6 * 3_600 + 1, false)] {
             let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
-            let whole = Script::vouching(batches, &["p"]);
+            let whole = Script::conclusive(batches, &["p"]);
             let scanner = ScriptedScanner::new([Script { fails_after: Some(1), ..whole.clone() }, whole]);
             let importer = importer(&scanner, &test.store);
             importer.run(&binding(name), &options(0)).await.unwrap_err();
@@ -216,12 +217,12 @@ async fn a_run_that_was_left_long_ago_begins_anew() {
 }
 
 #[tokio::test]
-async fn another_question_does_not_go_on_with_what_was_staged() {
+async fn another_query_does_not_resume_what_was_staged() {
     for test in stores().await {
         let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
-        let mut broken = Script::vouching(batches.clone(), &["p"]);
+        let mut broken = Script::conclusive(batches.clone(), &["p"]);
         broken.fails_after = Some(1);
-        let scanner = ScriptedScanner::new([broken, Script::vouching(batches, &["p"])]);
+        let scanner = ScriptedScanner::new([broken, Script::conclusive(batches, &["p"])]);
         let importer = importer(&scanner, &test.store);
         importer.run(&binding("x"), &options(0)).await.unwrap_err();
         let filtered = options(60).with_severities([Severity::Critical]);
@@ -233,7 +234,8 @@ async fn another_question_does_not_go_on_with_what_was_staged() {
 #[tokio::test]
 async fn a_severity_filter_closes_nothing_by_absence() {
     for test in stores().await {
-        let scanner = ScriptedScanner::new([Script::vouching(vec![vec![finding("p", "/a", None)]], &["p"])]);
+        let scanner =
+            ScriptedScanner::new([Script::conclusive(vec![vec![finding("p", "/a", None)]], &["p"])]);
         let importer = importer(&scanner, &test.store);
         importer.run(&binding("x"), &options(0)).await.unwrap();
         let filtered = options(60).with_severities([Severity::Critical]);
@@ -250,7 +252,7 @@ async fn an_empty_import_says_why() {
         coverage.add_gap(CoverageGap::new(kind, message));
         coverage
     };
-    let vouching = Script::vouching(vec![], &["p"]).end.unwrap();
+    let vouching = Script::conclusive(vec![], &["p"]).end.unwrap();
     let cases = [
         (vouching, EmptyReason::NothingFound),
         (Coverage::new(), EmptyReason::NothingExamined),
@@ -271,7 +273,7 @@ async fn an_empty_import_says_why() {
 #[tokio::test]
 async fn a_target_that_is_not_listed_closes_nothing() {
     for test in stores().await {
-        let scanner = ScriptedScanner::new([Script::vouching(vec![], &["p"])]);
+        let scanner = ScriptedScanner::new([Script::conclusive(vec![], &["p"])]);
         let binding = Binding::new("x", "memory", ScanConfiguration::new("app:gone"));
         let import = importer(&scanner, &test.store).run(&binding, &options(0)).await.unwrap();
         assert_eq!(import.empty, Some(EmptyReason::TargetMissing), "{}", test.name);
@@ -283,10 +285,10 @@ async fn a_target_that_is_not_listed_closes_nothing() {
 async fn a_dry_run_of_a_partial_import_says_what_would_happen() {
     for test in stores().await {
         let first = (0..40).map(|number| finding("p", &format!("/{number}"), None)).collect();
-        let mut limited = Script::vouching(vec![vec![finding("q", "/new", None)]], &["p", "q"]);
+        let mut limited = Script::conclusive(vec![vec![finding("q", "/new", None)]], &["p", "q"]);
         let gap = CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit").with_partition("p");
         limited.end.as_mut().unwrap().add_gap(gap);
-        let scanner = ScriptedScanner::new([Script::vouching(vec![first], &["p"]), limited]);
+        let scanner = ScriptedScanner::new([Script::conclusive(vec![first], &["p"]), limited]);
         let importer = importer(&scanner, &test.store);
         importer.run(&binding("x"), &options(0)).await.unwrap();
         let dry = importer.run(&binding("x"), &options(60).with_dry_run(true)).await.unwrap();
@@ -301,22 +303,22 @@ async fn a_dry_run_of_a_partial_import_says_what_would_happen() {
 async fn a_finding_is_explained_run_by_run() {
     for test in stores().await {
         let seen = vec![vec![finding("p", "/a", None)]];
-        let silent = Script { end: Some(Coverage::new()), ..Script::default() };
+        let inconclusive = Script { end: Some(Coverage::new()), ..Script::default() };
         let scanner = ScriptedScanner::new([
-            Script::vouching(seen.clone(), &["p"]),
-            Script::vouching(seen.clone(), &["p"]),
-            silent.clone(),
-            silent,
-            Script::vouching(vec![], &["p"]),
-            Script::vouching(vec![], &["p"]),
-            Script::vouching(seen, &["p"]),
+            Script::conclusive(seen.clone(), &["p"]),
+            Script::conclusive(seen.clone(), &["p"]),
+            inconclusive.clone(),
+            inconclusive,
+            Script::conclusive(vec![], &["p"]),
+            Script::conclusive(vec![], &["p"]),
+            Script::conclusive(seen, &["p"]),
         ]);
         for run in 0..7 {
             importer(&scanner, &test.store).run(&binding("x"), &options(run * 60)).await.unwrap();
         }
         let known = all(&test.store, &binding("x")).await;
         let explanation = test.store.explain(&binding("x"), &known[0].fingerprint).await.unwrap().unwrap();
-        let changes: Vec<_> = explanation.history.iter().map(|verdict| verdict.change).collect();
+        let changes: Vec<_> = explanation.history.iter().map(|entry| entry.change).collect();
         let expected = [
             Change::New,
             Change::Recurrent,
@@ -338,7 +340,7 @@ async fn a_finding_is_explained_run_by_run() {
 }
 
 #[tokio::test]
-async fn a_line_is_imported_by_one_process_at_a_time_and_a_stale_one_writes_nothing() {
+async fn a_binding_is_imported_by_one_process_at_a_time_and_a_stale_one_writes_nothing() {
     for test in stores().await {
         let store = &test.store;
         let stale = store.begin_run(&binding("x"), &RunRequest::new(at(0))).await.unwrap();
@@ -374,7 +376,7 @@ async fn a_line_is_imported_by_one_process_at_a_time_and_a_stale_one_writes_noth
 async fn a_slow_scanner_does_not_lose_its_lease() {
     for test in stores().await {
         let batches = vec![vec![finding("p", "/a", None)], vec![finding("p", "/b", None)]];
-        let mut scanner = ScriptedScanner::new([Script::vouching(batches, &["p"])]);
+        let mut scanner = ScriptedScanner::new([Script::conclusive(batches, &["p"])]);
         scanner.pause = Duration::from_millis(1_500);
         let importer = importer(&scanner, &test.store);
         let slow = options(0).with_lease(Duration::from_secs(1));
@@ -404,7 +406,7 @@ async fn a_scan_is_started_watched_and_read() {
         let import = importer.run(&binding("x"), &scan).await.unwrap();
         assert_eq!((import.summary.new, import.scan.is_some()), (1, true), "{}", test.name);
 
-        // By the target's name, from a scanner that cannot scan: what there is, is read.
+        // By the target's name, from a scanner that cannot scan: the existing findings are read.
         let passive = scanner.with_capabilities(Capabilities::none().with_findings_by_target(true));
         let importer = Importer::new(Arc::new(passive), Arc::new(test.store.clone()));
         let named = Binding::new("x", "memory", ScanConfiguration::new("Shop"));
@@ -413,7 +415,7 @@ async fn a_scan_is_started_watched_and_read() {
     }
 }
 
-/// Answers a launch late: the scan runs already, and nobody knows its id.
+/// Responds late to a launch: the scan is running already, and its id is not known yet.
 #[derive(Debug)]
 struct LateAnswer {
     scanner: MemoryScanner,
@@ -465,10 +467,10 @@ async fn a_run_that_is_stopped_while_its_scan_is_launched_keeps_the_scan() {
 }
 
 #[tokio::test]
-async fn what_a_run_means_is_told_in_the_same_transaction() {
+async fn messages_are_written_in_the_transaction_that_concludes_the_run() {
     for test in stores().await {
         let findings = (0..250).map(|number| finding("p", &format!("/{number}"), None)).collect();
-        let scanner = ScriptedScanner::new([Script::vouching(vec![findings], &["p"])]);
+        let scanner = ScriptedScanner::new([Script::conclusive(vec![findings], &["p"])]);
         let to = [Subscription::all_events("chat")];
         let dry = options(0).with_subscriptions(to.clone()).with_dry_run(true);
         importer(&scanner, &test.store).run(&binding("x"), &dry).await.unwrap();
@@ -492,11 +494,11 @@ async fn a_store_is_an_outbox() {
 }
 
 #[tokio::test]
-async fn texts_that_databases_dislike_are_kept_apart_from_them() {
+async fn texts_that_a_database_rejects_are_replaced_or_escaped() {
     for test in stores().await {
         let mut odd = finding("p\0'\"\\", "/ü?'--;\u{1F980}", Some("id\0\\u0000"));
         odd.severity = Severity::from("bad\0");
-        let scanner = ScriptedScanner::new([Script::vouching(vec![vec![odd]], &["p"])]);
+        let scanner = ScriptedScanner::new([Script::conclusive(vec![vec![odd]], &["p"])]);
         for run in 0..2 {
             let import =
                 importer(&scanner, &test.store).run(&binding("it's \\"), &options(run)).await.unwrap();
@@ -507,7 +509,7 @@ async fn texts_that_databases_dislike_are_kept_apart_from_them() {
 }
 
 #[tokio::test]
-async fn a_store_opens_twice_and_refuses_what_it_cannot_be() {
+async fn a_store_opens_twice_and_refuses_other_urls() {
     for test in stores().await {
         let (one, two) = tokio::join!(SqlStore::connect(&test.url), SqlStore::connect(&test.url));
         assert!(one.is_ok() && two.is_ok(), "{}", test.name);

@@ -1,4 +1,4 @@
-//! What the importer tells others, through each store's outbox.
+//! The messages that the importer writes, in each store's outbox.
 #![cfg(any(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -20,35 +20,35 @@ fn importer(scanner: &ScriptedScanner, store: &SqlStore) -> Importer {
     Importer::new(Arc::new(scanner.clone()), Arc::new(store.clone()))
 }
 
-fn telling(second: i64, endpoint: &str) -> ImportOptions {
+fn notifying(second: i64, endpoint: &str) -> ImportOptions {
     ImportOptions::new().with_started_at(at(second)).with_subscriptions([Subscription::all_events(endpoint)])
 }
 
-/// What the endpoint is told and was not claimed before.
-async fn told(store: &SqlStore, endpoint: &str) -> Vec<Event> {
+/// The messages for the endpoint that were not claimed before.
+async fn notified(store: &SqlStore, endpoint: &str) -> Vec<Event> {
     let messages = store.claim(endpoint, at(100_000), Duration::from_mins(1), 100).await.unwrap();
     messages.iter().map(|message| serde_json::from_str(&message.payload).unwrap()).collect()
 }
 
-/// Breaks off as the kind says, after one batch.
+/// Fails with an error of the kind, after one batch.
 fn broken(kind: ErrorKind) -> Script {
-    let mut script = Script::vouching(vec![vec![finding("p", "/a", None)], vec![]], &["p"]);
+    let mut script = Script::conclusive(vec![vec![finding("p", "/a", None)], vec![]], &["p"]);
     (script.fails_after, script.fails_as) = (Some(1), Some(kind));
     script
 }
 
 #[tokio::test]
-async fn a_run_that_misses_something_is_told_as_partial_with_what_stays_open() {
+async fn an_incomplete_run_is_notified_as_partial_with_what_stays_open() {
     for test in stores().await {
         let first = (0..40).map(|number| finding("p", &format!("/{number}"), None)).collect();
         let mut limited = Coverage::new();
         limited.add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit"));
         let silent = Script { end: Some(limited), ..Script::default() };
-        let scanner = ScriptedScanner::new([Script::vouching(vec![first], &["p"]), silent]);
+        let scanner = ScriptedScanner::new([Script::conclusive(vec![first], &["p"]), silent]);
         let importer = importer(&scanner, &test.store);
-        importer.run(&binding("x"), &telling(0, "before")).await.unwrap();
-        importer.run(&binding("x"), &telling(60, "chat")).await.unwrap();
-        let events = told(&test.store, "chat").await;
+        importer.run(&binding("x"), &notifying(0, "before")).await.unwrap();
+        importer.run(&binding("x"), &notifying(60, "chat")).await.unwrap();
+        let events = notified(&test.store, "chat").await;
         let [Event { data: EventData::ImportPartial(ended), timestamp, .. }] = events.as_slice() else {
             panic!("{}: {events:?}", test.name)
         };
@@ -62,17 +62,17 @@ async fn a_run_that_misses_something_is_told_as_partial_with_what_stays_open() {
 }
 
 #[tokio::test]
-async fn a_scanner_that_cannot_be_read_is_told_once_for_a_run() {
+async fn a_scanner_that_cannot_be_read_is_notified_once_for_a_run() {
     for test in stores().await {
         for kind in [ErrorKind::Auth, ErrorKind::PermissionDenied, ErrorKind::Transport, ErrorKind::Server] {
             let name = format!("{} {kind:?}", test.name);
             let scanner = ScriptedScanner::new([broken(kind), broken(kind), broken(kind)]);
             let importer = importer(&scanner, &test.store);
             for second in [0, 60] {
-                let error = importer.run(&binding(&name), &telling(second, &name)).await.unwrap_err();
+                let error = importer.run(&binding(&name), &notifying(second, &name)).await.unwrap_err();
                 assert_eq!(error.kind(), kind, "{name}: the run's own error is what its caller gets");
             }
-            let events = told(&test.store, &name).await;
+            let events = notified(&test.store, &name).await;
             let [Event { data: EventData::ConnectionFailed(failed), timestamp, .. }] = events.as_slice()
             else {
                 panic!("{name}: {events:?}")
@@ -85,7 +85,7 @@ async fn a_scanner_that_cannot_be_read_is_told_once_for_a_run() {
 }
 
 #[tokio::test]
-async fn what_a_connection_test_finds_is_told_with_its_remedy() {
+async fn the_result_of_a_connection_test_is_notified_with_its_remedy() {
     for test in stores().await {
         let mut scanner = ScriptedScanner::new([broken(ErrorKind::Auth)]);
         let mut report = ConnectionReport::new("memory", "memory:");
@@ -97,8 +97,8 @@ async fn what_a_connection_test_finds_is_told_with_its_remedy() {
             "make a new one",
         ));
         scanner.report = report;
-        importer(&scanner, &test.store).run(&binding("x"), &telling(0, "chat")).await.unwrap_err();
-        let events = told(&test.store, "chat").await;
+        importer(&scanner, &test.store).run(&binding("x"), &notifying(0, "chat")).await.unwrap_err();
+        let events = notified(&test.store, "chat").await;
         let EventData::ConnectionFailed(failed) = &events[0].data else { panic!("{events:?}") };
         assert_eq!(failed.cause, Some(Cause::ExpiredCredentials), "{}", test.name);
         assert_eq!(failed.remedy.as_deref(), Some("make a new one"));
@@ -107,27 +107,27 @@ async fn what_a_connection_test_finds_is_told_with_its_remedy() {
 }
 
 #[tokio::test]
-async fn what_is_no_fault_of_the_connection_is_not_told_as_one() {
+async fn other_errors_are_not_notified_as_a_failed_connection() {
     for test in stores().await {
         for kind in [ErrorKind::InvalidRequest, ErrorKind::Unsupported, ErrorKind::Conflict] {
             let project = format!("{kind:?}");
             let scanner = ScriptedScanner::new([broken(kind)]);
             let importer = importer(&scanner, &test.store);
-            importer.run(&binding(&project), &telling(0, "chat")).await.unwrap_err();
+            importer.run(&binding(&project), &notifying(0, "chat")).await.unwrap_err();
             assert_eq!(scanner.tests.load(Ordering::SeqCst), 0, "{} {kind:?}", test.name);
         }
-        // A stream without an end is a fault of the scanner's code.
+        // A stream without a coverage is an error in the scanner's code.
         let scanner = ScriptedScanner::new([Script::default()]);
-        importer(&scanner, &test.store).run(&binding("stops"), &telling(0, "chat")).await.unwrap_err();
-        // Nobody is told of a dry run, and whoever does not want to know is spared the test.
+        importer(&scanner, &test.store).run(&binding("stops"), &notifying(0, "chat")).await.unwrap_err();
+        // A dry run notifies nobody, and without a subscription no connection test is made.
         let scanner = ScriptedScanner::new([broken(ErrorKind::Auth)]);
         let importer = importer(&scanner, &test.store);
-        let dry = telling(0, "chat").with_dry_run(true);
+        let dry = notifying(0, "chat").with_dry_run(true);
         importer.run(&binding("dry"), &dry).await.unwrap_err();
         let other = Subscription::all_events("chat").with_events([EventKind::FindingNew]);
-        let other = telling(0, "chat").with_subscriptions([other]);
+        let other = notifying(0, "chat").with_subscriptions([other]);
         importer.run(&binding("other"), &other).await.unwrap_err();
         assert_eq!(scanner.tests.load(Ordering::SeqCst), 0, "{}", test.name);
-        assert!(told(&test.store, "chat").await.is_empty(), "{}", test.name);
+        assert!(notified(&test.store, "chat").await.is_empty(), "{}", test.name);
     }
 }

@@ -1,4 +1,4 @@
-//! What a run writes down of a finding: its times, its ids, and which of several occurrences speaks for it.
+//! What a run keeps of a finding: its times, its ids, and which of several occurrences decides.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use appsec_core::{
@@ -35,19 +35,19 @@ fn fixed(path: &str, fixed_at: Option<i64>) -> Finding {
     finding
 }
 
-/// A coverage by which absence from the partition means gone.
-fn vouched() -> Coverage {
+/// A coverage in which the partition is conclusive.
+fn conclusive() -> Coverage {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive(PartitionKey::from("p"));
     coverage
 }
 
-/// A run over what was known, at that second.
+/// A run over what was known, at the given second.
 fn run(known: &[KnownFinding], seen: &[Finding], second: i64) -> Vec<Transition> {
-    reconcile(known.to_vec(), seen, &vouched(), at(second)).transitions
+    reconcile(known.to_vec(), seen, &conclusive(), at(second)).transitions
 }
 
-/// The one finding after a run.
+/// The only finding after a run.
 fn one(known: &[KnownFinding], seen: &[Finding], second: i64) -> KnownFinding {
     let mut outcomes = run(known, seen, second);
     assert_eq!(outcomes.len(), 1, "{outcomes:?}");
@@ -55,7 +55,7 @@ fn one(known: &[KnownFinding], seen: &[Finding], second: i64) -> KnownFinding {
 }
 
 #[test]
-fn a_closing_has_the_scanners_time_where_it_has_one_and_keeps_it() {
+fn a_closing_has_the_scanners_time_where_there_is_one_and_keeps_it() {
     let open = one(&[], &[finding("/a", &[])], 0);
     assert_eq!(open.closed_at, None);
 
@@ -77,7 +77,7 @@ fn a_closing_has_the_scanners_time_where_it_has_one_and_keeps_it() {
 }
 
 #[test]
-fn what_is_back_is_closed_no_more_unless_the_news_are_old() {
+fn an_observation_reopens_a_closed_finding_unless_it_is_older() {
     let closed = one(&[one(&[], &[finding("/a", &[])], 0)], &[], 60);
     let back = |observation: Finding| run(std::slice::from_ref(&closed), &[observation], 120).remove(0);
 
@@ -90,7 +90,7 @@ fn what_is_back_is_closed_no_more_unless_the_news_are_old() {
     let old = back(seen_at("/a", 59));
     assert_eq!((old.change, old.finding.state), (Change::Unchanged, State::Closed));
     assert_eq!(old.finding.closed_at, Some(at(60)));
-    assert_eq!(old.reason.as_deref(), Some("what was seen is older than the closing"));
+    assert_eq!(old.reason.as_deref(), Some("the observation is older than the closing"));
 
     let mut open = seen_at("/a", 59);
     open.status = Some(FindingStatus::Open);
@@ -98,7 +98,7 @@ fn what_is_back_is_closed_no_more_unless_the_news_are_old() {
 }
 
 #[test]
-fn each_decision_is_the_state_that_it_names_until_the_scanner_says_fixed() {
+fn each_decision_sets_its_state_until_the_scanner_reports_fixed() {
     for (decision, state) in [
         (Decision::RiskAccepted, State::RiskAccepted),
         (Decision::FalsePositive, State::FalsePositive),
@@ -110,13 +110,13 @@ fn each_decision_is_the_state_that_it_names_until_the_scanner_says_fixed() {
         open.status = Some(FindingStatus::Open);
         let stands = one(&[known], &[open], 60);
         assert_eq!((stands.state, stands.closed_at), (state, None));
-        assert_eq!(one(std::slice::from_ref(&stands), &[], 120).state, state, "silence changes nothing");
+        assert_eq!(one(std::slice::from_ref(&stands), &[], 120).state, state, "absence changes nothing");
         assert_eq!(one(&[stands], &[fixed("/a", None)], 120).state, State::Closed);
     }
 }
 
 #[test]
-fn a_route_without_a_word_for_it_leaves_the_state_as_it_is() {
+fn a_route_without_a_status_does_not_change_the_state() {
     for (status, state) in [
         (FindingStatus::RiskAccepted, State::RiskAccepted),
         (FindingStatus::FalsePositive, State::FalsePositive),
@@ -158,7 +158,7 @@ fn first_and_last_seen_only_ever_move_apart() {
 }
 
 #[test]
-fn of_several_occurrences_the_one_seen_last_names_the_place() {
+fn of_several_occurrences_the_one_seen_last_gives_the_place() {
     let occurrence = |partition: &str, second: Option<i64>| {
         let mut finding = finding("/a", &[]);
         finding.partition = PartitionKey::from(partition);
@@ -179,7 +179,7 @@ fn of_several_occurrences_the_one_seen_last_names_the_place() {
 }
 
 #[test]
-fn of_occurrences_as_open_as_each_other_the_first_one_speaks() {
+fn of_equally_open_occurrences_the_first_one_decides() {
     let with = |word: &str| {
         let mut finding = finding("/a", &[]);
         finding.status = Some(FindingStatus::Unknown(word.to_owned()));
@@ -200,7 +200,7 @@ fn of_occurrences_as_open_as_each_other_the_first_one_speaks() {
 }
 
 #[test]
-fn ids_are_gathered_each_once_and_lead_back_to_the_finding() {
+fn ids_are_collected_once_each_and_find_the_finding_again() {
     let known = one(&[], &[finding("/a", &["1", "2"]), finding("/a", &["2", "3"])], 0);
     assert_eq!(known.aliases, ["1", "2", "3"]);
     let known = one(&[known], &[finding("/a", &["3", "4"])], 60);
@@ -212,7 +212,7 @@ fn ids_are_gathered_each_once_and_lead_back_to_the_finding() {
 }
 
 #[test]
-fn a_fingerprint_that_is_another_findings_is_not_taken_from_it() {
+fn a_fingerprint_of_another_finding_is_not_taken_over() {
     let (a, b) = (finding("/a", &["1"]), finding("/b", &["2"]));
     let book: Vec<_> =
         run(&[], &[a.clone(), b.clone()], 0).into_iter().map(|outcome| outcome.finding).collect();

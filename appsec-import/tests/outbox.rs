@@ -100,7 +100,7 @@ fn an_event_has_a_stable_form_and_no_evidence() {
                         "severity": "high", "state": "closed", "rule": "SQL injection",
                         "place": "https://shop.example.com/gone", "partition": "host:shop.example.com",
                         "first_seen": "2026-09-21T14:13:20Z", "last_seen": "2026-09-21T14:14:20Z",
-                        "reason": "the scanner says that it is fixed",
+                        "reason": "the scanner reports it as fixed",
                     }],
                 },
             }),
@@ -141,7 +141,7 @@ fn a_run_that_looked_at_nothing_is_partial_and_says_so() {
         panic!("{events:?}")
     };
     assert_eq!(ended.gaps, 0);
-    assert!(ended.gap_messages[0].contains("looked at nothing"), "{:?}", ended.gap_messages);
+    assert!(ended.gap_messages[0].contains("examined nothing"), "{:?}", ended.gap_messages);
 }
 
 #[test]

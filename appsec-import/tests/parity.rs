@@ -1,4 +1,4 @@
-//! The stores decide as `reconcile` does, whatever comes.
+//! The stores give the same transitions as `reconcile`, for random runs.
 #![cfg(any(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -17,15 +17,15 @@ use proptest::test_runner::TestRunner;
 
 use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
 
-/// One run of a random world: batches, and what the coverage says.
+/// One random run: its batches, and its coverage.
 #[derive(Debug, Clone)]
-struct World {
+struct RandomRun {
     batches: Vec<Vec<Finding>>,
     vouched: Vec<bool>,
     gap: Option<bool>,
 }
 
-impl World {
+impl RandomRun {
     fn coverage(&self) -> Coverage {
         let mut coverage = Coverage::new();
         for (number, vouched) in self.vouched.iter().enumerate() {
@@ -70,52 +70,52 @@ fn any_finding() -> impl Strategy<Value = Finding> {
     })
 }
 
-fn any_world() -> impl Strategy<Value = World> {
+fn any_run() -> impl Strategy<Value = RandomRun> {
     let batches = proptest::collection::vec(proptest::collection::vec(any_finding(), 0..5), 0..4);
     let vouched = proptest::collection::vec(proptest::bool::ANY, 3);
     let gap = proptest::option::weighted(0.2, proptest::bool::ANY);
-    (batches, vouched, gap).prop_map(|(batches, vouched, gap)| World { batches, vouched, gap })
+    (batches, vouched, gap).prop_map(|(batches, vouched, gap)| RandomRun { batches, vouched, gap })
 }
 
-fn expected(worlds: &[World], times: &[Timestamp]) -> Vec<(Summary, Vec<KnownFinding>)> {
+fn expected(runs: &[RandomRun], times: &[Timestamp]) -> Vec<(Summary, Vec<KnownFinding>)> {
     let mut known = Vec::new();
     let mut runs = Vec::new();
-    for (world, now) in worlds.iter().zip(times) {
-        let run = reconcile(known, world.batches.iter().flatten(), &world.coverage(), *now);
+    for (random, now) in runs.iter().zip(times) {
+        let run = reconcile(known, random.batches.iter().flatten(), &random.coverage(), *now);
         known = run.transitions.into_iter().map(|outcome| outcome.finding).collect();
         runs.push((run.summary, known.clone()));
     }
     runs
 }
 
-/// Random worlds of several runs each: the same summaries and the same findings, in the same order, from the pure function and
-/// from each store; a dry run before each tells the same and changes nothing.
+/// Sequences of random runs give the same summaries and the same findings, in the same order, from the pure
+/// function and from each store. A dry run before each run returns the same summary and changes nothing.
 #[tokio::test]
-async fn a_store_decides_as_the_pure_function_does() {
+async fn a_store_gives_the_same_result_as_the_pure_function() {
     let cases: u32 = std::env::var("PARITY_CASES").map_or(150, |text| text.parse().unwrap());
     let times = [at(0), at(60), at(120), at(180)];
     for test in stores().await {
         let store = Arc::new(test.store.clone());
         let mut runner = TestRunner::deterministic();
         for case in 0..cases {
-            let tree = proptest::collection::vec(any_world(), 1..=4).new_tree(&mut runner).unwrap();
-            let worlds = tree.current();
+            let tree = proptest::collection::vec(any_run(), 1..=4).new_tree(&mut runner).unwrap();
+            let runs = tree.current();
             let binding = binding(&format!("case {case}"));
-            for ((world, now), (summary, known)) in worlds.iter().zip(times).zip(expected(&worlds, &times)) {
+            for ((random, now), (summary, known)) in runs.iter().zip(times).zip(expected(&runs, &times)) {
                 let before = all(&*store, &binding).await;
                 let script = Script {
-                    batches: world.batches.clone(),
-                    end: Some(world.coverage()),
+                    batches: random.batches.clone(),
+                    end: Some(random.coverage()),
                     ..Script::default()
                 };
                 let importer = Importer::new(Arc::new(ScriptedScanner::new([script])), store.clone());
                 let options = ImportOptions::new().with_started_at(now);
                 let dry = importer.run(&binding, &options.clone().with_dry_run(true)).await.unwrap();
-                assert_eq!(dry.summary, summary, "{} case {case}, dry: {worlds:?}", test.name);
+                assert_eq!(dry.summary, summary, "{} case {case}, dry: {runs:?}", test.name);
                 assert_eq!(all(&*store, &binding).await, before, "a dry run changes nothing");
                 let import = importer.run(&binding, &options).await.unwrap();
-                assert_eq!(import.summary, summary, "{} case {case}: {worlds:?}", test.name);
-                assert_eq!(all(&*store, &binding).await, known, "{} case {case}: {worlds:?}", test.name);
+                assert_eq!(import.summary, summary, "{} case {case}: {runs:?}", test.name);
+                assert_eq!(all(&*store, &binding).await, known, "{} case {case}: {runs:?}", test.name);
             }
         }
     }

@@ -94,9 +94,9 @@ async fn what_is_not_proven_never_closes_anything() {
     for (unproven, why) in [
         (Completeness::from_coverage(&silent), "app:api: an export does not say"),
         (Completeness::from_coverage(&gap), "the scan hit its time limit"),
-        (Completeness::from_coverage(&Coverage::new()), "nothing was looked at"),
+        (Completeness::from_coverage(&Coverage::new()), "the scanner examined nothing"),
         (Completeness::unproven("a file of yesterday's"), "a file of yesterday's"),
-        (Completeness::default(), "the run does not say what it looked at"),
+        (Completeness::default(), "the run does not say what it examined"),
     ] {
         for names in [["A"].as_slice(), &[]] {
             let pushed = dojo.push(&test(), &report(names), &unproven).await.unwrap();

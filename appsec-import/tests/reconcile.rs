@@ -1,4 +1,4 @@
-//! The two closing rules, and each way in which silence would lie.
+//! The two closing rules, and each case in which absence must not close a finding.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use appsec_core::{
@@ -42,33 +42,33 @@ fn with_status(path: &str, status: FindingStatus) -> Finding {
     finding
 }
 
-/// A coverage that vouches for the partition.
-fn vouched() -> Coverage {
+/// A coverage in which the partition is conclusive.
+fn conclusive() -> Coverage {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive(PartitionKey::from(SHOP));
     coverage
 }
 
 fn known(run: Reconciliation) -> Vec<KnownFinding> {
-    run.transitions.into_iter().map(|outcome| outcome.finding).collect()
+    run.transitions.into_iter().map(|transition| transition.finding).collect()
 }
 
-/// What is known after one run that saw these.
+/// What is known after one run that observed these findings.
 fn after(findings: &[Finding]) -> Vec<KnownFinding> {
-    known(reconcile(Vec::new(), findings, &vouched(), at(0)))
+    known(reconcile(Vec::new(), findings, &conclusive(), at(0)))
 }
 
-/// The one outcome of a second run.
+/// The only transition of a second run.
 fn second(first: &[Finding], second: &[Finding], coverage: &Coverage) -> (Change, State, Option<String>) {
     let run = reconcile(after(first), second, coverage, at(60));
     assert_eq!(run.transitions.len(), 1, "{:?}", run.transitions);
-    let outcome = run.transitions.into_iter().next().unwrap();
-    (outcome.change, outcome.finding.state, outcome.reason)
+    let transition = run.transitions.into_iter().next().unwrap();
+    (transition.change, transition.finding.state, transition.reason)
 }
 
 #[test]
-fn what_is_seen_again_recurs_and_keeps_its_first_sighting() {
-    let run = reconcile(after(&[finding("/a")]), &[finding("/a")], &vouched(), at(60));
+fn a_finding_observed_again_is_recurrent_and_keeps_its_first_seen_time() {
+    let run = reconcile(after(&[finding("/a")]), &[finding("/a")], &conclusive(), at(60));
     assert_eq!(run.transitions[0].change, Change::Recurrent);
     assert_eq!(
         (run.transitions[0].finding.first_seen, run.transitions[0].finding.last_seen),
@@ -77,12 +77,12 @@ fn what_is_seen_again_recurs_and_keeps_its_first_sighting() {
 }
 
 #[test]
-fn absence_closes_only_where_it_means_gone() {
-    let (change, state, reason) = second(&[finding("/a")], &[], &vouched());
+fn absence_closes_only_where_it_is_conclusive() {
+    let (change, state, reason) = second(&[finding("/a")], &[], &conclusive());
     assert_eq!((change, state), (Change::Closed, State::Closed));
     assert!(reason.unwrap().contains("did not report it"));
 
-    let mut gap = vouched();
+    let mut gap = conclusive();
     gap.add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit").with_partition(SHOP));
     let (change, state, reason) = second(&[finding("/a")], &[], &gap);
     assert_eq!((change, state), (Change::KeptOpen, State::Open));
@@ -90,7 +90,7 @@ fn absence_closes_only_where_it_means_gone() {
 }
 
 #[test]
-fn each_silence_that_would_lie_closes_nothing() {
+fn no_inconclusive_absence_closes_anything() {
     type Silence = (&'static str, fn(&mut Coverage));
     let silences: [Silence; 9] = [
         ("a recast finding under a severity filter", |coverage| {
@@ -114,14 +114,16 @@ fn each_silence_that_would_lie_closes_nothing() {
         ("a missing perm-viewer: an empty inventory", |coverage| {
             coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, "the inventory is empty"));
         }),
-        ("a shifted walk", |coverage| coverage.add_gap(CoverageGap::new(GapKind::Shifted, "the list moved"))),
+        ("a list that shifted", |coverage| {
+            coverage.add_gap(CoverageGap::new(GapKind::Shifted, "the list moved"))
+        }),
         ("a record that could not be read", |coverage| {
             coverage.add_gap(CoverageGap::new(GapKind::Record, "unreadable").with_path("response[3]"));
         }),
         ("a lost chunk", |coverage| coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed"))),
     ];
     for (name, silence) in silences {
-        let mut coverage = vouched();
+        let mut coverage = conclusive();
         silence(&mut coverage);
         let (change, state, reason) = second(&[finding("/a")], &[], &coverage);
         assert_eq!((change, state), (Change::KeptOpen, State::Open), "{name}");
@@ -136,12 +138,12 @@ fn two_configurations_that_share_an_asset_do_not_close_each_others_findings() {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive(PartitionKey::from(one));
     let run = reconcile(known, &[finding_in(one, "/a", None)], &coverage, at(60));
-    let changes: Vec<_> = run.transitions.iter().map(|outcome| outcome.change).collect();
+    let changes: Vec<_> = run.transitions.iter().map(|transition| transition.change).collect();
     assert_eq!(changes, [Change::Recurrent, Change::KeptOpen]);
 }
 
 #[test]
-fn the_partition_that_counts_is_that_of_the_last_sighting() {
+fn the_partition_of_the_last_observation_counts() {
     let (one, two) = ("config:1/asset:a", "config:2/asset:a");
     let known_once = after(&[finding_in(one, "/a", None)]);
     let seen_by_two = known(reconcile(known_once, &[finding_in(two, "/a", None)], &Coverage::new(), at(60)));
@@ -152,28 +154,36 @@ fn the_partition_that_counts_is_that_of_the_last_sighting() {
 }
 
 #[test]
-fn the_scanners_fixed_closes_whatever_the_coverage() {
+fn the_status_fixed_closes_whatever_the_coverage() {
     let fixed = with_status("/a", FindingStatus::Fixed);
     let (change, state, _) = second(&[finding("/a")], &[fixed], &Coverage::new());
     assert_eq!((change, state), (Change::Closed, State::Closed));
     let run = reconcile(Vec::new(), &[with_status("/a", FindingStatus::Fixed)], &Coverage::new(), at(0));
-    assert_eq!(run.transitions[0].change, Change::Unchanged, "what was fixed before we came is not new");
+    assert_eq!(
+        run.transitions[0].change,
+        Change::Unchanged,
+        "what was fixed before the first import is not new"
+    );
     assert_eq!(run.summary.new, 0);
 }
 
 #[test]
-fn what_was_closed_and_is_seen_again_is_reopened() {
-    let closed = known(reconcile(after(&[finding("/a")]), &[], &vouched(), at(60)));
+fn a_closed_finding_observed_again_is_reopened() {
+    let closed = known(reconcile(after(&[finding("/a")]), &[], &conclusive(), at(60)));
     assert_eq!(closed[0].closed_at, Some(at(60)));
-    let run = reconcile(closed.clone(), &[finding("/a")], &vouched(), at(120));
+    let run = reconcile(closed.clone(), &[finding("/a")], &conclusive(), at(120));
     assert_eq!((run.transitions[0].change, run.transitions[0].finding.closed_at), (Change::Reopened, None));
 
     let mut old = finding("/a");
     old.last_seen = Some(at(30));
-    let run = reconcile(closed.clone(), &[old.clone()], &vouched(), at(120));
-    assert_eq!(run.transitions[0].finding.state, State::Closed, "old news without a status reopen nothing");
+    let run = reconcile(closed.clone(), &[old.clone()], &conclusive(), at(120));
+    assert_eq!(
+        run.transitions[0].finding.state,
+        State::Closed,
+        "an older observation without a status reopens nothing"
+    );
     old.status = Some(FindingStatus::Reopened);
-    let run = reconcile(closed, &[old], &vouched(), at(120));
+    let run = reconcile(closed, &[old], &conclusive(), at(120));
     assert_eq!(run.transitions[0].change, Change::Reopened, "the scanner says so");
 }
 
@@ -186,22 +196,22 @@ fn accepted_ignored_and_false_positive_are_states_of_their_own() {
     ] {
         let first = [with_status("/a", status.clone())];
         assert_eq!(after(&first)[0].state, state);
-        assert_eq!(second(&first, &[], &vouched()).1, state, "absence closes only what is open");
-        let (_, after_route_without_status, _) = second(&first, &[finding("/a")], &vouched());
+        assert_eq!(second(&first, &[], &conclusive()).1, state, "absence closes only what is open");
+        let (_, after_route_without_status, _) = second(&first, &[finding("/a")], &conclusive());
         assert_eq!(after_route_without_status, state, "a route that does not know does not overwrite");
-        let (_, reopened, _) = second(&first, &[with_status("/a", FindingStatus::Open)], &vouched());
+        let (_, reopened, _) = second(&first, &[with_status("/a", FindingStatus::Open)], &conclusive());
         assert_eq!(reopened, State::Open);
     }
 }
 
 #[test]
-fn a_decision_downstream_stands_until_the_scanner_says_fixed() {
+fn a_decision_counts_until_the_scanner_reports_fixed() {
     let mut decided = after(&[finding("/a")]);
     decided[0].decision = Some(Decision::FalsePositive);
     decided[0].state = State::FalsePositive;
-    let run = reconcile(decided.clone(), &[with_status("/a", FindingStatus::Open)], &vouched(), at(60));
+    let run = reconcile(decided.clone(), &[with_status("/a", FindingStatus::Open)], &conclusive(), at(60));
     assert_eq!(run.transitions[0].finding.state, State::FalsePositive);
-    let run = reconcile(decided, &[with_status("/a", FindingStatus::Fixed)], &vouched(), at(60));
+    let run = reconcile(decided, &[with_status("/a", FindingStatus::Fixed)], &conclusive(), at(60));
     assert_eq!(run.transitions[0].finding.state, State::Closed);
 }
 
@@ -210,14 +220,14 @@ fn a_renamed_rule_is_the_same_finding_by_its_id() {
     let old = finding_in(SHOP, "/a", Some("gap-1"));
     let mut renamed = finding_in(SHOP, "/a", Some("gap-1"));
     renamed.fingerprint = Fingerprint::v1("memory", "renamed", &renamed.location, &[]);
-    let run = reconcile(after(std::slice::from_ref(&old)), &[renamed.clone()], &vouched(), at(60));
+    let run = reconcile(after(std::slice::from_ref(&old)), &[renamed.clone()], &conclusive(), at(60));
     assert_eq!(run.transitions.len(), 1);
     assert_eq!(run.transitions[0].change, Change::Recurrent);
     assert_eq!(run.transitions[0].finding.fingerprint, renamed.fingerprint, "the new name is its name now");
 }
 
 #[test]
-fn what_is_in_two_places_is_gone_when_both_say_so() {
+fn a_finding_in_two_partitions_closes_when_both_are_conclusive() {
     const OTHER: &str = "host:other.example.com";
     let both = [finding_in(SHOP, "/a", Some("1")), finding_in(OTHER, "/a", Some("1"))];
     let looked_at = |places: &[&str]| {
@@ -243,7 +253,8 @@ fn what_is_in_two_places_is_gone_when_both_say_so() {
         assert_eq!(change(&known, &[], &looked_at(&[place])).0, Change::KeptOpen, "{place}");
     }
 
-    // Seen in one place while the other was read in part: it may be there still, until that is read to its end.
+    // Observed in one partition while the other was read in part: it may still be there, until the other is
+    // read completely.
     let (_, partly) = change(&known, &both[1..], &limited(all.clone(), SHOP));
     assert_eq!(change(&partly, &[], &limited(all.clone(), SHOP)).0, Change::KeptOpen);
     assert_eq!(change(&partly, &[], &all).0, Change::Closed);
@@ -255,11 +266,11 @@ fn what_is_in_two_places_is_gone_when_both_say_so() {
     );
     let mut silent = looked_at(&[OTHER]);
     silent.mark_inconclusive(PartitionKey::from(SHOP), "it does not say");
-    for told_in_part in [silent, limited(looked_at(&[OTHER]), SHOP)] {
-        let (_, partly) = change(&known, &both[1..], &told_in_part);
-        assert_eq!(partly[0].also_in, [PartitionKey::from(SHOP)], "{told_in_part:?}");
+    for covered_in_part in [silent, limited(looked_at(&[OTHER]), SHOP)] {
+        let (_, partly) = change(&known, &both[1..], &covered_in_part);
+        assert_eq!(partly[0].also_in, [PartitionKey::from(SHOP)], "{covered_in_part:?}");
     }
-    // A place that is looked at no more does not keep it open for ever.
+    // A partition that no run covers any more does not keep it open for ever.
     for elsewhere in [looked_at(&[OTHER]), limited(looked_at(&[OTHER]), "host:third.example.com")] {
         let (_, moved) = change(&partly, &both[1..], &elsewhere);
         assert_eq!(change(&moved, &[], &looked_at(&[OTHER])).0, Change::Closed, "{elsewhere:?}");
@@ -273,37 +284,41 @@ fn fixed(id: &str) -> Finding {
 }
 
 #[test]
-fn a_fix_of_one_occurrence_closes_nothing_while_another_may_be_among_what_is_missing() {
+fn a_fixed_occurrence_closes_nothing_while_another_may_be_missing() {
     let both = [finding_in(SHOP, "/a", Some("1")), finding_in(SHOP, "/a", Some("2"))];
-    let mut chunk = vouched();
+    let mut chunk = conclusive();
     chunk.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 7 failed at the service"));
-    let mut filtered = vouched();
+    let mut filtered = conclusive();
     filtered.mark_all_inconclusive("the query was filtered by severity");
     for (coverage, why) in
         [(&chunk, "chunk 7 failed at the service"), (&filtered, "the query was filtered by severity")]
     {
         let run = reconcile(after(&both), &[fixed("2")], coverage, at(60));
-        let [outcome] = run.transitions.as_slice() else { panic!("{:?}", run.transitions) };
-        assert_eq!((outcome.change, outcome.finding.state), (Change::KeptOpen, State::Open));
-        assert!(outcome.reason.as_ref().unwrap().ends_with(why), "{:?}", outcome.reason);
+        let [transition] = run.transitions.as_slice() else { panic!("{:?}", run.transitions) };
+        assert_eq!((transition.change, transition.finding.state), (Change::KeptOpen, State::Open));
+        assert!(transition.reason.as_ref().unwrap().ends_with(why), "{:?}", transition.reason);
         assert_eq!(run.summary.kept_open_count(), 1);
-        assert_eq!(outcome.finding, after(&both)[0], "what is not fixed in all its occurrences is as it was");
+        assert_eq!(
+            transition.finding,
+            after(&both)[0],
+            "what is not fixed in all its occurrences is as it was"
+        );
 
         let (change, state, _) = second(&both, &[fixed("1"), fixed("2")], coverage);
-        assert_eq!((change, state), (Change::Closed, State::Closed), "it told of both");
+        assert_eq!((change, state), (Change::Closed, State::Closed), "both were observed");
         let (change, state, _) = second(&both[..1], &[fixed("1")], coverage);
         assert_eq!((change, state), (Change::Closed, State::Closed), "there was no other");
     }
-    let (change, state, _) = second(&both, &[fixed("2")], &vouched());
+    let (change, state, _) = second(&both, &[fixed("2")], &conclusive());
     assert_eq!((change, state), (Change::Closed, State::Closed), "nothing is missing");
 
-    // A route without ids tells of two as of one.
+    // A route without ids reports two occurrences as one.
     let nameless = [finding_in(SHOP, "/a", None), finding_in(SHOP, "/a", None)];
     for _ in 0..2 {
         let run = reconcile(after(&nameless), &[fixed("2")], &chunk, at(60));
         assert_eq!(run.transitions[0].finding, after(&nameless)[0], "nor is it the one that has an id");
     }
-    let (change, state, _) = second(&nameless, &[fixed("2")], &vouched());
+    let (change, state, _) = second(&nameless, &[fixed("2")], &conclusive());
     assert_eq!((change, state), (Change::Closed, State::Closed), "nothing is missing");
 
     let mut accepted = after(&both);
@@ -314,29 +329,30 @@ fn a_fix_of_one_occurrence_closes_nothing_while_another_may_be_among_what_is_mis
 }
 
 #[test]
-fn an_occurrence_of_which_nobody_says_that_it_is_fixed_is_not() {
+fn an_occurrence_that_is_not_reported_as_fixed_stays_open() {
     for order in
         [[fixed("1"), finding_in(SHOP, "/a", Some("2"))], [finding_in(SHOP, "/a", Some("2")), fixed("1")]]
     {
-        let (change, state, _) = second(&order, &order, &vouched());
+        let (change, state, _) = second(&order, &order, &conclusive());
         assert_eq!((change, state), (Change::Recurrent, State::Open));
     }
 }
 
 #[test]
-fn of_two_known_findings_with_one_id_the_one_with_the_fingerprint_is_meant() {
+fn of_two_known_findings_with_one_id_the_one_with_the_fingerprint_matches() {
     let here = |id: &str| finding_in(SHOP, "/a", Some(id));
     let renamed = || {
         let mut renamed = here("1");
         renamed.fingerprint = Fingerprint::v1("memory", "renamed", &renamed.location, &[]);
         renamed
     };
-    // The other occurrence comes first and takes what was known; the renamed one is a finding of its own, once.
-    let parted = known(reconcile(after(&[here("1")]), &[here("2"), renamed()], &vouched(), at(60)));
+    // The other occurrence comes first and matches the known finding; the renamed one becomes a finding of
+    // its own, once.
+    let parted = known(reconcile(after(&[here("1")]), &[here("2"), renamed()], &conclusive(), at(60)));
     assert_eq!(parted.len(), 2);
     for order in [[here("2"), renamed()], [renamed(), here("2")]] {
-        let run = reconcile(parted.clone(), &order, &vouched(), at(120));
-        let changes: Vec<_> = run.transitions.iter().map(|outcome| outcome.change).collect();
+        let run = reconcile(parted.clone(), &order, &conclusive(), at(120));
+        let changes: Vec<_> = run.transitions.iter().map(|transition| transition.change).collect();
         assert_eq!(changes, [Change::Recurrent, Change::Recurrent], "{order:?}");
     }
 }
@@ -347,7 +363,7 @@ fn occurrences_are_one_finding_of_the_highest_severity_and_the_most_open_status(
     low.severity = Severity::Low;
     let high = with_status("/a", FindingStatus::Open);
     for order in [[low.clone(), high.clone()], [high, low]] {
-        let run = reconcile(Vec::new(), &order, &vouched(), at(0));
+        let run = reconcile(Vec::new(), &order, &conclusive(), at(0));
         assert_eq!(run.transitions.len(), 1);
         let finding = &run.transitions[0].finding;
         assert_eq!((&finding.severity, finding.state), (&Severity::High, State::Open));
@@ -355,9 +371,9 @@ fn occurrences_are_one_finding_of_the_highest_severity_and_the_most_open_status(
 }
 
 #[test]
-fn the_summary_says_what_stays_open_and_why() {
+fn the_summary_lists_what_stays_open_and_why() {
     let first: Vec<_> = (0..40).map(|number| finding(&format!("/{number}"))).collect();
-    let mut limited = vouched();
+    let mut limited = conclusive();
     limited
         .add_gap(CoverageGap::new(GapKind::ScanLimited, "the scan hit its time limit").with_partition(SHOP));
     let run = reconcile(after(&first), &[finding("/new")], &limited, at(60));
@@ -385,9 +401,9 @@ fn any_finding() -> impl Strategy<Value = Finding> {
 }
 
 proptest! {
-    /// Whatever came before: without a coverage that vouches, nothing that the scanner does not call fixed is closed.
+    /// Without a conclusive coverage, only what the scanner reports as fixed is closed.
     #[test]
-    fn nothing_closes_by_a_silence_that_proves_nothing(
+    fn nothing_closes_by_an_inconclusive_absence(
         first in proptest::collection::vec(any_finding(), 0..12),
         then in proptest::collection::vec(any_finding(), 0..12),
     ) {
@@ -401,16 +417,16 @@ proptest! {
         }
     }
 
-    /// The same run twice changes nothing the second time.
+    /// Repeating a run changes nothing.
     #[test]
     fn a_run_is_idempotent(findings in proptest::collection::vec(any_finding(), 0..12)) {
         let once = after(&findings);
-        let run = reconcile(once.clone(), &findings, &vouched(), at(0));
+        let run = reconcile(once.clone(), &findings, &conclusive(), at(0));
         prop_assert_eq!(run.summary.new + run.summary.reopened + run.summary.closed, 0, "{:?}", run);
         prop_assert_eq!(known(run), once);
     }
 
-    /// The order in which findings come does not matter to where they stand.
+    /// The order of the findings does not matter to their states.
     #[test]
     fn order_does_not_matter(findings in proptest::collection::vec(any_finding(), 0..8)) {
         let states = |findings: &[Finding]| {

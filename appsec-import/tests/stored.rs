@@ -1,4 +1,4 @@
-//! What a store tells of its findings, bindings and runs after an import.
+//! What a store returns of its findings, bindings and runs after an import.
 #![cfg(any(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ async fn stored(test: &TestStore) -> Vec<StoredFinding> {
     test.store.stored_findings(&binding("shop"), ALL).await.unwrap()
 }
 
-/// A finding with everything on it, NUL included.
+/// A finding with every member set, including a NUL character.
 fn rich(path: &str, evidence: &str) -> Finding {
     let mut finding = finding("p0", path, Some(path));
     let mut rule = Rule::new("98104", "SQL injection \"blind\"");
@@ -44,7 +44,7 @@ fn rich(path: &str, evidence: &str) -> Finding {
 }
 
 #[tokio::test]
-async fn a_finding_comes_back_as_it_was_last_seen() {
+async fn a_finding_is_returned_as_it_was_last_observed() {
     for test in stores().await {
         let first = rich("/a", "GET /a\r\nX: \0\u{7f}\"");
         import(&test, 1, vec![vec![first.clone()], vec![rich("/b", "GET /b")]], &ImportOptions::new()).await;
@@ -52,10 +52,10 @@ async fn a_finding_comes_back_as_it_was_last_seen() {
         assert_eq!(found.len(), 2, "{}", test.name);
         assert_eq!(found[0].finding, first, "{}", test.name);
         assert_eq!((found[0].number, found[0].known.title.as_str()), (1, "SQL injection \"blind\""));
-        // Of one rule there is one.
+        // Findings of one rule share it.
         assert!(Arc::ptr_eq(&found[0].finding.rule, &found[1].finding.rule));
 
-        // Seen again with another rule text and other evidence: that is kept. Not seen: what was, stays.
+        // Observed again with another rule text and other evidence: those are kept. Not observed: nothing changes.
         let mut again = rich("/a", "GET /a again");
         again.rule = Rule::new("98104", "SQL injection").into();
         (again.severity, again.last_seen) = (Severity::Low, Some(at(90)));
@@ -70,7 +70,7 @@ async fn a_finding_comes_back_as_it_was_last_seen() {
 }
 
 #[tokio::test]
-async fn of_occurrences_the_one_seen_last_is_told_with_the_gravest_severity() {
+async fn the_occurrence_seen_last_is_returned_with_the_highest_severity() {
     for test in stores().await {
         let (mut early, mut late) = (rich("/a", "early"), rich("/a", "late"));
         (early.last_seen, early.severity) = (Some(at(5)), Severity::Critical);
@@ -89,7 +89,7 @@ async fn of_occurrences_the_one_seen_last_is_told_with_the_gravest_severity() {
 }
 
 #[tokio::test]
-async fn a_dry_run_keeps_nothing_of_what_it_saw() {
+async fn a_dry_run_keeps_nothing() {
     for test in stores().await {
         import(&test, 1, vec![vec![rich("/a", "GET")]], &ImportOptions::new().with_dry_run(true)).await;
         assert_eq!(stored(&test).await, []);
@@ -99,7 +99,7 @@ async fn a_dry_run_keeps_nothing_of_what_it_saw() {
 }
 
 #[tokio::test]
-async fn lines_and_the_last_run_of_each_are_listed() {
+async fn bindings_and_their_last_runs_are_listed() {
     for test in stores().await {
         assert_eq!(test.store.bindings().await.unwrap(), []);
         import(&test, 1, vec![vec![rich("/a", "GET")]], &ImportOptions::new()).await;

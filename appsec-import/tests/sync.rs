@@ -1,4 +1,4 @@
-//! Polling with a watermark, and hints that shorten the wait; by a worker in this process.
+//! Polling with a watermark, and hints that make a binding due; by a worker in this process.
 #![cfg(feature = "worker")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -18,16 +18,16 @@ use appsec_import::{Binding, ScanConfiguration, Store};
 
 use support::{Script, ScriptedScanner, TestStore, all, finding, stores};
 
-fn walk() -> Script {
-    Script::vouching(vec![vec![finding("p", "/1", Some("1"))], vec![finding("p", "/2", Some("2"))]], &["p"])
+fn complete() -> Script {
+    Script::conclusive(vec![vec![finding("p", "/1", Some("1"))], vec![finding("p", "/2", Some("2"))]], &["p"])
 }
 
 fn broken() -> Script {
-    Script { fails_after: Some(1), ..walk() }
+    Script { fails_after: Some(1), ..complete() }
 }
 
 fn with_gap() -> Script {
-    let mut walk = walk();
+    let mut walk = complete();
     if let Some(end) = &mut walk.end {
         end.add_gap(CoverageGap::new(GapKind::Record, "a page is missing"));
     }
@@ -36,7 +36,7 @@ fn with_gap() -> Script {
 
 fn binding(run: RunKind) -> ScheduledBinding {
     let binding = Binding::new("shop", "eu", ScanConfiguration::new("app:shop"));
-    // Once a year: what runs, runs because it is told to.
+    // Once a year, so that every run is one that the test asked for.
     ScheduledBinding::new("shop", binding, Schedule::cron("@yearly", "UTC").unwrap()).with_run(run)
 }
 
@@ -85,7 +85,7 @@ impl Bench {
         }
     }
 
-    /// Makes the binding run, and gives when its verdict's run began.
+    /// Runs the binding, and returns when its import started.
     async fn run(&self) -> Timestamp {
         let before = self.entry().await.ended_at;
         self.test.store.run_now("shop", Timestamp::now()).await.unwrap();
@@ -94,7 +94,7 @@ impl Bench {
         Timestamp::from_millisecond(run.started_at.as_millisecond()).unwrap()
     }
 
-    /// The watermarks that were asked from; each query looks back a week beyond.
+    /// The watermarks of the queries; each query reaches back a week further.
     fn asked_since(&self) -> Vec<Option<Timestamp>> {
         let week = Duration::from_hours(7 * 24);
         self.queries.lock().unwrap().iter().map(|query| query.seen_since.map(|at| at + week)).collect()
@@ -107,18 +107,18 @@ impl Bench {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_watermark_advances_only_over_what_was_seen_and_kept() {
+async fn the_watermark_advances_only_over_complete_and_concluded_imports() {
     for test in stores().await {
-        let scripts = vec![walk(), walk(), broken(), walk(), with_gap(), walk()];
+        let scripts = vec![complete(), complete(), broken(), complete(), with_gap(), complete()];
         let bench = Bench::start(test, scripts, &[binding(RunKind::Sync)]).await;
-        // Everything, then what is new since.
+        // Everything, then what changed since.
         let first = bench.run().await;
         let second = bench.run().await;
         assert_eq!(bench.asked_since(), [None, Some(first)]);
-        // One that breaks is tried again from where it stood, and asks for the same time.
+        // A failed import is resumed, and asks for the same time.
         let third = bench.run().await;
         assert_eq!(bench.asked_since()[2..], [Some(second), Some(second)]);
-        // One that saw not all leaves the mark where it was.
+        // A partial import does not move the watermark.
         bench.run().await;
         bench.run().await;
         assert_eq!(bench.asked_since()[4..], [Some(third), Some(third)]);
@@ -129,7 +129,7 @@ async fn the_watermark_advances_only_over_what_was_seen_and_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_asks_for_everything_every_time() {
     for test in stores().await {
-        let bench = Bench::start(test, vec![walk()], &[binding(RunKind::Import)]).await;
+        let bench = Bench::start(test, vec![complete()], &[binding(RunKind::Import)]).await;
         bench.run().await;
         bench.run().await;
         assert_eq!(bench.asked_since(), [None, None]);
@@ -139,10 +139,10 @@ async fn an_import_asks_for_everything_every_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_looked_at_nothing_saw_nothing() {
+async fn an_import_that_examined_nothing_is_not_complete() {
     for test in stores().await {
         let nothing = Script { end: Some(Coverage::new()), ..Script::default() };
-        let bench = Bench::start(test, vec![nothing, walk()], &[binding(RunKind::Sync)]).await;
+        let bench = Bench::start(test, vec![nothing, complete()], &[binding(RunKind::Sync)]).await;
         bench.run().await;
         assert_eq!(bench.entry().await.complete_at, None, "{}", bench.test.name);
         bench.run().await;
@@ -153,9 +153,9 @@ async fn what_looked_at_nothing_saw_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_filter_begins_a_new_watermark() {
+async fn another_filter_resets_the_watermark() {
     for test in stores().await {
-        let bench = Bench::start(test, vec![walk()], &[binding(RunKind::Sync)]).await;
+        let bench = Bench::start(test, vec![complete()], &[binding(RunKind::Sync)]).await;
         bench.run().await;
         let narrow = binding(RunKind::Sync).with_severities([Severity::High]);
         let changes = bench.test.store.apply_schedule(&[narrow], Timestamp::now()).await.unwrap();
@@ -167,11 +167,11 @@ async fn another_filter_begins_a_new_watermark() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hint_makes_those_that_poll_the_target_due_and_no_others() {
+async fn a_hint_makes_only_the_bindings_due_that_poll_the_target() {
     for test in stores().await {
         let mut import = binding(RunKind::Import);
         import.name = "import".to_owned();
-        let bench = Bench::start(test, vec![walk()], &[binding(RunKind::Sync), import]).await;
+        let bench = Bench::start(test, vec![complete()], &[binding(RunKind::Sync), import]).await;
         let store = &bench.test.store;
         let hint = |connection: &'static str, target: &'static str| async move {
             store.hint(connection, &BindTargetId::from(target), Timestamp::now()).await.unwrap()
@@ -196,11 +196,11 @@ async fn a_hint_makes_those_that_poll_the_target_due_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_this_machine_does_not_know_puts_the_line_off() {
+async fn an_unknown_connection_delays_the_binding() {
     for test in stores().await {
         let mut strange = binding(RunKind::Import);
         strange.binding.scanner = "mars".to_owned();
-        let bench = Bench::start(test, vec![walk()], &[strange]).await;
+        let bench = Bench::start(test, vec![complete()], &[strange]).await;
         bench.test.store.run_now("shop", Timestamp::now()).await.unwrap();
         let entry = bench.until(|entry| entry.failed_attempts > 1).await;
         assert!(entry.last_error.unwrap().contains("mars"));

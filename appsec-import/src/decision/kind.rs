@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A state that a user chose for a finding. It overrides the status that the scanner reports, unless that is "fixed".
+/// A state that a user chose for a finding. It overrides the status that the scanner reports, unless that
+/// is "fixed".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

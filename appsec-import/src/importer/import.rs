@@ -22,7 +22,8 @@ pub struct Import {
     /// Whether what the run did not report is gone. Ask it before anything is closed in another tool.
     #[serde(default)]
     pub completeness: Completeness,
-    /// The number of findings that this process received. It is higher than the counts of the summary where occurrences were merged.
+    /// The number of findings that this process received. It is higher than the counts of the summary where
+    /// occurrences were merged.
     pub received: u64,
     /// Why no findings were received.
     pub empty: Option<EmptyReason>,
@@ -35,10 +36,12 @@ pub struct Import {
 }
 
 impl Import {
-    /// Returns what the import did not see, one sentence each; empty where it saw everything it asked for. For a gate and for reports.
+    /// Returns what the import did not see, one sentence each; empty where it saw everything it asked for.
+    /// For a gate and for reports.
     ///
-    /// This differs from [`Completeness`]: an export from which nothing may be closed by absence can still contain everything.
-    /// An import of a scanner that examined nothing has no gaps, so its [`EmptyReason`] is returned.
+    /// This differs from [`Completeness`]: an export from which nothing may be closed by absence can still
+    /// contain everything. An import of a scanner that examined nothing has no gaps, so its
+    /// [`EmptyReason`] is returned.
     pub fn missing(&self) -> Vec<String> {
         let mut missing: Vec<_> = self.gaps.iter().map(ToString::to_string).collect();
         if let Some(reason) = &self.empty

@@ -47,7 +47,8 @@ impl ImportOptions {
         Self::default()
     }
 
-    /// Sets whether to start a scan first and to wait for it, where the scanner can scan. A dry run starts no scan.
+    /// Sets whether to start a scan first and to wait for it, where the scanner can scan. A dry run starts
+    /// no scan.
     pub fn with_scan(mut self, scan: bool) -> Self {
         self.scan = scan;
         self
@@ -85,13 +86,15 @@ impl ImportOptions {
         self
     }
 
-    /// Sets whether to take over a run of this binding before its lease ends, because its process is known to be dead.
+    /// Sets whether to take over a run of this binding before its lease ends, because its process is known
+    /// to be dead.
     pub fn with_take_over(mut self, take_over: bool) -> Self {
         self.take_over = take_over;
         self
     }
 
-    /// Sets how long the run holds the binding without a heartbeat. The default is two minutes, the minimum one second.
+    /// Sets how long the run holds the binding without a heartbeat. The default is two minutes, the minimum
+    /// one second.
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
         self

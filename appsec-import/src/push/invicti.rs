@@ -84,7 +84,7 @@ impl InvictiScan {
     pub fn for_binding(project: impl Into<String>, binding: &Binding) -> Self {
         let [own_project, scanner, target, branch, meta_data, environment] = binding.parts();
         let scan = Self::new(project, &binding.scanner, branch.unwrap_or("main"));
-        scan.with_meta_data(Binding::word_of([own_project, scanner, target, environment, meta_data]))
+        scan.with_meta_data(Binding::joined_name([own_project, scanner, target, environment, meta_data]))
     }
 
     /// Sets the tool, as Invicti `AppSec` names it.

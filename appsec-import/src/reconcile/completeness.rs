@@ -10,8 +10,8 @@ use super::summary::Summary;
 
 /// Whether a list of findings is complete, so that what it does not contain is gone.
 ///
-/// Only a run's [`Coverage`] proves completeness; no constructor claims it. Other tools close what an incomplete list does not
-/// contain, so they are asked to close findings only with a complete one.
+/// Only a run's [`Coverage`] proves completeness; no constructor claims it. Other tools close what an
+/// incomplete list does not contain, so they are asked to close findings only with a complete one.
 ///
 /// ```
 /// use appsec_core::{Coverage, CoverageGap, GapKind};

@@ -5,7 +5,8 @@ use std::fmt;
 use appsec_core::{Coverage, FindingQuery, GapKind};
 use serde::{Deserialize, Serialize};
 
-/// Why an import returned no findings at all. Displays as a sentence that says what to do, where something can be done.
+/// Why an import returned no findings at all. Displays as a sentence that says what to do, where something
+/// can be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -16,7 +17,8 @@ pub enum EmptyReason {
     TargetMissing,
     /// The target was never scanned.
     NeverScanned,
-    /// The scanner's inventory does not list the place: no traffic was seen there, or the credentials may not see it.
+    /// The scanner's inventory does not list the place: no traffic was seen there, or the credentials may
+    /// not see it.
     NotInInventory,
     /// The query asked for some severities only, and no finding has one of those.
     Filtered,

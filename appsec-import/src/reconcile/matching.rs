@@ -41,8 +41,9 @@ impl KnownIndex {
 
 /// Returns the known finding that an observation is.
 ///
-/// That is the first that shares both an alias and the fingerprint, else the first that shares an alias, else the first that
-/// shares the fingerprint. Two findings may share an alias, since a renamed rule can divide what was one finding before.
+/// That is the first that shares both an alias and the fingerprint, else the first that shares an alias,
+/// else the first that shares the fingerprint. Two findings may share an alias, since a renamed rule can
+/// divide what was one finding before.
 pub(crate) fn best_match<'a, T: Copy + Ord + 'a>(
     mut by_alias: impl Iterator<Item = &'a [T]> + Clone,
     by_fingerprint: &[T],

@@ -42,7 +42,8 @@ impl Observation {
         }
     }
 
-    /// Returns the observation with each NUL character replaced, since a text in PostgreSQL cannot hold one.
+    /// Returns the observation with each NUL character replaced, since a text in PostgreSQL cannot hold
+    /// one.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn without_nul(mut self) -> Self {
         let clean = |text: &mut String| {
@@ -105,10 +106,11 @@ pub(crate) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Tim
     }
 }
 
-/// Merges occurrences, which share an id or a fingerprint, into observations in the order of the first occurrence.
+/// Merges occurrences, which share an id or a fingerprint, into observations in the order of the first
+/// occurrence.
 ///
-/// `D` is what a store keeps beside an observation: that of the occurrence which was seen last. Observations that were merged
-/// before can be restored, so that a run need not be held in memory.
+/// `D` is what a store keeps beside an observation: that of the occurrence which was seen last.
+/// Observations that were merged before can be restored, so that a run need not be held in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Occurrences<D> {
     observations: Vec<(Observation, D)>,
@@ -142,7 +144,8 @@ impl<D> Occurrences<D> {
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl<D> Occurrences<D> {
-    /// Adds an observation that was merged before, and returns its index. Its keys are restored by the two methods below.
+    /// Adds an observation that was merged before, and returns its index. Its keys are restored by the two
+    /// methods below.
     pub(crate) fn restore(&mut self, observation: Observation, beside: D) -> usize {
         self.observations.push((observation, beside));
         self.observations.len() - 1

@@ -22,15 +22,17 @@ pub struct Reconciliation {
 ///
 /// A finding closes in two cases:
 ///
-/// * The scanner reports it as fixed. The coverage does not matter, unless the list is partial and a known occurrence was not
-///   observed.
+/// * The scanner reports it as fixed. The coverage does not matter, unless the list is partial and a known
+///   occurrence was not observed.
 /// * It is absent, and all partitions in which it was last observed are free of gaps and conclusive.
 ///
-/// Every other finding stays as it is, and its transition says why. Risk accepted, ignored and false positive are states of their own and never close by
-/// absence. A user's decision overrides the status that the scanner reports, except "fixed".
+/// Every other finding stays as it is, and its transition says why. Risk accepted, ignored and false
+/// positive are states of their own and never close by absence. A user's decision overrides the status that
+/// the scanner reports, except "fixed".
 ///
-/// Findings are matched by the scanner's own ids first and then by fingerprint, so that a renamed rule does not close and
-/// reopen its findings. Equal findings of a run are occurrences of one: the highest severity and the most open status count.
+/// Findings are matched by the scanner's own ids first and then by fingerprint, so that a renamed rule does
+/// not close and reopen its findings. Equal findings of a run are occurrences of one: the highest severity
+/// and the most open status count.
 ///
 /// The function is pure: nothing is stored, and the clock is an argument.
 pub fn reconcile<'a>(
@@ -45,7 +47,8 @@ pub fn reconcile<'a>(
     for observation in merge_occurrences(observed) {
         match index.find(&observation).and_then(|place| observations.get_mut(place)) {
             Some(place @ None) => *place = Some(observation),
-            // Two observations of one known finding that share neither id nor fingerprint: the second is a finding of its own.
+            // Two observations of one known finding that share neither id nor fingerprint: the second is a
+            // finding of its own.
             Some(Some(_)) | None => new.push(observation),
         }
     }

@@ -63,8 +63,8 @@ pub(crate) fn observed(
 
 /// The next state of a known finding that the scanner reports as fixed.
 ///
-/// The status counts whatever the coverage, but only for the occurrences that were observed. Where the list is partial, a known
-/// occurrence that was not observed may still be open.
+/// The status counts whatever the coverage, but only for the occurrences that were observed. Where the list
+/// is partial, a known occurrence that was not observed may still be open.
 fn fixed(known: &KnownFinding, observation: &Observation, coverage: &Coverage) -> NextState {
     // Without an alias the number of occurrences is unknown.
     let observed_all =
@@ -79,12 +79,14 @@ fn fixed(known: &KnownFinding, observation: &Observation, coverage: &Coverage) -
     }
 }
 
-/// Whether an observation is of occurrences that are fixed while the finding itself is not. It then updates nothing else.
+/// Whether an observation is of occurrences that are fixed while the finding itself is not. It then updates
+/// nothing else.
 pub(crate) fn is_partial_fix(observed: Option<&FindingStatus>, next: State) -> bool {
     observed == Some(&FindingStatus::Fixed) && next != State::Closed
 }
 
-/// Whether an observation without a status was made before the finding was closed. It does not reopen the finding.
+/// Whether an observation without a status was made before the finding was closed. It does not reopen the
+/// finding.
 fn is_older_than_closing(known: &KnownFinding, observation: &Observation) -> bool {
     observation.status.is_none()
         && matches!((observation.seen_at, known.closed_at), (Some(seen), Some(closed)) if seen < closed)
@@ -105,8 +107,9 @@ pub(crate) fn unobserved(known: &KnownFinding, coverage: &Coverage) -> NextState
 
 /// Returns the partitions that may hold a finding besides that of its observation.
 ///
-/// These are the others in which it was observed, and those in which it was known and which the run covered in part. A partition
-/// that the run does not mention is dropped: the scanner divides its findings differently now.
+/// These are the others in which it was observed, and those in which it was known and which the run covered
+/// in part. A partition that the run does not mention is dropped: the scanner divides its findings
+/// differently now.
 pub(crate) fn other_partitions(
     known: &KnownFinding,
     observation: &Observation,

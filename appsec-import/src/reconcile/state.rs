@@ -24,7 +24,8 @@ pub enum State {
 }
 
 impl State {
-    /// Returns the state that follows from the status at the scanner. Without a status, the state before is kept.
+    /// Returns the state that follows from the status at the scanner. Without a status, the state before is
+    /// kept.
     pub(crate) fn from_status(status: Option<&FindingStatus>, before: Option<Self>) -> Self {
         match status {
             Some(FindingStatus::RiskAccepted) => Self::RiskAccepted,

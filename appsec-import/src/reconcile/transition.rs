@@ -49,7 +49,8 @@ impl Transition {
 
     /// The transition of a known finding that was observed again.
     ///
-    /// `fingerprint_taken` is whether a known finding, this one or another, has the fingerprint of the observation.
+    /// `fingerprint_taken` is whether a known finding, this one or another, has the fingerprint of the
+    /// observation.
     pub(crate) fn observed_again(
         known: KnownFinding,
         observation: Observation,

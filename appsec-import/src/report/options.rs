@@ -63,7 +63,7 @@ impl ReportOptions {
     /// Options for a report about a binding. Project, bind target, branch, meta data and environment make up its target.
     pub fn for_binding(binding: &Binding) -> Self {
         let [project, _, rest @ ..] = binding.parts();
-        Self::new(&binding.scanner, Binding::word_of([project].into_iter().chain(rest)))
+        Self::new(&binding.scanner, Binding::joined_name([project].into_iter().chain(rest)))
     }
 
     /// Sets the scanner's key.

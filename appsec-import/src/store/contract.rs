@@ -15,8 +15,9 @@ use crate::reconcile::{KnownFinding, Summary};
 
 /// Stores bindings, their runs and their findings.
 ///
-/// Each method is one transaction, unless its documentation says otherwise. A method that takes a [`Run`] writes nothing and
-/// returns `Conflict` when another process has taken the run over, or when the run has ended.
+/// Each method is one transaction, unless its documentation says otherwise. A method that takes a [`Run`]
+/// writes nothing and returns `Conflict` when another process has taken the run over, or when the run has
+/// ended.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
     /// Begins a run of the binding, or resumes one that a dead process left.
@@ -31,7 +32,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// `Conflict` when the run is lost.
     async fn renew_lease(&self, run: &Run) -> Result<()>;
 
-    /// Sets the scan that was started for the run; `None` removes a scan that the scanner does not know any more.
+    /// Sets the scan that was started for the run; `None` removes a scan that the scanner does not know any
+    /// more.
     ///
     /// # Errors
     /// `Conflict` when the run is lost.
@@ -43,7 +45,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// `Conflict` when the run is lost.
     async fn restart_staging(&self, run: &Run, query: &FindingQuery) -> Result<()>;
 
-    /// Stages a batch with its resume point and gaps. Staging a finding twice changes nothing, or adds an occurrence.
+    /// Stages a batch with its resume point and gaps. Staging a finding twice changes nothing, or adds an
+    /// occurrence.
     ///
     /// # Errors
     /// `Conflict` when the run is lost.
@@ -55,8 +58,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// `Conflict` when the run is lost.
     async fn preview(&self, run: &Run, coverage: &Coverage) -> Result<Summary>;
 
-    /// Reconciles what is staged with what is known, as [`reconcile`](crate::reconcile()) does, writes the messages that the
-    /// subscriptions ask for, and ends the run. Either all of this is written or nothing.
+    /// Reconciles what is staged with what is known, as [`reconcile`](crate::reconcile()) does, writes the
+    /// messages that the subscriptions ask for, and ends the run. Either all of this is written or
+    /// nothing.
     ///
     /// # Errors
     /// `Conflict` when the run is lost.
@@ -67,8 +71,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         subscriptions: &[Subscription],
     ) -> Result<Summary>;
 
-    /// Writes messages that do not belong to a concluded run, for instance about a scanner that cannot be read. A message
-    /// whose id exists already is not changed.
+    /// Writes messages that do not belong to a concluded run, for instance about a scanner that cannot be
+    /// read. A message whose id exists already is not changed.
     ///
     /// # Errors
     /// Those of the store; then nothing was written.
@@ -90,8 +94,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         page: Page,
     ) -> Result<Vec<(FindingNumber, KnownFinding)>>;
 
-    /// Returns a page of the binding's findings with everything that their last observation contained, in the same order and
-    /// pages. Reports are written from these.
+    /// Returns a page of the binding's findings with everything that their last observation contained, in
+    /// the same order and pages. Reports are written from these.
     ///
     /// # Errors
     /// Those of the store.
@@ -109,10 +113,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Those of the store.
     async fn last_run(&self, binding: &Binding) -> Result<Option<EndedRun>>;
 
-    /// Sets a user's decision about a finding, or withdraws it with `None`, and returns the finding as it is now.
+    /// Sets a user's decision about a finding, or withdraws it with `None`, and returns the finding as it
+    /// is now.
     ///
-    /// The decision overrides the scanner's status until it is withdrawn or the scanner reports the finding as fixed. A closed
-    /// finding stays closed; the decision counts when it is observed again.
+    /// The decision overrides the scanner's status until it is withdrawn or the scanner reports the finding
+    /// as fixed. A closed finding stays closed; the decision counts when it is observed again.
     ///
     /// # Errors
     /// `NotFound` when the binding does not know the finding.

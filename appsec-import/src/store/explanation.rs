@@ -28,7 +28,8 @@ impl Explanation {
     }
 }
 
-/// The stored form of a [`Transition`](crate::reconcile::Transition): how one run changed a finding, and why.
+/// The stored form of a [`Transition`](crate::reconcile::Transition): how one run changed a finding, and
+/// why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryEntry {
@@ -49,9 +50,11 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// Returns the change and reason that are expected of the next run, so that a store keeps only entries that differ.
+    /// Returns the change and reason that are expected of the next run, so that a store keeps only entries
+    /// that differ.
     ///
-    /// A finding that was observed is expected to be observed again; one that was not is expected to stay as it is.
+    /// A finding that was observed is expected to be observed again; one that was not is expected to stay
+    /// as it is.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn expected_after(change: Change, reason: Option<&str>) -> (Change, Option<&str>) {
         match change {

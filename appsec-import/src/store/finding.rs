@@ -17,8 +17,8 @@ pub struct StoredFinding {
     pub known: KnownFinding,
     /// How the last run that concerned it changed it.
     pub change: Change,
-    /// The finding. Identity, severity, status and times are those of `known`; the rest is from its last observation, masked as
-    /// it was received.
+    /// The finding. Identity, severity, status and times are those of `known`; the rest is from its last
+    /// observation, masked as it was received.
     pub finding: Finding,
 }
 

@@ -41,7 +41,8 @@ impl RunRequest {
         self
     }
 
-    /// Sets whether the run only computes its summary. Such a run does not hold the binding, and nothing of it is kept.
+    /// Sets whether the run only computes its summary. Such a run does not hold the binding, and nothing of
+    /// it is kept.
     pub fn with_dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
@@ -90,7 +91,8 @@ pub struct ScheduledRun {
 
 /// A run that holds its binding.
 ///
-/// `scan`, `query`, `resume` and `gaps` are set where an earlier process began the run and another resumes it.
+/// `scan`, `query`, `resume` and `gaps` are set where an earlier process began the run and another resumes
+/// it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Run {
@@ -100,7 +102,8 @@ pub struct Run {
     pub number: i64,
     /// How events refer to the run.
     pub reference: RunRef,
-    /// The fencing token, which grows with each process that holds the run. A process with an older one writes nothing.
+    /// The fencing token, which grows with each process that holds the run. A process with an older one
+    /// writes nothing.
     pub fence: i64,
     /// The start time of the run. It is kept when another process resumes the run.
     pub started_at: Timestamp,
@@ -166,12 +169,14 @@ impl EndedRun {
         Self { number, started_at, ended_at, scan_tag: None, summary, coverage }
     }
 
-    /// Returns whether what the run did not report is gone. Ask it before anything is closed in another tool.
+    /// Returns whether what the run did not report is gone. Ask it before anything is closed in another
+    /// tool.
     pub fn completeness(&self) -> Completeness {
         Completeness::from_import(&self.coverage, &self.summary)
     }
 
-    /// Returns what the run did not see, one sentence each, as [`Import::missing`](crate::Import::missing) does.
+    /// Returns what the run did not see, one sentence each, as [`Import::missing`](crate::Import::missing)
+    /// does.
     pub fn missing(&self) -> Vec<String> {
         missing_from(&self.coverage)
     }

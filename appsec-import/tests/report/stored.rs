@@ -56,7 +56,7 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     let expected = [("\"closed\" \"closed\"", 1), ("\"open\" \"new\"", 1), ("\"open\" \"recurrent\"", 149)];
     assert_eq!(changes, expected.map(|(words, count)| (words.to_owned(), count)).into());
 
-    let counts = GateCounts::of_binding(&*store, &line).await.unwrap();
+    let counts = GateCounts::from_store(&*store, &line).await.unwrap();
     assert_eq!(
         (counts.total.low, counts.total.critical, counts.new.low, counts.new.critical),
         (149, 1, 0, 1)
@@ -64,7 +64,7 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     let gate = Gate::new()
         .with_total(Thresholds::new().with_max(&Severity::Low, 149))
         .with_new(Thresholds::new().with_max(&Severity::Critical, 0));
-    let verdict = gate.judge(&counts, run.missing());
+    let verdict = gate.check(&counts, run.missing());
     assert_eq!(verdict.outcome(), GateOutcome::Failed);
     assert_eq!(verdict.breaches.len(), 1, "{verdict}");
     store.close().await;

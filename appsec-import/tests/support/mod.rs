@@ -1,4 +1,4 @@
-//! Stores to test on, and scanners that behave as a test says.
+//! Stores to test on, and scripted scanners.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 mod postgres;
@@ -14,7 +14,7 @@ pub(crate) use postgres::Postgres;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use scripted::{Script, ScriptedScanner};
 
-/// A store of its own, on a database that ends with it.
+/// A store in a database of its own, which is removed with it.
 pub(crate) struct TestStore {
     pub(crate) name: &'static str,
     pub(crate) url: String,
@@ -23,7 +23,7 @@ pub(crate) struct TestStore {
     _server: Option<Postgres>,
 }
 
-/// Every store that this build and this machine have; what is lacking is said in print.
+/// A store on every database that this build and this machine have. Skipped databases are printed.
 pub(crate) async fn stores() -> Vec<TestStore> {
     let mut stores = Vec::new();
     if cfg!(feature = "sqlite") {
@@ -50,7 +50,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
-/// A finding of the partition, at the path, with an id of the scanner's where one is given.
+/// A finding in the partition, at the path, with the scanner's id where one is given.
 pub(crate) fn finding(partition: &str, path: &str, id: Option<&str>) -> Finding {
     let place = Location::from_host_and_path("shop.example.com", path).with_method("get");
     let fingerprint = Fingerprint::v1("memory", "r", &place, &[]);

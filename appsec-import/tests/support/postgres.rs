@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own.
+//! A PostgreSQL server for one test.
 #![allow(clippy::print_stdout, reason = "a test that skips says so")]
 
 use std::os::unix::fs::chown;
@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A server that listens on a socket of its own folder and ends when it is dropped.
+/// A server that listens on a socket in a folder of its own and stops when it is dropped.
 pub(crate) struct Postgres {
     folder: tempfile::TempDir,
     programs: PathBuf,
@@ -14,13 +14,13 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Starts a server; says so in print when the programs are missing.
+    /// Starts a server. Prints a note when its programs are missing.
     pub(crate) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             println!("skipped on PostgreSQL: its programs initdb and pg_ctl are not on this machine");
             return None;
         };
-        // A socket's path is short: 107 bytes.
+        // The path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").unwrap();
         let user = postgres_user();
         if let Some((uid, gid)) = user {

@@ -1,4 +1,4 @@
-//! A scanner that yields what a test says.
+//! A scripted scanner.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,26 +10,26 @@ use appsec_core::{
 };
 use futures_util::{StreamExt, stream};
 
-/// What one walk yields.
+/// What the scanner returns for one query.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
-    /// Batch by batch.
+    /// The findings of each batch.
     pub(crate) batches: Vec<Vec<Finding>>,
-    /// The total that each batch claims.
+    /// The total that each batch reports.
     pub(crate) totals: Vec<u64>,
-    /// The gaps that each batch tells of.
+    /// The gaps that each batch reports.
     pub(crate) gaps: Vec<CoverageGap>,
-    /// The end; `None` stops without one.
+    /// The coverage at the end; `None` ends the stream without one.
     pub(crate) end: Option<Coverage>,
-    /// Fails after so many batches.
+    /// The number of batches after which the stream fails.
     pub(crate) fails_after: Option<usize>,
-    /// As what it fails; `Server` where it is not said.
+    /// The kind of the error; `Server` by default.
     pub(crate) fails_as: Option<ErrorKind>,
 }
 
 impl Script {
-    /// A walk that ends well and vouches for the partitions.
-    pub(crate) fn vouching(batches: Vec<Vec<Finding>>, partitions: &[&str]) -> Self {
+    /// A stream that ends with a coverage in which the partitions are conclusive.
+    pub(crate) fn conclusive(batches: Vec<Vec<Finding>>, partitions: &[&str]) -> Self {
         let mut end = Coverage::new();
         for partition in partitions {
             end.mark_conclusive(PartitionKey::from(*partition));
@@ -38,17 +38,18 @@ impl Script {
     }
 }
 
-/// Yields the scripts one after the other, a walk each; the last one for ever. Resumes where it is asked to.
+/// Returns the scripts one after the other, one for each query; the last one is repeated. It supports resume
+/// points.
 #[derive(Debug, Clone)]
 pub(crate) struct ScriptedScanner {
     info: ScannerInfo,
     scripts: Arc<Mutex<Vec<Script>>>,
-    /// The queries that came.
+    /// The queries that were received.
     pub(crate) queries: Arc<Mutex<Vec<FindingQuery>>>,
     pub(crate) resume_expires: bool,
-    /// What a connection test says.
+    /// The result of a connection test.
     pub(crate) report: ConnectionReport,
-    /// How many connection tests were made.
+    /// The number of connection tests.
     pub(crate) tests: Arc<AtomicU32>,
     /// A pause before each batch.
     pub(crate) pause: std::time::Duration,

@@ -1,4 +1,4 @@
-//! A scanner of many targets that writes down who reads what and when, and the processes that read from it.
+//! A scanner with many targets that logs which process reads which target, and the processes that read it.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -13,17 +13,18 @@ use appsec_core::{
 };
 use futures_util::{StreamExt, stream};
 
-/// Findings of one page.
+/// The number of findings in one page.
 pub(crate) const PER_PAGE: usize = 5;
 
-/// A tenant with targets from `app:0` to `app:399`. Its name says how it behaves: `busy` answers 429, `locked` 401.
+/// A tenant with targets from `app:0` to `app:399`. Its name decides its behaviour: `busy` responds with 429,
+/// `locked` with 401.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenant {
     info: ScannerInfo,
     pub(crate) name: String,
     pub(crate) log: PathBuf,
     pub(crate) pages: usize,
-    /// A pause before each answer.
+    /// A pause before each response.
     pub(crate) pause: Duration,
 }
 
@@ -45,7 +46,7 @@ impl Tenant {
     }
 }
 
-/// Adds a binding to the log: one write, so that those of several processes do not mix.
+/// Adds a line to the log: one write, so that lines of several processes do not mix.
 fn note(log: &Path, what: &str, whose: &str) {
     let binding = format!("{what} {} {whose}\n", std::process::id());
     let mut file = OpenOptions::new().create(true).append(true).open(log).unwrap();
@@ -115,7 +116,7 @@ impl DastApiScanner for Tenant {
     }
 }
 
-/// A binding of the log.
+/// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Noted {
     pub(crate) what: String,
@@ -123,7 +124,7 @@ pub(crate) struct Noted {
     pub(crate) whose: String,
 }
 
-/// What the tenants wrote down.
+/// The lines that the tenants logged.
 pub(crate) fn noted(log: &Path) -> Vec<Noted> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let bindings = text.lines().map(|binding| {
@@ -134,12 +135,12 @@ pub(crate) fn noted(log: &Path) -> Vec<Noted> {
     bindings.collect()
 }
 
-/// How often a target was read, to the end, by process after process.
+/// The number of times that a target was read to the end.
 pub(crate) fn ended(log: &[Noted], whose: &str) -> usize {
     log.iter().filter(|noted| noted.what == "end" && noted.whose == whose).count()
 }
 
-/// How often somebody began to read a target while another, who is not among the dead, had not ended.
+/// The number of times that a process began to read a target while another live process was reading it.
 pub(crate) fn overlaps(log: &[Noted], dead: &[u32]) -> usize {
     let mut open: Vec<(&str, u32)> = Vec::new();
     let mut overlaps = 0;
@@ -156,19 +157,19 @@ pub(crate) fn overlaps(log: &[Noted], dead: &[u32]) -> usize {
     overlaps
 }
 
-/// How a worker's process is set up.
+/// The set-up of a worker process.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) url: String,
     pub(crate) log: PathBuf,
     pub(crate) pages: usize,
     pub(crate) pause: Duration,
-    /// How long imports may go on when the process is told to stop.
+    /// How long imports may continue after the process is asked to stop.
     pub(crate) grace: Duration,
 }
 
 impl Setup {
-    /// Starts a worker's process. It ends by itself when its input does, as when it is dropped.
+    /// Starts a worker process. It stops when its input ends, so also when it is dropped.
     pub(crate) fn spawn(&self) -> Process {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--nocapture", "--test-threads=1"])
@@ -185,7 +186,7 @@ impl Setup {
         Process(child)
     }
 
-    /// The set-up that the environment of a worker's process names.
+    /// The set-up from the environment of a worker process.
     pub(crate) fn of_environment() -> Option<Self> {
         let variable = |name: &str| std::env::var(name).unwrap();
         Some(Self {
@@ -198,7 +199,7 @@ impl Setup {
     }
 }
 
-/// A worker's process. It ends when the test does.
+/// A worker process. It ends with the test.
 pub(crate) struct Process(Child);
 
 impl Process {
@@ -211,13 +212,13 @@ impl Process {
         self.0.wait().unwrap();
     }
 
-    /// Sends it a signal, as `STOP`.
+    /// Sends a signal to the process, for instance `STOP`.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
     }
 
-    /// Tells it to stop, and waits until it has ended well.
+    /// Asks the process to stop, and waits until it has exited successfully.
     pub(crate) fn stop(mut self) {
         drop(self.0.stdin.take());
         assert!(self.0.wait().unwrap().success(), "the worker's process failed");

@@ -1,4 +1,5 @@
-//! Concludes a run, page by page in one transaction. The transitions are those of [`reconcile`](crate::reconcile()).
+//! Concludes a run, page by page in one transaction. The transitions are those of
+//! [`reconcile`](crate::reconcile()).
 
 use appsec_core::{Coverage, Result, Timestamp};
 
@@ -34,8 +35,8 @@ struct Conclusion<'a> {
 }
 
 impl SqlStore {
-    /// Reconciles a run with what is known, and returns its summary. Without subscriptions, not even an empty list, nothing is
-    /// written.
+    /// Reconciles a run with what is known, and returns its summary. Without subscriptions, not even an
+    /// empty list, nothing is written.
     pub(super) async fn reconcile_run(
         &self,
         run: &Run,
@@ -44,7 +45,8 @@ impl SqlStore {
     ) -> Result<Summary> {
         self.analyze_staged(run).await?;
         let mut tx = self.begin().await?;
-        // The binding is locked before the run, in the order in which a run begins: else the two could wait for each other.
+        // The binding is locked before the run, in the order in which a run begins: else the two could wait
+        // for each other.
         let lock = "UPDATE binding SET finding_count = finding_count WHERE id = $1";
         tx.execute(lock, args![run.binding_id]).await?;
         tx.hold(run).await?;
@@ -85,8 +87,8 @@ impl SqlStore {
         Ok(summary)
     }
 
-    /// Updates PostgreSQL's statistics where more than a page is staged. Of the two indexes of the table it would otherwise choose
-    /// the one that reads the whole run for each finding.
+    /// Updates PostgreSQL's statistics where more than a page is staged. Of the two indexes of the table it
+    /// would otherwise choose the one that reads the whole run for each finding.
     async fn analyze_staged(&self, run: &Run) -> Result<()> {
         let text = "SELECT staged_count FROM run WHERE binding = $1 AND number = $2 AND staged_count > $3";
         if self.dialect == Dialect::Postgres
@@ -97,7 +99,8 @@ impl SqlStore {
         Ok(())
     }
 
-    /// Removes what was staged. The run is concluded whether or not this succeeds: the next one removes what is left.
+    /// Removes what was staged. The run is concluded whether or not this succeeds: the next one removes
+    /// what is left.
     async fn remove_staged_of(&self, run: &Run) {
         let removed = async {
             let mut tx = self.begin().await?;
@@ -113,7 +116,8 @@ impl SqlStore {
 impl Conclusion<'_> {
     /// Concludes on what was observed, in the order in which it was staged.
     async fn observed(&mut self, tx: &mut Transaction) -> Result<()> {
-        // Where two observations match one known finding, the first is that finding and the second is a new one.
+        // Where two observations match one known finding, the first is that finding and the second is a new
+        // one.
         let known = tx.dialect().left_join(
             "finding",
             "f",
@@ -198,7 +202,8 @@ impl Conclusion<'_> {
             self.counter.add(transition);
         }
         let Some(subscriptions) = self.subscriptions else { return Ok(()) };
-        // Events are made only where there are subscriptions: masking their texts costs more than everything else here.
+        // Events are made only where there are subscriptions: masking their texts costs more than everything
+        // else here.
         for (_, transition) in page.transitions.iter().filter(|_| !subscriptions.is_empty()) {
             let event =
                 self.events.push(&transition.finding, transition.change, transition.reason.as_deref());

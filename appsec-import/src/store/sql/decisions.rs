@@ -19,7 +19,8 @@ impl SqlStore {
         decision: Option<Decision>,
     ) -> Result<KnownFinding> {
         let mut tx = self.begin().await?;
-        // A run that is being concluded holds its row: the decision is written before or after, and neither overwrites the other.
+        // A run that is being concluded holds its row: the decision is written before or after, and neither
+        // overwrites the other.
         let wait = "UPDATE run SET lease_until = lease_until
                     WHERE binding = (SELECT id FROM binding WHERE key = $1) AND state = $2";
         tx.execute(wait, args![binding.key(), OPEN]).await?;

@@ -33,7 +33,8 @@ impl Dialect {
 
     /// Returns the statement that begins a transaction which will write.
     ///
-    /// SQLite takes its only lock at once, since a transaction that reads first cannot wait for the lock later.
+    /// SQLite takes its only lock at once, since a transaction that reads first cannot wait for the lock
+    /// later.
     pub(super) fn begin(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
@@ -59,8 +60,8 @@ impl Dialect {
 
     /// Returns a join with the rows of a table that meet the condition for each row before it.
     ///
-    /// The rows are looked up by index, whatever size the planner assumes. Between two runs of `ANALYZE`, PostgreSQL may take a
-    /// table of a million rows for an empty one and scan it for each row before.
+    /// The rows are looked up by index, whatever size the planner assumes. Between two runs of `ANALYZE`,
+    /// PostgreSQL may take a table of a million rows for an empty one and scan it for each row before.
     pub(super) fn join(self, table: &str, alias: &str, condition: &str) -> String {
         match self {
             Self::Sqlite => format!("CROSS JOIN {table} {alias} ON {condition}"),
@@ -84,7 +85,8 @@ impl Dialect {
         }
     }
 
-    /// Returns the table option that stores rows in the order of the primary key, where the database has one.
+    /// Returns the table option that stores rows in the order of the primary key, where the database has
+    /// one.
     pub(super) fn clustered(self) -> &'static str {
         match self {
             Self::Sqlite => " WITHOUT ROWID",

@@ -8,7 +8,8 @@ fn store_error(kind: ErrorKind, message: impl Into<String>) -> Error {
     Error::new(kind, message).with_operation("import store").with_origin(ErrorOrigin::Store)
 }
 
-/// The error of a database call. The database's own message may quote values, none of which is a secret here.
+/// The error of a database call. The database's own message may quote values, none of which is a secret
+/// here.
 pub(super) fn database_error(cause: sqlx::Error) -> Error {
     let (kind, message) = match &cause {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => {

@@ -1,4 +1,5 @@
-//! What a finding's last observation contained beyond what reconciling needs: rule, location, evidence. Reports are written from it.
+//! What a finding's last observation contained beyond what reconciling needs: rule, location, evidence.
+//! Reports are written from it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,7 +20,8 @@ use crate::reconcile::KnownFinding;
 use crate::store::finding::{Page, StoredFinding};
 use crate::store::run::Run;
 
-/// The maximum number of rules that a process remembers to be stored. Beyond it, rules are inserted again, which changes nothing.
+/// The maximum number of rules that a process remembers to be stored. Beyond it, rules are inserted again,
+/// which changes nothing.
 const MAX_KNOWN_RULES: usize = 65_536;
 
 /// What is stored beside an observation: the digest of its rule, and the other members as JSON.
@@ -232,7 +234,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Stages details by their positions. An observation without a new detail keeps the one that was staged before.
+    /// Stages details by their positions. An observation without a new detail keeps the one that was staged
+    /// before.
     pub(super) async fn stage_details(
         &mut self,
         run: &Run,

@@ -1,4 +1,5 @@
-//! The keys by which a finding is found: its fingerprint and its aliases, distinguished by their first letter.
+//! The keys by which a finding is found: its fingerprint and its aliases, distinguished by their first
+//! letter.
 
 use appsec_core::Fingerprint;
 

@@ -12,8 +12,8 @@ pub(super) const COLUMNS: &str =
     "f.id, f.fingerprint, f.aliases, f.state, f.decision, f.severity, f.status, f.partition,
     f.also_in, f.title, f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason";
 
-/// Returns the query for a finding of a binding. Its parameters are the binding's key and a key of the finding. Where several
-/// findings have that key, the oldest is selected.
+/// Returns the query for a finding of a binding. Its parameters are the binding's key and a key of the
+/// finding. Where several findings have that key, the oldest is selected.
 pub(super) fn finding_by_key(dialect: Dialect) -> String {
     let key = dialect.join("finding_key", "k", "k.binding = b.id AND k.key = $2");
     let finding = dialect.join("finding", "f", "f.binding = b.id AND f.id = k.finding");

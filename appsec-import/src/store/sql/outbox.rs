@@ -87,7 +87,8 @@ impl Outbox for SqlStore {
         hold: Duration,
         limit: usize,
     ) -> Result<Vec<Message>> {
-        // In PostgreSQL a process skips messages that another one is claiming. SQLite has one writer at a time anyway.
+        // In PostgreSQL a process skips messages that another one is claiming. SQLite has one writer at a
+        // time anyway.
         let skip = if self.dialect == Dialect::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
         let text = format!(
             "SELECT {COLUMNS} FROM outbox WHERE endpoint = $1 AND state = 'pending' AND due_at <= $2

@@ -101,7 +101,8 @@ fn ended_run(row: &AnyRow) -> Result<EndedRun> {
     Ok(run)
 }
 
-/// Returns the entry of a run: the stored one, else the one that follows from the entry before and from decisions since.
+/// Returns the entry of a run: the stored one, else the one that follows from the entry before and from
+/// decisions since.
 fn history_entry(
     row: &AnyRow,
     before: Option<&HistoryEntry>,

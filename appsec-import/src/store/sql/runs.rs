@@ -97,7 +97,8 @@ impl SqlStore {
 }
 
 impl Transaction {
-    /// Returns the id of the binding, and locks its row until the transaction ends: of two processes that begin a run, one waits.
+    /// Returns the id of the binding, and locks its row until the transaction ends: of two processes that
+    /// begin a run, one waits.
     async fn lock_binding(&mut self, binding: &Binding) -> Result<i64> {
         let key = binding.key();
         let insert = "INSERT INTO binding (key, identity) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
@@ -107,7 +108,8 @@ impl Transaction {
         get(&row.ok_or_else(run_lost)?, "id")
     }
 
-    /// Checks that this process still holds the run, renews its lease, and locks its row until the transaction ends.
+    /// Checks that this process still holds the run, renews its lease, and locks its row until the
+    /// transaction ends.
     pub(super) async fn hold(&mut self, run: &Run) -> Result<()> {
         let renew = "UPDATE run SET lease_until = $4
                      WHERE binding = $1 AND number = $2 AND fence = $3 AND state <> $5";
@@ -164,7 +166,8 @@ fn resumed_run(id: i64, binding: &Binding, row: &AnyRow, request: &RunRequest) -
     run.started_at = parse_time(&get::<String>(row, "started_at")?)?;
     run.scan = get::<Option<String>>(row, "scan")?.map(ScanId::new);
     let text = |column| get::<Option<String>>(row, column);
-    // A query or resume point that a later version wrote and this one cannot read is ignored: the run starts over.
+    // A query or resume point that a later version wrote and this one cannot read is ignored: the run starts
+    // over.
     run.query = text("query")?.and_then(|text| serde_json::from_str(&text).ok());
     run.resume = text("resume")?.and_then(|text| serde_json::from_str(&text).ok());
     if let Some(text) = text("gaps")? {

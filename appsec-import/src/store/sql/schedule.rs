@@ -13,11 +13,13 @@ use crate::schedule::{ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledBi
 impl SqlStore {
     /// Replaces the schedule with the list: adds, changes and removes bindings.
     ///
-    /// A new binding, or one whose schedule changed, is due at its next time after `now`; every other binding keeps its due time. A
-    /// running job is not interrupted. The findings of a removed binding are kept.
+    /// A new binding, or one whose schedule changed, is due at its next time after `now`; every other
+    /// binding keeps its due time. A running job is not interrupted. The findings of a removed binding
+    /// are kept.
     ///
     /// # Errors
-    /// `Config` when two bindings have the same name, or one has none; those of the store. Then nothing changed.
+    /// `Config` when two bindings have the same name, or one has none; those of the store. Then nothing
+    /// changed.
     pub async fn apply_schedule(
         &self,
         bindings: &[ScheduledBinding],
@@ -55,7 +57,8 @@ impl SqlStore {
         self.rows(text, args![]).await?.iter().map(|row| entry(row, now)).collect()
     }
 
-    /// Makes a binding due now, whatever its schedule says. A running binding is due again when its run ends.
+    /// Makes a binding due now, whatever its schedule says. A running binding is due again when its run
+    /// ends.
     ///
     /// # Errors
     /// `NotFound` for an unknown name, `Conflict` for a disabled binding; those of the store.
@@ -75,9 +78,11 @@ impl SqlStore {
         tx.commit().await
     }
 
-    /// Makes the bindings due now that poll a target (`sync`), and returns their number. Those that run are due again when they end.
+    /// Makes the bindings due now that poll a target (`sync`), and returns their number. Those that run are
+    /// due again when they end.
     ///
-    /// Call it when the scanner's webhook reports a change. The message is only a hint: its content is not used, the target is read.
+    /// Call it when the scanner's webhook reports a change. The message is only a hint: its content is not
+    /// used, the target is read.
     ///
     /// # Errors
     /// Those of the store.

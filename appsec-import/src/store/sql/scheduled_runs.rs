@@ -1,7 +1,7 @@
 //! Scheduled runs: which due bindings become jobs, which process holds a scheduled run, and how it ends.
 //!
-//! A scheduled run has a fencing token that grows: a process that holds an earlier one writes nothing any more. Whether it is alive
-//! is known from the lease of its import, so that one heartbeat serves both.
+//! A scheduled run has a fencing token that grows: a process that holds an earlier one writes nothing any
+//! more. Whether it is alive is known from the lease of its import, so that one heartbeat serves both.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub(crate) struct DueBinding {
 }
 
 impl DueBinding {
-    /// Returns the key of the job: the name and the due time, and the number of earlier attempts where there are any.
+    /// Returns the key of the job: the name and the due time, and the number of earlier attempts where
+    /// there are any.
     pub(crate) fn key(&self) -> Result<String> {
         let due = from_millis(self.due)?;
         Ok(match self.attempts {
@@ -75,8 +76,9 @@ pub(crate) struct QueueDepth {
 
 /// A poll of the schedule.
 pub(crate) struct Poll {
-    /// Holds PostgreSQL's lock, so that one process polls at a time. SQLite has one writer, and the job queue needs it meanwhile: there two
-    /// polls may find the same bindings, and the job's key keeps a second job from being queued.
+    /// Holds PostgreSQL's lock, so that one process polls at a time. SQLite has one writer, and the job
+    /// queue needs it meanwhile: there two polls may find the same bindings, and the job's key keeps a
+    /// second job from being queued.
     lock: Option<Transaction>,
 }
 
@@ -97,8 +99,8 @@ impl SqlStore {
         }
     }
 
-    /// Returns the due bindings for which their connections have room, those due longest first. After a failure a connection gets
-    /// one job before it gets more.
+    /// Returns the due bindings for which their connections have room, those due longest first. After a
+    /// failure a connection gets one job before it gets more.
     pub(crate) async fn due_bindings(
         &self,
         now: Timestamp,
@@ -136,8 +138,8 @@ impl SqlStore {
 
     /// Makes bindings due again whose job is lost, and returns their number.
     ///
-    /// A job is lost when its binding was queued before the given time, its key is not among the `waiting` ones, and its import holds no
-    /// lease.
+    /// A job is lost when its binding was queued before the given time, its key is not among the `waiting`
+    /// ones, and its import holds no lease.
     pub(crate) async fn requeue_lost(
         &self,
         queued_before: Timestamp,
@@ -167,8 +169,8 @@ impl SqlStore {
         Ok(lost)
     }
 
-    /// Starts the next scheduled run of the binding for a job, unless the binding is not due any more, disabled, held by another
-    /// process, or the circuit breaker of its connection is open.
+    /// Starts the next scheduled run of the binding for a job, unless the binding is not due any more,
+    /// disabled, held by another process, or the circuit breaker of its connection is open.
     pub(crate) async fn start_scheduled_run(&self, job: &DueBinding, now: Timestamp) -> Result<Start> {
         // Of two processes that start the same job, one waits here for the other.
         let lock = "UPDATE scheduled_binding SET queued_at = COALESCE(queued_at, $4)
@@ -216,9 +218,9 @@ impl SqlStore {
 
     /// Ends a scheduled run whose import was concluded.
     ///
-    /// The binding is next due after the start of that import: times before it are covered, however many there were, and a time that
-    /// came meanwhile is due now. The scanner responded after `requested_at`. `complete` is the binding as it was imported, where
-    /// nothing was missing.
+    /// The binding is next due after the start of that import: times before it are covered, however many
+    /// there were, and a time that came meanwhile is due now. The scanner responded after
+    /// `requested_at`. `complete` is the binding as it was imported, where nothing was missing.
     ///
     /// Returns false, and writes nothing, when the scheduled run is over already.
     pub(crate) async fn end_scheduled_run(
@@ -242,7 +244,8 @@ impl SqlStore {
             let update = "UPDATE scheduled_binding SET watermark = $2, complete_at = $3 WHERE name = $1";
             tx.execute(update, args![run.name.as_str(), to_millis(started_at), to_millis(now)]).await?;
         }
-        // A success whose requests began before the connection failed proves nothing. A resumed run began long before.
+        // A success whose requests began before the connection failed proves nothing. A resumed run began
+        // long before.
         let close = "DELETE FROM circuit_breaker WHERE connection = $1 AND open_until <= $2";
         tx.execute(close, args![binding.connection(), to_millis(requested_at)]).await?;
         tx.commit().await?;
@@ -269,7 +272,8 @@ impl SqlStore {
         Ok(bindings > 0)
     }
 
-    /// Opens the circuit breaker of a connection, for the time that `wait` returns for the number of earlier failures.
+    /// Opens the circuit breaker of a connection, for the time that `wait` returns for the number of
+    /// earlier failures.
     ///
     /// A failure while the breaker is open has the same cause, and only a longer wait counts.
     pub(crate) async fn trip_breaker(
@@ -324,7 +328,8 @@ impl SqlStore {
 }
 
 impl Transaction {
-    /// Sets when the bindings were queued, where the value before is as `before` says: `NULL` or `NOT NULL`.
+    /// Sets when the bindings were queued, where the value before is as `before` says: `NULL` or `NOT
+    /// NULL`.
     async fn set_queued_at(&mut self, bindings: &[DueBinding], before: &str, now: Timestamp) -> Result<()> {
         let update = format!(
             "UPDATE scheduled_binding SET queued_at = $1 FROM (
@@ -338,8 +343,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Returns the binding as it is scheduled now, its due time, and whether it is to run again at once; `None` when the scheduled
-    /// run is over.
+    /// Returns the binding as it is scheduled now, its due time, and whether it is to run again at once;
+    /// `None` when the scheduled run is over.
     async fn lock_scheduled_run(
         &mut self,
         run: &ScheduledRun,

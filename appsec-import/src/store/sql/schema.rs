@@ -6,8 +6,8 @@ use super::dialect::Dialect;
 use super::errors::later_version;
 use super::transaction::{Transaction, args, get};
 
-/// One list of statements for each version of the store, in order. A list that has been released is never edited: each change is a
-/// new list.
+/// One list of statements for each version of the store, in order. A list that has been released is never
+/// edited: each change is a new list.
 const MIGRATIONS: [&[&str]; 2] = [
     &[
         "CREATE TABLE binding (

@@ -50,12 +50,14 @@ impl fmt::Debug for SqlStore {
 impl SqlStore {
     /// Opens the store, and creates or migrates its tables.
     ///
-    /// `sqlite:path` names a file, which is created if it does not exist, in WAL mode: one machine, many readers, one writer at a
-    /// time. Several connections to one path are safe. `postgres://user:password@host/database` is for several machines.
+    /// `sqlite:path` names a file, which is created if it does not exist, in WAL mode: one machine, many
+    /// readers, one writer at a time. Several connections to one path are safe.
+    /// `postgres://user:password@host/database` is for several machines.
     ///
     /// # Errors
-    /// `Config` for a URL of another kind, or of a database whose feature is not compiled in; `Transport` when the database cannot be
-    /// reached; `Unsupported` for a store that a later version wrote, which is not changed.
+    /// `Config` for a URL of another kind, or of a database whose feature is not compiled in; `Transport`
+    /// when the database cannot be reached; `Unsupported` for a store that a later version wrote, which
+    /// is not changed.
     pub async fn connect(url: &str) -> Result<Self> {
         let (dialect, url) = Dialect::from_url(url)?;
         // Fails when the application installed drivers of its own. Then those are used.

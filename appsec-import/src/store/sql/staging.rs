@@ -1,4 +1,5 @@
-//! Staging: findings are merged into observations as they arrive, so that a run of any size needs the memory of one batch.
+//! Staging: findings are merged into observations as they arrive, so that a run of any size needs the
+//! memory of one batch.
 
 use std::collections::HashMap;
 
@@ -40,7 +41,8 @@ impl SqlStore {
 }
 
 impl Transaction {
-    /// Merges observations into those that are staged. `count` is the number of staged observations; the new number is returned.
+    /// Merges observations into those that are staged. `count` is the number of staged observations; the
+    /// new number is returned.
     async fn stage_observations(
         &mut self,
         run: &Run,
@@ -131,7 +133,8 @@ impl Transaction {
 
     /// Returns the rows of the observations, with the known findings that they are.
     ///
-    /// Known findings do not change between staging and concluding, since one run at a time holds the binding.
+    /// Known findings do not change between staging and concluding, since one run at a time holds the
+    /// binding.
     async fn match_known(
         &mut self,
         run: &Run,

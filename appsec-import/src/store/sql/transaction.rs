@@ -96,9 +96,11 @@ impl Transaction {
         Ok(self.rows(text, args).await?.into_iter().next())
     }
 
-    /// Inserts rows, many by one statement. `into` names the table and its columns; `on_conflict` follows the values.
+    /// Inserts rows, many by one statement. `into` names the table and its columns; `on_conflict` follows
+    /// the values.
     ///
-    /// The values are parameters and not one JSON text, since SQLite would parse that again for each column.
+    /// The values are parameters and not one JSON text, since SQLite would parse that again for each
+    /// column.
     pub(super) async fn insert(
         &mut self,
         into: &str,
