@@ -16,7 +16,7 @@ impl BindTargetId {
     }
 
     /// An id of the given kind.
-    pub fn of(kind: &str, value: &str) -> Self {
+    pub fn from_parts(kind: &str, value: &str) -> Self {
         Self::new(format!("{kind}:{value}"))
     }
 
@@ -132,7 +132,7 @@ impl BindTargetQuery {
     }
 
     /// True when the target belongs to the listing.
-    pub fn admits(&self, target: &BindTarget) -> bool {
+    pub fn matches(&self, target: &BindTarget) -> bool {
         self.name_contains
             .as_ref()
             .is_none_or(|text| target.name.to_lowercase().contains(&text.to_lowercase()))
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn an_id_says_its_kind() {
-        let id = BindTargetId::of("host", "api.example.com:8443");
+        let id = BindTargetId::from_parts("host", "api.example.com:8443");
         assert_eq!((id.kind(), id.value()), ("host", "api.example.com:8443"));
         assert_eq!((BindTargetId::all().kind(), BindTargetId::all().value()), ("all", ""));
     }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_name_filter_ignores_case() {
         let query = BindTargetQuery::new().with_name_contains("SHOP");
-        assert!(query.admits(&BindTarget::new("config:1", "the shop")));
-        assert!(!query.admits(&BindTarget::new("config:2", "billing")));
+        assert!(query.matches(&BindTarget::new("config:1", "the shop")));
+        assert!(!query.matches(&BindTarget::new("config:2", "billing")));
     }
 }

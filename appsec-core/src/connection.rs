@@ -129,7 +129,7 @@ pub enum Cause {
     /// The TLS handshake failed before a certificate could be judged.
     TlsHandshake,
     /// The connection stands, but no HTTP answer came in time.
-    NoAnswer,
+    NoResponse,
     /// A web page came where the API should be, as from a login portal.
     NotTheApi,
     /// The server redirects; credentials are never carried along.
@@ -153,7 +153,7 @@ pub enum Cause {
     /// The scanner reports a fault of its own.
     ServerFault,
     /// The answer is not what the API promises.
-    UnexpectedAnswer,
+    UnexpectedResponse,
 }
 
 impl Cause {
@@ -172,13 +172,13 @@ impl Cause {
             | Self::TlsExpired
             | Self::TlsWrongName
             | Self::TlsHandshake
-            | Self::NoAnswer => ErrorKind::Transport,
+            | Self::NoResponse => ErrorKind::Transport,
             Self::InvalidCredentials | Self::ExpiredCredentials => ErrorKind::Auth,
             Self::PermissionDenied | Self::NotLicensed => ErrorKind::PermissionDenied,
             Self::NoScanTemplates | Self::NoBindTargets => ErrorKind::NotFound,
             Self::RateLimited => ErrorKind::RateLimited,
             Self::ServerFault => ErrorKind::Server,
-            Self::NotTheApi | Self::Redirected | Self::UnexpectedAnswer => ErrorKind::Decode,
+            Self::NotTheApi | Self::Redirected | Self::UnexpectedResponse => ErrorKind::Decode,
         }
     }
 }
@@ -197,7 +197,7 @@ pub struct ConnectionStep {
     /// How long it took.
     pub took: Duration,
     /// What was seen, in one sentence.
-    pub saw: String,
+    pub detail: String,
     /// What to do, in one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
@@ -205,8 +205,8 @@ pub struct ConnectionStep {
 
 impl ConnectionStep {
     /// A step that passed.
-    pub fn passed(kind: StepKind, took: Duration, saw: impl Into<String>) -> Self {
-        Self { kind, outcome: StepOutcome::Passed, cause: None, took, saw: saw.into(), remedy: None }
+    pub fn passed(kind: StepKind, took: Duration, detail: impl Into<String>) -> Self {
+        Self { kind, outcome: StepOutcome::Passed, cause: None, took, detail: detail.into(), remedy: None }
     }
 
     /// A step that failed.
@@ -214,7 +214,7 @@ impl ConnectionStep {
         kind: StepKind,
         cause: Cause,
         took: Duration,
-        saw: impl Into<String>,
+        detail: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
         Self {
@@ -222,7 +222,7 @@ impl ConnectionStep {
             outcome: StepOutcome::Failed,
             cause: Some(cause),
             took,
-            saw: saw.into(),
+            detail: detail.into(),
             remedy: Some(remedy.into()),
         }
     }
@@ -232,20 +232,20 @@ impl ConnectionStep {
         kind: StepKind,
         cause: Cause,
         took: Duration,
-        saw: impl Into<String>,
+        detail: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { outcome: StepOutcome::Warning, ..Self::failed(kind, cause, took, saw, remedy) }
+        Self { outcome: StepOutcome::Warning, ..Self::failed(kind, cause, took, detail, remedy) }
     }
 
     /// A step that was not taken, and why.
-    pub fn skipped(kind: StepKind, saw: impl Into<String>) -> Self {
+    pub fn skipped(kind: StepKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             outcome: StepOutcome::Skipped,
             cause: None,
             took: Duration::ZERO,
-            saw: saw.into(),
+            detail: detail.into(),
             remedy: None,
         }
     }
@@ -351,7 +351,7 @@ impl ConnectionReport {
         let Some(step) = self.failure() else { return Ok(self) };
         let kind = step.cause.map_or(ErrorKind::Unexpected, Cause::error_kind);
         let remedy = step.remedy.as_deref().unwrap_or("see the report");
-        Err(Error::new(kind, format!("{} step: {}; {remedy}", step.kind, step.saw))
+        Err(Error::new(kind, format!("{} step: {}; {remedy}", step.kind, step.detail))
             .with_operation("test connection"))
     }
 }
@@ -362,7 +362,7 @@ impl fmt::Display for ConnectionReport {
         writeln!(f, "{} at {}: {verdict}", self.scanner, self.endpoint)?;
         for step in &self.steps {
             let took = step.took.as_millis();
-            write!(f, "  {:<13} {:<8} {took:>6} ms  {}", step.kind, step.outcome, step.saw)?;
+            write!(f, "  {:<13} {:<8} {took:>6} ms  {}", step.kind, step.outcome, step.detail)?;
             match &step.remedy {
                 Some(remedy) => writeln!(f, "\n  {:<31}  → {remedy}", "")?,
                 None => writeln!(f)?,

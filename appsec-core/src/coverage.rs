@@ -127,8 +127,8 @@ pub struct Coverage {
     /// Why only a part was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     part: Option<String>,
-    #[serde(default, skip_serializing_if = "UnknownWords::is_empty")]
-    unknown: UnknownWords,
+    #[serde(default, skip_serializing_if = "UnknownValues::is_empty")]
+    unknown: UnknownValues,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -188,7 +188,7 @@ impl Coverage {
     }
 
     /// Replaces the count of words that nobody knew.
-    pub fn with_unknown(mut self, unknown: UnknownWords) -> Self {
+    pub fn with_unknown(mut self, unknown: UnknownValues) -> Self {
         self.unknown = unknown;
         self
     }
@@ -209,7 +209,7 @@ impl Coverage {
     }
 
     /// Words and fields this version does not know, with how often they came.
-    pub fn unknown(&self) -> &UnknownWords {
+    pub fn unknown(&self) -> &UnknownValues {
         &self.unknown
     }
 
@@ -264,11 +264,11 @@ impl Coverage {
 /// Words and fields that this version does not know, counted. At most 256 different ones are told apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct UnknownWords {
+pub struct UnknownValues {
     counts: BTreeMap<String, u64>,
 }
 
-impl UnknownWords {
+impl UnknownValues {
     const MAX_DISTINCT: usize = 256;
     const MAX_LENGTH: usize = 64;
 
@@ -278,13 +278,13 @@ impl UnknownWords {
     }
 
     /// Counts an unknown word of a field, as in `severity` and `Blocker`.
-    pub fn word(&mut self, field: &str, word: &str) {
-        let word: String = crate::mask::mask(word).chars().take(Self::MAX_LENGTH).collect();
-        self.count(format!("{field}={word}"));
+    pub fn count_value(&mut self, field: &str, value: &str) {
+        let value: String = crate::mask::mask(value).chars().take(Self::MAX_LENGTH).collect();
+        self.count(format!("{field}={value}"));
     }
 
     /// Counts an unknown field.
-    pub fn field(&mut self, field: &str) {
+    pub fn count_field(&mut self, field: &str) {
         if let Some(count) = self.counts.get_mut(field) {
             *count = count.saturating_add(1);
         } else {
@@ -402,13 +402,13 @@ mod tests {
 
     #[test]
     fn unknown_words_are_counted_and_bounded() {
-        let mut unknown = UnknownWords::new();
+        let mut unknown = UnknownValues::new();
         for number in 0..1_000 {
-            unknown.word("severity", &format!("word{number}"));
+            unknown.count_value("severity", &format!("word{number}"));
         }
-        unknown.field("newField");
+        unknown.count_field("newField");
         // Known by now, so told apart for ever.
-        unknown.word("severity", "word255");
+        unknown.count_value("severity", "word255");
         let counts: BTreeMap<_, _> = unknown.iter().collect();
         assert_eq!(counts.len(), 257);
         assert_eq!((counts["severity=word0"], counts["severity=word255"], counts["…"]), (1, 2, 745));
@@ -416,10 +416,10 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_counted_each_by_its_name() {
-        let mut unknown = UnknownWords::new();
+        let mut unknown = UnknownValues::new();
         assert!(unknown.is_empty());
         for field in ["newField", "other", "newField", "newField"] {
-            unknown.field(field);
+            unknown.count_field(field);
         }
         assert!(!unknown.is_empty());
         assert_eq!(unknown.iter().collect::<Vec<_>>(), [("newField", 3), ("other", 1)]);
@@ -435,8 +435,8 @@ mod tests {
         let kept = serde_json::to_string(&coverage).unwrap();
         assert_eq!(kept, r#"{"partitions":{"a":{"absence":"conclusive"}},"gaps":[]}"#);
 
-        let mut unknown = UnknownWords::new();
-        unknown.word("severity", "Blocker");
+        let mut unknown = UnknownValues::new();
+        unknown.count_value("severity", "Blocker");
         let mut coverage = coverage.with_unknown(unknown);
         for number in 0..=Coverage::MAX_GAPS {
             coverage.add_gap(CoverageGap::new(GapKind::Chunk, format!("chunk {number} failed")));
@@ -456,7 +456,7 @@ mod tests {
         }
         assert_eq!(coverage.gap_count(), u64::MAX);
         let mut unknown = coverage.unknown().clone();
-        unknown.field("f");
+        unknown.count_field("f");
         assert_eq!(unknown.iter().next(), Some(("f", u64::MAX)));
     }
 

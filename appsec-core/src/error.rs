@@ -63,7 +63,7 @@ impl ErrorKind {
             Self::Unsupported => "unsupported",
             Self::Transport => "transport",
             Self::Server => "server fault",
-            Self::Decode => "undecodable answer",
+            Self::Decode => "undecodable response",
             Self::ScanFailed => "scan failed",
             Self::Deadline => "deadline passed",
             Self::ResumeExpired => "resume point expired",
@@ -466,7 +466,7 @@ mod tests {
             .with_path("response[2].host");
         assert_eq!(
             error.to_string(),
-            "salt: list hosts: undecodable answer: expected a list (at response[2].host)"
+            "salt: list hosts: undecodable response: expected a list (at response[2].host)"
         );
     }
 
@@ -482,7 +482,7 @@ mod tests {
         assert_eq!(error.message(), "expected a list");
         assert_eq!(
             error.to_string(),
-            "tenable: download export chunk: undecodable answer: export 7: chunk 3: expected a list (at [2].asset)"
+            "tenable: download export chunk: undecodable response: export 7: chunk 3: expected a list (at [2].asset)"
         );
     }
 

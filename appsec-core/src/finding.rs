@@ -39,7 +39,7 @@ impl FindingStatus {
     /// that, since nobody says that it is fixed.
     ///
     /// Among occurrences of one finding the most open status wins.
-    pub fn openness(status: Option<&Self>) -> u8 {
+    pub fn precedence(status: Option<&Self>) -> u8 {
         match status {
             Some(Self::Unknown(_)) => 8,
             Some(Self::Reopened) => 7,
@@ -312,7 +312,7 @@ impl Finding {
     }
 
     /// About how many bytes it holds by itself, without its rule, which is shared.
-    pub fn weight(&self) -> usize {
+    pub fn approximate_size(&self) -> usize {
         let texts = self.evidence.iter().map(|evidence| evidence.text.len()).sum::<usize>();
         let raw = self.raw.as_ref().map_or(0, json_weight);
         512 + texts + raw + self.location.text.len() + self.location.path.len()

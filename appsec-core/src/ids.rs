@@ -104,7 +104,7 @@ macro_rules! open_enum {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                $(if $crate::same_word(text, $text) { return Self::$variant; })+
+                $(if $crate::eq_ignore_case_and_separators(text, $text) { return Self::$variant; })+
                 Self::Unknown(text.to_owned())
             }
         }
@@ -160,10 +160,10 @@ macro_rules! open_enum {
 /// True when two words differ at most in case, white space, `_` and `-`.
 ///
 /// ```
-/// assert!(appsec_core::same_word("In Process", "IN_PROCESS"));
-/// assert!(!appsec_core::same_word("In Process", "Processed"));
+/// assert!(appsec_core::eq_ignore_case_and_separators("In Process", "IN_PROCESS"));
+/// assert!(!appsec_core::eq_ignore_case_and_separators("In Process", "Processed"));
 /// ```
-pub fn same_word(a: &str, b: &str) -> bool {
+pub fn eq_ignore_case_and_separators(a: &str, b: &str) -> bool {
     if a == b {
         return true;
     }

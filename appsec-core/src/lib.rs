@@ -9,6 +9,7 @@ mod ext;
 mod finding;
 mod fingerprint;
 mod ids;
+mod in_memory;
 mod location;
 mod mask;
 mod poll;
@@ -16,7 +17,6 @@ mod query;
 mod scan;
 mod scanner;
 mod severity;
-mod snapshot;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -26,12 +26,13 @@ pub use futures_core::stream::BoxStream;
 
 pub use bind::{BindTarget, BindTargetId, BindTargetQuery};
 pub use connection::{Cause, ConnectionReport, ConnectionStep, StepKind, StepOutcome};
-pub use coverage::{Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, UnknownWords};
+pub use coverage::{Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, UnknownValues};
 pub use error::{Error, ErrorKind, ErrorOrigin, Result};
 pub use ext::DastApiScannerExt;
 pub use finding::{Cvss, Evidence, EvidenceKind, Finding, FindingStatus, Recast, Rule, StatusChange};
 pub use fingerprint::Fingerprint;
-pub use ids::{Verbatim, same_word};
+pub use ids::{Verbatim, eq_ignore_case_and_separators};
+pub use in_memory::{stream_bind_targets, stream_findings};
 pub use location::{Input, Location};
 pub use mask::{is_secret_name, mask, mask_json};
 pub use poll::Watch;
@@ -39,8 +40,7 @@ pub use query::{Batcher, FindingBatch, FindingEvent, FindingQuery, FindingScope,
 pub use scan::{Scan, ScanId, ScanProblem, ScanProblemKind, ScanRequest, ScanStatus, StartedScan};
 pub use scanner::{Capabilities, DastApiScanner, ScanMode, ScannerInfo};
 pub use severity::Severity;
-pub use snapshot::{snapshot, snapshot_targets};
-pub use stream::{StreamSender, once_err, stream_from};
+pub use stream::{StreamSender, stream_error, stream_from};
 
 /// A point in time. The type is jiff's, and nothing else of jiff is in this crate's API.
 pub use jiff::Timestamp;

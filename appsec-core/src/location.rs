@@ -49,12 +49,8 @@ impl Location {
     /// assert_eq!((place.host.as_str(), place.port), ("shop.example.com", Some(8443)));
     /// assert_eq!(place.path, "/orders/{id}");
     /// ```
-    pub fn from_url(text: &str) -> Self {
-        Self::of_url(text.to_owned())
-    }
-
-    /// As [`from_url`](Self::from_url), of a text that is at hand by value and is not copied.
-    pub fn of_url(text: String) -> Self {
+    pub fn from_url(text: impl Into<String>) -> Self {
+        let text = text.into();
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme.to_ascii_lowercase()), rest),
             _ => (None, text.strip_prefix("//").unwrap_or("")),

@@ -22,7 +22,7 @@ use crate::scanner::DastApiScanner;
 ///   where it did. The scan goes on.
 ///
 /// A failed poll is not a failed scan: network faults, server faults and rate limits are ridden out, as many in a row as
-/// [`Watch::tolerate`] says. `NotFound` is ridden out in the same way until the scan has been seen once, since a service may
+/// [`Watch::max_failed_polls`] says. `NotFound` is ridden out in the same way until the scan has been seen once, since a service may
 /// not show a scan at once; after that, three in a row say that it is gone. A status this version does not know is not an end.
 ///
 /// ```no_run
@@ -42,7 +42,7 @@ pub struct Watch<'a, S: ?Sized> {
     id: ScanId,
     every: Duration,
     deadline: Duration,
-    tolerate: u32,
+    max_failed_polls: u32,
 }
 
 impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
@@ -55,7 +55,7 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
             id,
             every: Duration::from_secs(30),
             deadline: Duration::from_secs(24 * 60 * 60),
-            tolerate: 10,
+            max_failed_polls: 10,
         }
     }
 
@@ -72,8 +72,8 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
     }
 
     /// How many failed polls in a row are ridden out; default 10.
-    pub fn tolerate(mut self, polls: u32) -> Self {
-        self.tolerate = polls;
+    pub fn max_failed_polls(mut self, polls: u32) -> Self {
+        self.max_failed_polls = polls;
         self
     }
 
@@ -184,7 +184,7 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
             ErrorKind::NotFound => self.last.is_none() || self.failures < GONE_AFTER,
             _ => false,
         };
-        passing && self.failures <= self.watch.tolerate
+        passing && self.failures <= self.watch.max_failed_polls
     }
 
     fn note_unknown(&mut self, scan: &Scan) {

@@ -100,19 +100,19 @@ impl FindingQuery {
     }
 
     /// Lets each finding carry the scanner's own record, masked like the rest.
-    pub fn with_raw(mut self) -> Self {
-        self.raw = true;
+    pub fn with_raw(mut self, raw: bool) -> Self {
+        self.raw = raw;
         self
     }
 
     /// Leaves evidence as it is. It may then hold credentials and personal data of those whose traffic was recorded.
-    pub fn with_unmasked_evidence(mut self) -> Self {
-        self.unmasked = true;
+    pub fn with_unmasked_evidence(mut self, unmasked: bool) -> Self {
+        self.unmasked = unmasked;
         self
     }
 
     /// True when the finding passes the filters.
-    pub fn admits(&self, finding: &Finding) -> bool {
+    pub fn matches(&self, finding: &Finding) -> bool {
         let severity = self.severities.is_empty()
             || finding.severity.is_unknown()
             || self.severities.contains(&finding.severity);
@@ -131,7 +131,7 @@ impl FindingQuery {
     }
 
     /// Why absence in the answer proves nothing, whatever the scanner; `None` where it is for the scanner to say.
-    pub fn silence(&self) -> Option<&'static str> {
+    pub fn inconclusive_reason(&self) -> Option<&'static str> {
         if self.resume.is_some() {
             Some("the import was resumed")
         } else if !self.severities.is_empty() {
@@ -149,7 +149,7 @@ impl FindingQuery {
     ///
     /// # Errors
     /// `InvalidRequest` for an empty list of targets.
-    pub fn check(&self) -> Result<()> {
+    pub fn validate(&self) -> Result<()> {
         match &self.scope {
             FindingScope::Targets(targets) if targets.is_empty() => Err(Error::new(
                 ErrorKind::InvalidRequest,
@@ -284,12 +284,12 @@ impl Batcher {
     pub fn is_full_for(&self, finding: &Finding) -> bool {
         !self.findings.is_empty()
             && (self.findings.len() >= FindingBatch::MAX_FINDINGS
-                || self.bytes + finding.weight() > FindingBatch::MAX_BYTES)
+                || self.bytes + finding.approximate_size() > FindingBatch::MAX_BYTES)
     }
 
     /// Adds a finding.
     pub fn push(&mut self, finding: Finding) {
-        self.bytes += finding.weight();
+        self.bytes += finding.approximate_size();
         self.findings.push(finding);
     }
 
@@ -325,25 +325,25 @@ mod tests {
     #[test]
     fn an_unknown_severity_passes_every_filter() {
         let query = FindingQuery::all().with_severities([Severity::Critical]);
-        assert!(query.admits(&finding("critical")));
-        assert!(query.admits(&finding("BLOCKER")));
-        assert!(!query.admits(&finding("high")));
+        assert!(query.matches(&finding("critical")));
+        assert!(query.matches(&finding("BLOCKER")));
+        assert!(!query.matches(&finding("high")));
     }
 
     #[test]
     fn a_finding_without_a_status_passes_a_status_filter() {
         let query = FindingQuery::all().with_statuses([FindingStatus::Open]);
         let mut fixed = finding("high");
-        assert!(query.admits(&fixed));
+        assert!(query.matches(&fixed));
         fixed.status = Some(FindingStatus::Fixed);
-        assert!(!query.admits(&fixed));
+        assert!(!query.matches(&fixed));
         fixed.status = Some(FindingStatus::Unknown("SNOOZED".into()));
-        assert!(query.admits(&fixed));
+        assert!(query.matches(&fixed));
     }
 
     #[test]
     fn every_filter_silences() {
-        assert_eq!(FindingQuery::all().silence(), None);
+        assert_eq!(FindingQuery::all().inconclusive_reason(), None);
         let point = ResumePoint::new("memory", &1).unwrap();
         for query in [
             FindingQuery::all().with_severities([Severity::Low]),
@@ -351,13 +351,13 @@ mod tests {
             FindingQuery::all().with_seen_since(Timestamp::UNIX_EPOCH),
             FindingQuery::all().with_resume(point),
         ] {
-            assert!(query.silence().is_some(), "{query:?}");
+            assert!(query.inconclusive_reason().is_some(), "{query:?}");
         }
     }
 
     #[test]
     fn an_empty_list_of_targets_is_refused() {
-        let error = FindingQuery::new(FindingScope::Targets(Vec::new())).check().unwrap_err();
+        let error = FindingQuery::new(FindingScope::Targets(Vec::new())).validate().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::finding::StatusChange;
 use crate::query::{FindingEvent, FindingQuery};
 use crate::scan::{Scan, ScanId, ScanRequest, StartedScan};
-use crate::stream::once_err;
+use crate::stream::stream_error;
 
 /// Who causes findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -194,15 +194,15 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// * An empty list of targets is `InvalidRequest`, and nothing is sent. `[findings/empty-targets]`
     /// * An unknown target, alone or beside a known one, is an error or a gap, never silence. `[findings/unknown-target]`
     /// * A scope that the capabilities lack is `Unsupported`, and nothing is sent. `[findings/unsupported-scope]`
-    /// * A filter lets through exactly what [`FindingQuery::admits`], unknown words among it. `[findings/filter]`
+    /// * A filter lets through exactly what [`FindingQuery::matches`], unknown words among it. `[findings/filter]`
     /// * A filtered query closes nothing: absence says nothing in its coverage, which says by
-    ///   [`mark_all_inconclusive`](crate::Coverage::mark_all_inconclusive) that only a part was asked for. `[findings/filter-silences]`
+    ///   [`mark_all_inconclusive`](crate::Coverage::mark_all_inconclusive) that only a part was asked for. `[findings/filter-inconclusive]`
     /// * From the resume point of any batch, stored as JSON and given to another handle, the rest comes. What came before may come
     ///   again; nothing is lost. `[findings/resume]`
-    /// * A resumed stream closes nothing. `[findings/resume-silences]`
+    /// * A resumed stream closes nothing. `[findings/resume-inconclusive]`
     /// * Another scanner's resume point is `ResumeExpired`. `[findings/foreign-resume]`
     /// * When the service breaks under way, the stream ends in an error, or in a coverage by which nothing is gone that did not
-    ///   come. `[findings/broken-proves-nothing]`
+    ///   come. `[findings/broken-inconclusive]`
     /// * A record that cannot be decoded is a gap of kind `Record`, the others still come, and absence says nothing in its
     ///   partition. `[findings/bad-record]`
     /// * Evidence is masked, in the raw record too, unless the query asks otherwise. `[findings/masked]`
@@ -261,14 +261,14 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// * Newest first. `[scans/newest-first]`
     fn scans(&self, target: &BindTargetId) -> BoxStream<'static, Result<Vec<Scan>>> {
         let _ = target;
-        once_err(Error::unsupported("scans"))
+        stream_error(Error::unsupported("scans"))
     }
 
     /// Writes the status of a finding back to the scanner.
     ///
     /// # Contract
     /// * Without the ability: `Unsupported`, and nothing is sent. `[status/unsupported]`
-    /// * A status that the scanner has no word for is `InvalidRequest`, and nothing is sent. `[status/no-word]`
+    /// * A status that the scanner has no word for is `InvalidRequest`, and nothing is sent. `[status/unsupported-status]`
     /// * After it succeeds, the finding is read with the new status. `[status/read-back]`
     ///
     /// # Errors

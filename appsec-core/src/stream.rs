@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A stream that yields the error and ends: the answer of a listing that cannot begin.
-pub fn once_err<T: Send + 'static>(error: Error) -> BoxStream<'static, Result<T>> {
+pub fn stream_error<T: Send + 'static>(error: Error) -> BoxStream<'static, Result<T>> {
     Box::pin(stream::iter([Err(error)]))
 }
 

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use appsec_core::testing::conformance::{self, Verdict};
-use appsec_core::testing::{Fault, Fixture, MemoryScanner, Seeded, World};
+use appsec_core::testing::conformance::{self, CheckStatus};
+use appsec_core::testing::{Dataset, Fault, Fixture, MemoryScanner, Seeded};
 use appsec_core::{
     BindTarget, Capabilities, DastApiScanner, DastApiScannerExt, Error, ErrorKind, FindingEvent,
     FindingQuery, Result, Severity, async_trait,
@@ -68,7 +68,7 @@ async fn a_scanner_that_can_do_little_passes_what_concerns_it() {
     let report = conformance::run(|| async { Box::new(passive()) as Box<dyn Fixture> }).await;
     println!("{report}");
     report.assert_passed();
-    let passed: BTreeSet<_> = report.ids(Verdict::Passed).collect();
+    let passed: BTreeSet<_> = report.ids(CheckStatus::Passed).collect();
     for id in ["findings/unsupported-scope", "start/unsupported", "scans/unsupported", "status/unsupported"] {
         assert!(passed.contains(id), "{id}");
     }
@@ -95,12 +95,12 @@ async fn over_a_service_that_is_not_ours_it_reads_and_changes_nothing() {
     println!("{report}");
     report.assert_passed();
     assert_eq!(format!("{scanner:?}"), before, "no scan was started");
-    let passed: BTreeSet<_> = report.ids(Verdict::Passed).collect();
+    let passed: BTreeSet<_> = report.ids(CheckStatus::Passed).collect();
     for id in ["connection/ok", "findings/end-last", "findings/filter", "findings/resume", "scan/unknown"] {
         assert!(passed.contains(id), "{id}");
     }
-    for outcome in report.outcomes().iter().filter(|outcome| outcome.verdict == Verdict::Skipped) {
-        assert!(!outcome.saw.is_empty(), "{} is skipped without a word", outcome.id);
+    for outcome in report.outcomes().iter().filter(|outcome| outcome.status == CheckStatus::Skipped) {
+        assert!(!outcome.detail.is_empty(), "{} is skipped without a word", outcome.id);
     }
 }
 
@@ -113,7 +113,7 @@ impl Fixture for Refusing {
         Arc::new(MemoryScanner::new())
     }
 
-    async fn seed(&self, _: &World) -> Result<Option<Seeded>> {
+    async fn seed(&self, _: &Dataset) -> Result<Option<Seeded>> {
         Err(Error::new(ErrorKind::Server, "no room"))
     }
 }
@@ -127,14 +127,14 @@ async fn a_failed_check_panics_with_the_table() {
 #[tokio::test]
 async fn the_memory_scanner_can_be_mended_and_edited() {
     let scanner = MemoryScanner::new();
-    scanner.seed(&World::new(1, 300)).await.unwrap();
+    scanner.seed(&Dataset::new(1, 300)).await.unwrap();
     scanner.break_with(Fault::Unauthorized).await;
     assert_eq!(scanner.collect_findings(FindingQuery::all()).await.unwrap_err().kind(), ErrorKind::Auth);
-    scanner.mend();
+    scanner.clear_faults();
     let mut events = scanner.findings(FindingQuery::all());
     let first = events.next().await.unwrap().unwrap();
     assert!(matches!(first, FindingEvent::Batch(batch) if batch.findings.len() == 256));
-    scanner.edit(|findings| findings.truncate(10));
+    scanner.edit_findings(|findings| findings.truncate(10));
     let error = events.next().await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResumeExpired, "two lists are never mixed in one walk");
     assert_eq!(scanner.collect_findings(FindingQuery::all()).await.unwrap().0.len(), 10);

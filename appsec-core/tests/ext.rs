@@ -4,12 +4,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use appsec_core::testing::{Fault, Fixture, MemoryScanner, World};
+use appsec_core::testing::{Dataset, Fault, Fixture, MemoryScanner};
 use appsec_core::{
     BindTarget, BindTargetId, BindTargetQuery, BoxStream, ConnectionReport, DastApiScanner,
     DastApiScannerExt, Error, ErrorKind, FindingBatch, FindingEvent, FindingQuery, FindingStatus, Result,
     ResumePoint, Scan, ScanId, ScanRequest, ScannerInfo, Severity, StartedScan, StatusChange, async_trait,
-    once_err,
+    stream_error,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -57,14 +57,14 @@ async fn a_listing_that_breaks_is_neither_found_nor_not_found() {
 #[tokio::test]
 async fn a_listing_is_collected_over_its_pages() {
     let scanner = MemoryScanner::new();
-    scanner.seed(&World::new(250, 0)).await.unwrap();
+    scanner.seed(&Dataset::new(250, 0)).await.unwrap();
     assert_eq!(scanner.list_bind_targets(BindTargetQuery::new()).await.unwrap().len(), 250);
 }
 
 #[tokio::test]
 async fn findings_come_one_by_one_or_collected() {
     let scanner = MemoryScanner::new();
-    scanner.seed(&World::new(1, 600)).await.unwrap();
+    scanner.seed(&Dataset::new(1, 600)).await.unwrap();
     let items: Vec<_> = scanner.finding_items(FindingQuery::all()).try_collect().await.unwrap();
     let (collected, coverage) = scanner.collect_findings(FindingQuery::all()).await.unwrap();
     assert_eq!(items.len(), 600);
@@ -216,11 +216,11 @@ impl DastApiScanner for Least {
     }
 
     fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
-        once_err(Error::new(ErrorKind::Server, "503"))
+        stream_error(Error::new(ErrorKind::Server, "503"))
     }
 
     fn findings(&self, _: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
-        once_err(Error::new(ErrorKind::Server, "503"))
+        stream_error(Error::new(ErrorKind::Server, "503"))
     }
 }
 

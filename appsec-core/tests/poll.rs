@@ -194,14 +194,14 @@ async fn passing_faults_are_ridden_out_and_a_success_forgives_them() {
     let offline: fn() -> Result<Scan> = || Err(Error::new(ErrorKind::Transport, "connection reset"));
     let limited: fn() -> Result<Scan> = || Err(Error::new(ErrorKind::RateLimited, "429"));
     let scanner = Script::new(&[down, offline, running, limited, down, completed]);
-    assert!(scanner.watch(&id()).tolerate(2).await.is_ok());
+    assert!(scanner.watch(&id()).max_failed_polls(2).await.is_ok());
     assert_eq!(scanner.looks(), 6);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_failed_poll_too_many_ends_the_watch() {
     let scanner = Script::new(&[running, down]);
-    let error = scanner.watch(&id()).tolerate(2).await.unwrap_err();
+    let error = scanner.watch(&id()).max_failed_polls(2).await.unwrap_err();
     assert_eq!(
         (error.kind(), scanner.looks()),
         (ErrorKind::Server, 4),
@@ -209,7 +209,7 @@ async fn one_failed_poll_too_many_ends_the_watch() {
     );
 
     let scanner = Script::new(&[down, completed]);
-    assert_eq!(scanner.watch(&id()).tolerate(0).await.unwrap_err().kind(), ErrorKind::Server);
+    assert_eq!(scanner.watch(&id()).max_failed_polls(0).await.unwrap_err().kind(), ErrorKind::Server);
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +226,7 @@ async fn a_scan_that_is_not_visible_yet_is_waited_for_and_one_that_vanishes_is_n
     assert!(scanner.watch(&id()).await.is_ok());
 
     let scanner = Script::new(&[missing]);
-    assert_eq!(scanner.watch(&id()).tolerate(3).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(scanner.watch(&id()).max_failed_polls(3).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(scanner.looks(), 4);
 
     let scanner = Script::new(&[running, missing]);

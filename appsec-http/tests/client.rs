@@ -282,7 +282,7 @@ async fn a_login_page_is_told_from_the_api() {
     Mock::given(any()).respond_with(page).expect(4).mount(&server).await;
     let error =
         client(&server, options()).json::<Page>(&Request::get("test: list", "/v1")).await.unwrap_err();
-    assert_eq!(error.to_string(), "test: list: undecodable answer: an HTML page came instead of JSON");
+    assert_eq!(error.to_string(), "test: list: undecodable response: an HTML page came instead of JSON");
     assert_eq!(error.body_excerpt(), Some("<title>Sign in</title>"));
 }
 

@@ -48,7 +48,7 @@ async fn probe(base_url: &str, options: HttpOptions) -> Vec<ConnectionStep> {
     let order = [StepKind::Configuration, StepKind::Dns, StepKind::Tcp, StepKind::Proxy, StepKind::Tls];
     assert_eq!(kinds, order[..kinds.len()], "in order, none left out");
     for step in &steps {
-        assert!(!step.saw.is_empty() && !step.saw.contains('\n'), "{step:?}");
+        assert!(!step.detail.is_empty() && !step.detail.contains('\n'), "{step:?}");
         let wanting = matches!(step.outcome, Failed | Warning);
         assert_eq!(step.remedy.is_some(), wanting, "{step:?}");
         assert!(!format!("{step:?}").contains("canary"), "{step:?}");
@@ -104,8 +104,8 @@ async fn a_sound_way_passes_every_step_and_a_request_takes_it_too() {
     let steps = probe(&url(server.address()), options.clone()).await;
     let outcomes: Vec<_> = steps.iter().map(|step| step.outcome).collect();
     assert_eq!(outcomes, [Passed, Passed, Passed, Skipped, Passed], "{steps:?}");
-    assert!(steps[1].saw.contains("127.0.0.1"), "{steps:?}");
-    assert!(steps[4].saw.starts_with("TLS 1.3; certificate issued by CN=Probe Test CA"), "{steps:?}");
+    assert!(steps[1].detail.contains("127.0.0.1"), "{steps:?}");
+    assert!(steps[4].detail.starts_with("TLS 1.3; certificate issued by CN=Probe Test CA"), "{steps:?}");
     assert_eq!(server.requests(), 0, "nothing was sent to the service");
 
     client(&url(server.address()), options).send(&Request::get("test: get", "/x")).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_sound_way_passes_every_step_and_a_request_takes_it_too() {
 #[tokio::test]
 async fn a_name_that_does_not_exist() {
     let step = failure("https://nowhere.example.test/", options(), StepKind::Dns, Cause::DnsFailed).await;
-    assert!(step.saw.contains("nowhere.example.test does not resolve"), "{step:?}");
+    assert!(step.detail.contains("nowhere.example.test does not resolve"), "{step:?}");
     assert!(remedy(&step).contains("with_proxy"), "{step:?}");
     failure("https://empty.example.test/", options(), StepKind::Dns, Cause::DnsFailed).await;
 }
@@ -132,7 +132,7 @@ async fn a_look_up_without_an_answer() {
     }
     let options = options().with_resolver(Arc::new(Silent)).with_connect_timeout(SHORT);
     let step = failure("https://api.example.test/", options, StepKind::Dns, Cause::DnsFailed).await;
-    assert!(step.saw.contains("no answer within 400ms"), "{step:?}");
+    assert!(step.detail.contains("no answer within 400ms"), "{step:?}");
     assert!(step.took >= SHORT);
 }
 
@@ -140,7 +140,7 @@ async fn a_look_up_without_an_answer() {
 async fn a_closed_port() {
     let address = closed_port().await;
     let step = failure(&url(address), options(), StepKind::Tcp, Cause::ConnectRefused).await;
-    assert!(step.saw.contains(&address.to_string()), "{step:?}");
+    assert!(step.detail.contains(&address.to_string()), "{step:?}");
 }
 
 #[cfg(target_os = "linux")]
@@ -167,7 +167,10 @@ async fn an_address_that_answers_is_found_behind_one_that_does_not() {
         .with_connect_timeout(2 * SHORT);
     let steps = probe(&format!("http://{HOST}:{}/", hole.address().port()), options).await;
     assert_eq!(steps[2].outcome, Passed, "{steps:?}");
-    assert!(steps[2].saw.contains("127.0.0.2") && steps[2].saw.contains("does not answer"), "{steps:?}");
+    assert!(
+        steps[2].detail.contains("127.0.0.2") && steps[2].detail.contains("does not answer"),
+        "{steps:?}"
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -190,7 +193,7 @@ async fn of_several_faults_the_refusal_is_told() {
 async fn an_address_that_no_route_leads_to() {
     // TCP has no multicast: the system refuses at once, and nothing is sent.
     let step = failure("https://224.0.0.1/", options(), StepKind::Tcp, Cause::ConnectFailed).await;
-    assert!(step.saw.contains("no connection to 224.0.0.1:443"), "{step:?}");
+    assert!(step.detail.contains("no connection to 224.0.0.1:443"), "{step:?}");
 }
 
 #[tokio::test]
@@ -201,7 +204,7 @@ async fn a_self_signed_certificate() {
         let certificate = certificate.unwrap();
         let server = serve(&certificate).await;
         let step = failure(&url(server.address()), options(), StepKind::Tls, Cause::TlsUntrusted).await;
-        assert!(step.saw.contains("CN=self-signed server of a test is self-signed"), "{step:?}");
+        assert!(step.detail.contains("CN=self-signed server of a test is self-signed"), "{step:?}");
         assert!(remedy(&step).contains("with_root_certificate_pem"), "{step:?}");
         assert!(remedy(&step).contains("with_accept_invalid_certs"), "{step:?}");
 
@@ -234,7 +237,7 @@ async fn an_issuer_that_is_not_trusted() {
     let ca = TestCa::new("Inspecting Proxy CA").unwrap();
     let server = serve(&ca.issue(&[HOST]).unwrap()).await;
     let step = failure(&url(server.address()), options(), StepKind::Tls, Cause::TlsUntrusted).await;
-    assert!(step.saw.contains("issued by CN=Inspecting Proxy CA"), "{step:?}");
+    assert!(step.detail.contains("issued by CN=Inspecting Proxy CA"), "{step:?}");
     assert!(remedy(&step).contains("with_root_certificate_pem"), "{step:?}");
 
     let another = TestCa::new("Inspecting Proxy CA").unwrap();
@@ -248,7 +251,7 @@ async fn an_expired_certificate() {
     let server = serve(&ca.issue_expired(&[HOST]).unwrap()).await;
     let options = options().with_root_certificate_pem(ca.pem());
     let step = failure(&url(server.address()), options, StepKind::Tls, Cause::TlsExpired).await;
-    assert!(step.saw.contains("expired on 2021-01-01"), "{step:?}");
+    assert!(step.detail.contains("expired on 2021-01-01"), "{step:?}");
 }
 
 #[tokio::test]
@@ -257,7 +260,7 @@ async fn a_certificate_from_the_future() {
     let server = serve(&ca.issue_not_yet_valid(&[HOST]).unwrap()).await;
     let options = options().with_root_certificate_pem(ca.pem());
     let step = failure(&url(server.address()), options, StepKind::Tls, Cause::TlsExpired).await;
-    assert!(step.saw.contains("not valid before 3000-01-01"), "{step:?}");
+    assert!(step.detail.contains("not valid before 3000-01-01"), "{step:?}");
     assert!(remedy(&step).contains("clock"), "{step:?}");
 }
 
@@ -267,7 +270,7 @@ async fn a_certificate_for_another_name() {
     let server = serve(&ca.issue(&["app.example.test", "10.1.2.3"]).unwrap()).await;
     let options = options().with_root_certificate_pem(ca.pem());
     let step = failure(&url(server.address()), options, StepKind::Tls, Cause::TlsWrongName).await;
-    assert!(step.saw.contains("is for app.example.test, 10.1.2.3, not for api.example.test"), "{step:?}");
+    assert!(step.detail.contains("is for app.example.test, 10.1.2.3, not for api.example.test"), "{step:?}");
 }
 
 #[tokio::test]
@@ -279,7 +282,7 @@ async fn invalid_certificates_that_are_accepted_are_warned_of_and_still_describe
     assert_eq!(steps[0].cause, Some(Cause::InvalidCertificatesAccepted));
     assert_eq!(steps[4].outcome, Warning, "{steps:?}");
     assert_eq!(steps[4].cause, Some(Cause::TlsExpired), "{steps:?}");
-    assert!(steps[4].saw.contains("accepted by option although"), "{steps:?}");
+    assert!(steps[4].detail.contains("accepted by option although"), "{steps:?}");
 }
 
 #[tokio::test]
@@ -287,7 +290,7 @@ async fn a_server_that_speaks_no_tls() {
     for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.9\r\n"] {
         let step =
             failure(&url(raw_server(answer).await), options(), StepKind::Tls, Cause::TlsHandshake).await;
-        assert!(step.saw.contains("does not speak TLS"), "{step:?}");
+        assert!(step.detail.contains("does not speak TLS"), "{step:?}");
         assert!(remedy(&step).contains("port"), "{step:?}");
     }
 }
@@ -295,7 +298,7 @@ async fn a_server_that_speaks_no_tls() {
 #[tokio::test]
 async fn a_handshake_that_is_cut_off_or_never_answered() {
     let step = failure(&url(raw_server(b"").await), options(), StepKind::Tls, Cause::TlsHandshake).await;
-    assert!(step.saw.contains("closed the connection"), "{step:?}");
+    assert!(step.detail.contains("closed the connection"), "{step:?}");
 
     let ca = TestCa::new("Probe Test CA").unwrap();
     let server = serve(&ca.issue(&[HOST]).unwrap()).await;
@@ -305,7 +308,7 @@ async fn a_handshake_that_is_cut_off_or_never_answered() {
     proxy.set(Fault::StallAfter(10));
     let options = options().with_connect_timeout(SHORT);
     let step = failure(&url(proxy.address()), options, StepKind::Tls, Cause::TlsHandshake).await;
-    assert!(step.saw.contains("within 400ms"), "{step:?}");
+    assert!(step.detail.contains("within 400ms"), "{step:?}");
 }
 
 #[tokio::test]
@@ -318,7 +321,7 @@ async fn plain_http_on_loopback_has_no_tls_and_elsewhere_is_warned_of() {
     let steps =
         probe(&format!("http://{HOST}:{}/", address.port()), options().with_allow_plain_http(true)).await;
     assert_eq!(steps[0].outcome, Warning);
-    assert!(steps[0].saw.contains("unencrypted"), "{steps:?}");
+    assert!(steps[0].detail.contains("unencrypted"), "{steps:?}");
 }
 
 #[tokio::test]
@@ -369,8 +372,8 @@ async fn through_a_proxy_name_and_port_are_the_proxys_and_tls_the_services() {
     let options = through(proxy.address(), "u%40x:canary-pa%3Ass@").with_root_certificate_pem(ca.pem());
     let steps = probe("https://api.example.test/v1", options.clone()).await;
     assert!(steps.iter().all(|step| step.outcome == Passed), "{steps:?}");
-    assert!(steps[1].saw.contains("proxy.example.test resolves"), "{steps:?}");
-    assert!(steps[3].saw.contains("opened a tunnel to api.example.test:443"), "{steps:?}");
+    assert!(steps[1].detail.contains("proxy.example.test resolves"), "{steps:?}");
+    assert!(steps[3].detail.contains("opened a tunnel to api.example.test:443"), "{steps:?}");
     assert_eq!(proxy.requests()[0].target, "api.example.test:443");
 
     client("https://api.example.test/v1", options).send(&Request::get("test: get", "/x")).await.unwrap();
@@ -406,7 +409,7 @@ async fn a_proxy_that_refuses() {
         let proxy = ConnectProxy::start(answer).await.unwrap();
         let options = through(proxy.address(), credentials);
         let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
-        assert!(step.saw.contains(saw), "{step:?}");
+        assert!(step.detail.contains(saw), "{step:?}");
         assert!(remedy(&step).contains(what_to_do), "{step:?}");
     }
 }
@@ -416,7 +419,7 @@ async fn a_proxy_that_never_answers() {
     let proxy = ConnectProxy::start(ConnectAnswer::Silence).await.unwrap();
     let options = through(proxy.address(), "u:canary@").with_connect_timeout(SHORT);
     let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
-    assert!(step.saw.contains("did not answer within 400ms"), "{step:?}");
+    assert!(step.detail.contains("did not answer within 400ms"), "{step:?}");
 }
 
 #[tokio::test]
@@ -440,7 +443,7 @@ async fn a_proxy_behind_tls_whose_certificate_is_not_trusted() {
         .with_resolver(Arc::new(resolver))
         .with_proxy(format!("https://proxy.example.test:{}", proxy.address().port()));
     let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
-    assert!(step.saw.contains("TLS to the proxy") && step.saw.contains("self-signed"), "{step:?}");
+    assert!(step.detail.contains("TLS to the proxy") && step.detail.contains("self-signed"), "{step:?}");
 }
 
 #[tokio::test]
@@ -503,7 +506,7 @@ async fn without_any_root_the_machine_is_named_and_an_added_root_is_enough() {
     let base_url = url(server.address());
     if cfg!(target_os = "linux") {
         let step = failure(&base_url, options(), StepKind::Tls, Cause::TlsUntrusted).await;
-        assert!(step.saw.contains("this machine has no root certificates"), "{step:?}");
+        assert!(step.detail.contains("this machine has no root certificates"), "{step:?}");
     }
     let steps = probe(&base_url, options().with_root_certificate_pem(ca.pem())).await;
     assert_eq!(steps[4].outcome, Passed, "{steps:?}");

@@ -20,7 +20,11 @@ appsec_core::open_enum! {
 impl Environment {
     /// Parses what a user typed. KDT's `develop` is read as [`Development`](Self::Development).
     pub fn parse(text: &str) -> Self {
-        if appsec_core::same_word(text, "develop") { Self::Development } else { Self::from(text) }
+        if appsec_core::eq_ignore_case_and_separators(text, "develop") {
+            Self::Development
+        } else {
+            Self::from(text)
+        }
     }
 }
 

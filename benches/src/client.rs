@@ -75,7 +75,7 @@ pub async fn run(mode: Mode, port: u16, in_flight: usize) -> anyhow::Result<Outc
             findings(tenable(port, in_flight)?, FindingQuery::all(), &mut Vec::new(), false).await?
         }
         Mode::Unmasked => {
-            let query = FindingQuery::all().with_unmasked_evidence();
+            let query = FindingQuery::all().with_unmasked_evidence(true);
             findings(tenable(port, in_flight)?, query, &mut Vec::new(), false).await?
         }
         Mode::KeepTyped => {

@@ -126,7 +126,7 @@ async fn through_the_trait(bed: &TestBed, name: &str, shown: &mut Shown) {
         }
     }
     shown.add(of("findings"), read_all(&*scanner).await.shown);
-    shown.add(of("findings, raw"), read_query(&*scanner, FindingQuery::all().with_raw()).await.shown);
+    shown.add(of("findings, raw"), read_query(&*scanner, FindingQuery::all().with_raw(true)).await.shown);
     let target = first.unwrap_or_else(|| "config:77778888-9999-4aaa-8bbb-ccccddddeeee".into());
     match scanner.start_scan(&ScanRequest::new(target.clone())).await {
         Ok(started) => {
@@ -322,7 +322,7 @@ async fn ids_of_salt_stay_in_their_segment() {
         let _ = client.write_gap_status(&change, &SpeculativeBody::Object).await;
         let _ = client.verify_gap_status(&change).await;
         let _ = client.set_finding_status(&StatusChange::new(id, FindingStatus::Ignored)).await;
-        let _ = read_query(&client, FindingQuery::target(BindTargetId::of("host", id))).await;
+        let _ = read_query(&client, FindingQuery::target(BindTargetId::from_parts("host", id))).await;
         let _ = client.scan(&ScanId::from(id)).await;
         let known = [
             "/v1/unified-inventory/oas-swagger?hostname=",
@@ -372,7 +372,7 @@ async fn ids_of_tenable_are_of_their_kind_or_refused() {
         refuses::<TagId>(id);
         refuses::<CredentialId>(id);
         refuses::<TrackingId>(id);
-        let (scan, target) = (ScanId::from(id), BindTargetId::of("config", id));
+        let (scan, target) = (ScanId::from(id), BindTargetId::from_parts("config", id));
         let refused = |error: Option<Error>| {
             assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::InvalidRequest), "{id:?}");
         };

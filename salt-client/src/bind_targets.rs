@@ -9,7 +9,8 @@ use crate::client::{ListQuery, NO_HOST_LISTED, SaltClient};
 use crate::map::{host_key, host_target};
 use crate::model::{Host, Page};
 
-/// Streams the bind targets: a batch of hosts for each page of the inventory, then the labels of all hosts and `all`.
+/// Streams the bind targets: a batch of hosts for each page of the inventory, then the labels of all hosts
+/// and `all`.
 pub(crate) fn stream(
     client: &SaltClient,
     query: BindTargetQuery,
@@ -17,7 +18,7 @@ pub(crate) fn stream(
     let mut pages = client.hosts(ListQuery::new().with_limit(client.settings().page_size));
     stream_from(move |batches| async move {
         let admitted = |mut batch: Vec<BindTarget>| {
-            batch.retain(|target| query.admits(target));
+            batch.retain(|target| query.matches(target));
             batch
         };
         let mut listing = Listing::default();
@@ -98,7 +99,7 @@ impl Listing {
             all = all.with_description(NO_HOST_LISTED);
         }
         let label = |(name, group): (String, HostGroup)| {
-            group.describe(BindTarget::new(BindTargetId::of("label", &name), name.as_str()))
+            group.describe(BindTarget::new(BindTargetId::from_parts("label", &name), name.as_str()))
         };
         self.labels.into_iter().map(label).chain([all]).collect()
     }

@@ -19,8 +19,8 @@ pub const SALT_BASE_URL: &str = "SALT_BASE_URL";
 const REQUESTS_PER_SECOND: f64 = 5.0;
 
 impl SaltClient {
-    /// Returns a builder. The region is [`Region::Us`], [`Region::Eu`], or the base URL as a string. A token may start with
-    /// `Bearer `.
+    /// Returns a builder. The region is [`Region::Us`], [`Region::Eu`], or the base URL as a string. A
+    /// token may start with `Bearer `.
     ///
     /// ```
     /// use salt_client::{Region, SaltClient};
@@ -35,7 +35,8 @@ impl SaltClient {
         SaltClientBuilder::new(region.into(), token.into())
     }
 
-    /// Creates a client from the environment: [`SALT_API_TOKEN`], and [`SALT_BASE_URL`] for a region other than the US.
+    /// Creates a client from the environment: [`SALT_API_TOKEN`], and [`SALT_BASE_URL`] for a region other
+    /// than the US.
     ///
     /// # Errors
     /// `Config` if there is no token, or for invalid values.
@@ -70,7 +71,8 @@ impl SaltClientBuilder {
         }
     }
 
-    /// Creates a builder from the environment: [`SALT_API_TOKEN`], and [`SALT_BASE_URL`] for a region other than the US.
+    /// Creates a builder from the environment: [`SALT_API_TOKEN`], and [`SALT_BASE_URL`] for a region other
+    /// than the US.
     ///
     /// # Errors
     /// `Config` if there is no token.
@@ -90,49 +92,52 @@ impl SaltClientBuilder {
         Ok(Self::new(region, token.into()))
     }
 
-    /// Sets proxy, trust, timeouts, limits and retries. A request rate in these options takes effect as if set by
-    /// [`with_requests_per_second`](Self::with_requests_per_second).
+    /// Sets proxy, trust, timeouts, limits and retries. A request rate in these options takes effect as if
+    /// set by [`with_requests_per_second`](Self::with_requests_per_second).
     pub fn with_http(mut self, options: HttpOptions) -> Self {
         self.http = options;
         self
     }
 
-    /// Sets the maximum number of requests that start in a second; `None` for no maximum. Default: 5, unless the [`HttpOptions`]
-    /// set a rate. A rate that is set in both places must be the same.
+    /// Sets the maximum number of requests that start in a second; `None` for no maximum. Default: 5,
+    /// unless the [`HttpOptions`] set a rate. A rate that is set in both places must be the same.
     pub fn with_requests_per_second(mut self, requests: Option<f64>) -> Self {
         self.rate = Rate::Set(requests);
         self
     }
 
-    /// Sets the number of records of a page of findings, hosts or endpoints, 2 to 1000. Default: 100, which is known to work. If the
-    /// service refuses a larger page, listings fall back to 100.
+    /// Sets the number of records of a page of findings, hosts or endpoints, 2 to 1000. Default: 100, which
+    /// is known to work. If the service refuses a larger page, listings fall back to 100.
     pub fn with_page_size(mut self, records: u32) -> Self {
         self.settings.page_size = records;
         self
     }
 
-    /// Sets whether an import of a single host asks the service for that host only, by the parameter `host`. Default: false.
+    /// Sets whether an import of a single host asks the service for that host only, by the parameter
+    /// `host`. Default: false.
     ///
-    /// The name of the parameter is a guess. The client filters the findings by host in any case, and logs if the service ignores
-    /// the parameter. In such an import absence is inconclusive, since the parameter may leave findings out.
+    /// The name of the parameter is a guess. The client filters the findings by host in any case, and logs
+    /// if the service ignores the parameter. In such an import absence is inconclusive, since the
+    /// parameter may leave findings out.
     pub fn with_host_parameter(mut self, yes: bool) -> Self {
         self.settings.host_parameter = yes;
         self
     }
 
-    /// Adds a query parameter that this crate does not know to every request of an import. In such an import absence is inconclusive,
-    /// since the effect of the parameter is unknown.
+    /// Adds a query parameter that this crate does not know to every request of an import. In such an
+    /// import absence is inconclusive, since the effect of the parameter is unknown.
     pub fn with_findings_parameter(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.settings.parameters.push((name, value.to_string()));
         self
     }
 
-    /// Enables [`DastApiScanner::set_finding_status`](appsec_core::DastApiScanner::set_finding_status), with request bodies of this
-    /// kind. Default: disabled.
+    /// Enables [`DastApiScanner::set_finding_status`](appsec_core::DastApiScanner::set_finding_status),
+    /// with request bodies of this kind. Default: disabled.
     ///
-    /// **Speculative**: it is unknown which body the service accepts. A change succeeds only once the gap was read again with the
-    /// new status, which reads the list of gaps for each change; otherwise the change is an error. Try it with an
-    /// unimportant gap first. The token needs the scope `perm-executor`, which the connection test cannot check.
+    /// **Speculative**: it is unknown which body the service accepts. A change succeeds only once the gap
+    /// was read again with the new status, which reads the list of gaps for each change; otherwise the
+    /// change is an error. Try it with an unimportant gap first. The token needs the scope
+    /// `perm-executor`, which the connection test cannot check.
     ///
     /// ```
     /// use appsec_core::DastApiScanner;
@@ -152,8 +157,8 @@ impl SaltClientBuilder {
     /// Builds the client. Sends nothing.
     ///
     /// # Errors
-    /// `Config` for a base URL that is not an API's (the message names the one to use), a token that no header can carry, a page
-    /// size or an HTTP option out of bounds, or two different request rates.
+    /// `Config` for a base URL that is not an API's (the message names the one to use), a token that no
+    /// header can carry, a page size or an HTTP option out of bounds, or two different request rates.
     pub fn build(self) -> Result<SaltClient> {
         let Self { region, token, mut http, rate, settings } = self;
         if !(2..=1000).contains(&settings.page_size) {

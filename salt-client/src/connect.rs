@@ -41,7 +41,8 @@ pub(crate) async fn test(client: &SaltClient) -> ConnectionReport {
     report
 }
 
-/// Reads one page without repeating the request: a test reports what it meets instead of waiting until it passes.
+/// Reads one page without repeating the request: a test reports what it meets instead of waiting until it
+/// passes.
 async fn read_once(client: &SaltClient, request: &Request) -> Result<Page<Value>> {
     let response = client.http().send(&request.clone().with_repeat(RetrySafety::IfUnsent)).await?;
     let operation = request.operation();
@@ -49,16 +50,17 @@ async fn read_once(client: &SaltClient, request: &Request) -> Result<Page<Value>
     Page::from_body(body, operation)
 }
 
-fn passed(kind: StepKind, saw: impl Into<String>) -> ConnectionStep {
+fn passed(kind: StepKind, detail: impl Into<String>) -> ConnectionStep {
     // One request answers several steps; the first one has its time.
-    ConnectionStep::passed(kind, Duration::ZERO, saw)
+    ConnectionStep::passed(kind, Duration::ZERO, detail)
 }
 
 /// Adds the step that failed, and the steps that passed before it.
 fn push_failure(report: &mut ConnectionReport, client: &SaltClient, error: &Error, took: Duration) {
-    let saw = error.message();
+    let detail = error.message();
     let responded = || ConnectionStep::passed(StepKind::Http, took, "the API responds");
-    let failed = |kind, cause, remedy: &str| ConnectionStep::failed(kind, cause, Duration::ZERO, saw, remedy);
+    let failed =
+        |kind, cause, remedy: &str| ConnectionStep::failed(kind, cause, Duration::ZERO, detail, remedy);
     match error.kind() {
         ErrorKind::Auth => {
             report.push(responded());
@@ -83,7 +85,7 @@ fn push_failure(report: &mut ConnectionReport, client: &SaltClient, error: &Erro
         }
         _ => {
             let (cause, remedy) = fault(error);
-            report.push(ConnectionStep::failed(StepKind::Http, cause, took, saw, remedy));
+            report.push(ConnectionStep::failed(StepKind::Http, cause, took, detail, remedy));
         }
     }
 }
@@ -119,18 +121,19 @@ fn fault(error: &Error) -> (Cause, &'static str) {
             Cause::ServerFault,
             "try again later; if the error persists, check the service and the gateways in front of it",
         ),
-        (ErrorKind::Transport | ErrorKind::Deadline, _) => {
-            (Cause::NoAnswer, "check whether a firewall or proxy accepts connections and holds back requests")
-        }
+        (ErrorKind::Transport | ErrorKind::Deadline, _) => (
+            Cause::NoResponse,
+            "check whether a firewall or proxy accepts connections and holds back requests",
+        ),
         _ => (
-            Cause::UnexpectedAnswer,
+            Cause::UnexpectedResponse,
             "check that the base URL is that of the API; if it is, report the response",
         ),
     }
 }
 
-/// Returns the step for the list of hosts. It fails if no host is listed: then there is nothing to bind to, and a missing scope is the
-/// likely reason.
+/// Returns the step for the list of hosts. It fails if no host is listed: then there is nothing to bind to,
+/// and a missing scope is the likely reason.
 fn bind_targets(hosts: Result<Page<Value>>, took: Duration) -> ConnectionStep {
     const KIND: StepKind = StepKind::BindTargets;
     match hosts {

@@ -18,8 +18,8 @@ pub(crate) fn for_region(region: &Region) -> fn(&Response) -> Error {
     }
 }
 
-/// The status decides the kind; the body adds the service's message and code. The statuses are those that the vendor's own code
-/// handles, the others have their meaning in HTTP.
+/// The status decides the kind; the body adds the service's message and code. The statuses are those that
+/// the vendor's own code handles, the others have their meaning in HTTP.
 fn to_error(response: &Response, region: &str) -> Error {
     let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
     let message = service_message(&body)
@@ -67,7 +67,8 @@ fn to_error(response: &Response, region: &str) -> Error {
     }
 }
 
-/// Returns the service's own message. `message` has been observed; the other fields are common in JSON APIs.
+/// Returns the service's own message. `message` has been observed; the other fields are common in JSON
+/// APIs.
 fn service_message(body: &Value) -> Option<&str> {
     let first = body.get("errors").and_then(|errors| errors.get(0));
     ["message", "error", "detail", "title"]

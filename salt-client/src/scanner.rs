@@ -2,7 +2,7 @@
 
 use appsec_core::{
     BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, DastApiScanner, Error, ErrorKind,
-    FindingEvent, FindingQuery, Result, ScanMode, ScannerInfo, StatusChange, async_trait, once_err,
+    FindingEvent, FindingQuery, Result, ScanMode, ScannerInfo, StatusChange, async_trait, stream_error,
 };
 
 use crate::client::{SaltClient, Verification, WRITE_STATUS};
@@ -42,7 +42,7 @@ impl DastApiScanner for SaltClient {
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
         match FindingsReader::new(self.clone(), query) {
             Ok(reader) => reader.into_stream(),
-            Err(error) => once_err(error),
+            Err(error) => stream_error(error),
         }
     }
 

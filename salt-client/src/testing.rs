@@ -1,12 +1,13 @@
-//! A Salt on loopback, for test suites and examples.
+//! A fake of Salt on loopback, for test suites and examples.
 //!
-//! [`FakeSalt`] keeps the rules of the service as far as they are known: the bearer token, paging by offset, both filters, what
-//! `details=true` adds, the bodies of refusals. It is filled with a [`Tenant`], goes wrong as scripted, and records what it was
-//! asked. It knows nothing of the client's models: its records are plain JSON, so that it cannot share a misreading with the
-//! client.
+//! [`FakeSalt`] follows the rules of the service as far as they are known: the bearer token, paging by
+//! offset, both filters, the fields that `details=true` adds, the bodies of error responses. It serves the
+//! data of a [`Tenant`], fails as scripted, and records its calls. It does not use the client's models: its
+//! records are plain JSON, so that an error in the models cannot go unnoticed.
 //!
-//! Where the service is not documented the fake assumes, and can be told to do otherwise: [`EndOffset`], [`Access`], [`Quirk`],
-//! [`WriteBody`] and [`WriteResponse`], the sizes of pages, the statuses that come when none is named.
+//! Behavior that the service does not document is assumed, and can be changed: [`EndOffset`], [`Access`],
+//! [`Quirk`], [`WriteBody`] and [`WriteResponse`], the sizes of pages, the statuses that are listed if none
+//! is named.
 
 mod builder;
 mod calls;
@@ -17,19 +18,20 @@ mod lists;
 mod quirk;
 mod response;
 mod server;
+mod settings;
 mod tenant;
 mod webhook_call;
 mod writes;
 
-pub use builder::{Access, EndOffset, FakeBuilder};
+pub use builder::FakeBuilder;
 pub use calls::{Call, Route};
 pub use demo::demo_tenant;
 pub use faults::Reply;
 pub use fixture::SaltFixture;
 pub use quirk::Quirk;
 pub use server::FakeSalt;
+pub use settings::{Access, EndOffset, WriteBody, WriteResponse};
 pub use tenant::{Tenant, asset, endpoint, gap, host, openapi};
 pub use webhook_call::WebhookCall;
-pub use writes::{WriteBody, WriteResponse};
 
 pub use appsec_http::testing::fake::When;

@@ -1,4 +1,5 @@
-//! Salt's "Custom Webhook": checking that a call comes from the tenant, and reading which host it is about.
+//! Salt's "Custom Webhook": verifying that a call comes from the tenant, and reading which host it
+//! concerns.
 
 use std::fmt;
 
@@ -13,20 +14,23 @@ use crate::model::{scalar, text};
 
 const VERIFY: &str = "salt: verify webhook";
 
-/// Where a template may have put the host; the first is that of [`Webhook::TEMPLATE`], the second that of a published integration.
+/// Fields that may hold the host; the first is that of [`Webhook::TEMPLATE`], the second that of a
+/// published integration.
 const HOST: [&str; 6] = ["host", "reference", "hostname", "name", "domain", "fqdn"];
 const EVENT: [&str; 2] = ["event", "eventType"];
 
-/// What stands for the secret where a template repeats it.
+/// What replaces the secret where a template repeats it.
 const MASK: &str = "***";
 
-/// Checks the calls of Salt's "Custom Webhook".
+/// Verifies the calls of Salt's "Custom Webhook".
 ///
-/// Salt signs nothing. Whoever sets the webhook up chooses its URL, its headers and its body, so the secret is a constant text in
-/// one of them: in the header `x-webhook-token`, or, where no header can be set, in the body's field `token`. **Confirmed** as
-/// what integrators do; which header and field is the customer's choice, and can be changed here.
+/// Salt does not sign its calls. The URL, the headers and the body of the webhook are configured in Salt,
+/// so the secret is a constant text in one of them: in the header `x-webhook-token`, or, if no header can
+/// be set, in the body's field `token`. **Confirmed** as the practice of integrators; the names of the
+/// header and the field are free and can be changed here.
 ///
-/// Salt's dialogue (Settings, Integrations, Custom Webhook; one integration for each event type) wants:
+/// Configure the webhook in Salt's dialog (Settings, Integrations, Custom Webhook; one integration for each
+/// event type):
 ///
 /// | field | value |
 /// | --- | --- |
@@ -36,7 +40,8 @@ const MASK: &str = "***";
 /// | Body | [`Webhook::TEMPLATE`] |
 /// | Trigger Automatically | on |
 ///
-/// A hook is a hint: it may come twice, late, or never. Read the host's gaps again, and keep importing on a schedule.
+/// A call is a hint: it may arrive twice, late, or never. Read the host's gaps again, and keep importing on
+/// a schedule.
 ///
 /// ```
 /// use salt_client::Webhook;
@@ -59,43 +64,47 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// The header that holds the secret unless told otherwise.
+    /// The default header that holds the secret.
     pub const HEADER: &str = "x-webhook-token";
 
-    /// The body's field that holds the secret unless told otherwise.
+    /// The default field of the body that holds the secret.
     pub const FIELD: &str = "token";
 
-    /// The longest body that is looked at, in bytes. Let the server read no more than this.
+    /// The maximum length of a body, in bytes. Let the server read no more than this.
     pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-    /// The body to paste into Salt's dialogue. `{{host}}` and `{{eventType}}` are the only place-holders that are known; fields of
-    /// your own may stand beside them and are kept. Without a header of your own, add `"token": "the secret"`.
+    /// The body to paste into Salt's dialog. `{{host}}` and `{{eventType}}` are the only placeholders that
+    /// are known. Other fields may be added; they are kept. If no header holds the secret, add
+    /// `"token": "the secret"`.
     pub const TEMPLATE: &str = r#"{"host": "{{host}}", "event": "{{eventType}}"}"#;
 
-    /// Checks for this secret. Make it long and random; it is compared in constant time, which does not hide its length.
+    /// Creates a verifier for this secret. Use a long random text. It is compared in constant time, which
+    /// does not hide its length.
     pub fn new(secret: impl Into<SecretString>) -> Self {
         Self { secret: secret.into(), header: Self::HEADER.to_owned(), field: Self::FIELD.to_owned() }
     }
 
-    /// Looks for the secret in another header than [`HEADER`](Self::HEADER), in any case.
+    /// Sets the header that holds the secret, without regard to case. Default: [`HEADER`](Self::HEADER).
     pub fn with_header(mut self, name: impl Into<String>) -> Self {
         self.header = name.into();
         self
     }
 
-    /// Looks for the secret in another field of the body than [`FIELD`](Self::FIELD).
+    /// Sets the field of the body that holds the secret. Default: [`FIELD`](Self::FIELD).
     pub fn with_field(mut self, name: impl Into<String>) -> Self {
         self.field = name.into();
         self
     }
 
-    /// What a call says, if it holds the secret. Where the header is there it decides; the body's field does where it is not.
+    /// Verifies a call and returns its event. If the header is present, only the header is compared;
+    /// otherwise the field of the body is.
     ///
     /// # Errors
-    /// * `Auth` where the secret is missing or wrong: answer 401. Nothing is said about the body then.
-    /// * `InvalidRequest` for a body of more than [`MAX_BODY_BYTES`](Self::MAX_BODY_BYTES): answer 413.
-    /// * `Decode` for a body that is no JSON object: answer 400, and look at the template.
-    /// * `Config` where the secret to compare with is empty: nobody could be told apart by it.
+    /// * `Auth` if the secret is missing or wrong: respond with 401. The body is not checked then.
+    /// * `InvalidRequest` for a body of more than [`MAX_BODY_BYTES`](Self::MAX_BODY_BYTES): respond with
+    ///   413.
+    /// * `Decode` for a body that is not a JSON object: respond with 400, and check the template.
+    /// * `Config` if the configured secret is empty.
     pub fn verify<N, V>(&self, headers: impl IntoIterator<Item = (N, V)>, body: &[u8]) -> Result<WebhookEvent>
     where
         N: AsRef<str>,
@@ -107,7 +116,7 @@ impl Webhook {
             return refuse(ErrorKind::Config, "the webhook's secret is empty");
         }
         if body.len() > Self::MAX_BODY_BYTES {
-            return refuse(ErrorKind::InvalidRequest, "the body is too big for a webhook");
+            return refuse(ErrorKind::InvalidRequest, "the body is too large for a webhook");
         }
         let parsed: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
         let mut headers = headers.into_iter();
@@ -116,37 +125,37 @@ impl Webhook {
             None => parsed.as_ref().and_then(|body| scalar(body.get(&self.field)?)).map(String::into_bytes),
         };
         match given {
-            None => return refuse(ErrorKind::Auth, "the call holds no secret"),
+            None => return refuse(ErrorKind::Auth, "the call has no secret"),
             Some(given) if bool::from(given.ct_eq(secret.as_bytes())) => {}
             Some(_) => return refuse(ErrorKind::Auth, "the call's secret is wrong"),
         }
         let Some(mut fields) = parsed else {
-            return refuse(ErrorKind::Decode, "the body is no JSON object");
+            return refuse(ErrorKind::Decode, "the body is not a JSON object");
         };
         fields.remove(&self.field);
-        hide_within(&mut fields, secret);
+        mask_fields(&mut fields, secret);
         Ok(WebhookEvent { fields })
     }
 }
 
-/// Takes the secret out of every text, name and number, in case a template repeats it.
-fn hide(value: &mut Value, secret: &str) {
+/// Masks the secret in every text, name and number, in case a template repeats it.
+fn mask_value(value: &mut Value, secret: &str) {
     match value {
         Value::String(text) if text.contains(secret) => *text = text.replace(secret, MASK),
-        // A secret may be all digits: the body's field is read as a number, too.
+        // A secret may consist of digits, and the field of the body may be a number.
         Value::Number(number) if number.to_string().contains(secret) => *value = MASK.into(),
-        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, secret)),
-        Value::Object(map) => hide_within(map, secret),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_value(item, secret)),
+        Value::Object(map) => mask_fields(map, secret),
         _ => {}
     }
 }
 
-fn hide_within(fields: &mut Map<String, Value>, secret: &str) {
+fn mask_fields(fields: &mut Map<String, Value>, secret: &str) {
     if fields.keys().any(|name| name.contains(secret)) {
         let named = std::mem::take(fields).into_iter();
         *fields = named.map(|(name, value)| (name.replace(secret, MASK), value)).collect();
     }
-    fields.values_mut().for_each(|value| hide(value, secret));
+    fields.values_mut().for_each(|value| mask_value(value, secret));
 }
 
 impl fmt::Debug for Webhook {
@@ -158,7 +167,7 @@ impl fmt::Debug for Webhook {
     }
 }
 
-/// What a webhook says. The secret is not in it.
+/// The event of a webhook call, without the secret.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct WebhookEvent {
@@ -166,22 +175,23 @@ pub struct WebhookEvent {
 }
 
 impl WebhookEvent {
-    /// Every field of the body.
+    /// Returns every field of the body.
     pub fn fields(&self) -> &Map<String, Value> {
         &self.fields
     }
 
-    /// The host it is about, verbatim; `None` where it names none, as a test of the integration may.
+    /// Returns the host that the event concerns, verbatim; `None` if it names none, as a test of the
+    /// integration may.
     pub fn host(&self) -> Option<String> {
         self.text(&HOST)
     }
 
-    /// What has happened, in Salt's word. No list of the words is published.
+    /// Returns the type of the event, verbatim. The possible values are not published.
     pub fn event(&self) -> Option<String> {
         self.text(&EVENT)
     }
 
-    /// The bind target to read again: the host.
+    /// Returns the bind target to read again: the host.
     ///
     /// ```no_run
     /// # use appsec_core::{DastApiScannerExt, FindingQuery};
@@ -196,7 +206,7 @@ impl WebhookEvent {
         self.host().map(|host| host_target(&host))
     }
 
-    /// The first usable text. A place-holder that was not filled is none.
+    /// Returns the first text under one of the keys, except a placeholder that was not filled.
     fn text(&self, keys: &[&str]) -> Option<String> {
         keys.iter()
             .filter_map(|key| text(&self.fields, &[key]))
@@ -250,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_http_crate_fit() {
+    fn headers_of_the_http_crate_are_accepted() {
         let mut headers = http::HeaderMap::new();
         headers.insert("x-webhook-token", http::HeaderValue::from_static(SECRET));
         assert!(Webhook::new(SECRET).verify(&headers, b"{}").is_ok());
@@ -270,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_template_is_read_once_it_is_filled_and_not_before() {
+    fn only_a_filled_template_is_read() {
         let webhook = Webhook::new(SECRET);
         let right = [("x-webhook-token", SECRET)];
         let unfilled = webhook.verify(right, Webhook::TEMPLATE.as_bytes()).unwrap();
@@ -283,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_repeats_the_secret_does_not_spread_it() {
+    fn a_secret_that_a_template_repeats_is_masked() {
         let body = json!({"note": format!("with {SECRET}"), "more": [{"deep": SECRET}], "company_id": 7});
         let event =
             Webhook::new(SECRET).verify([("x-webhook-token", SECRET)], body.to_string().as_bytes()).unwrap();
@@ -294,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_names_nor_numbers_spread_the_secret() {
+    fn a_secret_in_names_and_numbers_is_masked() {
         let body = json!({SECRET: 1, "deep": [{format!("x-{SECRET}"): {"host": "a.example"}}]});
         let event =
             Webhook::new(SECRET).verify([("x-webhook-token", SECRET)], body.to_string().as_bytes()).unwrap();
@@ -308,7 +318,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_call_of_a_webhook_is_an_event_or_a_refusal_and_never_shows_the_secret(
+        fn any_call_of_a_webhook_is_an_event_or_an_error_and_never_shows_the_secret(
             record in any_object(), body in "\\PC{0,60}", right in any::<bool>(),
         ) {
             let webhook = Webhook::new("canary-7f3a");

@@ -1,4 +1,4 @@
-//! What goes over the wire, call by call.
+//! The requests of each call.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -118,7 +118,7 @@ async fn the_inventory_is_listed_by_limit_and_offset() {
 }
 
 #[tokio::test]
-async fn cloud_assets_are_listed_and_looked_at() {
+async fn cloud_assets_are_listed_and_read_one_by_one() {
     let server = MockServer::start().await;
     get("/v1/cloud-connect/cloud-assets")
         .and(query_param("limit", "1000"))
@@ -151,7 +151,7 @@ async fn cloud_assets_are_listed_and_looked_at() {
 }
 
 #[tokio::test]
-async fn a_document_and_a_path_of_ones_own_are_read_as_they_are() {
+async fn a_document_and_a_custom_path_are_read_verbatim() {
     let server = MockServer::start().await;
     get("/v1/unified-inventory/oas-swagger")
         .and(query_param("hostname", "billing.example.test"))
@@ -170,8 +170,8 @@ async fn a_document_and_a_path_of_ones_own_are_read_as_they_are() {
     get("/v1/empty").respond_with(ResponseTemplate::new(204)).named("nothing").expect(1).mount(&server).await;
     let client = client(&server);
     assert_eq!(client.get_openapi("billing.example.test").await.unwrap()["openapi"], "3.0.1");
-    let answer = client.get_json("/v1/attackers", &[("from", "a&b")]).await.unwrap();
-    assert_eq!(answer, json!({"anything": [1, null]}));
+    let body = client.get_json("/v1/attackers", &[("from", "a&b")]).await.unwrap();
+    assert_eq!(body, json!({"anything": [1, null]}));
     assert_eq!(client.get_json("/v1/empty", &[]).await.unwrap(), Value::Null);
     for path in ["https://evil.example/v1", "/../x", "/v1/x?y=z"] {
         let error = client.get_json(path, &[]).await.unwrap_err();
@@ -193,8 +193,8 @@ async fn a_status_is_written_by_one_post() {
         .mount(&server)
         .await;
     let change = GapChange::new("6810", GapStatus::InProcess);
-    let answered = client(&server).write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
-    assert_eq!((answered.status(), answered.body()), (204, &b""[..]));
+    let unverified = client(&server).write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
+    assert_eq!((unverified.status(), unverified.body()), (204, &b""[..]));
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn the_user_agent_names_the_client() {
 }
 
 #[tokio::test]
-async fn token_and_base_url_are_cleaned() {
+async fn token_and_base_url_are_normalized() {
     let server = MockServer::start().await;
     get(HOSTS).respond_with(page(&json!([]), 0)).named("the host list").expect(4).mount(&server).await;
     for (end, token) in [
@@ -226,7 +226,7 @@ async fn token_and_base_url_are_cleaned() {
 }
 
 #[tokio::test]
-async fn refusals_are_asked_for_once() {
+async fn refused_requests_are_not_repeated() {
     for (status, kind) in [
         (400, ErrorKind::InvalidRequest),
         (401, ErrorKind::Auth),
@@ -234,8 +234,8 @@ async fn refusals_are_asked_for_once() {
         (404, ErrorKind::NotFound),
     ] {
         let server = MockServer::start().await;
-        let answer = ResponseTemplate::new(status).set_body_json(json!({"message": "No"}));
-        get(GAPS).respond_with(answer).named("the refusal").expect(1).mount(&server).await;
+        let refusal = ResponseTemplate::new(status).set_body_json(json!({"message": "No"}));
+        get(GAPS).respond_with(refusal).named("the refusal").expect(1).mount(&server).await;
         let error = client(&server).list_gaps(&GapsQuery::new()).await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (kind, Some(status)));
         assert_eq!(error.operation(), Some("salt: list posture gaps"));
@@ -244,7 +244,7 @@ async fn refusals_are_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_asked_for_is_granted() {
+async fn a_requested_wait_is_kept() {
     let server = MockServer::start().await;
     let wait = ResponseTemplate::new(429)
         .insert_header("retry-after", "1")
@@ -257,7 +257,7 @@ async fn a_wait_that_is_asked_for_is_granted() {
 }
 
 #[tokio::test]
-async fn passing_faults_are_repeated_and_lasting_ones_end() {
+async fn transient_faults_are_retried_and_lasting_ones_end() {
     for fault in [
         html(502),
         html(200),
@@ -317,9 +317,9 @@ async fn no_redirect_is_followed() {
 }
 
 #[tokio::test]
-async fn pages_follow_the_end_offset_until_an_empty_one() {
+async fn pages_follow_the_end_offset_until_an_empty_page() {
     let server = MockServer::start().await;
-    // Records come with an end offset, without one, and with one that stands still.
+    // Pages with an end offset, without one, and with one that does not advance.
     for (offset, body) in [
         ("0", json!({"response": [{"host": "a"}, {"host": "b"}], "endOffset": 2})),
         ("2", json!({"response": [{"host": "c"}]})),
@@ -367,7 +367,7 @@ async fn a_stream_of_pages_sends_nothing_before_it_is_read_and_ends_at_an_error(
 }
 
 #[tokio::test]
-async fn a_listing_that_sends_one_page_for_ever_is_an_error() {
+async fn a_listing_that_repeats_one_page_forever_is_an_error() {
     let server = MockServer::start().await;
     get(GAPS)
         .respond_with(page(&json!([{"postureGapId": "1"}]), 1))
@@ -381,7 +381,7 @@ async fn a_listing_that_sends_one_page_for_ever_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_page_size_that_is_refused_falls_back_to_a_hundred() {
+async fn a_refused_page_size_falls_back_to_a_hundred() {
     let server = MockServer::start().await;
     get(GAPS)
         .and(query_param("limit", "500"))
@@ -405,7 +405,7 @@ async fn a_page_size_that_is_refused_falls_back_to_a_hundred() {
 }
 
 #[tokio::test]
-async fn requests_are_spaced_by_default() {
+async fn requests_are_limited_to_a_rate_by_default() {
     let server = MockServer::start().await;
     get(HOSTS).respond_with(page(&json!([]), 0)).named("the host list").expect(3).mount(&server).await;
     let client = SaltClient::builder(server.uri(), "canary-token").build().unwrap();
@@ -417,7 +417,7 @@ async fn requests_are_spaced_by_default() {
 }
 
 #[tokio::test]
-async fn abilities_that_salt_lacks_send_nothing() {
+async fn unsupported_calls_send_nothing() {
     let server = MockServer::start().await;
     Mock::given(wiremock::matchers::any())
         .respond_with(ResponseTemplate::new(200))

@@ -1,4 +1,4 @@
-//! The contract of the trait, line by line, against the fake.
+//! The contract of the trait, against the fake.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +10,7 @@ use appsec_core::testing::{Fixture, conformance};
 use salt_client::testing::{EndOffset, FakeBuilder, FakeSalt, SaltFixture, WriteBody, WriteResponse};
 use salt_client::{SaltClientBuilder, SpeculativeBody};
 
-/// What only a scanner that scans can show.
+/// The checks for scanners that scan.
 const SCANS: [&str; 10] = [
     "start/visible",
     "start/already-running",
@@ -24,13 +24,13 @@ const SCANS: [&str; 10] = [
     "scans/newest-first",
 ];
 
-/// What only a client that was told how to write a status back can show.
-const WRITES: [&str; 2] = ["status/no-word", "status/read-back"];
+/// The checks for clients with write-back.
+const WRITE_BACK: [&str; 2] = ["status/unsupported-status", "status/read-back"];
 
-async fn keeps_the_contract(
+async fn assert_contract(
     fake: FakeBuilder,
     clients: fn(SaltClientBuilder) -> SaltClientBuilder,
-    lacks: &[&str],
+    skipped: &[&str],
 ) {
     let make = || {
         let fake = fake.clone();
@@ -43,24 +43,24 @@ async fn keeps_the_contract(
     let report = conformance::run(make).await;
     println!("{report}");
     report.assert_passed();
-    report.assert_skipped(&[&SCANS, lacks].concat());
+    report.assert_skipped(&[&SCANS, skipped].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_client_keeps_the_contract() {
-    keeps_the_contract(FakeSalt::builder(), |clients| clients, &WRITES).await;
+async fn the_contract_holds() {
+    assert_contract(FakeSalt::builder(), |clients| clients, &WRITE_BACK).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_keeps_it_where_pages_are_short_and_name_no_end() {
+async fn the_contract_holds_with_short_pages_and_without_end_offsets() {
     let fake = FakeSalt::builder().with_short_pages(60).with_end_offset(EndOffset::Missing);
-    keeps_the_contract(fake, |clients| clients, &WRITES).await;
+    assert_contract(fake, |clients| clients, &WRITE_BACK).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_keeps_it_where_it_writes_statuses_back() {
+async fn the_contract_holds_with_write_back() {
     let fake =
         FakeSalt::builder().with_write_body(WriteBody::List).with_write_response(WriteResponse::NoContent);
     let writing = |clients: SaltClientBuilder| clients.with_write_back(SpeculativeBody::List);
-    keeps_the_contract(fake, writing, &["status/unsupported"]).await;
+    assert_contract(fake, writing, &["status/unsupported"]).await;
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// The step that failed, after a check of the report's form.
+/// Checks the form of the report and returns the step that failed.
 fn failure(report: &ConnectionReport, kind: StepKind, cause: Cause) -> ConnectionStep {
     let step = report.failure().unwrap_or_else(|| panic!("nothing failed: {report}")).clone();
     assert_eq!((step.kind, step.cause), (kind, Some(cause)), "{report}");
@@ -30,7 +30,7 @@ fn failure(report: &ConnectionReport, kind: StepKind, cause: Cause) -> Connectio
     step
 }
 
-/// The report of a client with that base URL.
+/// Returns the report of a client with this base URL.
 async fn test(base_url: &str, options: HttpOptions) -> ConnectionReport {
     let options = options
         .with_connect_timeout(Duration::from_millis(500))
@@ -47,17 +47,17 @@ async fn fake() -> FakeSalt {
     FakeSalt::builder().with_tenant(tenant).start().await.unwrap()
 }
 
-/// The report over a fake that gives this answer to every call.
-async fn answered(answer: Reply) -> ConnectionReport {
+/// Returns the report of a client of a fake that gives this reply to every call.
+async fn test_with_reply(reply: Reply) -> ConnectionReport {
     let fake = fake().await;
-    fake.script(Route::Any, When::Always, answer);
+    fake.script(Route::Any, When::Always, reply);
     let report = fake.client().unwrap().test_connection().await;
     assert_eq!(fake.requests(), 1, "one request, not repeated: {report}");
     report
 }
 
 #[tokio::test]
-async fn a_sound_connection_takes_two_requests() {
+async fn a_working_connection_takes_two_requests() {
     let fake = fake().await;
     let report = fake.client().unwrap().test_connection().await;
     assert!(report.is_ok(), "{report}");
@@ -77,7 +77,7 @@ async fn a_sound_connection_takes_two_requests() {
 async fn a_host_name_that_does_not_exist() {
     let report = test("https://wrong.example.test", HttpOptions::new()).await;
     let step = failure(&report, StepKind::Dns, Cause::DnsFailed);
-    assert!(step.saw.contains("wrong.example.test"), "{report}");
+    assert!(step.detail.contains("wrong.example.test"), "{report}");
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_closed_port() {
 }
 
 #[tokio::test]
-async fn a_firewall_that_drops() {
+async fn a_firewall_that_drops_packets() {
     let hole = black_hole().unwrap();
     let report = test(&format!("https://{}", hole.address()), HttpOptions::new()).await;
     failure(&report, StepKind::Tcp, Cause::ConnectTimeout);
@@ -107,7 +107,7 @@ fn tls_url(address: SocketAddr) -> String {
 }
 
 #[tokio::test]
-async fn certificates_that_are_not_to_be_trusted() {
+async fn certificates_that_are_not_trusted() {
     let ca = TestCa::new("Salt Test CA").unwrap();
     let name = ["salt.example.test"];
     for (certificate, root, cause, seen) in [
@@ -129,13 +129,13 @@ async fn certificates_that_are_not_to_be_trusted() {
         }
         let report = test(&tls_url(server.address()), options).await;
         let step = failure(&report, StepKind::Tls, cause);
-        assert!(step.saw.contains(seen), "{report}");
+        assert!(step.detail.contains(seen), "{report}");
         assert_eq!(server.requests(), 0, "the token is not sent");
     }
 }
 
 #[tokio::test]
-async fn an_added_root_certificate_is_trusted_and_the_api_reached() {
+async fn an_added_root_certificate_is_trusted() {
     let ca = TestCa::new("Salt Test CA").unwrap();
     let certificate = ca.issue(&["salt.example.test"]).unwrap();
     let answer = r#"{"response":[{"host":"a.example"}],"endOffset":1}"#;
@@ -148,34 +148,34 @@ async fn an_added_root_certificate_is_trusted_and_the_api_reached() {
 
 #[tokio::test]
 async fn a_login_page_with_200() {
-    failure(&answered(Reply::HtmlPage).await, StepKind::Http, Cause::NotTheApi);
+    failure(&test_with_reply(Reply::HtmlPage).await, StepKind::Http, Cause::NotTheApi);
 }
 
 #[tokio::test]
 async fn a_redirect() {
-    let report = answered(Reply::Redirect("https://login.example.test/".into())).await;
+    let report = test_with_reply(Reply::Redirect("https://login.example.test/".into())).await;
     failure(&report, StepKind::Http, Cause::Redirected);
 }
 
 #[tokio::test]
 async fn a_refused_token() {
-    let report = answered(Reply::Unauthorized).await;
+    let report = test_with_reply(Reply::Unauthorized).await;
     let step = failure(&report, StepKind::Credentials, Cause::InvalidCredentials);
     assert_eq!(report.step(StepKind::Http).unwrap().outcome, StepOutcome::Passed);
-    let text = format!("{} {}", step.saw, step.remedy.unwrap());
+    let text = format!("{} {}", step.detail, step.remedy.unwrap());
     for word in ["wrong", "expired", "region", "new token"] {
         assert!(text.contains(word), "{word}: {text}");
     }
 }
 
 #[tokio::test]
-async fn a_token_that_the_service_calls_expired() {
-    let report = answered(Reply::Expired).await;
+async fn a_token_that_has_expired_according_to_the_service() {
+    let report = test_with_reply(Reply::Expired).await;
     failure(&report, StepKind::Credentials, Cause::ExpiredCredentials);
 }
 
 #[tokio::test]
-async fn a_token_of_another_region_is_told_which_one_was_used() {
+async fn a_refused_token_is_reported_with_the_region_that_was_used() {
     let ca = TestCa::new("Salt Test CA").unwrap();
     let certificate = ca.issue(&["api.secured-api.com", "api.secured-api-eu.com"]).unwrap();
     let refusal = |_: &str| http_answer(401, "application/json", r#"{"message":"Unauthorized"}"#);
@@ -187,9 +187,9 @@ async fn a_token_of_another_region_is_told_which_one_was_used() {
             .with_root_certificate_pem(ca.pem());
         let report = test(region.url(), options.clone()).await;
         let step = failure(&report, StepKind::Credentials, Cause::InvalidCredentials);
-        assert!(step.saw.contains(&format!("{name} one used")), "{report}");
+        assert!(step.detail.contains(&format!("{name} one used")), "{report}");
         assert!(step.remedy.unwrap().contains(other.url()), "{report}");
-        // An ordinary call says the same.
+        // The error of an ordinary call names it as well.
         let client = SaltClient::builder(region, "canary-token").with_http(options).build().unwrap();
         let error = client.list_gaps(&GapsQuery::new()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Auth);
@@ -207,7 +207,7 @@ async fn a_token_without_the_scope() {
 }
 
 #[tokio::test]
-async fn a_path_that_leads_nowhere() {
+async fn a_base_url_with_a_wrong_path() {
     let fake = fake().await;
     let base = format!("{}/acme-prod", fake.base_url());
     let client = SaltClient::builder(base, fake.token()).build().unwrap();
@@ -219,21 +219,21 @@ async fn a_path_that_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn a_service_in_trouble() {
-    for (answer, cause) in [
+async fn a_service_that_fails() {
+    for (reply, cause) in [
         (Reply::Unavailable, Cause::ServerFault),
         (Reply::BadGateway, Cause::ServerFault),
-        (Reply::Json(200, json!({"hello": "world"})), Cause::UnexpectedAnswer),
-        (Reply::Json(200, json!(3)), Cause::UnexpectedAnswer),
-        (Reply::TruncatedJson, Cause::UnexpectedAnswer),
-        (Reply::Json(400, json!({"message": "no"})), Cause::UnexpectedAnswer),
+        (Reply::Json(200, json!({"hello": "world"})), Cause::UnexpectedResponse),
+        (Reply::Json(200, json!(3)), Cause::UnexpectedResponse),
+        (Reply::TruncatedJson, Cause::UnexpectedResponse),
+        (Reply::Json(400, json!({"message": "no"})), Cause::UnexpectedResponse),
     ] {
-        failure(&answered(answer).await, StepKind::Http, cause);
+        failure(&test_with_reply(reply).await, StepKind::Http, cause);
     }
 }
 
 #[tokio::test]
-async fn a_service_that_asks_to_wait_for_long() {
+async fn a_service_that_asks_for_a_long_wait() {
     let fake = fake().await;
     fake.script(Route::Any, When::Always, Reply::TooManyRequests { retry_after: Some(86_400) });
     let report = fake.client().unwrap().test_connection().await;
@@ -241,12 +241,12 @@ async fn a_service_that_asks_to_wait_for_long() {
 }
 
 #[tokio::test]
-async fn a_service_that_never_answers() {
+async fn a_service_that_does_not_respond() {
     let fake = fake().await;
     fake.script(Route::Any, When::Always, Reply::Silence);
     let options = HttpOptions::new().with_head_timeout(Duration::from_millis(200));
     let report = test(&fake.base_url(), options).await;
-    failure(&report, StepKind::Http, Cause::NoAnswer);
+    failure(&report, StepKind::Http, Cause::NoResponse);
 }
 
 #[tokio::test]
@@ -265,20 +265,20 @@ async fn an_inventory_without_hosts() {
 
 #[tokio::test]
 async fn an_inventory_that_cannot_be_read() {
-    for (answer, cause) in [
+    for (reply, cause) in [
         (Reply::Forbidden, Cause::PermissionDenied),
         (Reply::HtmlPage, Cause::NotTheApi),
         (Reply::Unavailable, Cause::ServerFault),
-        (Reply::NotFound, Cause::UnexpectedAnswer),
+        (Reply::NotFound, Cause::UnexpectedResponse),
     ] {
         let fake = fake().await;
-        fake.script(Route::ListHosts, When::Always, answer);
+        fake.script(Route::ListHosts, When::Always, reply);
         failure(&fake.client().unwrap().test_connection().await, StepKind::BindTargets, cause);
     }
 }
 
 #[tokio::test]
-async fn invalid_certificates_are_accepted_when_told_and_the_report_warns() {
+async fn invalid_certificates_are_accepted_if_enabled_and_the_report_warns() {
     let certificate = TestCertificate::self_signed(&["salt.example.test"]).unwrap();
     let answer = r#"{"response":[{"host":"a.example"}]}"#;
     let server =

@@ -1,4 +1,4 @@
-//! The fake keeps the rules that it promises. Asked by plain JSON, as another client would.
+//! The fake follows the rules that it documents. These tests use plain HTTP and JSON instead of the client.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -15,23 +15,23 @@ use tokio::net::TcpStream;
 
 const GAPS: &str = "/v1/apigovern/posture/gaps";
 
-/// Status and body of a request, without any client of ours.
-async fn ask(fake: &FakeSalt, request: &str, token: &str, body: &str) -> (u16, Value) {
+/// Sends a request without the client, and returns status and body of the response.
+async fn send(fake: &FakeSalt, request: &str, token: &str, body: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(fake.address()).await.unwrap();
     let head = format!(
         "{request} HTTP/1.1\r\nHost: salt\r\nAuthorization: Bearer {token}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let status = response.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = response.split_once("\r\n\r\n").unwrap().1;
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
 async fn get(fake: &FakeSalt, path: &str, token: &str) -> (u16, Value) {
-    ask(fake, &format!("GET {path}"), token, "").await
+    send(fake, &format!("GET {path}"), token, "").await
 }
 
 async fn started(builder: FakeBuilder) -> FakeSalt {
@@ -86,7 +86,7 @@ async fn lists_are_paged_by_records() {
 }
 
 #[tokio::test]
-async fn filters_take_several_words() {
+async fn filters_accept_several_values() {
     let fake = started(FakeSalt::builder()).await;
     for (query, expected) in [
         ("status=Open", &["1", "3"][..]),
@@ -97,26 +97,26 @@ async fn filters_take_several_words() {
     ] {
         assert_eq!(ids(&fake, query).await.0, expected, "{query}");
     }
-    let heeding = started(FakeSalt::builder().with_host_parameter(true)).await;
-    assert_eq!(ids(&heeding, "host=b.example").await.0, ["2"]);
-    let picky = started(FakeSalt::builder().with_default_statuses(["Open"])).await;
-    assert_eq!(ids(&picky, "").await.0, ["1", "3"]);
-    assert_eq!(ids(&picky, "status=Resolved").await.0, ["2"]);
+    let filtering = started(FakeSalt::builder().with_host_parameter(true)).await;
+    assert_eq!(ids(&filtering, "host=b.example").await.0, ["2"]);
+    let open_only = started(FakeSalt::builder().with_default_statuses(["Open"])).await;
+    assert_eq!(ids(&open_only, "").await.0, ["1", "3"]);
+    assert_eq!(ids(&open_only, "status=Resolved").await.0, ["2"]);
 }
 
 #[tokio::test]
-async fn details_come_when_asked_for() {
+async fn details_are_sent_if_requested() {
     let fake = started(FakeSalt::builder()).await;
-    for (query, there) in [("", false), ("?details=false", false), ("?details=true", true)] {
+    for (query, present) in [("", false), ("?details=false", false), ("?details=true", true)] {
         let (_, body) = get(&fake, &format!("{GAPS}{query}"), &fake.token()).await;
         for field in ["description", "remediationSuggestion", "parameters", "postureGapLink"] {
-            assert_eq!(body["response"][0].get(field).is_some(), there, "{field}, {query}");
+            assert_eq!(body["response"][0].get(field).is_some(), present, "{field}, {query}");
         }
     }
 }
 
 #[tokio::test]
-async fn end_offsets_are_as_told() {
+async fn end_offsets_are_as_configured() {
     for (mode, expected) in [
         (EndOffset::Exclusive, json!(3)),
         (EndOffset::Text, json!("3")),
@@ -150,7 +150,7 @@ async fn tokens_and_scopes_are_checked() {
 }
 
 #[tokio::test]
-async fn scripts_strike_when_they_should() {
+async fn scripts_apply_to_their_calls() {
     let fake = started(FakeSalt::builder()).await;
     fake.script(Route::ListGaps, When::After(2), Reply::TooManyRequests { retry_after: Some(2) });
     fake.script(Route::ListHosts, When::Next(2), Reply::BadGateway);
@@ -181,10 +181,10 @@ async fn a_change_needs_the_scope_the_body_the_gap_and_a_status() {
         (format!("[{}]", change("1", "Open")), 400),
         (String::new(), 400),
     ] {
-        assert_eq!(ask(&fake, &format!("POST {GAPS}"), &fake.token(), &body).await.0, status, "{body}");
+        assert_eq!(send(&fake, &format!("POST {GAPS}"), &fake.token(), &body).await.0, status, "{body}");
     }
     assert_eq!(fake.edit(|tenant| tenant.gaps[0]["status"].clone()), "Resolved");
-    assert_eq!(ask(&fake, &format!("POST {GAPS}"), "wrong", &change("3", "Ignored")).await.0, 401);
+    assert_eq!(send(&fake, &format!("POST {GAPS}"), "wrong", &change("3", "Ignored")).await.0, 401);
     assert_eq!(fake.edit(|tenant| tenant.gaps[2]["status"].clone()), "Open");
     assert_eq!(fake.calls_to(Route::WriteStatus)[0].json()["postureGapId"], "1");
 
@@ -198,11 +198,11 @@ async fn a_change_needs_the_scope_the_body_the_gap_and_a_status() {
         ),
     ] {
         let fake = started(builder).await;
-        assert_eq!(ask(&fake, &format!("POST {GAPS}"), &fake.token(), &body).await.0, status, "{body}");
+        assert_eq!(send(&fake, &format!("POST {GAPS}"), &fake.token(), &body).await.0, status, "{body}");
     }
     let ignoring = started(FakeSalt::builder().with_writes_ignored(true)).await;
     assert_eq!(
-        ask(&ignoring, &format!("POST {GAPS}"), &ignoring.token(), &change("1", "Ignored")).await.0,
+        send(&ignoring, &format!("POST {GAPS}"), &ignoring.token(), &change("1", "Ignored")).await.0,
         200
     );
     assert_eq!(ignoring.edit(|tenant| tenant.gaps[0]["status"].clone()), "Open");
@@ -233,11 +233,11 @@ async fn assets_and_documents_are_served() {
     ] {
         assert_eq!(get(&fake, path, &token).await.0, 404, "{path}");
     }
-    assert_eq!(ask(&fake, "DELETE /v1/attackers", &token, "").await.0, 404);
+    assert_eq!(send(&fake, "DELETE /v1/attackers", &token, "").await.0, 404);
 }
 
 #[tokio::test]
-async fn a_fake_becomes_another_at_the_same_address() {
+async fn a_fake_is_reset_at_the_same_address() {
     let fake = started(FakeSalt::builder()).await;
     let address = fake.address();
     fake.script(Route::Any, When::Always, Reply::Unavailable);
@@ -250,31 +250,31 @@ async fn a_fake_becomes_another_at_the_same_address() {
 }
 
 #[tokio::test]
-async fn a_hook_is_the_filled_template_with_the_headers() {
-    let hook = WebhookCall::new("a.example", "PostureGap").with_header("x-webhook-token", "s");
-    let hook =
-        hook.with_template(r#"{"reference": "{{host}}", "event": "{{eventType}}", "other": "{{time}}"}"#);
-    // Any server will do; this one has the whole call to look at.
+async fn a_webhook_call_is_the_filled_template_with_the_headers() {
+    let webhook_call = WebhookCall::new("a.example", "PostureGap").with_header("x-webhook-token", "s");
+    let webhook_call = webhook_call
+        .with_template(r#"{"reference": "{{host}}", "event": "{{eventType}}", "other": "{{time}}"}"#);
+    // Any server can receive the call; the fake records it.
     let fake = FakeSalt::builder().start().await.unwrap();
-    assert_eq!(hook.send(&format!("{}/hooks/salt", fake.base_url())).await.unwrap(), 401);
+    assert_eq!(webhook_call.send(&format!("{}/webhooks/salt", fake.base_url())).await.unwrap(), 401);
     let call = fake.calls().pop().unwrap();
-    assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/hooks/salt"));
+    assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/webhooks/salt"));
     assert_eq!(call.header("x-webhook-token"), Some("s"));
     assert_eq!(call.json(), json!({"reference": "a.example", "event": "PostureGap", "other": "{{time}}"}));
-    assert!(hook.send("not a url").await.is_err());
+    assert!(webhook_call.send("not a url").await.is_err());
 }
 
 #[tokio::test]
-async fn answers_are_delayed_as_told() {
+async fn responses_are_delayed_as_configured() {
     let fake = started(FakeSalt::builder().with_latency(Duration::from_millis(50))).await;
     fake.script(Route::ListGaps, When::Next(1), Reply::Late(Duration::from_millis(50)));
-    let begun = std::time::Instant::now();
+    let started_at = std::time::Instant::now();
     ids(&fake, "").await;
-    assert!(begun.elapsed() >= Duration::from_millis(100));
+    assert!(started_at.elapsed() >= Duration::from_millis(100));
 }
 
 #[tokio::test]
-async fn a_dropped_fake_is_gone() {
+async fn a_dropped_fake_stops() {
     let fake = started(FakeSalt::builder()).await;
     let (address, client) = (fake.address(), fake.client().unwrap());
     drop(fake);

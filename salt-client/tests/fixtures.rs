@@ -1,4 +1,4 @@
-//! Every file in `fixtures/` is read by the model it belongs to, and becomes what the snapshots show.
+//! Every file in `fixtures/` is read by its model, and its findings are those of the snapshots.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -39,7 +39,7 @@ async fn every_file_is_read() {
     let (fake, client) = serve(FakeSalt::builder(), Tenant::new(), 100).await;
     for (name, body) in fixtures() {
         let kind = name.split('_').next().unwrap();
-        let status = name.split('_').nth(1).and_then(|word| word.parse().ok()).unwrap_or(200);
+        let status = name.split('_').nth(1).and_then(|status| status.parse().ok()).unwrap_or(200);
         fake.recover();
         fake.script(Route::Any, When::Always, Reply::Json(status, body.clone()));
         let records = ["response", "records", "data"].iter().find_map(|list| body.get(*list)?.as_array());
@@ -68,7 +68,7 @@ async fn every_file_is_read() {
                 let asset = client.get_cloud_asset("any").await.unwrap();
                 assert_eq!(asset.account(), Some("111122223333"), "{name}");
                 assert_eq!(asset.first_discovered_at().unwrap().as_second(), 1_757_519_896, "{name}");
-                assert_eq!(asset.additional(), [("stage".to_owned(), "prod".to_owned())], "{name}");
+                assert_eq!(asset.additional_pairs(), [("stage".to_owned(), "prod".to_owned())], "{name}");
                 assert!(asset.tag_pairs().contains(&("team".to_owned(), "orion".to_owned())), "{name}");
                 continue;
             }
@@ -87,8 +87,8 @@ async fn every_file_is_read() {
             "error" => {
                 let error = client.list_gaps(&GapsQuery::new()).await.unwrap_err();
                 assert_eq!(error.status(), Some(status), "{name}");
-                let said = body.get("message").unwrap_or_else(|| &body["errors"][0]["message"]);
-                assert!(error.message().contains(said.as_str().unwrap()), "{name}: {error}");
+                let message = body.get("message").unwrap_or_else(|| &body["errors"][0]["message"]);
+                assert!(error.message().contains(message.as_str().unwrap()), "{name}: {error}");
                 continue;
             }
             other => panic!("no model reads {other}"),
@@ -97,7 +97,7 @@ async fn every_file_is_read() {
     }
 }
 
-/// The import of the gaps of one fixture.
+/// Imports the gaps of one fixture.
 async fn imported(name: &str) -> Value {
     let body = fixtures().remove(name).unwrap();
     let tenant = Tenant::new()

@@ -1,4 +1,5 @@
-//! What an import delivers and what it proves, on the fake: scopes, filters, the inventory, records with quirks.
+//! The findings and the coverage of an import, against the fake: scopes, filters, the inventory, malformed
+//! records.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -35,7 +36,7 @@ fn targets(ids: &[&str]) -> FindingQuery {
 }
 
 #[tokio::test]
-async fn a_scope_is_kept_on_our_side() {
+async fn the_client_applies_the_scope() {
     let (_fake, client) = serve(FakeSalt::builder(), two_hosts(), 10).await;
     for (query, expected) in [
         (FindingQuery::all(), &["a1", "b1", "b2", "c1"][..]),
@@ -63,53 +64,53 @@ async fn a_scope_is_kept_on_our_side() {
 }
 
 #[tokio::test]
-async fn a_finding_names_its_host_its_labels_and_the_whole() {
+async fn a_finding_names_its_host_its_labels_and_all_as_targets() {
     let (_fake, client) = serve(FakeSalt::builder(), two_hosts(), 10).await;
     let import = import(&client, FindingQuery::all()).await.unwrap();
     let named: Vec<Vec<_>> = import
         .findings()
         .map(|finding| finding.targets.iter().map(appsec_core::BindTargetId::as_str).collect())
         .collect();
-    assert_eq!(named[0], ["host:a.example", "label:payments", "all"], "the label is the host's");
+    assert_eq!(named[0], ["host:a.example", "label:payments", "all"], "the label of the host");
     assert_eq!(
         named[1],
         ["host:b.example", "label:payments", "label:beta", "all"],
-        "the labels are the endpoint's"
+        "the labels of the endpoint"
     );
     assert_eq!(named[2], ["host:b.example", "all"]);
 }
 
 #[tokio::test]
-async fn absence_speaks_for_listed_hosts_only() {
+async fn absence_is_conclusive_only_for_listed_hosts() {
     let (_fake, client) = serve(FakeSalt::builder(), two_hosts().with_host(host("idle.example")), 10).await;
     let import = import(&client, FindingQuery::all()).await.unwrap();
-    assert_eq!(import.silence("a.example"), None);
-    assert_eq!(import.silence("idle.example"), None, "listed, and without a gap");
-    assert_eq!(import.silence("c.example"), Some("the inventory does not list the host"));
-    assert_eq!(import.silence("unheard.example"), Some("it was not looked at"));
+    assert_eq!(import.inconclusive_reason("a.example"), None);
+    assert_eq!(import.inconclusive_reason("idle.example"), None, "listed, and without gaps");
+    assert_eq!(import.inconclusive_reason("c.example"), Some("the inventory does not list the host"));
+    assert_eq!(import.inconclusive_reason("unheard.example"), Some("it was not looked at"));
 }
 
 #[tokio::test]
-async fn absence_speaks_for_the_hosts_asked_for_only() {
+async fn absence_is_conclusive_only_for_selected_hosts() {
     let (_fake, client) = serve(FakeSalt::builder(), two_hosts(), 10).await;
     let import = import(&client, targets(&["host:a.example"])).await.unwrap();
-    assert_eq!(import.silence("a.example"), None);
-    assert_eq!(import.silence("b.example"), Some("it was not looked at"));
+    assert_eq!(import.inconclusive_reason("a.example"), None);
+    assert_eq!(import.inconclusive_reason("b.example"), Some("it was not looked at"));
 }
 
 #[tokio::test]
-async fn absence_says_nothing_where_a_label_was_asked_for() {
+async fn absence_is_inconclusive_if_a_label_is_selected() {
     let (_fake, client) = serve(FakeSalt::builder(), two_hosts(), 10).await;
     for query in [targets(&["label:payments"]), targets(&["label:payments", "host:a.example"])] {
         let import = import(&client, query).await.unwrap();
         for host in ["a.example", "b.example"] {
-            assert!(import.silence(host).unwrap().contains("label"), "{host}");
+            assert!(import.inconclusive_reason(host).unwrap().contains("label"), "{host}");
         }
     }
 }
 
 #[tokio::test]
-async fn an_empty_inventory_closes_nothing_and_names_the_scope() {
+async fn an_empty_inventory_makes_absence_inconclusive_and_names_the_token_scope() {
     let mut tenant = one_host(3);
     tenant.hosts.clear();
     let (_fake, client) = serve(FakeSalt::builder(), tenant, 10).await;
@@ -118,28 +119,28 @@ async fn an_empty_inventory_closes_nothing_and_names_the_scope() {
     let gap = &import.coverage.gaps()[0];
     assert_eq!(gap.kind, GapKind::NotInInventory);
     assert!(gap.message.contains("perm-viewer"), "{gap}");
-    assert!(import.silence("a.example").is_some());
+    assert!(import.inconclusive_reason("a.example").is_some());
 }
 
 #[tokio::test]
-async fn a_token_that_sees_nothing_closes_nothing() {
+async fn a_token_that_may_read_nothing_makes_absence_inconclusive() {
     let (_fake, client) = serve(FakeSalt::builder().with_access(Access::Hidden), one_host(3), 10).await;
     let import = import(&client, targets(&["host:a.example"])).await.unwrap();
     assert!(import.ids().is_empty());
     let kinds: Vec<_> = import.coverage.gaps().iter().map(|gap| gap.kind.clone()).collect();
     assert_eq!(kinds, [GapKind::NotInInventory, GapKind::TargetMissing]);
-    assert!(import.silence("a.example").is_some());
+    assert!(import.inconclusive_reason("a.example").is_some());
 }
 
 #[tokio::test]
-async fn an_inventory_that_may_not_be_read_closes_nothing() {
-    for answer in [Reply::Forbidden, Reply::NotFound] {
+async fn an_unreadable_inventory_makes_absence_inconclusive() {
+    for reply in [Reply::Forbidden, Reply::NotFound] {
         let (fake, client) = serve(FakeSalt::builder(), one_host(3), 10).await;
-        fake.script(Route::ListHosts, When::Always, answer);
+        fake.script(Route::ListHosts, When::Always, reply);
         let import = import(&client, FindingQuery::all()).await.unwrap();
-        assert_eq!(import.ids().len(), 3, "the gaps still come");
+        assert_eq!(import.ids().len(), 3, "the gaps are delivered");
         assert_eq!(import.coverage.gaps()[0].kind, GapKind::NotInInventory);
-        assert!(import.silence("a.example").is_some());
+        assert!(import.inconclusive_reason("a.example").is_some());
     }
     let (fake, client) = serve(FakeSalt::builder(), one_host(3), 10).await;
     fake.script(Route::ListHosts, When::Always, Reply::Unauthorized);
@@ -148,7 +149,7 @@ async fn an_inventory_that_may_not_be_read_closes_nothing() {
 }
 
 #[tokio::test]
-async fn an_unknown_target_is_a_gap() {
+async fn an_unknown_target_is_a_coverage_gap() {
     let (_fake, client) = serve(FakeSalt::builder(), two_hosts(), 10).await;
     let import =
         import(&client, targets(&["host:gone.example", "label:gone", "host:a.example", "label:beta"]))
@@ -165,7 +166,7 @@ async fn an_unknown_target_is_a_gap() {
 }
 
 #[tokio::test]
-async fn filters_are_applied_on_our_side_and_let_unknown_words_through() {
+async fn the_client_applies_the_filters_and_unknown_values_pass_them() {
     let tenant = Tenant::new()
         .with_host(host("a.example"))
         .with_gap(with(gap("1", "a.example"), json!({"severity": "Critical"})))
@@ -179,46 +180,43 @@ async fn filters_are_applied_on_our_side_and_let_unknown_words_through() {
     let by_status = FindingQuery::all().with_statuses([FindingStatus::InProgress]);
     let filtered = import(&client, by_status).await.unwrap();
     assert_eq!(filtered.ids(), ["4", "5"]);
-    assert_eq!(filtered.silence("a.example"), Some("the query was filtered by status"));
+    assert_eq!(filtered.inconclusive_reason("a.example"), Some("the query was filtered by status"));
     assert!(fake.calls().iter().all(|call| call.query("severity").is_none()));
-    assert!(fake.calls_to(Route::ListHosts).is_empty(), "what says nothing by absence needs no inventory");
+    assert!(fake.calls_to(Route::ListHosts).is_empty(), "an inconclusive import needs no inventory");
 }
 
 #[tokio::test]
-async fn the_host_parameter_is_sent_when_switched_on_and_proves_nothing() {
-    for heeded in [true, false] {
+async fn the_host_parameter_is_sent_if_enabled_and_makes_absence_inconclusive() {
+    for honored in [true, false] {
         let fake =
-            FakeSalt::builder().with_host_parameter(heeded).with_tenant(two_hosts()).start().await.unwrap();
+            FakeSalt::builder().with_host_parameter(honored).with_tenant(two_hosts()).start().await.unwrap();
         let client = fake.client_builder().with_host_parameter(true).build().unwrap();
         let one = import(&client, targets(&["host:b.example"])).await.unwrap();
         assert_eq!(one.ids(), ["b1", "b2"]);
         assert!(fake.calls_to(Route::ListGaps).iter().all(|call| call.query("host") == Some("b.example")));
-        assert!(one.silence("b.example").unwrap().contains("a guess"));
+        assert!(one.inconclusive_reason("b.example").unwrap().contains("a guess"));
         let noted = one.coverage.unknown().iter().any(|(word, _)| word == "parameter host=ignored");
-        assert_eq!(noted, !heeded);
+        assert_eq!(noted, !honored);
         let before = fake.requests();
         import(&client, targets(&["host:a.example", "host:b.example"])).await.unwrap();
         let later = fake.calls().split_off(usize::try_from(before).unwrap());
-        assert!(
-            later.iter().all(|call| call.query("host").is_none()),
-            "two hosts cannot be asked for at once"
-        );
+        assert!(later.iter().all(|call| call.query("host").is_none()), "the parameter holds a single host");
     }
 }
 
 #[tokio::test]
-async fn parameters_of_ones_own_are_sent_and_prove_nothing() {
+async fn custom_parameters_are_sent_and_make_absence_inconclusive() {
     let (fake, _) = serve(FakeSalt::builder(), one_host(1), 10).await;
     let client = fake.client_builder().with_findings_parameter("activeOnly", false).build().unwrap();
     let import = import(&client, FindingQuery::all()).await.unwrap();
     assert!(fake.calls_to(Route::ListGaps).iter().all(|call| call.query("activeOnly") == Some("false")));
     assert!(fake.calls_to(Route::ListHosts).iter().all(|call| call.query("activeOnly").is_none()));
-    assert!(import.silence("a.example").unwrap().contains("parameters"));
+    assert!(import.inconclusive_reason("a.example").unwrap().contains("parameters"));
 }
 
 #[tokio::test]
-async fn a_bad_record_is_a_gap_with_its_place_and_the_others_come() {
-    for (bad, path, concerned) in [
+async fn a_bad_record_is_a_coverage_gap_with_its_path_and_the_others_are_delivered() {
+    for (bad, path, partition) in [
         (json!("text"), "response[1]", None),
         (json!(null), "response[1]", None),
         (json!([gap("x", "a.example")]), "response[1]", None),
@@ -247,9 +245,9 @@ async fn a_bad_record_is_a_gap_with_its_place_and_the_others_come() {
         assert_eq!(import.ids(), ["a1", "b1", "b2", "c1"], "{bad}");
         let [gap] = import.coverage.gaps() else { panic!("{bad}: {:?}", import.coverage.gaps()) };
         assert_eq!((gap.kind.clone(), gap.path.as_deref()), (GapKind::Record, Some(path)), "{bad}");
-        assert_eq!(gap.partition.as_ref().map(appsec_core::PartitionKey::as_str), concerned, "{bad}");
-        assert!(import.silence("a.example").is_some());
-        assert_eq!(import.silence("b.example").is_some(), concerned.is_none(), "{bad}");
+        assert_eq!(gap.partition.as_ref().map(appsec_core::PartitionKey::as_str), partition, "{bad}");
+        assert!(import.inconclusive_reason("a.example").is_some());
+        assert_eq!(import.inconclusive_reason("b.example").is_some(), partition.is_none(), "{bad}");
     }
 }
 
@@ -262,7 +260,7 @@ async fn a_bad_record_does_not_hide_a_good_one_of_the_same_id() {
 }
 
 #[tokio::test]
-async fn a_bad_record_of_another_host_is_no_gap_of_this_one() {
+async fn a_bad_record_of_another_host_is_not_a_coverage_gap() {
     let mut tenant = two_hosts();
     tenant.gaps.push(with(gap("x", "b.example"), json!({"postureGapId": null})));
     let (_fake, client) = serve(FakeSalt::builder(), tenant, 10).await;
@@ -271,28 +269,29 @@ async fn a_bad_record_of_another_host_is_no_gap_of_this_one() {
 }
 
 #[tokio::test]
-async fn null_in_every_other_field_is_fine() {
+async fn a_gap_needs_only_id_and_host() {
     let mut bare = gap("1", "a.example");
     for (field, value) in bare.as_object_mut().unwrap() {
         if field != "postureGapId" && field != "host" {
             *value = Value::Null;
         }
     }
-    // A filter on statuses leaves out what has none, so that the walk for unknown statuses finds it.
+    // The service leaves out a gap without status if statuses are named; the pass for unknown statuses finds
+    // it.
     let (_fake, client) =
         serve(FakeSalt::builder(), Tenant::new().with_host(host("a.example")).with_gap(bare), 10).await;
     let import = import(&client, FindingQuery::all()).await.unwrap();
     assert_eq!(import.ids(), ["1"]);
-    assert_eq!(import.silence("a.example"), None);
+    assert_eq!(import.inconclusive_reason("a.example"), None);
     assert!(import.coverage.unknown().is_empty());
 }
 
 #[tokio::test]
-async fn a_host_that_is_a_filler_is_kept_as_a_name() {
+async fn a_filler_is_accepted_as_the_name_of_a_host() {
     let (_fake, client) = serve(FakeSalt::builder(), one_host(0).with_gap(gap("1", "N/A")), 10).await;
     let import = import(&client, FindingQuery::all()).await.unwrap();
-    assert_eq!(import.ids(), ["1"], "what stands under it is a finding");
-    assert!(import.silence("n/a").is_some());
+    assert_eq!(import.ids(), ["1"], "the gap is a finding");
+    assert!(import.inconclusive_reason("n/a").is_some());
 }
 
 #[tokio::test]
@@ -301,7 +300,7 @@ async fn bind_targets_are_hosts_then_labels_then_all() {
         .with_host(json!({"host": "A.example", "labels": ["payments", "pci"], "lastActivity": "2026-05-08T09:12:55Z", "endpointCount": 12}))
         .with_host(json!({"fqdn": "b.example", "hostLabels": [{"name": "payments"}], "lastActivity": 1_778_231_576}))
         .with_host(json!({"hostname": "github.acme.platform-tools", "labels": null, "lastActivity": null}));
-    // Nothing to bind to: a duplicate, a record without a name, and one that is none.
+    // No bind targets: a duplicate, a record without a name, and an element that is not a record.
     tenant.hosts.extend([json!({"host": "a.example"}), json!({"riskScore": 9}), json!("text")]);
     let (_fake, client) = serve(FakeSalt::builder(), tenant, 2).await;
     let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap();
@@ -312,7 +311,7 @@ async fn bind_targets_are_hosts_then_labels_then_all() {
 }
 
 #[tokio::test]
-async fn without_hosts_only_the_whole_is_listed_with_a_hint() {
+async fn without_hosts_only_all_is_listed_with_a_hint() {
     let (_fake, client) = serve(FakeSalt::builder(), Tenant::new(), 10).await;
     let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap();
     assert_eq!(targets.len(), 1);
@@ -321,7 +320,7 @@ async fn without_hosts_only_the_whole_is_listed_with_a_hint() {
 }
 
 #[tokio::test]
-async fn every_bind_target_can_be_asked_for() {
+async fn every_bind_target_can_be_imported() {
     let (_fake, client) = serve(FakeSalt::builder(), demo_tenant(), 100).await;
     for target in client.list_bind_targets(BindTargetQuery::new()).await.unwrap() {
         let import = import(&client, FindingQuery::target(target.id.clone())).await.unwrap();
@@ -331,7 +330,7 @@ async fn every_bind_target_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn the_demo_tenant_is_what_it_promises() {
+async fn the_demo_tenant_is_as_documented() {
     let (_fake, client) = serve(FakeSalt::builder(), demo_tenant(), 100).await;
     let import = import(&client, FindingQuery::all()).await.unwrap();
     let count = |status: &FindingStatus| {
@@ -344,15 +343,15 @@ async fn the_demo_tenant_is_what_it_promises() {
         assert!(count(&status) > 10, "{status}: {}", count(&status));
     }
     assert!(import.coverage.is_complete());
-    assert_eq!(import.silence("idle.shop.example"), None);
-    assert!(import.silence("forgotten.shop.example").is_some());
+    assert_eq!(import.inconclusive_reason("idle.shop.example"), None);
+    assert!(import.inconclusive_reason("forgotten.shop.example").is_some());
     let unknown: Vec<_> = import.coverage.unknown().iter().collect();
     assert_eq!(unknown, [("businessImpact", 1), ("severity=Blocker", 1), ("status=Snoozed", 1)]);
     assert!(!format!("{:?}", import.batches).contains("4111"), "samples are masked");
 }
 
 #[tokio::test]
-async fn a_query_that_cannot_be_answered_sends_nothing() {
+async fn an_invalid_query_sends_nothing() {
     let (fake, client) = serve(FakeSalt::builder(), one_host(1), 10).await;
     for (query, kind) in [
         (FindingQuery::scan("1"), ErrorKind::Unsupported),

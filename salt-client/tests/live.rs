@@ -1,10 +1,10 @@
-//! Reads from the real service and says where it differs from what is assumed. Runs only when `SALT_LIVE` is set, with the
-//! token in `SALT_API_TOKEN` and the base URL in `SALT_BASE_URL`.
+//! Reads from the real service and prints where it differs from the assumptions. Runs only if `SALT_LIVE`
+//! is set, with the token in `SALT_API_TOKEN` and the base URL in `SALT_BASE_URL`.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and this one tells what it saw"
+    reason = "a test fails by panicking, and this one prints what it reads"
 )]
 
 use appsec_core::DastApiScanner;
@@ -25,11 +25,7 @@ async fn the_service_is_as_assumed() {
     println!("gaps: end offset {:?}, beside the list {:?}", page.end_offset, page.extra.keys());
     assert!(page.bad.is_empty(), "{:?}", page.bad);
     for gap in &page.records {
-        println!(
-            "  fields without a name: {:?}; dates read: {}",
-            gap.extra.keys(),
-            gap.detected_at().is_some()
-        );
+        println!("  unknown fields: {:?}; dates read: {}", gap.extra.keys(), gap.detected_at().is_some());
         assert!(gap.posture_gap_id.is_some() && gap.host.is_some());
     }
     let page = client.list_hosts(&ListQuery::new().with_limit(5)).await.unwrap();
@@ -47,16 +43,16 @@ async fn the_service_is_as_assumed() {
     let page = client.list_cloud_assets(&ListQuery::new().with_limit(5)).await.unwrap();
     println!("cloud assets: end offset {:?}, beside the list {:?}", page.end_offset, page.extra.keys());
     for asset in page.records.iter().take(1) {
-        println!("  fields without a name: {:?}", asset.extra.keys());
+        println!("  unknown fields: {:?}", asset.extra.keys());
         let asset = client.get_cloud_asset(asset.id.as_deref().unwrap()).await.unwrap();
         println!(
-            "  of a single one: {:?}; date read: {}",
+            "  unknown fields of a single asset: {:?}; date read: {}",
             asset.extra.keys(),
             asset.first_discovered_at().is_some()
         );
     }
     if let Some(host) = hosts.first() {
-        // How the service answers for a host without a document is unknown, so nothing is asserted.
+        // The response for a host without a document is unknown, so nothing is asserted.
         match client.get_openapi(host).await {
             Ok(document) => println!(
                 "OpenAPI document: {:?}",

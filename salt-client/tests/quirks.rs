@@ -1,4 +1,5 @@
-//! However the service sends what it has, the same is read: each way in which it may differ from what is assumed, and many at once.
+//! The same data is read whatever the form of the responses: with each quirk of the fake, and with many at
+//! once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -14,7 +15,7 @@ use salt_client::{CloudAsset, Endpoint, GapsQuery, Host, ListQuery, Page, SaltCl
 use serde_json::{Value, json};
 use support::import;
 
-/// Ways that change nothing of what is told.
+/// Quirks that do not change what is read.
 const HARMLESS: [Quirk; 16] = [
     Quirk::ListName("response"),
     Quirk::ListName("records"),
@@ -26,7 +27,7 @@ const HARMLESS: [Quirk; 16] = [
     Quirk::TextAsNumbers,
     Quirk::LabelsAsObjects,
     Quirk::TagsAsList,
-    Quirk::CapitalWords,
+    Quirk::UpperCase,
     Quirk::SpacedWords,
     Quirk::DatesWithoutZone,
     Quirk::DatesInSeconds,
@@ -37,11 +38,11 @@ const HARMLESS: [Quirk; 16] = [
 /// The demo tenant without its own quirks, with assets.
 fn tenant() -> Tenant {
     let mut tenant = demo_tenant();
-    let odd = [3, 17, 29, 41, 53, 67, 97, 113];
+    let irregular = [3, 17, 29, 41, 53, 67, 97, 113];
     let mut number = 0;
     tenant.gaps.retain(|_| {
         number += 1;
-        !odd.contains(&(number - 1))
+        !irregular.contains(&(number - 1))
     });
     tenant.gaps.truncate(120);
     for record in &mut tenant.hosts {
@@ -54,9 +55,9 @@ async fn serve(builder: FakeBuilder) -> (FakeSalt, SaltClient) {
     support::serve(builder, tenant(), 30).await
 }
 
-/// All that is told, in a form to compare.
+/// Everything that the client reads, in a form to compare.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Everything {
     findings: Vec<Finding>,
     partitions: Vec<String>,
     hosts: Vec<Value>,
@@ -65,11 +66,11 @@ struct Told {
     targets: Value,
 }
 
-fn records<T>(pages: &[Page<T>], told: impl Fn(&T) -> Value) -> Vec<Value> {
-    pages.iter().flat_map(|page| &page.records).map(told).collect()
+fn records<T>(pages: &[Page<T>], value: impl Fn(&T) -> Value) -> Vec<Value> {
+    pages.iter().flat_map(|page| &page.records).map(value).collect()
 }
 
-fn host(host: &Host) -> Value {
+fn host_values(host: &Host) -> Value {
     json!([
         host.id(),
         host.host(),
@@ -81,7 +82,7 @@ fn host(host: &Host) -> Value {
     ])
 }
 
-fn endpoint_as_told(endpoint: &Endpoint) -> Value {
+fn endpoint_values(endpoint: &Endpoint) -> Value {
     json!([
         endpoint.host(),
         endpoint.method(),
@@ -91,7 +92,7 @@ fn endpoint_as_told(endpoint: &Endpoint) -> Value {
     ])
 }
 
-fn asset_as_told(asset: &CloudAsset) -> Value {
+fn asset_values(asset: &CloudAsset) -> Value {
     json!([
         asset.id,
         asset.account(),
@@ -99,25 +100,25 @@ fn asset_as_told(asset: &CloudAsset) -> Value {
         asset.provider,
         asset.resource_name,
         asset.first_discovered_at(),
-        asset.additional(),
+        asset.additional_pairs(),
         asset.tag_pairs(),
     ])
 }
 
-async fn told(client: &SaltClient) -> Told {
+async fn read_everything(client: &SaltClient) -> Everything {
     let import = import(client, FindingQuery::all()).await.unwrap();
     let list = ListQuery::new().with_limit(7);
     let hosts: Vec<_> = client.hosts(list.clone()).try_collect().await.unwrap();
     let endpoints: Vec<_> = client.endpoints(list.clone()).try_collect().await.unwrap();
     let pages: Vec<_> = client.cloud_assets(list).try_collect().await.unwrap();
-    let mut assets = records(&pages, asset_as_told);
-    assets.push(asset_as_told(&client.get_cloud_asset("2").await.unwrap()));
+    let mut assets = records(&pages, asset_values);
+    assets.push(asset_values(&client.get_cloud_asset("2").await.unwrap()));
     let partitions = import.coverage.partitions();
-    Told {
+    Everything {
         partitions: partitions.map(|(key, state)| format!("{key:?} {state:?}")).collect(),
         findings: import.findings().cloned().collect(),
-        hosts: records(&hosts, host),
-        endpoints: records(&endpoints, endpoint_as_told),
+        hosts: records(&hosts, host_values),
+        endpoints: records(&endpoints, endpoint_values),
         assets,
         targets: serde_json::to_value(client.list_bind_targets(BindTargetQuery::new()).await.unwrap())
             .unwrap(),
@@ -125,21 +126,21 @@ async fn told(client: &SaltClient) -> Told {
 }
 
 #[tokio::test]
-async fn each_way_of_sending_reads_the_same() {
+async fn each_harmless_quirk_is_read_the_same() {
     let (fake, client) = serve(FakeSalt::builder()).await;
-    let usual = told(&client).await;
+    let usual = read_everything(&client).await;
     assert_eq!((usual.findings.len(), usual.hosts.len(), usual.assets.len()), (120, 9, 3));
     for quirk in HARMLESS {
         fake.reset(FakeSalt::builder().with_tenant(tenant()).with_quirk(quirk));
-        assert_eq!(told(&client).await, usual, "{quirk:?}");
+        assert_eq!(read_everything(&client).await, usual, "{quirk:?}");
     }
     for end in [EndOffset::Text, EndOffset::Missing, EndOffset::Stuck, EndOffset::Smaller] {
         fake.reset(FakeSalt::builder().with_tenant(tenant()).with_end_offset(end).with_short_pages(11));
-        assert_eq!(told(&client).await, usual, "{end:?}");
+        assert_eq!(read_everything(&client).await, usual, "{end:?}");
     }
     let all = HARMLESS.into_iter().fold(FakeSalt::builder(), FakeBuilder::with_quirk);
     fake.reset(all.with_tenant(tenant()).with_end_offset(EndOffset::Stuck).with_short_pages(4));
-    assert_eq!(told(&client).await, usual, "all at once");
+    assert_eq!(read_everything(&client).await, usual, "all at once");
 }
 
 #[tokio::test]
@@ -155,26 +156,29 @@ async fn weaknesses_are_read_in_each_form() {
 }
 
 #[tokio::test]
-async fn nulls_everywhere_lose_no_gap_no_host_and_no_asset() {
+async fn nulls_lose_no_gap_no_host_and_no_asset() {
     let (fake, client) = serve(FakeSalt::builder()).await;
     let usual = import(&client, FindingQuery::all()).await.unwrap();
     fake.reset(FakeSalt::builder().with_tenant(tenant()).with_quirk(Quirk::Nulls));
-    let told = told(&client).await;
-    // They come in the walk for statuses that are not known, in the same order.
-    assert!(told.findings.iter().map(|finding| finding.aliases[0].as_str()).eq(usual.ids()));
-    assert_eq!((told.hosts.len(), told.endpoints.is_empty(), told.assets.len()), (9, false, 3));
+    let with_nulls = read_everything(&client).await;
+    // They are read in the pass for unknown statuses, in the same order.
+    assert!(with_nulls.findings.iter().map(|finding| finding.aliases[0].as_str()).eq(usual.ids()));
+    assert_eq!(
+        (with_nulls.hosts.len(), with_nulls.endpoints.is_empty(), with_nulls.assets.len()),
+        (9, false, 3)
+    );
 }
 
 #[tokio::test]
-async fn pages_that_overlap_lose_nothing_and_prove_nothing() {
+async fn overlapping_pages_lose_no_gap_and_make_absence_inconclusive() {
     let (_fake, client) = serve(FakeSalt::builder().with_quirk(Quirk::Overlap)).await;
     let import = import(&client, FindingQuery::all()).await.unwrap();
     assert_eq!(import.ids().len(), 120);
-    assert!(import.silence("api.shop.example").unwrap().contains("moved"));
+    assert!(import.inconclusive_reason("api.shop.example").unwrap().contains("moved"));
 }
 
 #[tokio::test]
-async fn a_refusal_is_understood_under_each_name() {
+async fn an_error_message_is_read_under_each_name() {
     for name in ["message", "error", "detail", "title", "errors"] {
         let (fake, client) = serve(FakeSalt::builder().with_quirk(Quirk::ErrorsUnder(name))).await;
         fake.script(Route::ListGaps, When::Always, Reply::Expired);
@@ -187,7 +191,7 @@ async fn a_refusal_is_understood_under_each_name() {
 }
 
 #[tokio::test]
-async fn what_nobody_has_named_is_kept_in_every_record() {
+async fn unknown_fields_are_kept_in_every_record() {
     let (_fake, client) = serve(FakeSalt::builder().with_quirk(Quirk::ExtraFields)).await;
     let kept = |fields: &serde_json::Map<String, Value>| {
         fields["somethingNew"] == json!({"x": [1, null], "y": "N/A"})
@@ -202,7 +206,7 @@ async fn what_nobody_has_named_is_kept_in_every_record() {
 }
 
 #[tokio::test]
-async fn documents_come_as_they_are() {
+async fn documents_are_returned_verbatim() {
     let wrapped = json!({"swagger": "2.0", "wrapped": [null, {"paths": {}}]});
     let tenant = Tenant::new()
         .with_openapi("a.example", openapi("a.example"))

@@ -1,5 +1,5 @@
-//! Whatever is printed, logged or kept, the token is not in it. Alone in its process, since a subscriber that records one
-//! thread misses call sites that another thread reached first.
+//! The token is in no output, log or error. This test is alone in its process, since a subscriber that
+//! records one thread misses call sites that another thread reached first.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -20,7 +20,7 @@ use support::{import, one_host};
 
 const TOKEN: &str = "canary-7f3a-canary";
 
-/// The error and all its causes, in both forms.
+/// The error and all its sources, as `Debug` and `Display`.
 fn everything(error: &Error) -> String {
     let first: &dyn std::error::Error = error;
     let chain = std::iter::successors(Some(first), |error| error.source());
@@ -42,7 +42,7 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn the_token_is_nowhere() {
+async fn the_token_is_never_shown() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -61,7 +61,7 @@ async fn the_token_is_nowhere() {
     let client = builder.build().unwrap();
     writeln!(shown, "{client:?}").unwrap();
 
-    // A list that moves and a status nobody knows make the walk speak.
+    // A list that moves and an unknown status are logged.
     fake.edit_after(Route::ListGaps, 1, |tenant| {
         tenant.gaps.insert(0, gap("new", "a.example"));
         tenant.gaps[4]["status"] = json!("Snoozed");
@@ -72,7 +72,7 @@ async fn the_token_is_nowhere() {
     let echo = json!({
         "message": format!("unknown token {TOKEN}"), "code": TOKEN, "authorization": format!("Bearer {TOKEN}"),
     });
-    for answer in [
+    for reply in [
         Reply::Json(401, echo.clone()),
         Reply::Json(403, echo.clone()),
         Reply::Json(500, echo.clone()),
@@ -82,14 +82,14 @@ async fn the_token_is_nowhere() {
         Reply::TruncatedJson,
     ] {
         fake.recover();
-        fake.script(Route::Any, When::Always, answer);
+        fake.script(Route::Any, When::Always, reply);
         shown.push_str(&everything(&client.list_gaps(&GapsQuery::new()).await.unwrap_err()));
         shown.push_str(&everything(&client.list_hosts(&ListQuery::new()).await.unwrap_err()));
         shown.push_str(&everything(&import(&client, FindingQuery::all()).await.err().unwrap()));
-        // JSON of any shape is an answer to a change, so that some of these are none to refuse.
+        // JSON of any shape is a valid response to a change, so that not all of these are errors.
         let change = GapChange::new("g000", GapStatus::Resolved);
         match client.write_gap_status(&change, &SpeculativeBody::Object).await {
-            Ok(answered) => writeln!(shown, "{answered:?}").unwrap(),
+            Ok(unverified) => writeln!(shown, "{unverified:?}").unwrap(),
             Err(error) => shown.push_str(&everything(&error)),
         }
         let report = client.test_connection().await;

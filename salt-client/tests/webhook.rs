@@ -1,4 +1,5 @@
-//! A webhook's whole way: Salt posts the filled template, a server verifies it, and the named host is read again.
+//! A webhook end to end: Salt posts the filled template, a server verifies it, and the named host is read
+//! again.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -16,7 +17,8 @@ use support::{import, serve};
 
 const SECRET: &str = "canary-7f3a-canary";
 
-/// A server of any kind: its headers and its body go to `verify`, its status comes from the kind of the error.
+/// A server that passes headers and body to `verify` and derives the status of the response from the kind
+/// of the error.
 async fn receiver() -> (Server, Arc<Mutex<Vec<WebhookEvent>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let received = Arc::clone(&events);
@@ -37,10 +39,10 @@ async fn receiver() -> (Server, Arc<Mutex<Vec<WebhookEvent>>>) {
 }
 
 #[tokio::test]
-async fn a_hook_leads_to_the_host_that_it_names() {
+async fn a_webhook_call_names_the_host_to_read_again() {
     let (server, events) = receiver().await;
-    let hook = WebhookCall::new("B.example", "PostureGap").with_header(Webhook::HEADER, SECRET);
-    assert_eq!(hook.send(&server.base_url()).await.unwrap(), 204);
+    let call = WebhookCall::new("B.example", "PostureGap").with_header(Webhook::HEADER, SECRET);
+    assert_eq!(call.send(&server.base_url()).await.unwrap(), 204);
     let event = events.lock().unwrap().pop().unwrap();
     assert_eq!(event.event().as_deref(), Some("PostureGap"));
 
@@ -52,22 +54,25 @@ async fn a_hook_leads_to_the_host_that_it_names() {
     let (_fake, client) = serve(FakeSalt::builder(), tenant, 10).await;
     let read = import(&client, FindingQuery::target(event.target().unwrap())).await.unwrap();
     assert_eq!(read.ids(), ["b1", "b2"]);
-    assert_eq!((read.silence("b.example"), read.silence("a.example")), (None, Some("it was not looked at")));
+    assert_eq!(
+        (read.inconclusive_reason("b.example"), read.inconclusive_reason("a.example")),
+        (None, Some("it was not looked at"))
+    );
 }
 
 #[tokio::test]
-async fn each_kind_of_refusal_has_its_status() {
+async fn each_error_has_its_status() {
     let (server, events) = receiver().await;
     let with = |header: &str| WebhookCall::new("a.example", "x").with_header(Webhook::HEADER, header);
     let huge = format!(r#"{{"text": "{}"}}"#, "x".repeat(Webhook::MAX_BODY_BYTES));
-    for (hook, status) in [
+    for (call, status) in [
         (with("wrong"), 401),
         (WebhookCall::new("a.example", "x"), 401),
         (with(SECRET).with_template("host={{host}}"), 400),
         (with(SECRET).with_template(huge), 413),
         (WebhookCall::new("a.example", "x").with_template(format!(r#"{{"token": "{SECRET}"}}"#)), 204),
     ] {
-        assert_eq!(hook.send(&server.base_url()).await.unwrap(), status, "{hook:.80?}");
+        assert_eq!(call.send(&server.base_url()).await.unwrap(), status, "{call:.80?}");
     }
     let events = events.lock().unwrap();
     assert_eq!((events.len(), events[0].target()), (1, None));

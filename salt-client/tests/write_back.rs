@@ -1,4 +1,4 @@
-//! Writing a status back, on the fake: bodies, answers, refusals, and whether the change is a fact.
+//! Writing a status back, against the fake: bodies, responses, refusals, verification.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -28,22 +28,22 @@ fn status_of(fake: &FakeSalt, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn each_body_changes_the_gap_where_the_service_expects_it_and_is_refused_elsewhere() {
+async fn each_body_is_accepted_only_by_a_service_that_expects_it() {
     let bodies = [
         (SpeculativeBody::Object, WriteBody::Object),
         (SpeculativeBody::List, WriteBody::List),
         (SpeculativeBody::Ids, WriteBody::Ids),
     ];
     for (sent, _) in bodies {
-        for (fits, expected) in bodies {
+        for (accepted, expected) in bodies {
             let (fake, client) = fake(FakeSalt::builder().with_write_body(expected)).await;
             let change = GapChange::new("g007", GapStatus::Resolved);
-            let answered = client.write_gap_status(&change, &sent).await;
-            if sent == fits {
-                assert_eq!(answered.unwrap().verify().await.unwrap(), Verification::Changed, "{sent:?}");
+            let result = client.write_gap_status(&change, &sent).await;
+            if sent == accepted {
+                assert_eq!(result.unwrap().verify().await.unwrap(), Verification::Changed, "{sent:?}");
                 assert_eq!(status_of(&fake, "g007"), "Resolved");
             } else {
-                let error = answered.unwrap_err();
+                let error = result.unwrap_err();
                 assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidRequest, Some(400)));
                 assert_eq!(status_of(&fake, "g007"), "Open");
             }
@@ -53,7 +53,7 @@ async fn each_body_changes_the_gap_where_the_service_expects_it_and_is_refused_e
 }
 
 #[tokio::test]
-async fn a_body_of_ones_own_is_sent_as_it_is() {
+async fn a_custom_body_is_sent_verbatim() {
     #[derive(Debug)]
     struct Own;
     impl WriteBack for Own {
@@ -71,30 +71,30 @@ async fn a_body_of_ones_own_is_sent_as_it_is() {
 }
 
 #[tokio::test]
-async fn every_answer_is_kept_as_it_came() {
-    for (answer, status, body, json) in [
+async fn every_response_is_kept_verbatim() {
+    for (response, status, body, json) in [
         (WriteResponse::EmptyObject, 200, &b"{}"[..], Some(json!({}))),
         (WriteResponse::EmptyBody, 200, b"", None),
         (WriteResponse::NoContent, 204, b"", None),
         (WriteResponse::Text, 202, b"Accepted", None),
     ] {
-        let (_fake, client) = fake(FakeSalt::builder().with_write_response(answer)).await;
+        let (_fake, client) = fake(FakeSalt::builder().with_write_response(response)).await;
         let change = GapChange::new("g024", GapStatus::InProcess);
-        let answered = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
-        assert_eq!((answered.status(), answered.body()), (status, body), "{answer:?}");
-        assert_eq!((answered.json(), answered.change()), (json, &change));
-        assert_eq!(answered.verify().await.unwrap(), Verification::Changed, "{answer:?}");
+        let unverified = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
+        assert_eq!((unverified.status(), unverified.body()), (status, body), "{response:?}");
+        assert_eq!((unverified.json(), unverified.change()), (json, &change));
+        assert_eq!(unverified.verify().await.unwrap(), Verification::Changed, "{response:?}");
     }
 }
 
 #[tokio::test]
-async fn a_change_that_did_not_happen_is_told() {
+async fn a_change_without_effect_is_reported() {
     let (fake, client) = fake(FakeSalt::builder().with_writes_ignored(true)).await;
     let change = GapChange::new("g003", GapStatus::Resolved);
-    let answered = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
-    assert_eq!(answered.verify().await.unwrap(), Verification::Unchanged(Some(GapStatus::Open)));
+    let unverified = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
+    assert_eq!(unverified.verify().await.unwrap(), Verification::Unchanged(Some(GapStatus::Open)));
     fake.edit(|tenant| tenant.gaps.retain(|gap| gap["postureGapId"] != "g003"));
-    assert_eq!(answered.verify().await.unwrap(), Verification::NotListed);
+    assert_eq!(unverified.verify().await.unwrap(), Verification::NotListed);
 
     let error = writing(&fake)
         .set_finding_status(&StatusChange::new("g004", FindingStatus::Ignored))
@@ -105,14 +105,14 @@ async fn a_change_that_did_not_happen_is_told() {
 }
 
 #[tokio::test]
-async fn a_verification_is_at_most_one_walk_and_ends_where_the_gap_is_met() {
+async fn a_verification_reads_the_list_at_most_once_and_stops_at_the_gap() {
     let (fake, client) = fake(FakeSalt::builder()).await;
     fake.edit(|tenant| {
         for gap in tenant.gaps.iter_mut().take(12) {
             gap["status"] = json!("Ignored");
         }
     });
-    let mut walks = Vec::new();
+    let mut requests = Vec::new();
     for (id, status) in
         [("g000", GapStatus::Ignored), ("g024", GapStatus::Ignored), ("gone", GapStatus::Ignored)]
     {
@@ -120,14 +120,14 @@ async fn a_verification_is_at_most_one_walk_and_ends_where_the_gap_is_met() {
         let _ = client.verify_gap_status(&GapChange::new(id, status)).await.unwrap();
         let calls = fake.calls_to(Route::ListGaps).split_off(before);
         assert!(calls.iter().all(|call| call.query("status").is_some()));
-        walks.push(calls.len());
+        requests.push(calls.len());
     }
-    // 12 ignored gaps are two pages and an empty one; 13 others as well.
-    assert_eq!(walks, [1, 3 + 2, 3 + 3]);
+    // 12 ignored gaps are two pages and an empty page, and so are the 13 others.
+    assert_eq!(requests, [1, 3 + 2, 3 + 3]);
 }
 
 #[tokio::test]
-async fn without_the_scope_the_change_is_refused_and_the_message_names_it() {
+async fn without_the_scope_the_change_is_refused_with_its_name() {
     let (fake, client) = fake(FakeSalt::builder().with_executor(false)).await;
     let change = GapChange::new("g000", GapStatus::Resolved);
     let error = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap_err();
@@ -139,7 +139,7 @@ async fn without_the_scope_the_change_is_refused_and_the_message_names_it() {
 }
 
 #[tokio::test]
-async fn an_unknown_gap_is_not_found_and_a_nameless_one_is_not_sent() {
+async fn an_unknown_gap_is_not_found_and_a_change_without_id_is_not_sent() {
     let (fake, client) = fake(FakeSalt::builder()).await;
     for (id, kind, calls) in [("gone", ErrorKind::NotFound, 1), (" ", ErrorKind::InvalidRequest, 1)] {
         let change = GapChange::new(id, GapStatus::Resolved);
@@ -149,20 +149,20 @@ async fn an_unknown_gap_is_not_found_and_a_nameless_one_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_change_is_never_sent_again_after_an_unclear_answer() {
+async fn a_change_is_not_repeated_after_an_ambiguous_response() {
     let (fake, client) = fake(FakeSalt::builder()).await;
     let change = GapChange::new("g000", GapStatus::Resolved);
-    for (answer, unclear) in [
+    for (reply, ambiguous) in [
         (Reply::BadGateway, true),
         (Reply::HtmlPage, true),
-        // These say themselves that nothing was done.
+        // These statuses mean that nothing was done.
         (Reply::Json(408, json!({})), false),
         (Reply::Unavailable, false),
     ] {
-        fake.script(Route::WriteStatus, When::Next(1), answer.clone());
+        fake.script(Route::WriteStatus, When::Next(1), reply.clone());
         let error = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap_err();
-        assert_eq!(error.outcome_unknown(), unclear, "{answer:?}: {error:?}");
-        assert_eq!(fake.calls_to(Route::WriteStatus).len(), 1, "{answer:?}");
+        assert_eq!(error.outcome_unknown(), ambiguous, "{reply:?}: {error:?}");
+        assert_eq!(fake.calls_to(Route::WriteStatus).len(), 1, "{reply:?}");
         fake.reset(FakeSalt::builder().with_tenant(one_host(3)));
     }
 
@@ -184,12 +184,12 @@ async fn a_change_is_never_sent_again_after_an_unclear_answer() {
     assert_eq!(
         client.verify_gap_status(&change).await.unwrap(),
         Verification::Changed,
-        "it had taken effect"
+        "the change had taken effect"
     );
 }
 
 #[tokio::test]
-async fn a_change_that_the_service_refused_to_look_at_is_sent_again() {
+async fn a_change_that_was_rate_limited_is_repeated() {
     let (fake, client) = fake(FakeSalt::builder()).await;
     fake.script(Route::WriteStatus, When::Next(1), Reply::TooManyRequests { retry_after: Some(0) });
     let change = GapChange::new("g000", GapStatus::Resolved);
@@ -198,7 +198,7 @@ async fn a_change_that_the_service_refused_to_look_at_is_sent_again() {
 }
 
 #[tokio::test]
-async fn the_trait_writes_back_only_where_it_was_switched_on() {
+async fn the_trait_writes_back_only_if_enabled() {
     let (fake, client) = fake(FakeSalt::builder()).await;
     let change = StatusChange::new("g005", FindingStatus::InProgress);
     assert!(!client.info().capabilities.set_finding_status);
@@ -214,7 +214,7 @@ async fn the_trait_writes_back_only_where_it_was_switched_on() {
 }
 
 #[tokio::test]
-async fn a_status_without_a_word_of_its_own_is_refused_and_not_sent() {
+async fn a_status_that_salt_does_not_have_is_refused_and_not_sent() {
     let (fake, _) = fake(FakeSalt::builder()).await;
     let client = writing(&fake);
     for status in [
@@ -230,11 +230,11 @@ async fn a_status_without_a_word_of_its_own_is_refused_and_not_sent() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_spelled_otherwise_counts_as_changed() {
-    for spelling in [Quirk::CapitalWords, Quirk::SpacedWords] {
+async fn a_status_in_another_spelling_counts_as_changed() {
+    for spelling in [Quirk::UpperCase, Quirk::SpacedWords] {
         let (_fake, client) = fake(FakeSalt::builder().with_quirk(spelling)).await;
         let change = GapChange::new("g011", GapStatus::InProcess);
-        let answered = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
-        assert_eq!(answered.verify().await.unwrap(), Verification::Changed, "{spelling:?}");
+        let unverified = client.write_gap_status(&change, &SpeculativeBody::Object).await.unwrap();
+        assert_eq!(unverified.verify().await.unwrap(), Verification::Changed, "{spelling:?}");
     }
 }

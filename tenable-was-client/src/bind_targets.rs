@@ -17,7 +17,7 @@ pub(crate) fn bind_targets(
         .configs(Filter::everything())
         .map_ok(move |page| {
             let visible = page.iter().filter(|config| config.in_trash != Some(true));
-            visible.map(bind_target).filter(|target| query.admits(target)).collect()
+            visible.map(bind_target).filter(|target| query.matches(target)).collect()
         })
         .boxed()
 }

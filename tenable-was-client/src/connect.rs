@@ -115,7 +115,7 @@ impl Seen {
             Cause::Redirected => "check the base URL: the API does not redirect",
             Cause::RateLimited => "wait, and let one user with its own keys serve one integration",
             Cause::ServerFault => "wait, and look at the vendor's status page",
-            Cause::NoAnswer => "check proxies and firewalls, and whether the timeouts are long enough",
+            Cause::NoResponse => "check proxies and firewalls, and whether the timeouts are long enough",
             _ => "check the base URL, and report the answer if it is right",
         };
         ConnectionStep::failed(kind, cause, took, sentence(error), remedy)
@@ -311,10 +311,10 @@ fn not_the_api(error: &Error) -> Option<Cause> {
         }
         ErrorKind::RateLimited => Some(Cause::RateLimited),
         ErrorKind::Server => Some(Cause::ServerFault),
-        ErrorKind::Transport | ErrorKind::Deadline => Some(Cause::NoAnswer),
+        ErrorKind::Transport | ErrorKind::Deadline => Some(Cause::NoResponse),
         _ if error.status().is_some_and(|status| (300..400).contains(&status)) => Some(Cause::Redirected),
         ErrorKind::Decode if error.message().contains("HTML page") => Some(Cause::NotTheApi),
-        _ => Some(Cause::UnexpectedAnswer),
+        _ => Some(Cause::UnexpectedResponse),
     }
 }
 

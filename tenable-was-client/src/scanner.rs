@@ -3,7 +3,7 @@
 use appsec_core::{
     BindTarget, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, DastApiScanner,
     ErrorKind, FindingEvent, FindingQuery, Result, ScanId, ScanMode, ScanProblem, ScanRequest, ScanStatus,
-    ScannerInfo, StartedScan, Timestamp, async_trait, once_err,
+    ScannerInfo, StartedScan, Timestamp, async_trait, stream_error,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -88,7 +88,7 @@ impl DastApiScanner for TenableWasClient {
     fn scans(&self, target: &BindTargetId) -> BoxStream<'static, Result<Vec<appsec_core::Scan>>> {
         let config = match parse_config_target(target) {
             Ok(config) => config,
-            Err(error) => return once_err(error),
+            Err(error) => return stream_error(error),
         };
         let target = target.clone();
         self.scans_of_config(config, Filter::everything())

@@ -12,7 +12,7 @@ const OF_OTHERS: [&str; 7] = [
     "scan/unsupported",
     "stop/unsupported",
     "scans/unsupported",
-    "status/no-word",
+    "status/unsupported-status",
     "status/read-back",
 ];
 

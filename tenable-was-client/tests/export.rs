@@ -103,7 +103,7 @@ async fn the_request_is_explicit_and_names_the_assets_of_the_targets_only() {
     let (fake, client) = start(tenant(3, 2)).await;
     let (id, asset) =
         fake.edit(|tenant| (tenant.configs[1].id.clone(), tenant.configs[1].targets[0].asset_id.clone()));
-    let query = FindingQuery::target(BindTargetId::of("config", &id));
+    let query = FindingQuery::target(BindTargetId::from_parts("config", &id));
     let (findings, coverage) = client.collect_findings(query).await.unwrap();
     assert_eq!(findings.len(), 2);
     assert!(coverage.is_complete());
@@ -238,7 +238,7 @@ async fn an_export_that_was_asked_for_without_an_answer_is_found_again() {
 #[tokio::test]
 async fn a_target_that_was_never_scanned_asks_for_nothing() {
     let config = FakeConfig::new("draft").with_target(target("draft.example.com", 3)).never_run();
-    let id = BindTargetId::of("config", &config.id);
+    let id = BindTargetId::from_parts("config", &config.id);
     let (fake, client) = start(tenant(1, 2).with_config(config)).await;
     let (findings, coverage) = client.collect_findings(FindingQuery::target(id.clone())).await.unwrap();
     assert!(findings.is_empty());
@@ -248,7 +248,7 @@ async fn a_target_that_was_never_scanned_asks_for_nothing() {
         "no asset in the filter may mean the whole tenant"
     );
 
-    let known = fake.edit(|tenant| BindTargetId::of("config", &tenant.configs[0].id));
+    let known = fake.edit(|tenant| BindTargetId::from_parts("config", &tenant.configs[0].id));
     let query = FindingQuery::new(FindingScope::Targets(vec![id, known.clone()]));
     let (findings, coverage) = client.collect_findings(query).await.unwrap();
     assert_eq!(findings.len(), 2);
@@ -266,7 +266,7 @@ async fn the_newest_scan_may_be_too_young_to_have_an_asset() {
         FakeScan::completed(days_ago(3)),
         FakeScan::new("queued", days_ago(0)).without_metadata(),
     ]);
-    let id = BindTargetId::of("config", &config.id);
+    let id = BindTargetId::from_parts("config", &config.id);
     let (_fake, client) = start(FakeTenableWas::builder().with_config(config)).await;
     let (findings, coverage) = client.collect_findings(FindingQuery::target(id)).await.unwrap();
     assert_eq!(findings.len(), 2);
@@ -279,7 +279,7 @@ async fn a_target_of_several_urls_has_the_findings_of_all_of_them_by_both_ways_t
         let config = FakeConfig::new("shop")
             .with_target(target("a.example.com", 2))
             .with_target(target("b.example.com", 3));
-        let id = BindTargetId::of("config", &config.id);
+        let id = BindTargetId::from_parts("config", &config.id);
         let (fake, client) = start(tenant(1, 4).with_config(config).with_by_targets(by_targets)).await;
         let (findings, coverage) = client.collect_findings(FindingQuery::target(id.clone())).await.unwrap();
         assert_eq!(findings.len(), 5, "{by_targets}");
@@ -305,7 +305,7 @@ async fn a_target_whose_newest_scan_names_not_all_assets_is_looked_for_in_earlie
         let [a, b] = targets;
         let config =
             FakeConfig::new("shop").with_target(a).with_target(b).with_scans(scans.into_iter().flatten());
-        let id = BindTargetId::of("config", &config.id);
+        let id = BindTargetId::from_parts("config", &config.id);
         let (fake, client) = start(FakeTenableWas::builder().with_config(config)).await;
         fake.script(Route::SearchByTargets, When::Next(1), Reply::Json(200, rows));
         let (findings, coverage) = client.collect_findings(FindingQuery::target(id)).await.unwrap();
@@ -419,7 +419,7 @@ async fn a_walk_is_taken_up_where_it_was_left_without_a_new_export() {
 #[tokio::test]
 async fn an_expired_export_and_another_question_are_no_place_to_go_on() {
     let (fake, client) = start(tenant(2, 300)).await;
-    let id = fake.edit(|tenant| BindTargetId::of("config", &tenant.configs[0].id));
+    let id = fake.edit(|tenant| BindTargetId::from_parts("config", &tenant.configs[0].id));
     let whole = read(&client, FindingQuery::all()).await;
     let requests = fake.requests();
     let other = read(&client, FindingQuery::target(id).with_resume(whole.points[0].clone())).await;
@@ -508,7 +508,7 @@ async fn a_record_that_cannot_be_decoded_is_a_gap_with_its_path() {
 #[tokio::test]
 async fn the_raw_record_comes_when_asked_for_with_its_plugin() {
     let (_fake, client) = start(tenant(1, 3)).await;
-    let (findings, _) = client.collect_findings(FindingQuery::all().with_raw()).await.unwrap();
+    let (findings, _) = client.collect_findings(FindingQuery::all().with_raw(true)).await.unwrap();
     for finding in &findings {
         let raw = finding.raw.as_ref().unwrap();
         assert_eq!(raw["plugin"]["id"], 98104);

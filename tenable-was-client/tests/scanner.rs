@@ -45,7 +45,7 @@ fn shop() -> FakeConfig {
 }
 
 fn id_of(config: &FakeConfig) -> BindTargetId {
-    BindTargetId::of("config", &config.id)
+    BindTargetId::from_parts("config", &config.id)
 }
 
 fn last_scan(fake: &FakeTenableWas, config: &FakeConfig) -> ScanId {

@@ -99,7 +99,7 @@ fn show(app: &App, tested: &Tested<'_>) -> Result<()> {
                 StepOutcome::Warning => output::doubtful(step.outcome),
                 StepOutcome::Skipped => cell(step.outcome),
             };
-            [cell(step.kind), outcome, cell(format_args!("{} ms", step.took.as_millis())), cell(&step.saw)]
+            [cell(step.kind), outcome, cell(format_args!("{} ms", step.took.as_millis())), cell(&step.detail)]
         })
         .collect();
     app.out.table(["STEP", "RESULT", "TOOK", "SEEN"], &rows)?;

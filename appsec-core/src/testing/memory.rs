@@ -18,7 +18,7 @@ use crate::{
     BindTarget, BindTargetId, BindTargetQuery, Capabilities, Cause, ConnectionReport, ConnectionStep,
     DastApiScanner, Error, ErrorKind, Finding, FindingEvent, FindingQuery, FindingStatus, Fingerprint,
     Location, PartitionKey, Result, Rule, Scan, ScanId, ScanMode, ScanRequest, ScanStatus, ScannerInfo,
-    Severity, StartedScan, StatusChange, StepKind, once_err,
+    Severity, StartedScan, StatusChange, StepKind, stream_error,
 };
 
 const KEY: &str = "memory";
@@ -115,7 +115,7 @@ impl MemoryScanner {
 
     /// Adds a finding; [`MemoryScanner::finding`] makes one.
     pub fn with_finding(self, finding: Finding) -> Self {
-        self.edit(|findings| findings.push(finding));
+        self.edit_findings(|findings| findings.push(finding));
         self
     }
 
@@ -134,14 +134,14 @@ impl MemoryScanner {
     }
 
     /// Changes what is found from now on. A walk that is under way ends in `ResumeExpired`.
-    pub fn edit(&self, change: impl FnOnce(&mut Vec<Finding>)) {
+    pub fn edit_findings(&self, change: impl FnOnce(&mut Vec<Finding>)) {
         let mut state = self.lock();
         change(&mut state.findings);
         state.edition += 1;
     }
 
     /// Ends every fault.
-    pub fn mend(&self) {
+    pub fn clear_faults(&self) {
         let mut state = self.lock();
         (state.fault, state.unreadable) = (None, None);
     }
@@ -233,7 +233,7 @@ impl DastApiScanner for MemoryScanner {
             let state = scanner.request()?;
             let next = offset + TARGETS_PER_PAGE;
             let page = state.targets.iter().skip(offset).take(TARGETS_PER_PAGE);
-            let page = page.filter(|target| query.admits(target)).cloned().collect();
+            let page = page.filter(|target| query.matches(target)).cloned().collect();
             let more = next < state.targets.len();
             drop(state);
             Ok(Some((page, more.then_some((scanner, query, next)))))
@@ -244,7 +244,7 @@ impl DastApiScanner for MemoryScanner {
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
         let walk = match Walk::new(self.clone(), query) {
             Ok(walk) => walk,
-            Err(error) => return once_err(error),
+            Err(error) => return stream_error(error),
         };
         stream::try_unfold(Some(walk), |walk| async move {
             let Some(mut walk) = walk else { return Ok(None) };
@@ -297,7 +297,7 @@ impl DastApiScanner for MemoryScanner {
 
     fn scans(&self, target: &BindTargetId) -> BoxStream<'static, Result<Vec<Scan>>> {
         if let Err(error) = able(self.info.capabilities.scans, "scans") {
-            return once_err(error);
+            return stream_error(error);
         }
         let (scanner, target) = (self.clone(), target.clone());
         stream::once(async move {

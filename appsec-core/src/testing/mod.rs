@@ -24,7 +24,7 @@ pub trait Fixture: Send + Sync {
     ///
     /// # Errors
     /// Whatever the service says.
-    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+    async fn seed(&self, world: &Dataset) -> Result<Option<Seeded>> {
         let _ = world;
         Ok(None)
     }
@@ -58,25 +58,25 @@ pub enum Fault {
 /// What a service is filled with: targets, and findings of each.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct World {
+pub struct Dataset {
     /// The targets.
-    pub targets: Vec<WorldTarget>,
+    pub targets: Vec<DatasetTarget>,
 }
 
-/// A target of a [`World`].
+/// A target of a [`Dataset`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct WorldTarget {
+pub struct DatasetTarget {
     /// Its name, unique in the world, and a host name.
     pub name: String,
     /// Its findings.
-    pub findings: Vec<WorldFinding>,
+    pub findings: Vec<DatasetFinding>,
 }
 
-/// A finding of a [`World`], told apart by its path.
+/// A finding of a [`Dataset`], told apart by its path.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct WorldFinding {
+pub struct DatasetFinding {
     /// The name of the broken rule.
     pub rule: String,
     /// The path of the place; unique within its target.
@@ -89,18 +89,18 @@ pub struct WorldFinding {
     pub evidence: String,
 }
 
-impl World {
+impl Dataset {
     /// A world with so many targets (`t0.example.com`, …) and so many findings of each, of all severities, open.
     pub fn new(targets: usize, findings: usize) -> Self {
-        let target = |number: usize| WorldTarget {
+        let target = |number: usize| DatasetTarget {
             name: format!("t{number}.example.com"),
-            findings: (0..findings).map(WorldFinding::numbered).collect(),
+            findings: (0..findings).map(DatasetFinding::numbered).collect(),
         };
         Self { targets: (0..targets).map(target).collect() }
     }
 }
 
-impl WorldFinding {
+impl DatasetFinding {
     fn numbered(number: usize) -> Self {
         let severity = Severity::WORST_FIRST[number % Severity::WORST_FIRST.len()].clone();
         Self {
@@ -113,7 +113,7 @@ impl WorldFinding {
     }
 }
 
-/// Where a [`World`] went.
+/// Where a [`Dataset`] went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Seeded {

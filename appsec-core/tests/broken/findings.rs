@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{
     BoxStream, Coverage, CoverageGap, DastApiScanner, Error, ErrorKind, Finding, FindingBatch, FindingEvent,
-    FindingQuery, FindingScope, FindingStatus, Fingerprint, GapKind, Location, Result, ResumePoint, once_err,
+    FindingQuery, FindingScope, FindingStatus, Fingerprint, GapKind, Location, Result, ResumePoint,
+    stream_error,
 };
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
@@ -81,21 +82,21 @@ const READERS: &[&str] = &[
     "findings/targets-once",
     "findings/unknown-target",
     "findings/filter",
-    "findings/filter-silences",
+    "findings/filter-inconclusive",
     "findings/resume",
-    "findings/resume-silences",
+    "findings/resume-inconclusive",
     "findings/foreign-resume",
-    "findings/broken-proves-nothing",
+    "findings/broken-inconclusive",
     "findings/bad-record",
     "findings/masked",
-    "status/no-word",
+    "status/unsupported-status",
     "status/read-back",
 ];
 
 fn streams() -> Vec<Broken> {
     vec![
         breaks("findings/lazy", "asks before it is polled").findings(|scanner, query| {
-            if query.check().is_ok() {
+            if query.validate().is_ok() {
                 send(&scanner);
             }
             scanner.findings(query)
@@ -180,7 +181,7 @@ fn contents() -> Vec<Broken> {
         }),
         breaks("findings/stable-fingerprint", "has another fingerprint in each run")
             .also(
-                &["findings/filter", "findings/resume", "findings/broken-proves-nothing", "status/read-back"],
+                &["findings/filter", "findings/resume", "findings/broken-inconclusive", "status/read-back"],
                 "they recognise a finding by its fingerprint",
             )
             .findings(|scanner, query| {
@@ -227,14 +228,14 @@ fn scopes() -> Vec<Broken> {
             },
         ),
         breaks("findings/empty-targets", "reads an empty list as everything").findings(|scanner, query| {
-            match query.check() {
+            match query.validate() {
                 Ok(()) => scanner.findings(query),
                 Err(_) => scanner.findings(FindingQuery::all()),
             }
         }),
         breaks("findings/empty-targets", "asks the service about an empty list").findings(
             |scanner, query| {
-                if query.check().is_err() {
+                if query.validate().is_err() {
                     send(&scanner);
                 }
                 scanner.findings(query)
@@ -259,7 +260,7 @@ fn scopes() -> Vec<Broken> {
         breaks("findings/unsupported-scope", "has another error for a scope that it lacks")
             .lacks(|can| can.with_findings_all(false))
             .findings(|scanner, query| match &query.scope {
-                FindingScope::All => once_err(Error::new(ErrorKind::NotFound, "404")),
+                FindingScope::All => stream_error(Error::new(ErrorKind::NotFound, "404")),
                 _ => scanner.findings(query),
             }),
         breaks("findings/unsupported-scope", "asks the service about a scope that it lacks")
@@ -314,13 +315,13 @@ fn filters() -> Vec<Broken> {
                 events
             }
         }),
-        breaks("findings/filter-silences", "closes by what a filter hides").findings(|scanner, query| {
+        breaks("findings/filter-inconclusive", "closes by what a filter hides").findings(|scanner, query| {
             if !is_filtered(&query) {
                 return scanner.findings(query);
             }
             at_end(scanner.findings(query), |coverage| *coverage = sure(coverage, |_| true))
         }),
-        breaks("findings/filter-silences", "does not say that a filter left something out").findings(
+        breaks("findings/filter-inconclusive", "does not say that a filter left something out").findings(
             |scanner, query| {
                 if !is_filtered(&query) {
                     return scanner.findings(query);
@@ -350,14 +351,14 @@ fn resumes() -> Vec<Broken> {
             })
         }),
         breaks("findings/resume", "does not know its own points")
-            .also(&["findings/resume-silences"], "nothing can be resumed")
+            .also(&["findings/resume-inconclusive"], "nothing can be resumed")
             .findings(|scanner, query| match &query.resume {
                 Some(point) if point.state::<serde_json::Value>("memory").is_ok() => {
-                    once_err(Error::new(ErrorKind::ResumeExpired, "no such point"))
+                    stream_error(Error::new(ErrorKind::ResumeExpired, "no such point"))
                 }
                 _ => scanner.findings(query),
             }),
-        breaks("findings/resume-silences", "closes by what came before the point").findings(
+        breaks("findings/resume-inconclusive", "closes by what came before the point").findings(
             |scanner, query| {
                 if query.resume.is_none() {
                     return scanner.findings(query);
@@ -417,7 +418,7 @@ fn faults() -> Vec<Broken> {
                 })
             },
         ),
-        breaks("findings/broken-proves-nothing", "takes what it has for all there is").findings(
+        breaks("findings/broken-inconclusive", "takes what it has for all there is").findings(
             |scanner, query| {
                 instead_of_error(scanner.findings(query), |error, seen| {
                     if is_server_fault(&error) && !seen.is_empty() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use appsec_core::testing::{Fault, Fixture, MemoryScanner, Seeded, World};
+use appsec_core::testing::{Dataset, Fault, Fixture, MemoryScanner, Seeded};
 use appsec_core::{
     BindTarget, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage,
     CoverageGap, DastApiScanner, Finding, FindingEvent, FindingQuery, Result, Scan, ScanId, ScanRequest,
@@ -214,7 +214,7 @@ impl Fixture for Service {
         Arc::clone(&self.0) as Arc<dyn DastApiScanner>
     }
 
-    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+    async fn seed(&self, world: &Dataset) -> Result<Option<Seeded>> {
         self.0.memory.seed(world).await
     }
 

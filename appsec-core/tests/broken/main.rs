@@ -10,7 +10,7 @@ mod rest;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use appsec_core::testing::conformance::{self, ConformanceReport, Verdict};
+use appsec_core::testing::conformance::{self, CheckStatus, ConformanceReport};
 use appsec_core::{FindingBatch, FindingEvent, ResumePoint};
 use futures_util::{StreamExt, stream};
 
@@ -28,9 +28,9 @@ fn assert_caught(broken: &[Broken]) {
     let (mut table, mut wrong) = (String::new(), Vec::new());
     for broken in broken {
         let report = judge(broken);
-        let failed: BTreeSet<_> = report.ids(Verdict::Failed).collect();
+        let failed: BTreeSet<_> = report.ids(CheckStatus::Failed).collect();
         let expected: BTreeSet<_> = broken.also.iter().copied().chain([broken.id]).collect();
-        let saw = report.outcomes().iter().find(|outcome| outcome.id == broken.id).map(|o| o.saw.as_str());
+        let saw = report.outcomes().iter().find(|outcome| outcome.id == broken.id).map(|o| o.detail.as_str());
         let _ = writeln!(table, "{:<30} {}: {}", broken.id, broken.what, saw.unwrap_or_default());
         if !broken.also.is_empty() {
             let _ = writeln!(table, "{:<30} and {}: {}", "", broken.also.join(", "), broken.why);
@@ -76,8 +76,11 @@ fn a_scanner_that_hangs_never_ends_or_panics_fails_and_the_suite_goes_on() {
     ] {
         let report = judge(&broken);
         let outcome = report.outcomes().iter().find(|outcome| outcome.id == broken.id).unwrap();
-        assert_eq!((outcome.verdict, outcome.saw.as_str()), (Verdict::Failed, why), "{}", broken.what);
+        assert_eq!((outcome.status, outcome.detail.as_str()), (CheckStatus::Failed, why), "{}", broken.what);
         assert_eq!(report.outcomes().len(), conformance::ids().len());
-        assert!(report.ids(Verdict::Passed).any(|id| id == "scans/newest-first"), "later checks are made");
+        assert!(
+            report.ids(CheckStatus::Passed).any(|id| id == "scans/newest-first"),
+            "later checks are made"
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use appsec_core::{
     BindTargetQuery, Cause, ConnectionReport, ConnectionStep, DastApiScanner, Error, ErrorKind,
-    FindingStatus, Scan, ScanStatus, StartedScan, StepKind, once_err,
+    FindingStatus, Scan, ScanStatus, StartedScan, StepKind, stream_error,
 };
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
@@ -289,7 +289,7 @@ fn listings() -> Vec<Broken> {
             .scans(|_, _| stream::iter([Ok(Vec::new())]).boxed()),
         breaks("scans/unsupported", "has another error for what it lacks")
             .lacks(|can| can.with_scans(false))
-            .scans(|_, _| once_err(not_found())),
+            .scans(|_, _| stream_error(not_found())),
         breaks("scans/lists-started", "lists what has ended only").scans(|scanner, target| {
             let ended = scanner.scans(&target).map_ok(|mut page| {
                 page.retain(Scan::is_ended);
@@ -321,7 +321,7 @@ fn states() -> Vec<Broken> {
         breaks("status/unsupported", "says that it did what it cannot")
             .lacks(|can| can.with_set_finding_status(false))
             .set_finding_status(|_, _| async { Ok(()) }.boxed()),
-        breaks("status/no-word", "writes another status instead").set_finding_status(
+        breaks("status/unsupported-status", "writes another status instead").set_finding_status(
             |scanner, mut change| {
                 if change.status.is_unknown() {
                     change.status = FindingStatus::Ignored;
@@ -329,10 +329,12 @@ fn states() -> Vec<Broken> {
                 async move { scanner.set_finding_status(&change).await }.boxed()
             },
         ),
-        breaks("status/no-word", "lets the service refuse the word").set_finding_status(|scanner, change| {
-            send(&scanner);
-            async move { scanner.set_finding_status(&change).await }.boxed()
-        }),
+        breaks("status/unsupported-status", "lets the service refuse the word").set_finding_status(
+            |scanner, change| {
+                send(&scanner);
+                async move { scanner.set_finding_status(&change).await }.boxed()
+            },
+        ),
         breaks("status/read-back", "forgets what it wrote").set_finding_status(|scanner, change| {
             async move {
                 if change.status.is_unknown() { scanner.set_finding_status(&change).await } else { Ok(()) }

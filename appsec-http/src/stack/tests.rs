@@ -345,7 +345,7 @@ async fn a_redirect_names_its_goal_without_query_and_user() {
     let error = script.client(HttpOptions::new()).send(&get()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "test: get: undecodable answer: a redirect to https://sso.example/in came instead of an answer"
+        "test: get: undecodable response: a redirect to https://sso.example/in came instead of an answer"
     );
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }

@@ -232,7 +232,7 @@ impl ConnectionFailed {
         let step = report.steps().iter().find(|step| step.outcome == StepOutcome::Failed)?;
         Some(Self {
             binding,
-            problem: format!("{}: {}", step.kind, mask_and_truncate(&step.saw)),
+            problem: format!("{}: {}", step.kind, mask_and_truncate(&step.detail)),
             remedy: step.remedy.as_deref().map(mask_and_truncate),
             cause: step.cause,
         })

@@ -75,7 +75,7 @@ impl Observation {
         if other.severity > self.severity {
             self.severity = other.severity;
         }
-        let openness = |status: &Option<FindingStatus>| FindingStatus::openness(status.as_ref());
+        let openness = |status: &Option<FindingStatus>| FindingStatus::precedence(status.as_ref());
         if openness(&other.status) > openness(&self.status) {
             self.status = other.status;
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use appsec_core::{Error, ErrorKind, same_word};
+use appsec_core::{Error, ErrorKind, eq_ignore_case_and_separators};
 
 use crate::reconcile::State;
 
@@ -75,8 +75,8 @@ impl FromStr for Format {
     /// # Errors
     /// `InvalidRequest` for an unknown name; the message lists the known ones.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let known = Self::ALL.into_iter().find(|format| same_word(format.as_str(), text));
-        let other = ["json-lines", "ndjson"].iter().any(|word| same_word(word, text));
+        let known = Self::ALL.into_iter().find(|format| eq_ignore_case_and_separators(format.as_str(), text));
+        let other = ["json-lines", "ndjson"].iter().any(|word| eq_ignore_case_and_separators(word, text));
         known.or(other.then_some(Self::JsonLines)).ok_or_else(|| {
             let names = Self::ALL.map(Self::as_str).join(", ");
             Error::new(ErrorKind::InvalidRequest, format!("unknown report format; the formats are {names}"))

@@ -93,7 +93,7 @@ impl DastApiScanner for ScriptedScanner {
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
         self.queries.lock().unwrap().push(query.clone());
         if self.resume_expires && query.resume.is_some() {
-            return appsec_core::once_err(Error::new(ErrorKind::ResumeExpired, "the export is gone"));
+            return appsec_core::stream_error(Error::new(ErrorKind::ResumeExpired, "the export is gone"));
         }
         let mut scripts = self.scripts.lock().unwrap();
         let script = if scripts.len() > 1 { scripts.pop().unwrap() } else { scripts[0].clone() };
@@ -108,14 +108,14 @@ impl DastApiScanner for ScriptedScanner {
             if number < skip {
                 continue;
             }
-            let findings = batch.iter().filter(|finding| query.admits(finding)).cloned().collect();
+            let findings = batch.iter().filter(|finding| query.matches(finding)).cloned().collect();
             let mut batch = FindingBatch::new(findings, ResumePoint::new("memory", &(number + 1)).unwrap());
             batch.progress = Some(Progress::new(number as u64, script.totals.get(number).copied()));
             events.push(Ok(FindingEvent::Batch(batch.with_gaps(script.gaps.clone()))));
         }
         if script.fails_after.is_none() {
             events.extend(script.end.clone().map(|mut coverage| {
-                if let Some(reason) = query.silence() {
+                if let Some(reason) = query.inconclusive_reason() {
                     coverage.mark_all_inconclusive(reason);
                 }
                 Ok(FindingEvent::End(coverage))

@@ -66,7 +66,7 @@ impl DastApiScanner for Tenant {
     fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
         if let Some(error) = self.refusal() {
             note(&self.log, "refuse", &self.name);
-            return appsec_core::once_err(error);
+            return appsec_core::stream_error(error);
         }
         let targets =
             (0..400).map(|number| BindTarget::new(format!("app:{number}"), format!("App {number}")));
@@ -80,7 +80,7 @@ impl DastApiScanner for Tenant {
 
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
         let FindingScope::Targets(targets) = &query.scope else {
-            return appsec_core::once_err(Error::unsupported("all"));
+            return appsec_core::stream_error(Error::unsupported("all"));
         };
         let target = targets[0].clone();
         let whose = format!("{}/{target}", self.name);
@@ -97,7 +97,7 @@ impl DastApiScanner for Tenant {
         }
         let mut coverage = Coverage::new();
         coverage.mark_conclusive(partition);
-        if let Some(reason) = query.silence() {
+        if let Some(reason) = query.inconclusive_reason() {
             coverage.mark_all_inconclusive(reason);
         }
         events.push(FindingEvent::End(coverage));

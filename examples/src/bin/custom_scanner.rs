@@ -6,12 +6,12 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use appsec_core::testing::{Fixture, Seeded, World, conformance};
+use appsec_core::testing::{Dataset, Fixture, Seeded, conformance};
 use appsec_core::{
     BindTarget, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, ConnectionStep,
     Coverage, DastApiScanner, Error, ErrorKind, EvidenceKind, Finding, FindingEvent, FindingQuery,
     FindingScope, Fingerprint, Location, PartitionKey, Result, Rule, ScanMode, ScannerInfo, StepKind,
-    async_trait, once_err, snapshot, snapshot_targets,
+    async_trait, stream_bind_targets, stream_error, stream_findings,
 };
 
 const INFO: ScannerInfo = ScannerInfo::new(
@@ -23,10 +23,10 @@ const INFO: ScannerInfo = ScannerInfo::new(
 
 /// Reports dead links. Here they come from a list; in earnest a service would be asked for them.
 #[derive(Debug, Clone)]
-struct LinkChecker(Arc<RwLock<World>>);
+struct LinkChecker(Arc<RwLock<Dataset>>);
 
 impl LinkChecker {
-    fn sites(&self) -> Result<World> {
+    fn sites(&self) -> Result<Dataset> {
         self.0
             .read()
             .map(|sites| sites.clone())
@@ -37,7 +37,7 @@ impl LinkChecker {
         let (mut findings, mut coverage, mut known) = (Vec::new(), Coverage::new(), Vec::new());
         for site in self.sites()?.targets {
             let (target, partition) =
-                (BindTargetId::of("site", &site.name), PartitionKey::from(site.name.as_str()));
+                (BindTargetId::from_parts("site", &site.name), PartitionKey::from(site.name.as_str()));
             for link in &site.findings {
                 let place = Location::from_host_and_path(&site.name, &link.path);
                 let fingerprint = Fingerprint::v1(INFO.key, &link.rule, &place, &[]);
@@ -79,18 +79,18 @@ impl DastApiScanner for LinkChecker {
 
     fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
         let this = self.clone();
-        let target = |name: String| BindTarget::new(BindTargetId::of("site", &name), name);
-        snapshot_targets(query, async move {
+        let target = |name: String| BindTarget::new(BindTargetId::from_parts("site", &name), name);
+        stream_bind_targets(query, async move {
             Ok(this.sites()?.targets.into_iter().map(|site| target(site.name)).collect())
         })
     }
 
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
         if matches!(query.scope, FindingScope::Scan(_)) {
-            return once_err(Error::unsupported("findings_by_scan"));
+            return stream_error(Error::unsupported("findings_by_scan"));
         }
         let (this, scope) = (self.clone(), query.scope.clone());
-        snapshot(INFO.key, query, async move { this.read(&scope) })
+        stream_findings(INFO.key, query, async move { this.read(&scope) })
     }
 }
 
@@ -101,16 +101,18 @@ impl Fixture for LinkChecker {
         Arc::new(self.clone())
     }
 
-    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+    async fn seed(&self, world: &Dataset) -> Result<Option<Seeded>> {
         *self.0.write().map_err(|_| Error::new(ErrorKind::Unexpected, "the list broke"))? = world.clone();
-        let site = |seeded: Seeded, name: &String| seeded.with_target(name, BindTargetId::of("site", name));
+        let site =
+            |seeded: Seeded, name: &String| seeded.with_target(name, BindTargetId::from_parts("site", name));
         Ok(Some(world.targets.iter().map(|target| &target.name).fold(Seeded::new(), site)))
     }
 }
 
 #[tokio::main]
 async fn main() {
-    let new = || async { Box::new(LinkChecker(Arc::new(RwLock::new(World::new(0, 0))))) as Box<dyn Fixture> };
+    let new =
+        || async { Box::new(LinkChecker(Arc::new(RwLock::new(Dataset::new(0, 0))))) as Box<dyn Fixture> };
     let report = conformance::run(new).await;
     println!("{report}");
     report.assert_passed();

@@ -5,7 +5,7 @@ use appsec_core::{Fingerprint, Location};
 /// A location from any text: nothing changes but case, and a location rebuilt from the parts is equal.
 pub fn location(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let place = Location::from_url(&text);
+    let place = Location::from_url(&*text);
     assert_eq!(place.text, *text, "the text stays verbatim");
     check(&place);
 

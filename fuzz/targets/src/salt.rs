@@ -68,7 +68,7 @@ async fn read(client: &SaltClient, well: bool) {
     let assets = client.list_cloud_assets(&list).await.map(|page| page.records).unwrap_or_default();
     for asset in assets.iter().chain(&client.get_cloud_asset("id").await.ok()) {
         let _ = (asset.account(), asset.endpoint_count(), asset.first_discovered_at());
-        let _ = (asset.additional(), asset.tag_pairs());
+        let _ = (asset.additional_pairs(), asset.tag_pairs());
     }
     if let Err(error) = client.get_openapi("a.example").await {
         assert_eq!(error.status(), Some(if well { 200 } else { 400 }), "{error:?}");

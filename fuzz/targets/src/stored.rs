@@ -35,7 +35,7 @@ pub fn stored(json: &[u8]) {
         let _ = binding.key();
     }
     if let Some(query) = read::<FindingQuery>(text) {
-        let _ = query.check();
+        let _ = query.validate();
     }
     if let Some(Event { .. }) = read::<Event>(text) {
         const { assert!(MAX_FINDINGS_PER_EVENT > 0) };

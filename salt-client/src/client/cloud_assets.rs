@@ -1,6 +1,6 @@
 //! Cloud assets: the gateways, clusters and functions that Cloud Connect has discovered.
 
-use appsec_core::{BoxStream, Error, ErrorKind, Result, once_err};
+use appsec_core::{BoxStream, Error, ErrorKind, Result, stream_error};
 use appsec_http::{Path, Request};
 
 use super::list_query::ListQuery;
@@ -35,11 +35,12 @@ fn asset_request(id: &str) -> Result<Request> {
 impl SaltClient {
     /// Lists one page of the assets that Cloud Connect has discovered, 1 to 1000 of them.
     ///
-    /// **Confirmed**: path, envelope, names of the fields. **Likely**: the bounds of a page. **Speculative**: that an empty page
-    /// ends the list.
+    /// **Confirmed**: path, envelope, names of the fields. **Likely**: the bounds of a page.
+    /// **Speculative**: that an empty page ends the list.
     ///
     /// # Errors
-    /// As [`list_gaps`](Self::list_gaps); `InvalidRequest` for a limit out of bounds, before anything is sent.
+    /// As [`list_gaps`](Self::list_gaps); `InvalidRequest` for a limit out of bounds, before anything is
+    /// sent.
     pub async fn list_cloud_assets(&self, query: &ListQuery) -> Result<Page<CloudAsset>> {
         check_limit(query)?;
         Ok(self.page(&assets_request(query)).await?.typed())
@@ -49,7 +50,7 @@ impl SaltClient {
     pub fn cloud_assets(&self, query: ListQuery) -> BoxStream<'static, Result<Page<CloudAsset>>> {
         match check_limit(&query) {
             Ok(()) => self.list(query, assets_request),
-            Err(error) => once_err(error),
+            Err(error) => stream_error(error),
         }
     }
 
@@ -58,7 +59,8 @@ impl SaltClient {
     /// **Confirmed**: path and names of the fields. **Likely**: 404 for an unknown id.
     ///
     /// # Errors
-    /// As [`list_gaps`](Self::list_gaps); `NotFound` for an unknown id, `InvalidRequest` for an id that no path can hold.
+    /// As [`list_gaps`](Self::list_gaps); `NotFound` for an unknown id, `InvalidRequest` for an id that no
+    /// path can hold.
     pub async fn get_cloud_asset(&self, id: &str) -> Result<CloudAsset> {
         self.http().json(&asset_request(id)?).await
     }

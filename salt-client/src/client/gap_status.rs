@@ -1,7 +1,8 @@
 //! The status of a gap: writing it, and reading it again.
 //!
-//! That Salt accepts a status, and at which path, is confirmed. The request body and the meaning of the response are guesses. So
-//! the body can be replaced, the response is kept verbatim, and the gap is read again.
+//! That Salt accepts a status, and at which path, is confirmed. The request body and the meaning of the
+//! response are guesses. So the body can be replaced, the response is kept verbatim, and the gap is read
+//! again.
 
 use appsec_core::{Error, ErrorKind, Result};
 use appsec_http::{Request, Response};
@@ -14,8 +15,9 @@ use crate::model::{GapChange, GapStatus, PostureGap, WriteBack, present};
 
 pub(crate) const WRITE_STATUS: &str = "salt: write gap status";
 
-/// A status change to which the service has responded with 2xx. **Speculative**: the meaning of such a response is unknown, so
-/// the change has not taken effect until [`verify`](Self::verify) returns [`Verification::Changed`].
+/// A status change to which the service has responded with 2xx. **Speculative**: the meaning of such a
+/// response is unknown, so the change has not taken effect until [`verify`](Self::verify) returns
+/// [`Verification::Changed`].
 #[derive(Debug, Clone)]
 #[must_use = "a response does not prove the change; verify it"]
 pub struct UnverifiedChange {
@@ -69,9 +71,10 @@ pub enum Verification {
 impl SaltClient {
     /// Asks for a new status of a gap. The token needs the scope `perm-executor`.
     ///
-    /// **Confirmed**: path and method, the four statuses. **Speculative**: request body and response. So the caller chooses the body
-    /// ([`SpeculativeBody`](crate::SpeculativeBody) holds guesses), the response is kept verbatim, and only
-    /// [`verify`](UnverifiedChange::verify) shows whether the status has changed.
+    /// **Confirmed**: path and method, the four statuses. **Speculative**: request body and response. So
+    /// the caller chooses the body ([`SpeculativeBody`](crate::SpeculativeBody) holds guesses), the
+    /// response is kept verbatim, and only [`verify`](UnverifiedChange::verify) shows whether the
+    /// status has changed.
     ///
     /// The request is not repeated, unless it was never sent or the service refused it with 429.
     ///
@@ -87,8 +90,9 @@ impl SaltClient {
     /// ```
     ///
     /// # Errors
-    /// As [`list_gaps`](Self::list_gaps), with the scope `perm-executor`; `InvalidRequest` for a change without an id. If
-    /// [`outcome_unknown`](Error::outcome_unknown) is true, the change may have been made: verify it.
+    /// As [`list_gaps`](Self::list_gaps), with the scope `perm-executor`; `InvalidRequest` for a change
+    /// without an id. If [`outcome_unknown`](Error::outcome_unknown) is true, the change may have been
+    /// made: verify it.
     pub async fn write_gap_status(
         &self,
         change: &GapChange,
@@ -106,8 +110,9 @@ impl SaltClient {
         Ok(UnverifiedChange { client: self.clone(), change: change.clone(), response })
     }
 
-    /// Reads a gap again and returns whether it has the status. No way to read a single gap is known, so this reads the list until it
-    /// finds the gap: first the gaps with the new status, then the others. It never reads more than the whole list once.
+    /// Reads a gap again and returns whether it has the status. No way to read a single gap is known, so
+    /// this reads the list until it finds the gap: first the gaps with the new status, then the others.
+    /// It never reads more than the whole list once.
     ///
     /// # Errors
     /// As [`list_gaps`](Self::list_gaps).

@@ -34,8 +34,8 @@ pub struct GapsQuery {
 }
 
 impl GapsQuery {
-    /// Selects all gaps, without details. It is unknown whether the service leaves out some statuses by default, so name the
-    /// statuses that matter.
+    /// Selects all gaps, without details. It is unknown whether the service leaves out some statuses by
+    /// default, so name the statuses that matter.
     pub fn new() -> Self {
         Self::default()
     }
@@ -52,7 +52,8 @@ impl GapsQuery {
         self
     }
 
-    /// Sets whether to ask for the description, the remediation, the parameters and the link as well. Default: false.
+    /// Sets whether to ask for the description, the remediation, the parameters and the link as well.
+    /// Default: false.
     pub fn with_details(mut self, yes: bool) -> Self {
         self.details = yes;
         self
@@ -70,8 +71,8 @@ impl GapsQuery {
         self
     }
 
-    /// Asks for the gaps of one host, by the parameter `host`. That Salt can filter by host is known; the name of the parameter is
-    /// a guess. Check the host of each gap that is returned.
+    /// Asks for the gaps of one host, by the parameter `host`. That Salt can filter by host is known; the
+    /// name of the parameter is a guess. Check the host of each gap that is returned.
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
@@ -138,19 +139,21 @@ fn comma_separated(values: &[impl ToString]) -> String {
 impl SaltClient {
     /// Lists one page of posture gaps.
     ///
-    /// **Confirmed**: path, paging, `details`, the filters by severity and status, the names of the fields. **Speculative**: the
-    /// filter by host.
+    /// **Confirmed**: path, paging, `details`, the filters by severity and status, the names of the fields.
+    /// **Speculative**: the filter by host.
     ///
     /// # Errors
-    /// `Auth`, `PermissionDenied` (scope `perm-viewer`), `InvalidRequest`, `RateLimited`, `Server`, `Transport`, `Decode`.
+    /// `Auth`, `PermissionDenied` (scope `perm-viewer`), `InvalidRequest`, `RateLimited`, `Server`,
+    /// `Transport`, `Decode`.
     pub async fn list_gaps(&self, query: &GapsQuery) -> Result<Page<PostureGap>> {
         Ok(self.page(&query.to_request()).await?.typed())
     }
 
     /// Streams the posture gaps page by page, from the query's offset on.
     ///
-    /// The service offers no snapshot of the list: a gap can come twice, or not at all, if the list changes while it is read. An
-    /// import through [`DastApiScanner::findings`](appsec_core::DastApiScanner::findings) detects such a change.
+    /// The service offers no snapshot of the list: a gap can come twice, or not at all, if the list changes
+    /// while it is read. An import through
+    /// [`DastApiScanner::findings`](appsec_core::DastApiScanner::findings) detects such a change.
     pub fn gaps(&self, query: GapsQuery) -> BoxStream<'static, Result<Page<PostureGap>>> {
         self.pages(query.limit(), query.offset(), move |limit, offset| {
             query.clone().with_limit(limit).with_offset(offset).to_request()

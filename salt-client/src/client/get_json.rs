@@ -30,9 +30,11 @@ fn json_request(path: &str, query: &[(&'static str, &str)]) -> Result<Request> {
 }
 
 impl SaltClient {
-    /// Gets any path of the API that your tenant's own portal documents, with the client's token, limits and retries.
+    /// Gets any path of the API that your tenant's own portal documents, with the client's token, limits
+    /// and retries.
     ///
-    /// The path is relative to the base URL, includes the version, and is not percent-encoded. It cannot lead to another host.
+    /// The path is relative to the base URL, includes the version, and is not percent-encoded. It cannot
+    /// lead to another host.
     ///
     /// ```no_run
     /// # async fn example(salt: salt_client::SaltClient) -> salt_client::Result<()> {

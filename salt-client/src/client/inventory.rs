@@ -24,9 +24,11 @@ fn endpoints_request(query: &ListQuery) -> Request {
 }
 
 impl SaltClient {
-    /// Lists one page of the inventory's hosts. A token without the scope `perm-viewer` may receive an empty page.
+    /// Lists one page of the inventory's hosts. A token without the scope `perm-viewer` may receive an
+    /// empty page.
     ///
-    /// **Confirmed**: path and paging, and that a host has a name and labels. **Speculative**: the names of the fields.
+    /// **Confirmed**: path and paging, and that a host has a name and labels. **Speculative**: the names of
+    /// the fields.
     ///
     /// # Errors
     /// As [`list_gaps`](Self::list_gaps).
@@ -41,8 +43,8 @@ impl SaltClient {
 
     /// Lists one page of the inventory's endpoints.
     ///
-    /// **Confirmed**: path and paging, and that an endpoint has a host, a method and a path. **Speculative**: the names of the
-    /// fields.
+    /// **Confirmed**: path and paging, and that an endpoint has a host, a method and a path.
+    /// **Speculative**: the names of the fields.
     ///
     /// # Errors
     /// As [`list_gaps`](Self::list_gaps).

@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use appsec_http::Request;
 
-/// The default number of records of a page. Clients that are known to work ask for 100; the service's own limit is unknown.
+/// The default number of records of a page. Clients that are known to work ask for 100; the service's own
+/// limit is unknown.
 pub(crate) const PAGE_SIZE: u32 = 100;
 
 /// Selects a part of a list of hosts, endpoints or cloud assets.

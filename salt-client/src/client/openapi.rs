@@ -15,8 +15,9 @@ fn openapi_request(host: &str) -> Request {
 impl SaltClient {
     /// Gets the OpenAPI document that Salt has generated from a host's traffic, verbatim.
     ///
-    /// **Likely**: path, parameter, and that the response is JSON. **Speculative**: the document's version, whether it is wrapped
-    /// in another object, and the response for a host without a document. A response without content is returned as `null`.
+    /// **Likely**: path, parameter, and that the response is JSON. **Speculative**: the document's version,
+    /// whether it is wrapped in another object, and the response for a host without a document. A
+    /// response without content is returned as `null`.
     ///
     /// # Errors
     /// As [`list_gaps`](Self::list_gaps).

@@ -15,8 +15,8 @@ impl SaltClient {
         Page::from_body(body, request.operation())
     }
 
-    /// Reads a page of at most `limit` records. If the service refuses so many, reads a page of [`PAGE_SIZE`] records, which is
-    /// known to work, and lowers `limit` to that number.
+    /// Reads a page of at most `limit` records. If the service refuses so many, reads a page of
+    /// [`PAGE_SIZE`] records, which is known to work, and lowers `limit` to that number.
     pub(crate) async fn page_within(
         &self,
         limit: &mut u32,

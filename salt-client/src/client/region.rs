@@ -1,4 +1,4 @@
-//! Which Salt a token belongs to, and the base URL of its API.
+//! The region that a token belongs to, and the base URL of its API.
 
 use std::fmt;
 
@@ -8,9 +8,10 @@ use url::Url;
 const US: &str = "https://api.secured-api.com";
 const EU: &str = "https://api.secured-api-eu.com";
 
-/// The Salt that a token was made in.
+/// The region that a token belongs to.
 ///
-/// A token of one region is refused by the other. Text becomes a region by itself, so that a setting can hold either:
+/// Each region refuses the tokens of the other. A URL converts into its region, so that a setting can hold
+/// any base URL:
 ///
 /// ```
 /// use salt_client::Region;
@@ -25,12 +26,12 @@ pub enum Region {
     Us,
     /// `https://api.secured-api-eu.com`.
     Eu,
-    /// Another base URL: a gateway before Salt, or a fake of a test.
+    /// Another base URL, such as that of a gateway or of a test fake.
     Custom(String),
 }
 
 impl Region {
-    /// The base URL, as it was given where it is a custom one.
+    /// Returns the base URL; a custom one verbatim.
     pub fn url(&self) -> &str {
         match self {
             Self::Us => US,
@@ -39,26 +40,26 @@ impl Region {
         }
     }
 
-    /// The base URL without the version and the slash at its end, checked against the mix-up with a dashboard.
+    /// Returns the base URL without the API version and the trailing slash.
     ///
     /// # Errors
-    /// `Config` for what is no URL, and for the URL of a dashboard; the message names the base URL to use.
+    /// `Config` for an invalid URL, and for the URL of a dashboard; the message names the base URL to use.
     pub(crate) fn base_url(&self) -> Result<String> {
         let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
         let text = self.url().trim();
         let Ok(url) = Url::parse(text) else {
-            return refuse(format!("the base URL is no URL; Salt's are {US} and {EU}"));
+            return refuse(format!("the base URL is not a valid URL; use {US} or {EU}"));
         };
         let host = url.host_str().unwrap_or_default().trim_end_matches('.');
         let below = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
         if below("salt.security") {
             return refuse(format!(
-                "{host} is a web site, not the API; use {US}, or {EU} for a tenant in the EU"
+                "{host} is a web site instead of the API; use {US}, or {EU} for a tenant in the EU"
             ));
         }
         for (domain, base) in [("secured-api.com", US), ("secured-api-eu.com", EU)] {
             if below(domain) && host != format!("api.{domain}") {
-                return refuse(format!("{host} is a dashboard, not the API; use {base}"));
+                return refuse(format!("{host} is a dashboard instead of the API; use {base}"));
             }
         }
         let text = text.trim_end_matches('/');
@@ -84,7 +85,7 @@ impl From<String> for Region {
     }
 }
 
-/// As a sentence needs it: `US`, `EU`, `custom`.
+/// Writes `US`, `EU` or `custom`.
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn version_and_slashes_are_cleaned() {
+    fn the_version_and_trailing_slashes_are_removed() {
         for text in [
             "https://api.secured-api.com",
             "https://api.secured-api.com/",
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused() {
+    fn an_invalid_url_is_refused() {
         for text in ["", "api.secured-api.com", "US"] {
             let error = Region::from(text).base_url().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{text}");

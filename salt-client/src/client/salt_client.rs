@@ -7,12 +7,14 @@ use appsec_http::HttpClient;
 use super::region::Region;
 use crate::model::WriteBack;
 
-/// A client of Salt's public API, and a [`DastApiScanner`](appsec_core::DastApiScanner). Cheap to clone; do not wrap it in an
-/// `Arc`.
+/// A client of Salt's public API, and a [`DastApiScanner`](appsec_core::DastApiScanner). Cheap to clone; do
+/// not wrap it in an `Arc`.
 ///
-/// Salt publishes no reference of its API, so the documentation of each endpoint states how well it is known.
+/// Salt publishes no reference of its API, so the documentation of each endpoint states how well it is
+/// known.
 ///
-/// * **Confirmed**: shown by clients that work with the service, or by the documents of companies that integrate it.
+/// * **Confirmed**: shown by clients that work with the service, or by the documents of companies that
+///   integrate it.
 /// * **Likely**: a strong inference from confirmed facts.
 /// * **Speculative**: a guess.
 ///

@@ -25,22 +25,8 @@ pub(super) struct ListOutcome {
 
 /// Returns the coverage of a read that has reached the end of the list.
 pub(super) fn coverage(records: RecordReader, list: ListOutcome) -> Coverage {
-    let RecordReader { filter, inventory, mut mapper, hosts, labels, query, host_parameter, .. } = records;
-    let inconclusive = query.silence().or_else(|| {
-        if !filter.labels.is_empty() {
-            Some("the query names a label, and a gap whose label was removed still exists")
-        } else if host_parameter {
-            Some("the service was asked for one host by a parameter whose name is a guess")
-        } else if list.custom_parameters {
-            Some("the service was asked with parameters whose effect is unknown")
-        } else if list.empty {
-            // Resolved gaps stay in the list. An empty list is also what a token without the permission receives, and there is no
-            // total to compare it with.
-            Some("the service lists no posture gap of any status, as it does for a token without the scope perm-viewer")
-        } else {
-            None
-        }
-    });
+    let inconclusive = inconclusive_reason(&records, &list);
+    let RecordReader { filter, inventory, mut mapper, hosts, labels, .. } = records;
     let mut coverage = Coverage::new();
     let listed = inventory.hosts.iter().filter(|(host, labels)| filter.matches(host, labels));
     for host in hosts.iter().chain(listed.map(|(host, _)| host)) {
@@ -78,4 +64,25 @@ pub(super) fn coverage(records: RecordReader, list: ListOutcome) -> Coverage {
         coverage.add_gap(CoverageGap::new(GapKind::Shifted, END_OFFSET_AHEAD));
     }
     coverage.with_unknown(std::mem::take(mapper.unknown_mut()))
+}
+
+/// Returns why absence proves nothing for any host; `None` if it does.
+fn inconclusive_reason(records: &RecordReader, list: &ListOutcome) -> Option<&'static str> {
+    if let Some(reason) = records.query.inconclusive_reason() {
+        Some(reason)
+    } else if !records.filter.labels.is_empty() {
+        Some("the query names a label, and a gap whose label was removed still exists")
+    } else if records.host_parameter {
+        Some("the service was asked for one host by a parameter whose name is a guess")
+    } else if list.custom_parameters {
+        Some("the service was asked with parameters whose effect is unknown")
+    } else if list.empty {
+        // Resolved gaps stay in the list. An empty list is also what a token without the permission receives,
+        // and there is no total to compare it with.
+        Some(
+            "the service lists no posture gap of any status, as it does for a token without the scope perm-viewer",
+        )
+    } else {
+        None
+    }
 }

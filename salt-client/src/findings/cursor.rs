@@ -1,7 +1,8 @@
 //! The position in the list of gaps while it is read, and whether the list moved meanwhile.
 //!
-//! Offsets count records, and the service offers no snapshot of the list. So each page asks again for the last record of the
-//! previous page: if another record is there, records have moved, and some may have been skipped.
+//! Offsets count records, and the service offers no snapshot of the list. So each page asks again for the
+//! last record of the previous page: if another record is there, records have moved, and some may have been
+//! skipped.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,8 +22,8 @@ pub(super) struct Position {
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     position: Position,
-    /// The last page held nothing but the record that was asked for again. The next page is asked for without it, since only an
-    /// empty page marks the end.
+    /// The last page held nothing but the record that was asked for again. The next page is asked for
+    /// without it, since only an empty page marks the end.
     confirming: bool,
     jumped: bool,
 }
@@ -57,8 +58,8 @@ impl Cursor {
         &self.position
     }
 
-    /// Whether the service has once returned an end offset beyond the records that it sent. The records between, if there are
-    /// any, were not read.
+    /// Whether the service has once returned an end offset beyond the records that it sent. The records
+    /// between, if there are any, were not read.
     pub(super) fn has_jumped(&self) -> bool {
         self.jumped
     }

@@ -1,5 +1,5 @@
-//! The hosts and labels whose gaps a query asks for. The filter is applied by the client, since no filter of the service by host is
-//! documented.
+//! The hosts and labels whose gaps a query asks for. The filter is applied by the client, since no filter
+//! of the service by host is documented.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,8 @@ impl HostFilter {
     /// Creates the filter for a scope.
     ///
     /// # Errors
-    /// `Unsupported` for a scan, which Salt does not have; `InvalidRequest` for a target that is neither a host, nor a label, nor `all`.
+    /// `Unsupported` for a scan, which Salt does not have; `InvalidRequest` for a target that is neither a
+    /// host, nor a label, nor `all`.
     pub(super) fn from_scope(scope: &FindingScope) -> Result<Self> {
         let mut filter = Self::default();
         match scope {

@@ -22,8 +22,8 @@ impl HostInventory {
     /// Reads the whole list.
     ///
     /// # Errors
-    /// Those of the listing. A list that the token may not read, or that does not exist, is no error: it becomes the
-    /// [`problem`](Self::problem).
+    /// Those of the listing. A list that the token may not read, or that does not exist, is no error: it
+    /// becomes the [`problem`](Self::problem).
     pub(super) async fn load(client: &SaltClient) -> Result<Self> {
         let mut inventory = Self::default();
         let mut pages = client.hosts(ListQuery::new().with_limit(client.settings().page_size));

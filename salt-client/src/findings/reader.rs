@@ -1,13 +1,14 @@
 //! Reads the list of posture gaps and sends its findings in batches.
 //!
-//! Every page is requested with `details=true` and with the four known statuses by name. By name, since it is unknown which statuses
-//! the service leaves out if none is named, and a resolved gap that is left out would look as if it were gone. At the end, one
-//! request without statuses looks for a gap beyond the number that was read. If there is one, it has a status that this
-//! version does not know, and the list is read again without the names. If there is none, the last gap is read once more: had
-//! the list become shorter before the previous request, a gap would have gone unnoticed.
+//! Every page is requested with `details=true` and with the four known statuses by name. By name, since it
+//! is unknown which statuses the service leaves out if none is named, and a resolved gap that is left out
+//! would look as if it were gone. At the end, one request without statuses looks for a gap beyond the
+//! number that was read. If there is one, it has a status that this version does not know, and the list is
+//! read again without the names. If there is none, the last gap is read once more: had the list become
+//! shorter before the previous request, a gap would have gone unnoticed.
 //!
-//! No severity is sent, and a query with filters sends the same requests: filters are applied here, so that unknown values pass
-//! them and every read counts the same offsets.
+//! No severity is sent, and a query with filters sends the same requests: filters are applied here, so that
+//! unknown values pass them and every read counts the same offsets.
 
 use appsec_core::{
     Batcher, BoxStream, Coverage, CoverageGap, DastApiScanner, Error, ErrorKind, FindingBatch, FindingEvent,
@@ -27,8 +28,8 @@ use crate::client::{GapsQuery, LIST_GAPS, SaltClient};
 use crate::map::FindingMapper;
 use crate::model::{GapStatus, RecordKey};
 
-/// The number of consecutive pages that may hold only records read before, as when a list moves. A service that goes on like that
-/// does not page at all.
+/// The number of consecutive pages that may hold only records read before, as when a list moves. A service
+/// that goes on like that does not page at all.
 const MAX_IDLE_PAGES: u32 = 3;
 
 /// The statuses that are requested by name: all that are known.
@@ -76,9 +77,10 @@ impl FindingsReader {
     /// Creates a reader that has sent nothing yet.
     ///
     /// # Errors
-    /// `InvalidRequest` for an invalid scope, `Unsupported` for a scan, `ResumeExpired` for another scanner's resume point.
+    /// `InvalidRequest` for an invalid scope, `Unsupported` for a scan, `ResumeExpired` for another
+    /// scanner's resume point.
     pub(crate) fn new(client: SaltClient, query: FindingQuery) -> Result<Self> {
-        query.check()?;
+        query.validate()?;
         let scanner = client.info().key;
         let filter = HostFilter::from_scope(&query.scope)?;
         let resume: ResumeState =
@@ -121,11 +123,11 @@ impl FindingsReader {
         events.send(FindingEvent::End(coverage(self.records, list))).await
     }
 
-    /// Whether the inventory decides anything: whether absence proves that a finding is gone, whether a target exists, or which
-    /// labels a host has.
+    /// Whether the inventory decides anything: whether absence proves that a finding is gone, whether a
+    /// target exists, or which labels a host has.
     fn needs_inventory(&self) -> bool {
         let RecordReader { query, .. } = &self.records;
-        query.silence().is_none() || !matches!(query.scope, FindingScope::All)
+        query.inconclusive_reason().is_none() || !matches!(query.scope, FindingScope::All)
     }
 
     /// Reads one page and sends its findings. Returns true once the list has been read.
@@ -143,7 +145,8 @@ impl FindingsReader {
         let step = self.cursor.advance(page);
         let keys: Vec<_> = step.records.iter().map(RecordKey::from_record).collect();
         let repeats = self.seen.repeats(&keys);
-        // Nothing of a page that moved is delivered, since its resume points would skip the records that have moved.
+        // Nothing of a page that moved is delivered, since its resume points would skip the records that have
+        // moved.
         if (step.moved || repeats.any_with_id) && self.read_again() {
             return Ok(false);
         }
@@ -211,8 +214,8 @@ impl FindingsReader {
         Ok(page.records.first().map(RecordKey::from_record).as_ref() != Some(last))
     }
 
-    /// Begins to read a list again that has moved, and returns true. If this is the second time, notes a coverage gap and returns
-    /// false.
+    /// Begins to read a list again that has moved, and returns true. If this is the second time, notes a
+    /// coverage gap and returns false.
     fn read_again(&mut self) -> bool {
         let page = self.seen.page();
         if self.restarted {
@@ -247,7 +250,8 @@ impl FindingsReader {
         new
     }
 
-    /// Sends the findings of a page in batches. `list` is the name of the list in the response, for the paths of its records.
+    /// Sends the findings of a page in batches. `list` is the name of the list in the response, for the
+    /// paths of its records.
     async fn send_page(
         &mut self,
         events: &StreamSender<FindingEvent>,

@@ -46,8 +46,8 @@ impl RecordReader {
         }
     }
 
-    /// Returns the finding in a record; `None` if it is filtered out or was delivered before. `path` and `offset` are the record's
-    /// place in the response and in the list.
+    /// Returns the finding in a record; `None` if it is filtered out or was delivered before. `path` and
+    /// `offset` are the record's place in the response and in the list.
     ///
     /// # Errors
     /// The coverage gap that an unreadable record leaves.
@@ -94,7 +94,7 @@ impl RecordReader {
             return Ok(None);
         }
         let finding = self.mapper.finding(&gap, Identity { id, host, labels: &labels }, raw);
-        Ok(self.query.admits(&finding).then_some(finding))
+        Ok(self.query.matches(&finding).then_some(finding))
     }
 
     /// Reports once that the service returns gaps of other hosts although it was asked for one host.
@@ -104,7 +104,7 @@ impl RecordReader {
             tracing::warn!(
                 "the service ignores the parameter host; gaps of other hosts are read and discarded"
             );
-            self.mapper.unknown_mut().word("parameter host", "ignored");
+            self.mapper.unknown_mut().count_value("parameter host", "ignored");
         }
     }
 }

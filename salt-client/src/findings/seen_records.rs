@@ -18,7 +18,8 @@ pub(super) struct SeenRecords {
 struct SeenRecord {
     /// The number of the page that held it last.
     page: u32,
-    /// The status with which its finding was delivered. A record that was unreadable or filtered out may still be delivered later.
+    /// The status with which its finding was delivered. A record that was unreadable or filtered out may
+    /// still be delivered later.
     delivered: Option<Delivered>,
 }
 
@@ -27,7 +28,8 @@ struct SeenRecord {
 pub(super) enum Delivered {
     /// With a status other than fixed.
     Unfixed,
-    /// As fixed. If the record is read again and is not fixed, it is delivered again, since then the open status counts.
+    /// As fixed. If the record is read again and is not fixed, it is delivered again, since then the open
+    /// status counts.
     Fixed,
 }
 
@@ -36,7 +38,8 @@ pub(super) enum Delivered {
 pub(super) struct Repeats {
     /// All of them, and there is at least one.
     pub(super) all: bool,
-    /// One that has an id. It is in two places of the list, so another record may have moved from after the position to before it.
+    /// One that has an id. It is in two places of the list, so another record may have moved from after the
+    /// position to before it.
     pub(super) any_with_id: bool,
 }
 

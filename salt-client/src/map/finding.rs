@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use appsec_core::{BindTargetId, EvidenceKind, Finding, Fingerprint, Location, UnknownWords};
+use appsec_core::{BindTargetId, EvidenceKind, Finding, Fingerprint, Location, UnknownValues};
 use serde_json::Value;
 
 use super::host::{host_target, partition};
@@ -16,7 +16,7 @@ use crate::model::{PostureGap, present};
 pub(crate) struct FindingMapper {
     scanner: Arc<str>,
     rules: RuleCache,
-    unknown: UnknownWords,
+    unknown: UnknownValues,
     unmasked: bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Identity<'a> {
 impl FindingMapper {
     /// Creates a mapper for the scanner of that key. Evidence is masked unless `unmasked` is true.
     pub(crate) fn new(scanner: &str, unmasked: bool) -> Self {
-        Self { scanner: scanner.into(), rules: RuleCache::default(), unknown: UnknownWords::new(), unmasked }
+        Self { scanner: scanner.into(), rules: RuleCache::default(), unknown: UnknownValues::new(), unmasked }
     }
 
     /// Returns the finding for a gap. `raw` is the record, if the query asks for it.
@@ -75,16 +75,16 @@ impl FindingMapper {
     }
 
     /// The fields and values that this version does not know, counted.
-    pub(crate) fn unknown_mut(&mut self) -> &mut UnknownWords {
+    pub(crate) fn unknown_mut(&mut self) -> &mut UnknownValues {
         &mut self.unknown
     }
 
     fn count_unknown(&mut self, gap: &PostureGap) {
         if let Some(severity) = gap.severity.as_ref().filter(|severity| severity.value().is_unknown()) {
-            self.unknown.word("severity", &severity.to_string());
+            self.unknown.count_value("severity", &severity.to_string());
         }
         if let Some(status) = gap.status.as_ref().filter(|status| status.value().is_unknown()) {
-            self.unknown.word("status", &status.to_string());
+            self.unknown.count_value("status", &status.to_string());
         }
         for (field, text, date) in [
             ("detected", &gap.detected, gap.detected_at()),
@@ -92,15 +92,15 @@ impl FindingMapper {
         ] {
             // The text itself is not kept, since it can differ in each record.
             if date.is_none() && present(text.as_deref()).is_some_and(|text| text != "0") {
-                self.unknown.word(field, "not a date");
+                self.unknown.count_value(field, "not a date");
             }
         }
-        gap.extra.keys().for_each(|field| self.unknown.field(field));
+        gap.extra.keys().for_each(|field| self.unknown.count_field(field));
     }
 }
 
 fn targets(identity: Identity<'_>) -> Vec<BindTargetId> {
-    let labels = identity.labels.iter().map(|label| BindTargetId::of("label", label));
+    let labels = identity.labels.iter().map(|label| BindTargetId::from_parts("label", label));
     std::iter::once(host_target(identity.host)).chain(labels).chain([BindTargetId::all()]).collect()
 }
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_map_one_to_one_and_unknown_words_stay() {
+    fn statuses_map_one_to_one_and_unknown_ones_stay() {
         for (word, expected) in [
             ("Open", FindingStatus::Open),
             ("In Process", FindingStatus::InProgress),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_while_the_weakness_stays_is_not_in_the_fingerprint() {
+    fn changing_attributes_are_not_in_the_fingerprint() {
         let one = map(json!({"postureGapId": "1", "postureGapName": "P", "host": "a", "endpointPath": "/x",
             "severity": "Low", "parameters": ["a"], "description": "d"}));
         let two = map(json!({"postureGapId": "2", "postureGapName": "p", "host": "A", "endpointPath": "/x",
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_and_secrets_are_masked_unless_asked_otherwise() {
+    fn samples_and_secrets_are_masked_by_default() {
         let record = json!({"parameters": [
             {"parameter": "ssn", "dataSamples": ["078-05-1120"], "nested": {"Sample": "x-canary"}},
             "Authorization: Bearer canary-canary",
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_of_nothing_but_nulls_is_still_a_finding() {
+    fn a_gap_with_only_id_and_host_is_a_finding() {
         let finding = map(json!({"postureGapId": "1", "host": "a.example"}));
         assert_eq!(finding.rule.name, UNNAMED);
         assert_eq!((finding.location.path.as_str(), finding.location.text.as_str()), ("/", "a.example"));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_words_fields_and_dates_are_counted() {
+    fn unknown_values_fields_and_dates_are_counted() {
         let mut mapper = mapper(false);
         for _ in 0..2 {
             map_with(

@@ -9,7 +9,7 @@ pub(crate) fn host_key(host: &str) -> String {
 
 /// Returns the bind target of a host.
 pub(crate) fn host_target(host: &str) -> BindTargetId {
-    BindTargetId::of("host", &host_key(host))
+    BindTargetId::from_parts("host", &host_key(host))
 }
 
 /// Returns the partition of a host: the unit whose findings can be absent.

@@ -1,6 +1,7 @@
-//! A guess at a policy's place in OWASP's API list of 2023. Salt names none for gaps, so every answer is marked as a guess.
+//! Guesses the category of a policy in the OWASP API Security Top 10 of 2023. Salt returns no category for
+//! gaps, so findings mark it as a heuristic.
 
-/// Words of policy names, most telling first; all of a row's words must be there.
+/// Parts of policy names, the most specific first. All parts of a row must be in the name.
 const BY_NAME: &[(&[&str], &str)] = &[
     (&["shadow"], "API9:2023"),
     (&["zombie"], "API9:2023"),
@@ -15,7 +16,7 @@ const BY_NAME: &[(&[&str], &str)] = &[
     (&["configur"], "API8:2023"),
 ];
 
-/// Weaknesses whose place is not in doubt.
+/// Weaknesses with an unambiguous category.
 const BY_CWE: &[(u32, &str)] = &[
     (639, "API1:2023"),
     (287, "API2:2023"),
@@ -32,21 +33,22 @@ const BY_CWE: &[(u32, &str)] = &[
     (1059, "API9:2023"),
 ];
 
-/// The places that a policy's normalised name and weaknesses suggest: those of the weaknesses, else the name's.
+/// Returns the categories for a policy's normalized name and weaknesses: those of the weaknesses, otherwise
+/// that of the name.
 pub(crate) fn guess(name: &str, cwe: &[u32]) -> Vec<String> {
-    let mut places: Vec<String> = Vec::new();
+    let mut categories: Vec<String> = Vec::new();
     for number in cwe {
-        if let Some((_, place)) = BY_CWE.iter().find(|(known, _)| known == number)
-            && !places.iter().any(|known| known == place)
+        if let Some((_, category)) = BY_CWE.iter().find(|(known, _)| known == number)
+            && !categories.iter().any(|known| known == category)
         {
-            places.push((*place).to_owned());
+            categories.push((*category).to_owned());
         }
     }
-    if places.is_empty() {
-        let named = BY_NAME.iter().find(|(words, _)| words.iter().all(|word| name.contains(word)));
-        places.extend(named.map(|(_, place)| (*place).to_owned()));
+    if categories.is_empty() {
+        let by_name = BY_NAME.iter().find(|(parts, _)| parts.iter().all(|part| name.contains(part)));
+        categories.extend(by_name.map(|(_, category)| (*category).to_owned()));
     }
-    places
+    categories
 }
 
 #[cfg(test)]
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weaknesses_come_before_names() {
+    fn weaknesses_take_precedence_over_names() {
         for (name, cwe, expected) in [
             ("shadow api detection", &[][..], &["API9:2023"][..]),
             ("zombie api detected from traffic", &[], &["API9:2023"]),

@@ -7,7 +7,8 @@ use crate::model::present;
 /// What replaces a sample of recorded traffic where evidence is masked.
 const MASKED_SAMPLE: &str = "[masked:sample]";
 
-/// Describes a parameter as text: a string verbatim; an object as its name, then its other fields as `key: value`.
+/// Describes a parameter as text: a string verbatim; an object as its name, then its other fields as `key:
+/// value`.
 pub(super) fn parameter_text(parameter: &Value, with_samples: bool) -> String {
     let mut parameter = parameter.clone();
     if !with_samples {
@@ -35,7 +36,8 @@ fn take_string(map: &mut Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
-/// Masks samples of recorded traffic. They are likely to be personal data, in forms that no pattern matches.
+/// Masks samples of recorded traffic. They are likely to be personal data, in forms that no pattern
+/// matches.
 pub(super) fn mask_samples(value: &mut Value) {
     match value {
         Value::Object(map) => {

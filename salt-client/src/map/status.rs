@@ -32,7 +32,8 @@ pub(crate) fn to_finding_status(status: &Verbatim<GapStatus>) -> FindingStatus {
 /// Returns Salt's status for a finding's status.
 ///
 /// # Errors
-/// `InvalidRequest` for a status that would be read back as another one: an accepted risk would come back as ignored.
+/// `InvalidRequest` for a status that would be read back as another one: an accepted risk would come back
+/// as ignored.
 pub(crate) fn to_gap_status(status: &FindingStatus) -> Result<GapStatus> {
     Ok(match status {
         FindingStatus::Open => GapStatus::Open,

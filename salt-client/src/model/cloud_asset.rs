@@ -1,4 +1,4 @@
-//! A cloud asset: a gateway, cluster or function that Cloud Connect has found in an account.
+//! A cloud asset: a gateway, cluster or function that Cloud Connect has discovered in an account.
 
 use appsec_core::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -9,72 +9,75 @@ use super::time;
 
 /// A cloud asset, as the service sends it.
 ///
-/// The names are those that code of the vendor's own staff was adjusted to; which of them may be absent is unknown, so all may,
-/// the id included. A list and a single asset each send some of them. Strings may be fillers such as `N/A`. What has another
-/// shape than expected stays in `extra`, with the fields that nobody has named yet.
+/// The names of the fields are those in code of the vendor's own staff, which was adjusted to real
+/// responses. It is unknown which fields may be absent, so all may, including the id. A list and a single
+/// asset have different fields. Strings may be fillers such as `N/A`. A field of an unexpected shape is
+/// kept in `extra`, as are unknown fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CloudAsset {
-    /// The id, opaque; 24 hexadecimal digits have been seen.
+    /// The id, opaque; 24 hexadecimal digits have been observed.
     pub id: Option<String>,
-    /// The cloud's id of the account. In lists; see [`account`](Self::account).
+    /// The cloud's id of the account. Only in lists; see [`account`](Self::account).
     pub cloud_account_id: Option<String>,
-    /// The cloud's id of the account. Of a single asset; see [`account`](Self::account).
+    /// The cloud's id of the account. Only of a single asset; see [`account`](Self::account).
     pub account_id: Option<String>,
-    /// The cloud's id of the asset. In lists.
+    /// The cloud's id of the asset. Only in lists.
     pub cloud_id: Option<String>,
-    /// How collecting from it goes; `N/A` has been seen. In lists.
+    /// The status of the collection; `N/A` has been observed. Only in lists.
     pub collect_status: Option<String>,
-    /// How many endpoints it has, as text; see [`endpoint_count`](Self::endpoint_count). In lists.
+    /// The number of endpoints, as text; see [`endpoint_count`](Self::endpoint_count). Only in lists.
     pub endpoints: Option<String>,
     /// The cloud, as in `AWS`.
     pub provider: Option<String>,
     /// The cloud's region.
     pub region: Option<String>,
-    /// Its name.
+    /// The name.
     pub resource_name: Option<String>,
-    /// What it is, as in `AWS-APIGateway-Http`.
+    /// The type, as in `AWS-APIGateway-Http`.
     pub resource_type: Option<String>,
-    /// When it was found, verbatim; see [`first_discovered_at`](Self::first_discovered_at). Of a single asset.
+    /// When it was discovered, verbatim; see [`first_discovered_at`](Self::first_discovered_at). Only of a
+    /// single asset.
     pub first_discovered: Option<String>,
-    /// Its page in the cloud's console. Of a single asset.
+    /// The asset's page in the cloud's console. Only of a single asset.
     pub link: Option<String>,
-    /// More about it: objects of key, type and value; see [`additional`](Self::additional). Of a single asset.
+    /// Objects of key, type and value; see [`additional_pairs`](Self::additional_pairs). Only of a single
+    /// asset.
     pub additional_data: Vec<Value>,
-    /// Connectors that could be installed; what one looks like is unknown. Of a single asset.
+    /// The connectors that can be installed; their shape is unknown. Only of a single asset.
     pub available_connectors: Vec<Value>,
-    /// Connectors that are; what one looks like is unknown. Of a single asset.
+    /// The connectors that are installed; their shape is unknown. Only of a single asset.
     pub installed_connectors: Vec<Value>,
-    /// Its tags, an object or a list; see [`tag_pairs`](Self::tag_pairs). Of a single asset.
+    /// The tags, an object or a list; see [`tag_pairs`](Self::tag_pairs). Only of a single asset.
     pub tags: Option<Value>,
-    /// Fields without a name above, and fields of another shape than the one above.
+    /// Unknown fields, and known fields of an unexpected shape.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl CloudAsset {
-    /// The cloud's id of the account, under whichever name it came.
+    /// Returns the cloud's id of the account, in a list or of a single asset.
     pub fn account(&self) -> Option<&str> {
         [&self.cloud_account_id, &self.account_id].into_iter().find_map(|id| present(id.as_deref()))
     }
 
-    /// How many endpoints it has, where the text is a number.
+    /// Returns the number of endpoints; `None` if the text is not a number.
     pub fn endpoint_count(&self) -> Option<u64> {
         self.endpoints.clone().and_then(|text| whole(&Value::String(text)))
     }
 
-    /// When it was found, where the text is a date.
+    /// Returns when it was discovered; `None` if the text is not a date.
     pub fn first_discovered_at(&self) -> Option<Timestamp> {
         self.first_discovered.as_deref().and_then(time::parse)
     }
 
-    /// Key and value of its additional data.
-    pub fn additional(&self) -> Vec<(String, String)> {
+    /// Returns key and value of each element of the additional data.
+    pub fn additional_pairs(&self) -> Vec<(String, String)> {
         self.additional_data.iter().filter_map(pairs).collect()
     }
 
-    /// Key and value of its tags. A tag that is a single word has an empty value.
+    /// Returns key and value of each tag. The value of a tag that is a string is empty.
     pub fn tag_pairs(&self) -> Vec<(String, String)> {
         match &self.tags {
             Some(Value::Array(tags)) => tags.iter().filter_map(pairs).collect(),
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asset_of_a_list_and_a_single_one_answer_the_same_questions() {
+    fn a_listed_and_a_single_asset_have_the_same_accessors() {
         let listed = asset(json!({"cloudAccountId": "1111", "accountId": "N/A", "endpoints": "12"}));
         let single = asset(json!({
             "accountId": 1111, "firstDiscovered": 1_757_519_896, "additionalData": [{"key": "stage", "type": "string", "value": "prod"}],
@@ -157,12 +160,12 @@ mod tests {
         assert_eq!((listed.account(), single.account()), (Some("1111"), Some("1111")));
         assert_eq!((listed.endpoint_count(), single.endpoint_count()), (Some(12), None));
         assert_eq!(single.first_discovered_at().map(Timestamp::as_second), Some(1_757_519_896));
-        assert_eq!(single.additional(), [pair("stage", "prod")]);
+        assert_eq!(single.additional_pairs(), [pair("stage", "prod")]);
         assert_eq!(asset(json!({"endpoints": "N/A"})).endpoint_count(), None);
     }
 
     #[test]
-    fn null_is_absent_and_what_does_not_fit_is_kept() {
+    fn null_is_absent_and_an_unexpected_shape_is_kept() {
         let all = serde_json::to_value(CloudAsset::default()).unwrap();
         let nulls: Map<String, Value> =
             all.as_object().unwrap().keys().map(|key| (key.clone(), Value::Null)).collect();

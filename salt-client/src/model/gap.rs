@@ -1,4 +1,4 @@
-//! A posture gap: one policy violated by one API.
+//! A posture gap: one policy that one API violates.
 
 use appsec_core::{Timestamp, Verbatim};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -8,7 +8,7 @@ use super::lenient::{names, present, scalar, take_list, take_text};
 use super::time;
 
 appsec_core::open_enum! {
-    /// How grave a gap is, in Salt's words.
+    /// The severity of a gap.
     pub enum GapSeverity {
         /// Info.
         Info = "Info",
@@ -24,45 +24,46 @@ appsec_core::open_enum! {
 }
 
 appsec_core::open_enum! {
-    /// Where a gap stands, in Salt's words.
+    /// The status of a gap.
     pub enum GapStatus {
         /// Open.
         Open = "Open",
-        /// Someone works on it; the dashboard prints "In Process".
+        /// Being worked on; the dashboard shows "In Process".
         InProcess = "InProcess",
-        /// Resolved, by a person or by Salt's own evaluation.
+        /// Resolved, by a user or by Salt's own evaluation.
         Resolved = "Resolved",
-        /// Set aside by a person.
+        /// Ignored by a user.
         Ignored = "Ignored",
     }
 }
 
 /// A posture gap, as the service sends it.
 ///
-/// The names are those of real answers; which of them may be absent is unknown, so all may. Null is absent, a number where
-/// text belongs is text, and what has another shape than expected stays in `extra` with the fields that nobody has named
-/// yet. Any JSON object is a gap; what a gap without an id is worth is for its reader to say.
+/// The names of the fields were observed in real responses. It is unknown which fields may be absent, so
+/// all may. Null is read as absent, and a number as text where text is expected. A field of an unexpected
+/// shape is kept in `extra`, as are unknown fields. Any JSON object can be read as a gap, even one without
+/// an id.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PostureGap {
     /// The id, opaque.
     pub posture_gap_id: Option<String>,
-    /// How grave it is.
+    /// The severity.
     pub severity: Option<Verbatim<GapSeverity>>,
-    /// Where it stands.
+    /// The status.
     pub status: Option<Verbatim<GapStatus>>,
-    /// The policy's categories, such as `Access Control`. Strings have been seen.
+    /// The policy's categories, such as `Access Control`. Strings have been observed.
     pub categories: Vec<Value>,
-    /// The violated policy's name, shared by many gaps.
+    /// The name of the violated policy, shared by many gaps.
     pub posture_gap_name: Option<String>,
-    /// The API's host; a name such as `github.<repository>` for what was found in source code.
+    /// The API's host; a name such as `github.<repository>` for a gap that was found in source code.
     pub host: Option<String>,
     /// The HTTP method.
     pub method: Option<String>,
-    /// The normalised path, as in `/v1/orders/{name}/cancel`.
+    /// The normalized path, as in `/v1/orders/{name}/cancel`.
     pub endpoint_path: Option<String>,
-    /// Linked tickets; what one looks like is unknown.
+    /// Linked tickets; their shape is unknown.
     pub tickets: Vec<Value>,
     /// When it was first detected, verbatim; see [`detected_at`](Self::detected_at).
     pub detected: Option<String>,
@@ -70,38 +71,38 @@ pub struct PostureGap {
     pub last_activity: Option<String>,
     /// The API's labels; strings or objects, see [`labels`](Self::labels).
     pub endpoint_labels: Vec<Value>,
-    /// What the weakness is. With `details=true`.
+    /// A description of the weakness. Only with `details=true`.
     pub description: Option<String>,
-    /// How to remedy it, in several lines. With `details=true`.
+    /// The remediation, in several lines. Only with `details=true`.
     pub remediation_suggestion: Option<String>,
-    /// The parameters concerned, which may hold samples of real data. With `details=true`.
+    /// The affected parameters, which may hold samples of real data. Only with `details=true`.
     pub parameters: Vec<Value>,
-    /// Its page in the dashboard. With `details=true`.
+    /// The gap's page in the dashboard. Only with `details=true`.
     pub posture_gap_link: Option<String>,
-    /// Its weaknesses in MITRE's list, verbatim; see [`cwe_numbers`](Self::cwe_numbers).
+    /// The CWE ids, verbatim; see [`cwe_numbers`](Self::cwe_numbers).
     pub cwe_id: Option<String>,
-    /// Fields without a name above, and fields of another shape than the one above.
+    /// Unknown fields, and known fields of an unexpected shape.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl PostureGap {
-    /// The names of the API's labels.
+    /// Returns the names of the API's labels.
     pub fn labels(&self) -> Vec<String> {
         names(&self.endpoint_labels)
     }
 
-    /// When it was first detected, where the text is a date.
+    /// Returns when it was first detected; `None` if the text is not a date.
     pub fn detected_at(&self) -> Option<Timestamp> {
         self.detected.as_deref().and_then(time::parse)
     }
 
-    /// When the API last had traffic, where the text is a date.
+    /// Returns when the API last had traffic; `None` if the text is not a date.
     pub fn last_activity_at(&self) -> Option<Timestamp> {
         self.last_activity.as_deref().and_then(time::parse)
     }
 
-    /// Every number in `cweId`: of `CWE-79`, of `79`, of a list of them.
+    /// Returns every number in `cweId`, which may be `CWE-79`, `79`, or a list of them.
     pub fn cwe_numbers(&self) -> Vec<u32> {
         let mut numbers = Vec::new();
         for digits in self.cwe_id.iter().flat_map(|text| text.split(|c: char| !c.is_ascii_digit())) {
@@ -118,10 +119,10 @@ impl PostureGap {
 impl From<Map<String, Value>> for PostureGap {
     fn from(mut map: Map<String, Value>) -> Self {
         let cwe_id = match map.get("cweId") {
-            // A list that holds more than words is none that anybody expects: it stays where it is.
+            // A list with an element that is not a scalar is of an unexpected shape and goes to `extra`.
             Some(Value::Array(items)) => {
-                let words = items.iter().filter(|item| !item.is_null()).map(scalar);
-                words.collect::<Option<Vec<_>>>().map(|words| words.join(", "))
+                let ids = items.iter().filter(|item| !item.is_null()).map(scalar);
+                ids.collect::<Option<Vec<_>>>().map(|ids| ids.join(", "))
             }
             _ => None,
         };
@@ -169,11 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_a_status_agree_and_are_written_back_verbatim() {
-        for word in ["InProcess", "In Process", "Inprocess", "IN_PROCESS"] {
-            let gap = gap(json!({"status": word}));
-            assert_eq!(gap.status.as_ref().map(Verbatim::value), Some(&GapStatus::InProcess), "{word}");
-            assert_eq!(serde_json::to_value(&gap).unwrap()["status"], word);
+    fn spellings_of_a_status_are_equal_and_are_serialized_verbatim() {
+        for text in ["InProcess", "In Process", "Inprocess", "IN_PROCESS"] {
+            let gap = gap(json!({"status": text}));
+            assert_eq!(gap.status.as_ref().map(Verbatim::value), Some(&GapStatus::InProcess), "{text}");
+            assert_eq!(serde_json::to_value(&gap).unwrap()["status"], text);
         }
         let gap = gap(json!({"status": "Snoozed", "severity": "INFO"}));
         assert_eq!(gap.status, Some(GapStatus::Unknown("Snoozed".into()).into()));
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_scalars_are_read_and_wrong_shapes_are_kept() {
+    fn unexpected_scalars_are_read_and_unexpected_shapes_are_kept() {
         let gap = gap(json!({
             "postureGapId": 17, "detected": 1_776_519_787_000_u64, "categories": "GDPR",
             "host": {"fqdn": "a.example"}, "owner": "jo",
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn weaknesses_come_in_three_forms() {
+    fn weaknesses_are_read_in_each_form() {
         for (form, expected) in [
             (json!("CWE-79"), vec![79]),
             (json!("79"), vec![79]),

@@ -31,7 +31,8 @@ impl GapChange {
     }
 }
 
-/// Makes the request body of a status change. **Speculative**: implement it if your tenant's own documentation describes the body.
+/// Makes the request body of a status change. **Speculative**: implement it if your tenant's own
+/// documentation describes the body.
 ///
 /// ```
 /// use salt_client::{GapChange, WriteBack};
@@ -51,8 +52,8 @@ pub trait WriteBack: fmt::Debug + Send + Sync {
     fn body(&self, change: &GapChange) -> Value;
 }
 
-/// Guesses at the body of a status change. **Speculative**: no body has been published; these use the names of the fields of a gap
-/// and no others.
+/// Guesses at the body of a status change. **Speculative**: no body has been published; these use the names
+/// of the fields of a gap and no others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpeculativeBody {

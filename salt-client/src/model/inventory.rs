@@ -1,4 +1,4 @@
-//! Hosts and endpoints of the inventory, whose fields nobody has published.
+//! Hosts and endpoints of the inventory, whose fields are not published.
 
 use appsec_core::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ const LAST_ACTIVITY: [&str; 2] = ["lastActivity", "lastSeen"];
 const DISCOVERED: [&str; 2] = ["discovered", "firstSeen"];
 const ENDPOINTS: [&str; 3] = ["endpointCount", "endpointsCount", "endpoints"];
 
-/// The names under the first of the keys that holds a list, or a single name.
+/// Returns the names under the first of the keys that holds a list or a single name.
 fn list(fields: &Map<String, Value>, keys: &[&str]) -> Vec<String> {
     keys.iter()
         .find_map(|key| match fields.get(*key)? {
@@ -45,37 +45,37 @@ macro_rules! record {
         }
 
         impl $name {
-            /// The record as it came.
+            /// Returns the record verbatim.
             pub fn fields(&self) -> &Map<String, Value> {
                 &self.fields
             }
 
-            /// Its id, under `id` or a longer name of the same.
+            /// Returns the id, under `id` or a longer name such as `hostId`.
             pub fn id(&self) -> Option<String> {
                 text(&self.fields, &$ids)
             }
 
-            /// The host's name, verbatim.
+            /// Returns the host's name, verbatim.
             pub fn host(&self) -> Option<String> {
                 text(&self.fields, &HOST)
             }
 
-            /// Its labels.
+            /// Returns the labels.
             pub fn labels(&self) -> Vec<String> {
                 list(&self.fields, &LABELS)
             }
 
-            /// When it last had traffic.
+            /// Returns when it last had traffic.
             pub fn last_activity_at(&self) -> Option<Timestamp> {
                 date(&self.fields, &LAST_ACTIVITY)
             }
 
-            /// When it was first seen.
+            /// Returns when it was first observed.
             pub fn discovered_at(&self) -> Option<Timestamp> {
                 date(&self.fields, &DISCOVERED)
             }
 
-            /// Salt's risk score, 0 to 10.
+            /// Returns Salt's risk score, 0 to 10.
             pub fn risk_score(&self) -> Option<f64> {
                 let score = text(&self.fields, &["riskScore"])?.parse().ok()?;
                 (0.0..=10.0).contains(&score).then_some(score)
@@ -87,20 +87,21 @@ macro_rules! record {
 record! {
     /// A host of the inventory.
     ///
-    /// That hosts have names and labels is known, what the fields are called is not: the whole record is kept, and each reader
-    /// below tries the likely keys in order.
+    /// That hosts have names and labels is known; the names of the fields are not. So the whole record is kept,
+    /// and each method tries the likely names in order.
     Host, ids ["id", "hostId", "_id"]
 }
 
 record! {
-    /// An endpoint of the inventory: a method and a normalised path of a host.
+    /// An endpoint of the inventory: a method and a normalized path of a host.
     ///
-    /// What the fields are called is not known: the whole record is kept, and each reader below tries the likely keys in order.
+    /// The names of the fields are not known. So the whole record is kept, and each method tries the likely names
+    /// in order.
     Endpoint, ids ["id", "endpointId", "_id"]
 }
 
 impl Host {
-    /// How many endpoints it has, where the record says so.
+    /// Returns the number of endpoints, if the record has it.
     pub fn endpoint_count(&self) -> Option<u64> {
         ENDPOINTS.iter().find_map(|key| match self.fields.get(*key)? {
             Value::Array(items) => Some(items.len() as u64),
@@ -110,12 +111,12 @@ impl Host {
 }
 
 impl Endpoint {
-    /// The HTTP method, upper case.
+    /// Returns the HTTP method, in upper case.
     pub fn method(&self) -> Option<String> {
         text(&self.fields, &["method", "httpMethod"]).map(|method| method.to_ascii_uppercase())
     }
 
-    /// The normalised path, verbatim.
+    /// Returns the normalized path, verbatim.
     pub fn path(&self) -> Option<String> {
         text(&self.fields, &PATH)
     }
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_come_under_any_key_and_in_any_shape() {
+    fn labels_are_read_under_any_key_and_in_any_shape() {
         for key in LABELS {
             assert_eq!(host(json!({key: ["a", {"name": "b"}]})).labels(), ["a", "b"], "{key}");
         }
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_dates_are_read_where_they_make_sense() {
+    fn only_valid_numbers_and_dates_are_read() {
         let rich = host(json!({
             "id": 5, "endpoints": "12", "lastActivity": "2026-05-08T09:12:55.000Z", "discovered": 1_776_519_787, "riskScore": "8.4",
         }));
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_written_back_as_it_came() {
+    fn a_record_is_serialized_verbatim() {
         let record = json!({"host": "a.example", "somethingNew": {"x": [1, null]}});
         assert_eq!(serde_json::to_value(host(record.clone())).unwrap(), record);
     }

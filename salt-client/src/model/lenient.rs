@@ -1,17 +1,18 @@
-//! Reading JSON whose types are known by hearsay: null is absent, a number may be text, a list may hold anything.
+//! Reads JSON whose types are not documented: null is absent, a number may be a string, a list may hold
+//! anything.
 
 use serde_json::{Map, Value};
 
-/// What stands in a field for want of a value, besides the empty text. Seen on cloud assets.
+/// Values that stand for an absent one, besides the empty string. Observed in cloud assets.
 const FILLERS: [&str; 2] = ["n/a", "unknown"];
 
-/// The text without the white space around it; `None` where it is absent, empty or a filler.
+/// Trims a text; returns `None` if it is absent, empty or a filler.
 pub(crate) fn present(text: Option<&str>) -> Option<&str> {
     text.map(str::trim)
         .filter(|text| !text.is_empty() && !FILLERS.iter().any(|filler| filler.eq_ignore_ascii_case(text)))
 }
 
-/// A scalar as text; `None` for null, lists and objects.
+/// Returns a scalar as text; `None` for null, lists and objects.
 pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -21,7 +22,7 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// The first of the keys that holds a usable text.
+/// Returns the first text, under one of the keys, that is [`present`].
 pub(crate) fn text(fields: &Map<String, Value>, keys: &[&str]) -> Option<String> {
     keys.iter().find_map(|key| {
         let text = scalar(fields.get(*key)?)?;
@@ -29,7 +30,7 @@ pub(crate) fn text(fields: &Map<String, Value>, keys: &[&str]) -> Option<String>
     })
 }
 
-/// Takes a scalar out of an object, as text. What is neither a scalar nor null stays where it is.
+/// Takes a scalar out of an object, as text. Null is removed; a list or an object stays.
 pub(crate) fn take_text(map: &mut Map<String, Value>, key: &str) -> Option<String> {
     match map.remove(key)? {
         Value::Null => None,
@@ -44,7 +45,7 @@ pub(crate) fn take_text(map: &mut Map<String, Value>, key: &str) -> Option<Strin
     }
 }
 
-/// Takes a list out of an object. A single value is a list of one; null is empty, alone or in a list.
+/// Takes a list out of an object. A single value becomes a list of one. Nulls are dropped.
 pub(crate) fn take_list(map: &mut Map<String, Value>, key: &str) -> Vec<Value> {
     match map.remove(key) {
         None | Some(Value::Null) => Vec::new(),
@@ -56,7 +57,8 @@ pub(crate) fn take_list(map: &mut Map<String, Value>, key: &str) -> Vec<Value> {
     }
 }
 
-/// The words of a list whose items are words, or objects that have a `name`, `key` or `id`. Each once, in order.
+/// Returns the names in a list whose items are scalars, or objects with a `name`, `key` or `id`. Each name
+/// once, in order.
 pub(crate) fn names(items: &[Value]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for item in items {
@@ -73,13 +75,15 @@ pub(crate) fn names(items: &[Value]) -> Vec<String> {
     names
 }
 
-/// Key and value of an object that has a `key` or `name` and a `value`; a word alone has an empty value.
+/// Returns key and value of an object that has a `key` or `name` and a `value`. The value of a scalar is
+/// empty.
 pub(crate) fn pairs(item: &Value) -> Option<(String, String)> {
     let key = names(std::slice::from_ref(item)).pop()?;
     Some((key, item.get("value").and_then(scalar).unwrap_or_default()))
 }
 
-/// A whole number, written as one or as text; `None` for anything else, and for what is negative.
+/// Returns a whole number, given as a number or a string; `None` for anything else, and for a negative
+/// number.
 pub(crate) fn whole(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64(),
@@ -97,7 +101,7 @@ mod tests {
     fn object(value: Value) -> Map<String, Value> {
         match value {
             Value::Object(map) => map,
-            other => panic!("{other} is no object"),
+            other => panic!("{other} is not an object"),
         }
     }
 
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_are_taken_as_text_and_the_rest_stays() {
+    fn scalars_are_taken_as_text_and_other_values_stay() {
         let mut map = object(json!({"a": "x", "b": 7, "c": true, "d": null, "e": {"f": 1}}));
         let taken: Vec<_> = ["a", "b", "c", "d", "e", "g"].map(|key| take_text(&mut map, key)).into();
         assert_eq!(
@@ -122,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_from_words_and_from_objects() {
+    fn names_are_read_from_scalars_and_from_objects() {
         let items = [
             json!("payments"),
             json!({"id": 3, "name": "team-orion"}),
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_may_be_text() {
+    fn whole_numbers_may_be_strings() {
         assert_eq!(whole(&json!(7)), Some(7));
         assert_eq!(whole(&json!("7")), Some(7));
         for value in [json!(-1), json!(1.5), json!("x"), json!(null), json!([7])] {

@@ -56,7 +56,8 @@ impl Page<Value> {
     /// Reads the page in the body of a response.
     ///
     /// # Errors
-    /// `Decode` if there is no list under any of its names. Null is not a list: it may be a failure instead of the end.
+    /// `Decode` if there is no list under any of its names. Null is not a list: it may be a failure instead
+    /// of the end.
     pub(crate) fn from_body(mut body: Map<String, Value>, operation: &'static str) -> Result<Self> {
         let decode = |message: &str| Error::new(ErrorKind::Decode, message).with_operation(operation);
         let Some(name) = LISTS.into_iter().find(|name| body.contains_key(*name)) else {

@@ -35,7 +35,7 @@ proptest! {
         let asset = serde_json::from_value::<CloudAsset>(value.clone());
         prop_assert_eq!(asset.is_ok(), is_object);
         if let Ok(asset) = asset {
-            let _ = (asset.account(), asset.endpoint_count(), asset.first_discovered_at(), asset.additional(), asset.tag_pairs());
+            let _ = (asset.account(), asset.endpoint_count(), asset.first_discovered_at(), asset.additional_pairs(), asset.tag_pairs());
         }
         let host = serde_json::from_value::<Host>(value.clone());
         prop_assert_eq!(host.is_ok(), is_object);
@@ -46,7 +46,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_back_is_read_as_the_same(record in any_object()) {
+    fn a_gap_that_is_serialized_is_read_as_the_same_gap(record in any_object()) {
         let gap = PostureGap::from(record);
         let written = serde_json::to_value(&gap).unwrap();
         prop_assert_eq!(serde_json::from_value::<PostureGap>(written).unwrap(), gap);
@@ -60,30 +60,31 @@ proptest! {
             serde_json::to_value(Host::from(record.clone())).unwrap(),
         ];
         for written in written {
-            for (key, sent) in record.iter().filter(|(key, sent)| !is_nothing(key, sent)) {
+            for (key, sent) in record.iter().filter(|(key, sent)| !is_absent(key, sent)) {
                 prop_assert!(keeps(&written[key.as_str()], sent), "{}: {} became {}", key, sent, written[key.as_str()]);
             }
         }
     }
 
     #[test]
-    fn words_are_written_back_verbatim(word in "\\PC{1,12}") {
-        let gap = PostureGap::from(Map::from_iter([("status".to_owned(), json!(word)), ("severity".to_owned(), json!(word))]));
+    fn severity_and_status_are_serialized_verbatim(text in "\\PC{1,12}") {
+        let gap = PostureGap::from(Map::from_iter([("status".to_owned(), json!(text)), ("severity".to_owned(), json!(text))]));
         if let (Some(status), Some(severity)) = (&gap.status, &gap.severity) {
-            prop_assert_eq!(status.to_string(), word.trim());
-            prop_assert_eq!(severity.to_string(), word.trim());
+            prop_assert_eq!(status.to_string(), text.trim());
+            prop_assert_eq!(severity.to_string(), text.trim());
         }
     }
 }
 
-/// What says nothing: null, and fillers where a word of a known list belongs.
-fn is_nothing(key: &str, sent: &Value) -> bool {
+/// Whether a value is read as absent: null, and fillers in place of a severity or status.
+fn is_absent(key: &str, sent: &Value) -> bool {
     sent.is_null()
         || ["severity", "status"].contains(&key)
-            && scalar(sent).is_some_and(|word| present(Some(&word)).is_none())
+            && scalar(sent).is_some_and(|text| present(Some(&text)).is_none())
 }
 
-/// What was sent is there, as it was, as text, without the nulls of a list, or as a list of one.
+/// Whether the value that was sent is kept: verbatim, as text, without the nulls of a list, or as a list of
+/// one.
 fn keeps(written: &Value, sent: &Value) -> bool {
     let without_nulls =
         |items: &[Value]| -> Vec<Value> { items.iter().filter(|item| !item.is_null()).cloned().collect() };
@@ -93,8 +94,8 @@ fn keeps(written: &Value, sent: &Value) -> bool {
         || *written == json!([sent])
         || match sent {
             Value::Array(items) if items.iter().all(|item| item.is_null() || scalar(item).is_some()) => {
-                let words: Vec<_> = items.iter().filter_map(scalar).collect();
-                *written == json!(words.join(", ")) || *written == Value::Array(without_nulls(items))
+                let texts: Vec<_> = items.iter().filter_map(scalar).collect();
+                *written == json!(texts.join(", ")) || *written == Value::Array(without_nulls(items))
             }
             Value::Array(items) => *written == Value::Array(without_nulls(items)),
             _ => false,
@@ -102,11 +103,11 @@ fn keeps(written: &Value, sent: &Value) -> bool {
 }
 
 #[test]
-fn known_words_round_trip() {
-    for word in GapStatus::KNOWN {
-        assert_eq!(GapStatus::from(*word).as_str(), *word);
+fn known_values_round_trip() {
+    for status in GapStatus::KNOWN {
+        assert_eq!(GapStatus::from(*status).as_str(), *status);
     }
-    for word in GapSeverity::KNOWN {
-        assert_eq!(GapSeverity::from(*word).as_str(), *word);
+    for severity in GapSeverity::KNOWN {
+        assert_eq!(GapSeverity::from(*severity).as_str(), *severity);
     }
 }

@@ -1,13 +1,13 @@
-//! Dates whose format nobody has published.
+//! Dates, whose format is not published.
 
 use appsec_core::Timestamp;
 
-/// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5000.
+/// Larger numbers are milliseconds: as seconds they would be dates after the year 5000.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 
-/// A point in time out of RFC 3339, ISO 8601 without a zone (taken as UTC), or seconds or milliseconds since 1970.
+/// Parses RFC 3339, ISO 8601 without a zone (read as UTC), or seconds or milliseconds since 1970.
 ///
-/// Zero is what a clock says that was never set, and is no time.
+/// Returns `None` for zero, the value of a date that was never set.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(number) = text.parse::<i64>() {
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_names_the_same_moment() {
+    fn every_format_is_parsed_to_the_same_time() {
         for text in [
             "2026-04-18T13:43:07Z",
             "2026-04-18T13:43:07.000Z",
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn text_that_is_not_a_date_is_none() {
         for text in ["", "0", "-5", "yesterday", "2026-13-01", "99999999999999999999", "9223372036854775807"]
         {
             assert_eq!(parse(text), None, "{text}");

@@ -1,4 +1,4 @@
-//! What a fake was asked, for a test to look at.
+//! The calls that a fake received.
 
 use appsec_http::testing::fake::{self, FakeRoute, path_params};
 
@@ -6,9 +6,9 @@ use appsec_http::testing::fake::{self, FakeRoute, path_params};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Route {
-    /// Every operation; for scripts.
+    /// Every operation; used in scripts.
     Any,
-    /// None that the fake knows by name; see [`Tenant::documents`](super::Tenant::documents).
+    /// No operation that the fake knows by name; see [`Tenant::documents`](super::Tenant::documents).
     Unknown,
     /// `GET /v1/apigovern/posture/gaps`
     ListGaps,
@@ -37,10 +37,10 @@ const ROUTES: [(Route, &str, &str); 7] = [
 ];
 
 impl Route {
-    /// The route of a request, and what stands at the placeholders of its path.
-    pub(super) fn of(method: &str, path: &str) -> (Self, Vec<String>) {
-        let mut of_method = ROUTES.into_iter().filter(|(_, known, _)| *known == method);
-        of_method
+    /// Returns the route of a request, and the values of the placeholders of its path.
+    pub(super) fn from_request(method: &str, path: &str) -> (Self, Vec<String>) {
+        let mut routes = ROUTES.into_iter().filter(|(_, known, _)| *known == method);
+        routes
             .find_map(|(route, _, pattern)| Some((route, path_params(pattern, path)?)))
             .unwrap_or((Self::Unknown, Vec::new()))
     }
@@ -50,5 +50,5 @@ impl FakeRoute for Route {
     const ANY: Self = Self::Any;
 }
 
-/// One request that a fake received. The token is not kept, only whether it was right.
+/// One request that a fake received. The token is not kept, only whether it was correct.
 pub type Call = fake::Call<Route>;

@@ -1,4 +1,4 @@
-//! A realistic tenant: the APIs of a shop, watched for months, with the quirks that real data has.
+//! A realistic tenant: the APIs of a shop after months of traffic, with the irregularities of real data.
 
 use serde_json::{Value, json};
 
@@ -45,10 +45,11 @@ const POLICIES: [(&str, &str, &str, &str); 12] = [
     ("API without a rate limit", "Info", "Operational Security", "CWE-770"),
 ];
 
-/// A tenant with nine hosts and 336 posture gaps, the same in each run.
+/// Creates a tenant with nine hosts and 336 posture gaps, the same in each run.
 ///
-/// One host has no gap, one gap's host is not in the inventory, one host was seen in source code only. Gaps are in all four
-/// statuses, and a few records have nulls, fillers, labels that are objects, dates as numbers, and words that nobody knows.
+/// One host has no gap, the host of one gap is not in the inventory, and one host is known only from source
+/// code. Gaps have all four statuses. A few records have nulls, fillers, labels that are objects, dates as
+/// numbers, and unknown values.
 pub fn demo_tenant() -> Tenant {
     let mut tenant = Tenant::new();
     for (number, (name, labels)) in HOSTS.into_iter().enumerate() {
@@ -79,7 +80,7 @@ pub fn demo_tenant() -> Tenant {
 }
 
 fn demo_gap(number: usize) -> Value {
-    // Hosts without the last, which is idle; the strides are coprime to the lengths, so that everything meets everything.
+    // The last host has no gaps. The strides are coprime to the lengths, so that all combinations occur.
     let (name, labels) = HOSTS[number % (HOSTS.len() - 1)];
     let (method, path) = ENDPOINTS[(number * 7 + number / 8) % ENDPOINTS.len()];
     let (policy, severity, category, weakness) = POLICIES[(number * 5 + number / 80) % POLICIES.len()];

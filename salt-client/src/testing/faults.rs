@@ -1,4 +1,4 @@
-//! What a test scripts to go wrong.
+//! Scripted replies and scripted changes of the tenant.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use super::calls::Route;
 use super::response::FakeResponse;
 use super::tenant::Tenant;
 
-/// What is answered instead of, or on top of, the usual answer.
+/// A scripted reply, which replaces or changes the usual response.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {
     /// 401, as for a wrong token.
     Unauthorized,
-    /// 401 that says that the token has expired.
+    /// 401 with the message that the token has expired.
     Expired,
     /// 403, as for a token without the scope.
     Forbidden,
     /// 404.
     NotFound,
-    /// 429, with so many seconds in `Retry-After` where given.
+    /// 429, with `Retry-After` if given.
     TooManyRequests {
         /// Seconds to wait.
         retry_after: Option<u64>,
@@ -34,38 +34,38 @@ pub enum Reply {
     Unavailable,
     /// A login page with status 200.
     HtmlPage,
-    /// The usual answer, cut in the middle, with a length that fits.
+    /// The usual response, cut in the middle, with the length of the part.
     TruncatedJson,
-    /// 302 to another place.
+    /// 302 to this location.
     Redirect(String),
     /// This status and this JSON.
     Json(u16, Value),
-    /// The usual answer, so much later.
+    /// The usual response after this delay.
     Late(Duration),
-    /// No answer at all. A change takes effect all the same.
+    /// No response. A change takes effect nevertheless.
     Silence,
 }
 
 impl Reply {
-    /// The answer that stands for itself; `None` where the usual one is needed.
+    /// Returns the scripted response; `None` if it is made from the usual one.
     pub(super) fn response(&self) -> Option<FakeResponse> {
         Some(match self {
-            Self::Unauthorized => FakeResponse::refusal(401, "Unauthorized"),
-            Self::Expired => FakeResponse::refusal(401, "Token has expired"),
-            Self::Forbidden => FakeResponse::refusal(403, "Forbidden"),
-            Self::NotFound => FakeResponse::refusal(404, "Not Found"),
+            Self::Unauthorized => FakeResponse::error(401, "Unauthorized"),
+            Self::Expired => FakeResponse::error(401, "Token has expired"),
+            Self::Forbidden => FakeResponse::error(403, "Forbidden"),
+            Self::NotFound => FakeResponse::error(404, "Not Found"),
             Self::TooManyRequests { retry_after } => {
-                let reply = FakeResponse::refusal(429, "Too Many Requests");
+                let response = FakeResponse::error(429, "Too Many Requests");
                 match retry_after {
-                    Some(seconds) => reply.with_header(header::RETRY_AFTER, seconds.to_string()),
-                    None => reply,
+                    Some(seconds) => response.with_header(header::RETRY_AFTER, seconds.to_string()),
+                    None => response,
                 }
             }
-            Self::BadGateway => FakeResponse::page(502, "502 Bad Gateway"),
-            Self::Unavailable => FakeResponse::refusal(503, "Service Unavailable"),
-            Self::HtmlPage => FakeResponse::page(200, "Sign in"),
+            Self::BadGateway => FakeResponse::html(502, "502 Bad Gateway"),
+            Self::Unavailable => FakeResponse::error(503, "Service Unavailable"),
+            Self::HtmlPage => FakeResponse::html(200, "Sign in"),
             Self::Redirect(location) => {
-                FakeResponse::page(302, "Found").with_header(header::LOCATION, location)
+                FakeResponse::html(302, "Found").with_header(header::LOCATION, location)
             }
             Self::Json(status, body) => FakeResponse::json(*status, body),
             Self::TruncatedJson | Self::Late(_) | Self::Silence => return None,
@@ -75,7 +75,7 @@ impl Reply {
 
 type Edit = Box<dyn FnOnce(&mut Tenant) + Send>;
 
-/// What is scripted so far.
+/// The scripts that are set.
 #[derive(Default)]
 pub(super) struct Faults {
     pub(super) scripts: Scripts<Route, Reply>,
@@ -92,8 +92,8 @@ impl Faults {
         self.edits.push((Countdown { route, calls }, edit));
     }
 
-    /// Changes the tenant where this call is the one that a change was set for.
-    pub(super) fn edit(&mut self, route: Route, tenant: &mut Tenant) {
+    /// Applies the changes that were set for this call.
+    pub(super) fn apply_edits(&mut self, route: Route, tenant: &mut Tenant) {
         for (mut countdown, edit) in std::mem::take(&mut self.edits) {
             let counts = countdown.route.covers(route);
             match (counts, countdown.calls) {

@@ -1,9 +1,9 @@
-//! The fake as a fixture of the conformance suite.
+//! A fake as the fixture of the conformance suite.
 
 use std::io;
 use std::sync::Arc;
 
-use appsec_core::testing::{Fault, Fixture, Seeded, World, WorldFinding, WorldTarget};
+use appsec_core::testing::{Dataset, DatasetFinding, DatasetTarget, Fault, Fixture, Seeded};
 use appsec_core::{BindTargetId, DastApiScanner, FindingStatus, Result, Severity, async_trait};
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::server::FakeSalt;
 use super::tenant::{Tenant, gap, host};
 use crate::{SaltClient, SaltClientBuilder};
 
-/// A fake, and clients of it.
+/// A fake and its clients.
 #[derive(Debug)]
 pub struct SaltFixture {
     fake: FakeSalt,
@@ -20,33 +20,33 @@ pub struct SaltFixture {
 }
 
 impl SaltFixture {
-    /// A fixture with an empty tenant.
+    /// Starts a fixture with an empty tenant.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// If no port can be bound.
     pub async fn start() -> io::Result<Self> {
         Self::with_fake(FakeSalt::builder().start().await?)
     }
 
-    /// A fixture around a fake that was set up by hand.
+    /// Creates a fixture with this fake.
     ///
     /// # Errors
-    /// When no client can be made for its token.
+    /// If no client can be built for its token.
     pub fn with_fake(fake: FakeSalt) -> io::Result<Self> {
         let builder = fake.client_builder();
         Self::with_clients(fake, builder)
     }
 
-    /// A fixture around a fake whose clients are made by this builder.
+    /// Creates a fixture with this fake and this builder of its clients.
     ///
     /// # Errors
-    /// When the builder makes none.
+    /// If the client cannot be built.
     pub fn with_clients(fake: FakeSalt, builder: SaltClientBuilder) -> io::Result<Self> {
         let client = builder.clone().build().map_err(io::Error::other)?;
         Ok(Self { fake, builder, client })
     }
 
-    /// The fake.
+    /// Returns the fake.
     pub fn fake(&self) -> &FakeSalt {
         &self.fake
     }
@@ -55,17 +55,17 @@ impl SaltFixture {
 #[async_trait]
 impl Fixture for SaltFixture {
     fn scanner(&self) -> Arc<dyn DastApiScanner> {
-        // A new one keeps nothing of what the last one met.
+        // A new client has no state of an earlier test.
         Arc::new(self.builder.clone().build().unwrap_or_else(|_| self.client.clone()))
     }
 
-    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+    async fn seed(&self, world: &Dataset) -> Result<Option<Seeded>> {
         let mut tenant = Tenant::new();
         let mut seeded = Seeded::new();
         for target in &world.targets {
             tenant.hosts.push(host(&target.name));
             tenant.gaps.extend(target.findings.iter().map(|finding| record(target, finding)));
-            seeded = seeded.with_target(&target.name, BindTargetId::of("host", &target.name));
+            seeded = seeded.with_target(&target.name, BindTargetId::from_parts("host", &target.name));
         }
         self.fake.set_tenant(tenant);
         Ok(Some(seeded))
@@ -87,7 +87,7 @@ impl Fixture for SaltFixture {
     }
 }
 
-fn record(target: &WorldTarget, finding: &WorldFinding) -> Value {
+fn record(target: &DatasetTarget, finding: &DatasetFinding) -> Value {
     let mut record = gap(&format!("{}{}", target.name, finding.path), &target.name);
     record["postureGapName"] = json!(finding.rule);
     record["endpointPath"] = json!(finding.path);
@@ -118,7 +118,7 @@ fn status(status: &FindingStatus) -> &str {
     }
 }
 
-/// A gap of the first host that has no id, in the middle of the list.
+/// Adds a gap of the first host, without an id, in the middle of the list.
 fn add_bad_record(tenant: &mut Tenant) {
     let first = tenant.hosts.iter().filter_map(|host| host["host"].as_str()).min().unwrap_or_default();
     let mut bad = gap("", first);

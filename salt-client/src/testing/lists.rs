@@ -1,21 +1,21 @@
-//! What is read: lists with filters, pages and `endOffset`, and single things.
+//! Reads: lists with filters, pages and `endOffset`, and single objects.
 
-use appsec_core::same_word;
+use appsec_core::eq_ignore_case_and_separators;
 use serde_json::{Map, Value};
 
-use super::builder::{Access, EndOffset, Settings};
 use super::calls::{Call, Route};
 use super::quirk::Quirk;
 use super::response::FakeResponse;
+use super::settings::{Access, EndOffset, Settings};
 use super::tenant::Tenant;
 
-/// Fields of a gap that come with `details=true` only.
+/// The fields of a gap that are sent only with `details=true`.
 const DETAILS: [&str; 4] = ["description", "remediationSuggestion", "parameters", "postureGapLink"];
 
-/// The records of a page when no limit is asked for. The service's own number is unknown.
+/// The number of records of a page if the request has no limit. The service's own number is unknown.
 const DEFAULT_LIMIT: u64 = 100;
 
-/// Fields of a cloud asset that come with a single one only, and with a list only.
+/// The fields of a cloud asset that are sent only for a single one.
 const SINGLE_ASSET: [&str; 7] = [
     "accountId",
     "firstDiscovered",
@@ -25,16 +25,18 @@ const SINGLE_ASSET: [&str; 7] = [
     "installedConnectors",
     "tags",
 ];
+
+/// The fields of a cloud asset that are sent only in a list.
 const LISTED_ASSET: [&str; 4] = ["cloudAccountId", "cloudId", "collectStatus", "endpoints"];
 
-/// The answer to a read whose token is right.
-pub(super) fn answer(settings: &Settings, tenant: &Tenant, call: &Call) -> FakeResponse {
+/// Returns the response to a read with a correct token.
+pub(super) fn respond(settings: &Settings, tenant: &Tenant, call: &Call) -> FakeResponse {
     if settings.access == Access::Refused {
-        return FakeResponse::refusal(403, "Forbidden");
+        return FakeResponse::error(403, "Forbidden");
     }
     match call.route {
         Route::ListGaps => {
-            let gaps = tenant.gaps.iter().filter(|gap| is_asked_for(settings, gap, call));
+            let gaps = tenant.gaps.iter().filter(|gap| is_selected(settings, gap, call));
             page(settings, call, gaps, |gap| {
                 without(gap, if call.query("details") == Some("true") { &[] } else { &DETAILS })
             })
@@ -46,32 +48,33 @@ pub(super) fn answer(settings: &Settings, tenant: &Tenant, call: &Call) -> FakeR
         }
         Route::GetAsset => {
             let found = tenant.assets.iter().find(|asset| asset["id"] == call.param(0));
-            one(found.map(|asset| as_sent(settings, call, without(asset, &LISTED_ASSET))))
+            single(found.map(|asset| as_sent(settings, call, without(asset, &LISTED_ASSET))))
         }
-        Route::GetOpenApi => one(tenant.openapi.get(call.query("hostname").unwrap_or_default()).cloned()),
+        Route::GetOpenApi => single(tenant.openapi.get(call.query("hostname").unwrap_or_default()).cloned()),
         Route::Any | Route::Unknown | Route::WriteStatus => {
-            one(tenant.documents.get(&call.path).filter(|_| call.method == "GET").cloned())
+            single(tenant.documents.get(&call.path).filter(|_| call.method == "GET").cloned())
         }
     }
 }
 
-fn one(found: Option<Value>) -> FakeResponse {
-    found.map_or_else(|| FakeResponse::refusal(404, "Not Found"), |found| FakeResponse::json(200, &found))
+fn single(found: Option<Value>) -> FakeResponse {
+    found.map_or_else(|| FakeResponse::error(404, "Not Found"), |found| FakeResponse::json(200, &found))
 }
 
-/// A record that is no object has no field to be filtered by, and comes.
-fn is_asked_for(settings: &Settings, gap: &Value, call: &Call) -> bool {
+/// Whether the request selects a gap. A record that is not an object has no field to filter by and is sent.
+fn is_selected(settings: &Settings, gap: &Value, call: &Call) -> bool {
     let Some(gap) = gap.as_object() else { return true };
-    let has = |field: &str, words: &[&str]| {
+    let has = |field: &str, values: &[&str]| {
         let value = gap.get(field).and_then(Value::as_str);
-        value.is_some_and(|value| words.iter().any(|word| same_word(word, value)))
+        value
+            .is_some_and(|value| values.iter().any(|selected| eq_ignore_case_and_separators(selected, value)))
     };
-    let words = |name: &str| call.query(name).map(|words| words.split(',').collect::<Vec<_>>());
+    let values = |name: &str| call.query(name).map(|values| values.split(',').collect::<Vec<_>>());
     let defaults = settings.default_statuses.as_ref();
-    let statuses = words("status").or_else(|| Some(defaults?.iter().map(String::as_str).collect()));
+    let statuses = values("status").or_else(|| Some(defaults?.iter().map(String::as_str).collect()));
     let host = call.query("host").filter(|_| settings.host_parameter);
-    words("severity").is_none_or(|words| has("severity", &words))
-        && statuses.is_none_or(|words| has("status", &words))
+    values("severity").is_none_or(|values| has("severity", &values))
+        && statuses.is_none_or(|statuses| has("status", &statuses))
         && host.is_none_or(|host| gap.get("host").is_some_and(|value| value == host))
 }
 
@@ -83,10 +86,11 @@ fn without(record: &Value, fields: &[&str]) -> Value {
     record
 }
 
+/// Applies the quirks to a record.
 fn as_sent(settings: &Settings, call: &Call, mut record: Value) -> Value {
-    let of_inventory = matches!(call.route, Route::ListHosts | Route::ListEndpoints);
+    let inventory = matches!(call.route, Route::ListHosts | Route::ListEndpoints);
     for quirk in &settings.quirks {
-        quirk.change(&mut record, of_inventory);
+        quirk.apply(&mut record, inventory);
     }
     record
 }
@@ -100,10 +104,10 @@ fn page<'a>(
     let number =
         |name: &str, default| call.query(name).map_or(Some(default), |text| text.parse::<u64>().ok());
     let (Some(limit), Some(offset)) = (number("limit", DEFAULT_LIMIT), number("offset", 0)) else {
-        return FakeResponse::refusal(400, "limit and offset must be whole numbers");
+        return FakeResponse::error(400, "limit and offset must be whole numbers");
     };
     if let Some(most) = settings.max_limit.filter(|most| limit > *most) {
-        return FakeResponse::refusal(400, &format!("limit must be at most {most}"));
+        return FakeResponse::error(400, &format!("limit must be at most {most}"));
     }
     let limit = settings.page_cap.map_or(limit, |cap| limit.min(cap));
     let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -118,7 +122,7 @@ fn page<'a>(
     };
     let end = offset.saturating_add(records.len() as u64);
     let end = match settings.end_offset {
-        // Cloud assets have another envelope, without an end.
+        // The envelope of cloud assets has no end offset.
         _ if call.route == Route::ListAssets => None,
         EndOffset::Exclusive => Some(end.into()),
         EndOffset::Text => Some(end.to_string().into()),
@@ -133,11 +137,11 @@ fn page<'a>(
             name = other;
         }
     }
-    let mut answer = Map::from_iter([(name.to_owned(), Value::Array(records))]);
-    answer.extend(end.map(|end: Value| ("endOffset".to_owned(), end)));
-    let mut answer = Value::Object(answer);
+    let mut body = Map::from_iter([(name.to_owned(), Value::Array(records))]);
+    body.extend(end.map(|end: Value| ("endOffset".to_owned(), end)));
+    let mut body = Value::Object(body);
     if settings.quirks.contains(&Quirk::ExtraFields) {
-        Quirk::ExtraFields.change(&mut answer, false);
+        Quirk::ExtraFields.apply(&mut body, false);
     }
-    FakeResponse::json(200, &answer)
+    FakeResponse::json(200, &body)
 }

@@ -1,59 +1,60 @@
-//! Ways in which the real service may differ from what is assumed.
+//! Ways in which the real service may differ from the assumed behavior.
 
 use appsec_core::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// A way in which the service may send what it has. Several can be told to a fake, as far as they concern different things.
+/// A difference from the assumed form of a response. A fake can have several quirks.
 ///
-/// The tenant's records are given in the assumed form, and changed as they are sent. What concerns paging is in
-/// [`EndOffset`](super::EndOffset) and in the sizes of pages.
+/// The tenant's records have the assumed form and are changed when they are sent. For differences in
+/// paging, see also [`EndOffset`](super::EndOffset) and the sizes of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Quirk {
-    /// Lists stand under this name: `response`, `records` and `data` are read.
+    /// Lists have this name. The client reads `response`, `records` and `data`.
     ListName(&'static str),
-    /// Every page but the first begins with the last record of the one before.
+    /// Every page but the first begins with the last record of the previous page.
     Overlap,
-    /// Hosts and endpoints have other names for their fields: `hostname`, `hostLabels`, `_id` and so on.
+    /// The fields of hosts and endpoints have other names: `hostname`, `hostLabels`, `_id` and so on.
     OtherNames,
-    /// Null stands in every field but ids, host, method and path.
+    /// Every field but ids, host, method and path is null.
     Nulls,
-    /// Fields without a value are left out, rather than null or empty.
+    /// Fields without a value are absent instead of null or empty.
     Absent,
-    /// `N/A` stands where there is no value.
+    /// Fields without a value are `N/A`.
     Fillers,
-    /// Numbers are text.
+    /// Numbers are sent as strings.
     NumbersAsText,
-    /// Text of digits is a number.
+    /// Strings of digits are sent as numbers.
     TextAsNumbers,
     /// Labels and categories are objects with a `name`.
     LabelsAsObjects,
     /// The tags of a cloud asset are a list of key and value.
     TagsAsList,
-    /// Severities and statuses are in capitals, with underscores between words: `IN_PROCESS`.
-    CapitalWords,
-    /// Words of a status are apart: `In Process`.
+    /// Severities and statuses are in upper case, with underscores between words: `IN_PROCESS`.
+    UpperCase,
+    /// The words of a status are separated by a space: `In Process`.
     SpacedWords,
     /// Dates have no zone.
     DatesWithoutZone,
     /// Dates are seconds since 1970.
     DatesInSeconds,
-    /// Dates are milliseconds since 1970, as text.
+    /// Dates are milliseconds since 1970, as strings.
     DatesInMilliseconds,
-    /// A weakness is a number only: `306`.
+    /// A weakness is only a number: `306`.
     WeaknessNumbers,
     /// Weaknesses are a list.
     WeaknessLists,
-    /// Every record, and every list's envelope, has a field that nobody knows.
+    /// Every record and every envelope of a list has an unknown field.
     ExtraFields,
-    /// A refusal's words stand under this name, rather than `message`; under `errors` in a list.
+    /// The message of an error response has this name instead of `message`; with the name `errors`, it is a
+    /// list.
     ErrorsUnder(&'static str),
 }
 
-/// Fields that hold dates.
+/// The fields that hold dates.
 const DATES: [&str; 4] = ["detected", "lastActivity", "discovered", "firstDiscovered"];
 
-/// What no record is without.
+/// The fields that are never null.
 const KEPT: [&str; 7] = ["postureGapId", "id", "host", "hostname", "method", "endpointPath", "endOffset"];
 
 const OTHER_NAMES: [(&str, &str); 8] = [
@@ -68,39 +69,39 @@ const OTHER_NAMES: [(&str, &str); 8] = [
 ];
 
 impl Quirk {
-    /// Changes a record as it is sent. Names of fields are those of the inventory where it says so.
-    pub(super) fn change(self, record: &mut Value, of_inventory: bool) {
+    /// Changes a record before it is sent. `inventory` is true for hosts and endpoints.
+    pub(super) fn apply(self, record: &mut Value, inventory: bool) {
         let Value::Object(record) = record else { return };
         match self {
-            Self::OtherNames if of_inventory => {
+            Self::OtherNames if inventory => {
                 for (from, to) in OTHER_NAMES {
                     if let Some(value) = record.remove(from) {
                         record.insert(to.to_owned(), value);
                     }
                 }
             }
-            Self::Nulls => each(record, |key, value| {
+            Self::Nulls => for_each_field(record, |key, value| {
                 if !KEPT.contains(&key) {
                     *value = Value::Null;
                 }
             }),
-            Self::Absent => record.retain(|_, value| !is_nothing(value)),
-            Self::Fillers => each(record, |_, value| {
+            Self::Absent => record.retain(|_, value| !has_no_value(value)),
+            Self::Fillers => for_each_field(record, |_, value| {
                 if value.is_null() || value == "" {
                     *value = json!("N/A");
                 }
             }),
-            Self::NumbersAsText => each(record, |_, value| {
+            Self::NumbersAsText => for_each_field(record, |_, value| {
                 if let Value::Number(number) = value {
                     *value = json!(number.to_string());
                 }
             }),
-            Self::TextAsNumbers => each(record, |_, value| {
+            Self::TextAsNumbers => for_each_field(record, |_, value| {
                 if let Some(number) = value.as_str().and_then(|text| text.parse::<u64>().ok()) {
                     *value = json!(number);
                 }
             }),
-            Self::LabelsAsObjects => each(record, |key, value| {
+            Self::LabelsAsObjects => for_each_field(record, |key, value| {
                 if ["labels", "endpointLabels", "categories"].contains(&key)
                     && let Value::Array(labels) = value
                 {
@@ -109,22 +110,22 @@ impl Quirk {
                     }
                 }
             }),
-            Self::TagsAsList => each(record, |key, value| {
+            Self::TagsAsList => for_each_field(record, |key, value| {
                 if let ("tags", Value::Object(tags)) = (key, &value) {
                     *value = tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
                 }
             }),
-            Self::CapitalWords => words(record, |word| spaced(word, '_').to_uppercase()),
-            Self::SpacedWords => words(record, |word| spaced(word, ' ')),
+            Self::UpperCase => respell(record, |text| separate_words(text, '_').to_uppercase()),
+            Self::SpacedWords => respell(record, |text| separate_words(text, ' ')),
             Self::DatesWithoutZone => dates(record, |at| json!(at.to_string().trim_end_matches('Z'))),
             Self::DatesInSeconds => dates(record, |at| json!(at.as_second())),
             Self::DatesInMilliseconds => dates(record, |at| json!(at.as_millisecond().to_string())),
-            Self::WeaknessNumbers => each(record, |key, value| {
+            Self::WeaknessNumbers => for_each_field(record, |key, value| {
                 if let ("cweId", Some(text)) = (key, value.as_str()) {
                     *value = json!(text.replace("CWE-", ""));
                 }
             }),
-            Self::WeaknessLists => each(record, |key, value| {
+            Self::WeaknessLists => for_each_field(record, |key, value| {
                 if let ("cweId", Some(text)) = (key, value.as_str()) {
                     *value = text.split(", ").map(|weakness| json!(weakness)).collect();
                 }
@@ -137,28 +138,29 @@ impl Quirk {
     }
 }
 
-fn each(record: &mut Map<String, Value>, change: impl Fn(&str, &mut Value)) {
+fn for_each_field(record: &mut Map<String, Value>, change: impl Fn(&str, &mut Value)) {
     record.iter_mut().for_each(|(key, value)| change(key, value));
 }
 
-fn is_nothing(value: &Value) -> bool {
+fn has_no_value(value: &Value) -> bool {
     value.is_null() || value == "" || value.as_array().is_some_and(Vec::is_empty)
 }
 
-fn words(record: &mut Map<String, Value>, spell: impl Fn(&str) -> String) {
+/// Changes the spelling of severity and status.
+fn respell(record: &mut Map<String, Value>, spell: impl Fn(&str) -> String) {
     for key in ["severity", "status"] {
-        if let Some(Value::String(word)) = record.get_mut(key) {
-            *word = spell(word);
+        if let Some(Value::String(text)) = record.get_mut(key) {
+            *text = spell(text);
         }
     }
 }
 
-/// `InProcess` with something between its words.
-fn spaced(word: &str, between: char) -> String {
+/// Puts a separator between the words of a name such as `InProcess`.
+fn separate_words(text: &str, separator: char) -> String {
     let mut spaced = String::new();
-    for letter in word.chars().filter(|letter| letter.is_alphanumeric()) {
+    for letter in text.chars().filter(|letter| letter.is_alphanumeric()) {
         if letter.is_uppercase() && spaced.chars().last().is_some_and(char::is_lowercase) {
-            spaced.push(between);
+            spaced.push(separator);
         }
         spaced.push(letter);
     }
@@ -166,7 +168,7 @@ fn spaced(word: &str, between: char) -> String {
 }
 
 fn dates(record: &mut Map<String, Value>, form: impl Fn(Timestamp) -> Value) {
-    each(record, |key, value| {
+    for_each_field(record, |key, value| {
         if DATES.contains(&key)
             && let Some(at) = value.as_str().and_then(|text| text.parse().ok())
         {

@@ -1,10 +1,10 @@
-//! What a fake holds.
+//! The data of a fake.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// The records of a tenant, as the fake sends them, in its order. Anything may stand among them.
+/// The records of a tenant, as the fake sends them, in this order. Any JSON may be among them.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Tenant {
@@ -14,16 +14,16 @@ pub struct Tenant {
     pub endpoints: Vec<Value>,
     /// The posture gaps.
     pub gaps: Vec<Value>,
-    /// The cloud assets, each with the fields of a list and of a single one.
+    /// The cloud assets, each with the fields of a list and of a single asset.
     pub assets: Vec<Value>,
     /// The OpenAPI documents, by host.
     pub openapi: BTreeMap<String, Value>,
-    /// What else can be read, by path.
+    /// Other documents, by path.
     pub documents: BTreeMap<String, Value>,
 }
 
 impl Tenant {
-    /// An empty one.
+    /// Creates an empty tenant.
     pub fn new() -> Self {
         Self::default()
     }
@@ -64,19 +64,19 @@ impl Tenant {
         self
     }
 
-    /// Sets what is read at another path, such as `/v1/attackers`.
+    /// Sets the document at another path, such as `/v1/attackers`.
     pub fn with_document(mut self, path: impl Into<String>, document: Value) -> Self {
         self.documents.insert(path.into(), document);
         self
     }
 
-    /// The gap of that id.
+    /// Returns the gap of that id.
     pub fn gap_mut(&mut self, id: &str) -> Option<&mut Value> {
         self.gaps.iter_mut().find(|gap| gap["postureGapId"] == id)
     }
 }
 
-/// A host as the inventory may list it. The names of its fields are assumed.
+/// Creates a host as the inventory may list it. The names of its fields are assumed.
 pub fn host(name: &str) -> Value {
     json!({
         "host": name,
@@ -87,7 +87,7 @@ pub fn host(name: &str) -> Value {
     })
 }
 
-/// An endpoint as the inventory may list it. The names of its fields are assumed.
+/// Creates an endpoint as the inventory may list it. The names of its fields are assumed.
 pub fn endpoint(host: &str, method: &str, path: &str) -> Value {
     json!({
         "host": host,
@@ -101,7 +101,7 @@ pub fn endpoint(host: &str, method: &str, path: &str) -> Value {
     })
 }
 
-/// A posture gap with every field, open and of high severity. A test changes what matters to it.
+/// Creates a posture gap with every field, open and of high severity.
 pub fn gap(id: &str, host: &str) -> Value {
     json!({
         "postureGapId": id,
@@ -124,7 +124,7 @@ pub fn gap(id: &str, host: &str) -> Value {
     })
 }
 
-/// A cloud asset with every field, those of a list and those of a single one.
+/// Creates a cloud asset with every field, those of a list and those of a single asset.
 pub fn asset(id: &str, name: &str) -> Value {
     json!({
         "id": id,
@@ -146,7 +146,7 @@ pub fn asset(id: &str, name: &str) -> Value {
     })
 }
 
-/// The OpenAPI document of a host with one operation.
+/// Creates the OpenAPI document of a host with one operation.
 pub fn openapi(host: &str) -> Value {
     json!({
         "openapi": "3.0.1",

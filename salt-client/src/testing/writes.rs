@@ -1,57 +1,33 @@
-//! The status write-back. All of it is assumed but that it exists, so all of it can be chosen.
+//! The status write-back. Only its existence is known; its body and its response are assumed, and can be
+//! chosen.
 
-use appsec_core::same_word;
+use appsec_core::eq_ignore_case_and_separators;
 use serde_json::{Value, json};
 
-use super::builder::Settings;
 use super::calls::Call;
 use super::response::FakeResponse;
+use super::settings::{Settings, WriteBody, WriteResponse};
 use super::tenant::Tenant;
 
-/// The body that a status change must have; any other is refused with 400.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WriteBody {
-    /// `{"postureGapId": "…", "status": "…"}`
-    Object,
-    /// A list of such objects.
-    List,
-    /// `{"postureGapIds": ["…"], "status": "…"}`
-    Ids,
-}
-
-/// What is answered to a status change that is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WriteResponse {
-    /// 200 with `{}`.
-    EmptyObject,
-    /// 200 with nothing.
-    EmptyBody,
-    /// 204.
-    NoContent,
-    /// 202 with text that is no JSON.
-    Text,
-}
-
-/// The statuses that a person can choose.
+/// The statuses that can be written.
 const STATUSES: [&str; 4] = ["Open", "InProcess", "Resolved", "Ignored"];
 
-/// The answer to a change whose token is right.
-pub(super) fn answer(settings: &Settings, tenant: &mut Tenant, call: &Call) -> FakeResponse {
+/// Returns the response to a change with a correct token.
+pub(super) fn respond(settings: &Settings, tenant: &mut Tenant, call: &Call) -> FakeResponse {
     if !settings.executor {
-        return FakeResponse::refusal(403, "Forbidden");
+        return FakeResponse::error(403, "Forbidden");
     }
     let Some(changes) = changes(settings.write_body, &call.json()) else {
-        return FakeResponse::refusal(400, "the body is not as expected");
+        return FakeResponse::error(400, "the body is not as expected");
     };
     let mut written = Vec::new();
     for (id, status) in &changes {
-        let Some(status) = STATUSES.into_iter().find(|known| same_word(known, status)) else {
-            return FakeResponse::refusal(400, "there is no such status");
+        let Some(status) = STATUSES.into_iter().find(|known| eq_ignore_case_and_separators(known, status))
+        else {
+            return FakeResponse::error(400, "unknown status");
         };
         if tenant.gap_mut(id).is_none() {
-            return FakeResponse::refusal(404, "Not Found");
+            return FakeResponse::error(404, "Not Found");
         }
         written.push((id, status));
     }
@@ -70,7 +46,7 @@ pub(super) fn answer(settings: &Settings, tenant: &mut Tenant, call: &Call) -> F
     }
 }
 
-/// The ids and statuses of a body; `None` for a body of another shape.
+/// Returns the ids and statuses in a body; `None` for a body of another shape.
 fn changes(shape: WriteBody, body: &Value) -> Option<Vec<(String, String)>> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let change = |change: &Value| Some((text(change.get("postureGapId")?)?, text(change.get("status")?)?));

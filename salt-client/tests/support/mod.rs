@@ -1,4 +1,4 @@
-//! What several tests are written with.
+//! Helpers that several tests share.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use salt_client::SaltClient;
 use salt_client::testing::{FakeBuilder, FakeSalt, Tenant, gap, host};
 
-/// What an import gave.
+/// The result of an import.
 pub(crate) struct Import {
     pub(crate) batches: Vec<FindingBatch>,
     pub(crate) coverage: Coverage,
@@ -23,8 +23,8 @@ impl Import {
         self.findings().map(|finding| finding.aliases[0].as_str()).collect()
     }
 
-    /// Why absence says nothing in a partition; `None` where it means gone.
-    pub(crate) fn silence(&self, host: &str) -> Option<&str> {
+    /// Why absence is inconclusive for a host; `None` if it is conclusive.
+    pub(crate) fn inconclusive_reason(&self, host: &str) -> Option<&str> {
         self.coverage.inconclusive_reason(&format!("host:{host}").into())
     }
 }
@@ -36,23 +36,23 @@ pub(crate) async fn import(client: &SaltClient, query: FindingQuery) -> Result<I
         match events.try_next().await? {
             Some(FindingEvent::Batch(batch)) => batches.push(batch),
             Some(FindingEvent::End(coverage)) => return Ok(Import { batches, coverage }),
-            other => panic!("the stream gave {other:?} before an end"),
+            other => panic!("the stream yielded {other:?} before the end"),
         }
     }
 }
 
-/// So many gaps of one host, `g000` and on.
-pub(crate) fn gaps(count: usize, of: &str) -> impl Iterator<Item = serde_json::Value> {
-    let of = of.to_owned();
-    (0..count).map(move |number| gap(&format!("g{number:03}"), &of))
+/// This number of gaps of one host, from `g000` on.
+pub(crate) fn gaps(count: usize, host: &str) -> impl Iterator<Item = serde_json::Value> {
+    let host = host.to_owned();
+    (0..count).map(move |number| gap(&format!("g{number:03}"), &host))
 }
 
-/// One host with so many gaps.
+/// A tenant of one host with this number of gaps.
 pub(crate) fn one_host(count: usize) -> Tenant {
     Tenant::new().with_host(host("a.example")).with_gaps(gaps(count, "a.example"))
 }
 
-/// A client with pages of that size, on a fake with that tenant.
+/// Starts a fake with this tenant, and returns a client with this page size.
 pub(crate) async fn serve(fake: FakeBuilder, tenant: Tenant, page_size: u32) -> (FakeSalt, SaltClient) {
     let fake = fake.with_tenant(tenant).start().await.unwrap();
     let client = fake.client_builder().with_page_size(page_size).build().unwrap();

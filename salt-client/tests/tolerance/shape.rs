@@ -1,4 +1,4 @@
-//! A shape's variants, the service that sends them, and what may not be seen.
+//! The variants of a shape, the fake that sends them, and the checks for the token.
 
 use std::io::Write;
 use std::sync::Once;
@@ -10,23 +10,23 @@ use salt_client::testing::{EndOffset, FakeBuilder, FakeSalt, Quirk};
 use salt_client::{HttpOptions, RetryPolicy, SaltClient};
 use serde_json::{Value, json};
 
-use crate::variants::{Counts, Dice, change};
+use crate::variants::{Counts, SeededRng, change};
 
 pub(crate) const TOKEN: &str = "canary-7f3a-canary";
 /// A part of the token that no id made of hexadecimal digits has.
 const CANARY: &str = "canary";
 
-/// Far more than any walk here takes, far less than an endless one.
+/// Far more requests than any read in these tests needs, far fewer than an endless one.
 pub(crate) const MOST_REQUESTS: u64 = 300;
 const LONGEST: Duration = Duration::from_secs(20);
 
 static LOGGED: AtomicU64 = AtomicU64::new(0);
 static LEAKED: AtomicBool = AtomicBool::new(false);
 
-/// Looks for the token in every line of the log, and keeps none.
-struct Watch;
+/// Searches every line of the log for the token, without keeping it.
+struct LogScanner;
 
-impl Write for Watch {
+impl Write for LogScanner {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         LOGGED.fetch_add(1, Ordering::Relaxed);
         if bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()) {
@@ -40,18 +40,18 @@ impl Write for Watch {
     }
 }
 
-/// How many lines were logged so far, by all tests.
+/// The number of lines logged so far, by all tests.
 pub(crate) fn log_lines() -> u64 {
     LOGGED.load(Ordering::Relaxed)
 }
 
-/// One shape's variants.
+/// The variants of one shape.
 pub(crate) struct Shape {
     name: &'static str,
     wanted: u64,
     made: u64,
     rounds: u64,
-    pub(crate) dice: Dice,
+    pub(crate) rng: SeededRng,
     counts: Counts,
     pub(crate) fake: FakeSalt,
     pub(crate) client: SaltClient,
@@ -61,7 +61,8 @@ impl Shape {
     pub(crate) async fn new(name: &'static str) -> Self {
         static LOG: Once = Once::new();
         LOG.call_once(|| {
-            let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(|| Watch);
+            let log =
+                tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(|| LogScanner);
             tracing::subscriber::set_global_default(log.finish()).unwrap();
         });
         let number = |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
@@ -74,42 +75,42 @@ impl Shape {
             .build()
             .unwrap();
         let wanted = number("SALT_VARIANTS", 2000);
-        let (dice, counts) = (Dice::new(seed), Counts::new());
-        Self { name, wanted, made: 0, rounds: 0, dice, counts, fake, client }
+        let (rng, counts) = (SeededRng::new(seed), Counts::new());
+        Self { name, wanted, made: 0, rounds: 0, rng, counts, fake, client }
     }
 
-    /// True while there are to be more variants.
-    pub(crate) fn goes_on(&mut self) -> bool {
+    /// Whether more variants are to be made.
+    pub(crate) fn has_next(&mut self) -> bool {
         self.rounds += 1;
         self.made < self.wanted
     }
 
-    /// A service that may send pages in any way but one that names an end beyond its records.
+    /// A service with any paging, except end offsets beyond the records.
     pub(crate) fn service(&mut self) -> FakeBuilder {
         let ends =
             [EndOffset::Exclusive, EndOffset::Text, EndOffset::Missing, EndOffset::Stuck, EndOffset::Smaller];
-        let mut fake = FakeSalt::builder().with_token(TOKEN).with_end_offset(self.dice.pick(&ends));
-        if self.dice.one_in(2) {
-            fake = fake.with_short_pages(1 + self.dice.below(6) as u64);
+        let mut fake = FakeSalt::builder().with_token(TOKEN).with_end_offset(self.rng.pick(&ends));
+        if self.rng.one_in(2) {
+            fake = fake.with_short_pages(1 + self.rng.below(6) as u64);
         }
         for quirk in
             [Quirk::ListName("records"), Quirk::ListName("data"), Quirk::ExtraFields, Quirk::NumbersAsText]
         {
-            if self.dice.one_in(5) {
+            if self.rng.one_in(5) {
                 fake = fake.with_quirk(quirk);
             }
         }
         fake
     }
 
-    /// Variants of records: changed, numbered so that none can be taken for another, now and then none at all.
+    /// Variants of records: changed, and numbered so that they differ. Some are no records at all.
     pub(crate) fn records(&mut self, composed: &[Value], count: usize) -> Vec<Value> {
         self.made += count as u64;
         (0..count)
             .map(|number| {
-                if self.dice.one_in(25) {
+                if self.rng.one_in(25) {
                     *self.counts.entry("no record").or_default() += 1;
-                    return self.dice.pick(&[
+                    return self.rng.pick(&[
                         json!(number),
                         json!(format!("text {number}")),
                         json!([number, null]),
@@ -122,7 +123,7 @@ impl Shape {
                     }
                 }
                 record.insert("number".to_owned(), json!(number.to_string()));
-                change(&mut record, &["number"], &mut self.dice, &mut self.counts);
+                change(&mut record, &["number"], &mut self.rng, &mut self.counts);
                 Value::Object(record)
             })
             .collect()
@@ -131,14 +132,14 @@ impl Shape {
     pub(crate) fn object(&mut self, composed: &Value) -> Value {
         self.made += 1;
         let mut object = composed.as_object().unwrap().clone();
-        change(&mut object, &[], &mut self.dice, &mut self.counts);
+        change(&mut object, &[], &mut self.rng, &mut self.counts);
         Value::Object(object)
     }
 
     pub(crate) fn json(&mut self, depth: usize) -> Value {
         self.made += 1;
         *self.counts.entry("any JSON for all of it").or_default() += 1;
-        self.dice.json(depth)
+        self.rng.json(depth)
     }
 
     pub(crate) fn close(self) {
@@ -164,7 +165,7 @@ pub(crate) fn assert_error_is_secret(error: &Error) {
     }
 }
 
-/// A value as the client reads an id or a name: text or a number, and no filler.
+/// A value as the client reads an id or a name: text or a number, but no filler.
 pub(crate) fn usable(record: &Value, key: &str, filler: bool) -> Option<String> {
     let text = match record.get(key)? {
         Value::String(text) => text.clone(),

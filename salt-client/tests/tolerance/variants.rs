@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// Numbers by splitmix64: the same seed gives the same ones.
-pub(crate) struct Dice(u64);
+/// Random numbers from splitmix64, reproducible by their seed.
+pub(crate) struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -24,13 +24,13 @@ impl Dice {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
-    /// True once in so many times.
+    /// Returns true with a probability of one in `times`.
     pub(crate) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())].clone()
+    pub(crate) fn pick<T: Clone>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())].clone()
     }
 
     fn text(&mut self) -> String {
@@ -39,7 +39,7 @@ impl Dice {
         (0..self.below(12)).map(|_| self.pick(&LETTERS)).collect()
     }
 
-    /// Any JSON, not deep.
+    /// Returns any JSON of at most this depth.
     pub(crate) fn json(&mut self, depth: usize) -> Value {
         match self.below(if depth == 0 { 6 } else { 8 }) {
             0 => Value::Null,
@@ -62,41 +62,46 @@ impl Dice {
     }
 }
 
-/// How a field was changed, and how often.
+/// The number of changes, by kind.
 pub(crate) type Counts = BTreeMap<&'static str, u64>;
 
-/// Changes some fields of a record, which may be none, all, or new ones.
-pub(crate) fn change(record: &mut Map<String, Value>, kept: &[&str], dice: &mut Dice, counts: &mut Counts) {
+/// Changes some fields of a record: none, several, all, or a new one.
+pub(crate) fn change(
+    record: &mut Map<String, Value>,
+    kept: &[&str],
+    rng: &mut SeededRng,
+    counts: &mut Counts,
+) {
     let keys: Vec<String> = record.keys().filter(|key| !kept.contains(&key.as_str())).cloned().collect();
-    let how_many = if dice.one_in(12) { keys.len() } else { dice.below(4) };
+    let how_many = if rng.one_in(12) { keys.len() } else { rng.below(4) };
     for _ in 0..how_many {
-        let Some(key) = (!keys.is_empty()).then(|| dice.pick(&keys)) else { break };
-        let (name, value) = changed(record.get(&key).unwrap_or(&Value::Null), dice);
+        let Some(key) = (!keys.is_empty()).then(|| rng.pick(&keys)) else { break };
+        let (name, value) = changed(record.get(&key).unwrap_or(&Value::Null), rng);
         *counts.entry(name).or_default() += 1;
         match value {
             Some(value) => record.insert(key, value),
             None => record.remove(&key),
         };
     }
-    if dice.one_in(3) {
+    if rng.one_in(3) {
         *counts.entry("extra field").or_default() += 1;
-        record.insert(format!("extra{}", dice.below(9)), dice.json(3));
+        record.insert(format!("extra{}", rng.below(9)), rng.json(3));
     }
 }
 
-fn changed(value: &Value, dice: &mut Dice) -> (&'static str, Option<Value>) {
-    match dice.below(11) {
+fn changed(value: &Value, rng: &mut SeededRng) -> (&'static str, Option<Value>) {
+    match rng.below(11) {
         0 => ("null", Some(Value::Null)),
         1 => ("missing", None),
-        2 if value.is_string() => ("number for string", Some(json!(dice.next()))),
+        2 if value.is_string() => ("number for string", Some(json!(rng.next()))),
         2 => ("string for another", Some(json!(value.to_string()))),
-        3 => ("object", Some(json!({"name": dice.text(), "value": value, "id": dice.json(1)}))),
-        4 => ("list", Some(json!([value, null, dice.json(2)]))),
-        5 => ("boolean", Some(json!(dice.one_in(2)))),
-        6 => ("unknown word", Some(json!(dice.text()))),
-        7 => ("filler", Some(dice.pick(&[json!("N/A"), json!(""), json!("unknown"), json!(" ")]))),
-        8 => ("long text", Some(json!(dice.text().repeat(100)))),
+        3 => ("object", Some(json!({"name": rng.text(), "value": value, "id": rng.json(1)}))),
+        4 => ("list", Some(json!([value, null, rng.json(2)]))),
+        5 => ("boolean", Some(json!(rng.one_in(2)))),
+        6 => ("unknown word", Some(json!(rng.text()))),
+        7 => ("filler", Some(rng.pick(&[json!("N/A"), json!(""), json!("unknown"), json!(" ")]))),
+        8 => ("long text", Some(json!(rng.text().repeat(100)))),
         9 => ("deep", Some((0..60).fold(json!(1), |inner, _| json!([inner])))),
-        _ => ("any JSON", Some(dice.json(3))),
+        _ => ("any JSON", Some(rng.json(3))),
     }
 }

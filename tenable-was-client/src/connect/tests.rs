@@ -189,7 +189,7 @@ const ROWS: &[Row] = &[
         &[],
     ),
     ("a fault", |seen| seen.properties = refused(ErrorKind::Server), Some((Http, Cause::ServerFault)), &[]),
-    ("silence", |seen| seen.properties = refused(ErrorKind::Transport), Some((Http, Cause::NoAnswer)), &[]),
+    ("silence", |seen| seen.properties = refused(ErrorKind::Transport), Some((Http, Cause::NoResponse)), &[]),
     (
         "too many",
         |seen| seen.properties = refused(ErrorKind::RateLimited),
@@ -218,6 +218,6 @@ fn the_role_seen_and_the_role_needed_are_named() {
     seen.session = Some(asked(json!({"permissions": 8})));
     let report = report(&seen);
     let step = report.failure().unwrap();
-    assert!(step.saw.contains("8 (a role of the tenant's own)"), "{}", step.saw);
+    assert!(step.detail.contains("8 (a role of the tenant's own)"), "{}", step.detail);
     assert!(step.remedy.as_ref().unwrap().contains("16 (Basic)"), "{step:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use appsec_core::{
     Batcher, CoverageGap, Error, ErrorKind, Finding, FindingEvent, FindingQuery, GapKind, PartitionKey,
-    Result, ResumePoint, ScanId, StreamSender, Timestamp, UnknownWords, Verbatim,
+    Result, ResumePoint, ScanId, StreamSender, Timestamp, UnknownValues, Verbatim,
 };
 use appsec_http::Element;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ pub(super) async fn run(
     let filter = assets.export_filter();
     if filter.as_ref().is_some_and(Vec::is_empty) {
         // An export whose filter names no assets may be one of the whole tenant.
-        return events.send_end(query.silence()).await;
+        return events.send_end(query.inconclusive_reason()).await;
     }
     let mut begun = BTreeMap::new();
     let job = if let Some(resume) = resume {
@@ -113,7 +113,7 @@ pub(super) async fn run(
     for gap in reader.job.gaps() {
         reader.events.coverage.add_gap(gap);
     }
-    reader.events.send_end(query.silence()).await
+    reader.events.send_end(query.inconclusive_reason()).await
 }
 
 /// Reads the findings of one export.
@@ -284,7 +284,7 @@ struct RecordBatch {
     findings: Vec<Finding>,
     gaps: Vec<CoverageGap>,
     partitions: BTreeSet<PartitionKey>,
-    unknown: UnknownWords,
+    unknown: UnknownValues,
     records: u64,
 }
 
@@ -332,7 +332,7 @@ impl RecordReader {
         };
         let change = record.severity_modification_type.as_ref().map(Verbatim::value);
         if let Some(change) = change.filter(|change| change.is_unknown()) {
-            self.out.unknown.word("severity_modification_type", change.as_str());
+            self.out.unknown.count_value("severity_modification_type", change.as_str());
         }
         let extra = record.extra.clone();
         let finding = finding_from_export(context, record, rule);

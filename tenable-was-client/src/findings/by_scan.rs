@@ -68,7 +68,7 @@ pub(super) async fn run(
     for child in &children {
         reader.read_child(child, &parent_problems).await?;
     }
-    reader.events.send_end(query.silence()).await
+    reader.events.send_end(query.inconclusive_reason()).await
 }
 
 /// Returns the problems of a multi-target scan that limit all of its children. The problems of a single child are read

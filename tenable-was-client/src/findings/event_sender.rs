@@ -2,7 +2,7 @@
 
 use appsec_core::{
     Batcher, Coverage, Finding, FindingBatch, FindingEvent, Progress, Result, ResumePoint, StreamSender,
-    UnknownWords,
+    UnknownValues,
 };
 
 /// Sends the events of one read, and collects its coverage.
@@ -10,14 +10,14 @@ use appsec_core::{
 pub(super) struct EventSender {
     sender: StreamSender<FindingEvent>,
     pub(super) coverage: Coverage,
-    pub(super) unknown: UnknownWords,
+    pub(super) unknown: UnknownValues,
     /// The number of records received so far.
     pub(super) records: u64,
 }
 
 impl EventSender {
     pub(super) fn new(sender: StreamSender<FindingEvent>) -> Self {
-        Self { sender, coverage: Coverage::new(), unknown: UnknownWords::new(), records: 0 }
+        Self { sender, coverage: Coverage::new(), unknown: UnknownValues::new(), records: 0 }
     }
 
     /// Sends a batch with the gaps found so far.

@@ -19,7 +19,7 @@ impl FindingFilter {
     /// Returns the finding in the form that the query asks for, or `None` if the query excludes it. `record` is the
     /// finding's JSON.
     pub(super) fn apply(&self, mut finding: Finding, record: &[u8]) -> Option<Finding> {
-        if !self.query.admits(&finding) {
+        if !self.query.matches(&finding) {
             return None;
         }
         if self.query.raw {

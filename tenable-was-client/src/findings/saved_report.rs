@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_query_filters_findings_and_chooses_their_form() {
         let mut saved = read(&report((0..4).map(finding).collect::<Vec<_>>())).unwrap();
-        let query = FindingQuery::all().with_severities([Severity::High]).with_raw();
+        let query = FindingQuery::all().with_severities([Severity::High]).with_raw(true);
         let found: Vec<Finding> = saved.findings_as(&query).map(Result::unwrap).collect();
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].raw.as_ref().unwrap()["plugin_id"], json!(98_000));

@@ -1,7 +1,7 @@
 //! The route that answers a query.
 
 use appsec_core::{
-    BoxStream, Error, FindingEvent, FindingQuery, FindingScope, Result, once_err, stream_from,
+    BoxStream, Error, FindingEvent, FindingQuery, FindingScope, Result, stream_error, stream_from,
 };
 
 use super::{by_export, by_scan};
@@ -13,11 +13,11 @@ pub(crate) fn findings(
     client: &TenableWasClient,
     query: FindingQuery,
 ) -> BoxStream<'static, Result<FindingEvent>> {
-    open(client.clone(), query).unwrap_or_else(once_err)
+    open(client.clone(), query).unwrap_or_else(stream_error)
 }
 
 fn open(client: TenableWasClient, query: FindingQuery) -> Result<BoxStream<'static, Result<FindingEvent>>> {
-    query.check()?;
+    query.validate()?;
     match &query.scope {
         FindingScope::Scan(id) => {
             let id = parse_scan_id(id)?;

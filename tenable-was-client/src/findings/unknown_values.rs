@@ -1,6 +1,6 @@
 //! Records, fields and values that this version cannot interpret: counted or reported, never dropped unnoticed.
 
-use appsec_core::{CoverageGap, Error, Finding, GapKind, PartitionKey, UnknownWords, mask};
+use appsec_core::{CoverageGap, Error, Finding, GapKind, PartitionKey, UnknownValues, mask};
 
 use crate::model::Extra;
 
@@ -20,28 +20,28 @@ pub(super) fn undecodable_record(
 }
 
 /// Counts the unknown severity, status and fields of a finding.
-pub(super) fn count_unknown(unknown: &mut UnknownWords, finding: &Finding, record: &str, extra: &Extra) {
+pub(super) fn count_unknown(unknown: &mut UnknownValues, finding: &Finding, record: &str, extra: &Extra) {
     if finding.severity.is_unknown() {
-        unknown.word("severity", finding.severity.as_str());
+        unknown.count_value("severity", finding.severity.as_str());
     }
     if let Some(status) = finding.status.as_ref().filter(|status| status.is_unknown()) {
-        unknown.word("state", status.as_str());
+        unknown.count_value("state", status.as_str());
     }
     count_unknown_fields(unknown, record, extra);
 }
 
 /// Counts the unknown fields of a record.
-pub(super) fn count_unknown_fields(unknown: &mut UnknownWords, record: &str, extra: &Extra) {
+pub(super) fn count_unknown_fields(unknown: &mut UnknownValues, record: &str, extra: &Extra) {
     for (name, _) in extra.iter() {
-        unknown.field(&format!("{record}.{name}"));
+        unknown.count_field(&format!("{record}.{name}"));
     }
 }
 
 /// Adds the counts of `from` to `to`.
-pub(super) fn add_unknown(to: &mut UnknownWords, from: &UnknownWords) {
+pub(super) fn add_unknown(to: &mut UnknownValues, from: &UnknownValues) {
     for (what, times) in from.iter() {
         for _ in 0..times {
-            to.field(what);
+            to.count_field(what);
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn parse_config_target(id: &BindTargetId) -> Result<ConfigId> {
 /// The bind target of the configuration.
 impl From<ConfigId> for BindTargetId {
     fn from(id: ConfigId) -> Self {
-        Self::of("config", &id.to_string())
+        Self::from_parts("config", &id.to_string())
     }
 }
 

@@ -146,7 +146,7 @@ pub(crate) fn finding_from_export(
         .or_else(|| severity_from_number(record.severity_id))
         .unwrap_or_else(no_severity);
     let recast = recast(&record, &severity);
-    let mut location = Location::of_url(record.url.unwrap_or_default());
+    let mut location = Location::from_url(record.url.unwrap_or_default());
     if let Some(method) = record.http_method.as_deref().filter(|method| is_method(method)) {
         location = location.with_method(method);
     }

@@ -1,6 +1,6 @@
 //! The scanner's notes as problems of a scan.
 
-use appsec_core::{ScanProblem, ScanProblemKind, Severity, same_word};
+use appsec_core::{ScanProblem, ScanProblemKind, Severity, eq_ignore_case_and_separators};
 
 use crate::model::{ReportNote, ScanNote};
 
@@ -37,7 +37,7 @@ fn problem(title: Option<&str>, message: Option<&str>, severity: Option<&Severit
     } else {
         titles
             .into_iter()
-            .find(|(known, _)| same_word(known, title))
+            .find(|(known, _)| eq_ignore_case_and_separators(known, title))
             .map_or(ScanProblemKind::Other, |(_, kind)| kind)
     };
     let text = match (title, message) {

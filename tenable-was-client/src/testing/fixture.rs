@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use appsec_core::testing::{Fault, Fixture, Seeded, World, WorldFinding, WorldTarget};
+use appsec_core::testing::{Dataset, DatasetFinding, DatasetTarget, Fault, Fixture, Seeded};
 use appsec_core::{
     BindTargetId, DastApiScanner, Error, ErrorKind, FindingStatus, Result, Severity, async_trait,
 };
@@ -74,7 +74,7 @@ impl Fixture for TenableWasFixture {
         Arc::new(self.client.clone())
     }
 
-    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+    async fn seed(&self, world: &Dataset) -> Result<Option<Seeded>> {
         let mut tenant = Tenant::new();
         let mut plugins = BTreeMap::new();
         for target in &world.targets {
@@ -88,7 +88,7 @@ impl Fixture for TenableWasFixture {
             if let Some(scan) = self.fake.scans_of(&id).pop() {
                 seeded = seeded.with_scan(&name, scan);
             }
-            seeded = seeded.with_target(name, BindTargetId::of("config", &id));
+            seeded = seeded.with_target(name, BindTargetId::from_parts("config", &id));
         }
         Ok(Some(seeded))
     }
@@ -117,14 +117,14 @@ impl Fixture for TenableWasFixture {
 /// Plugins by name and severity: the service knows one severity of each plugin.
 type Plugins = BTreeMap<(String, Severity), Arc<FakePlugin>>;
 
-fn config(target: &WorldTarget, plugins: &mut Plugins) -> FakeConfig {
+fn config(target: &DatasetTarget, plugins: &mut Plugins) -> FakeConfig {
     let findings: Vec<_> =
         target.findings.iter().map(|record| finding(&target.name, record, plugins)).collect();
     let url = format!("https://{}/", target.name);
     FakeConfig::new(&target.name).with_target(FakeTarget::new(url).with_findings(findings))
 }
 
-fn finding(host: &str, record: &WorldFinding, plugins: &mut Plugins) -> FakeFinding {
+fn finding(host: &str, record: &DatasetFinding, plugins: &mut Plugins) -> FakeFinding {
     let number = 98_000 + u32::try_from(plugins.len()).unwrap_or(0);
     let plugin = plugins
         .entry((record.rule.clone(), record.severity.clone()))

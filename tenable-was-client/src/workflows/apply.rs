@@ -1,6 +1,6 @@
 //! Creating and replacing configurations: completed, sent, and waited for.
 
-use appsec_core::{Error, ErrorKind, Result, same_word};
+use appsec_core::{Error, ErrorKind, Result, eq_ignore_case_and_separators};
 use futures_util::TryStreamExt;
 
 use crate::TenableWasClient;
@@ -38,7 +38,9 @@ impl TenableWasClient {
         while let Some(page) = pages.try_next().await? {
             for template in page {
                 match template.name {
-                    Some(known) if same_word(&known, name) => return Ok(template.template_id),
+                    Some(known) if eq_ignore_case_and_separators(&known, name) => {
+                        return Ok(template.template_id);
+                    }
                     known => names.extend(known),
                 }
             }
@@ -113,7 +115,9 @@ impl TenableWasClient {
                     return Err(Error::new(ErrorKind::Server, message).with_retryable(false));
                 }
                 // The vendor's documentation spells it this way.
-                Ok(TrackingStatus::Unknown(status)) if same_word(&status, "complete") => return Ok(()),
+                Ok(TrackingStatus::Unknown(status)) if eq_ignore_case_and_separators(&status, "complete") => {
+                    return Ok(());
+                }
                 Ok(TrackingStatus::Processing | TrackingStatus::Unknown(_)) => {}
                 Err(error) => wait.tolerate(error)?,
             }

@@ -1,6 +1,6 @@
 //! The fixture fills and breaks the fake as the conformance suite asks for.
 
-use appsec_core::testing::{Fault, Fixture, World};
+use appsec_core::testing::{Dataset, Fault, Fixture};
 use appsec_core::{FindingStatus, Severity};
 use serde_json::Value;
 use tenable_was_client::testing::{FakeTenableWas, TenableWasFixture};
@@ -15,7 +15,7 @@ async fn report(fake: &FakeTenableWas, scan: &str) -> Vec<Value> {
 #[tokio::test]
 async fn each_target_is_a_configuration_with_a_completed_scan_of_exactly_its_findings() {
     let fixture = TenableWasFixture::start().await.unwrap();
-    let mut world = World::new(2, 9);
+    let mut world = Dataset::new(2, 9);
     let states = [FindingStatus::Fixed, FindingStatus::Reopened, FindingStatus::RiskAccepted];
     for (finding, status) in world.targets[1].findings.iter_mut().zip(states) {
         finding.status = status;
@@ -45,7 +45,7 @@ async fn each_target_is_a_configuration_with_a_completed_scan_of_exactly_its_fin
     assert_eq!(count("severity_modification_type", "ACCEPTED"), 1);
     assert_eq!(count("severity", "BLOCKER"), 1);
 
-    fixture.seed(&World::new(1, 1)).await.unwrap();
+    fixture.seed(&Dataset::new(1, 1)).await.unwrap();
     assert_eq!(export(fake, &everything()).await.1.len(), 1, "another world replaces the first");
 }
 
@@ -58,7 +58,7 @@ async fn it_breaks_as_asked() {
         (Fault::BadRecord, [200, 200, 200]),
     ] {
         let fixture = TenableWasFixture::start().await.unwrap();
-        let seeded = fixture.seed(&World::new(2, 3)).await.unwrap().unwrap();
+        let seeded = fixture.seed(&Dataset::new(2, 3)).await.unwrap().unwrap();
         let old_keys = fixture.fake().secret_key();
         assert!(fixture.break_with(fault).await, "{fault:?}");
         for status in expected {

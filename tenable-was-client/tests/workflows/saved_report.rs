@@ -32,8 +32,8 @@ async fn they_are_the_same_to_the_last_member() {
     let scope = FindingQuery::scan(scan);
     for query in [
         scope.clone(),
-        scope.clone().with_raw(),
-        scope.clone().with_unmasked_evidence(),
+        scope.clone().with_raw(true),
+        scope.clone().with_unmasked_evidence(true),
         scope.with_severities([Severity::High]),
     ] {
         let expected = by_the_api(&client, &query).await;
@@ -50,7 +50,7 @@ async fn evidence_is_masked_unless_it_is_asked_for_as_it_is() {
     let mut report = ScanReport::read(saved(&client, scan).await).unwrap();
     let shown = format!("{:?}", report.findings().collect::<Vec<_>>());
     assert!(!shown.contains("session=abc"), "{shown}");
-    let query = FindingQuery::all().with_unmasked_evidence();
+    let query = FindingQuery::all().with_unmasked_evidence(true);
     let shown = format!("{:?}", report.findings_as(&query).collect::<Vec<_>>());
     assert!(shown.contains("session=abc"));
 }

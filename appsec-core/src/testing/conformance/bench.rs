@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
-use crate::testing::{Fault, Fixture, World};
+use crate::testing::{Dataset, Fault, Fixture};
 use crate::{
     BindTarget, BindTargetId, BindTargetQuery, Capabilities, Coverage, DastApiScanner, Error, Finding,
     FindingBatch, FindingEvent, FindingQuery, FindingScope, Result, ScanId,
@@ -53,7 +53,7 @@ impl<'a> Bench<'a> {
     }
 
     /// A service with that world in it, or with what it holds where it cannot be seeded.
-    pub(super) async fn stage(&self, world: &World) -> Result<Stage, Stop> {
+    pub(super) async fn stage(&self, world: &Dataset) -> Result<Stage, Stop> {
         let fixture = (self.make)().await;
         let mut stage = Stage { fixture, world: None, targets: BTreeMap::new(), scans: BTreeMap::new() };
         if let Some(seeded) = stage.fixture.seed(world).await? {
@@ -79,7 +79,7 @@ impl<'a> Bench<'a> {
     }
 
     /// A service with exactly that world in it.
-    pub(super) async fn seeded(&self, world: &World) -> Result<Stage, Stop> {
+    pub(super) async fn seeded(&self, world: &Dataset) -> Result<Stage, Stop> {
         let stage = self.stage(world).await?;
         if stage.world.is_none() {
             return skipped("the fixture cannot be seeded");
@@ -92,7 +92,7 @@ impl<'a> Bench<'a> {
 pub(super) struct Stage {
     fixture: Box<dyn Fixture>,
     /// `None` where the service could not be seeded.
-    pub(super) world: Option<World>,
+    pub(super) world: Option<Dataset>,
     pub(super) targets: BTreeMap<String, BindTargetId>,
     pub(super) scans: BTreeMap<String, ScanId>,
 }

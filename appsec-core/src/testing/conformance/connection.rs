@@ -1,11 +1,11 @@
 //! Checks of `info` and `test_connection`.
 
 use super::bench::{Bench, Seen, Stop, ensure, failed};
-use crate::testing::{Fault, World};
+use crate::testing::{Dataset, Fault};
 use crate::{ConnectionReport, StepKind, StepOutcome};
 
 pub(super) async fn info_stable(bench: &Bench<'_>) -> Seen {
-    let scanner = bench.stage(&World::new(1, 1)).await?.scanner();
+    let scanner = bench.stage(&Dataset::new(1, 1)).await?.scanner();
     let first = scanner.info().clone();
     let _ = scanner.test_connection().await;
     for _ in 0..2 {
@@ -16,7 +16,7 @@ pub(super) async fn info_stable(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn info_well_formed(bench: &Bench<'_>) -> Seen {
-    let scanner = bench.stage(&World::new(1, 1)).await?.scanner();
+    let scanner = bench.stage(&Dataset::new(1, 1)).await?.scanner();
     let info = scanner.info();
     let well_formed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     ensure(!info.key.is_empty() && info.key.chars().all(well_formed), || {
@@ -27,10 +27,10 @@ pub(super) async fn info_well_formed(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn ok(bench: &Bench<'_>) -> Seen {
-    let report = bench.stage(&World::new(1, 1)).await?.scanner().test_connection().await;
+    let report = bench.stage(&Dataset::new(1, 1)).await?.scanner().test_connection().await;
     ensure(!report.steps().is_empty(), || "no step was taken".to_owned())?;
     if let Some(step) = report.failure() {
-        return failed(format!("the {} step failed: {}", step.kind, step.saw));
+        return failed(format!("the {} step failed: {}", step.kind, step.detail));
     }
     let passed = report.steps().iter().filter(|step| step.outcome == StepOutcome::Passed).count();
     Ok(format!("{passed} steps passed, {} warned", report.warnings().count()))
@@ -47,7 +47,7 @@ pub(super) async fn down(bench: &Bench<'_>) -> Seen {
 }
 
 async fn broken(bench: &Bench<'_>, fault: Fault) -> Result<ConnectionReport, Stop> {
-    let stage = bench.stage(&World::new(1, 1)).await?;
+    let stage = bench.stage(&Dataset::new(1, 1)).await?;
     stage.break_with(fault).await?;
     Ok(stage.scanner().test_connection().await)
 }

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bench::{Bench, Scope, Seen, Stage, Stop, ensure, failed, read, read_well};
-use crate::testing::{Fault, World};
+use crate::testing::{Dataset, Fault};
 use crate::{Absence, Finding, Fingerprint, GapKind, PartitionKey};
 
 /// More than one batch in all; small, since many services are filled with it.
-fn world() -> World {
-    World::new(2, 150)
+fn world() -> Dataset {
+    Dataset::new(2, 150)
 }
 
 /// How many scopes the scanner has.
 async fn scopes(bench: &Bench<'_>) -> Result<usize, Stop> {
-    Ok(bench.stage(&World::new(2, 1)).await?.scopes()?.len())
+    Ok(bench.stage(&Dataset::new(2, 1)).await?.scopes()?.len())
 }
 
 /// A fresh service, with the scope of that number.
@@ -102,7 +102,7 @@ fn by_partition<'a>(
 }
 
 pub(super) async fn bad_record(bench: &Bench<'_>) -> Seen {
-    let stage = bench.seeded(&World::new(2, 20)).await?;
+    let stage = bench.seeded(&Dataset::new(2, 20)).await?;
     stage.break_with(Fault::BadRecord).await?;
     let host = stage.targets.keys().next().cloned().unwrap_or_default();
     let mut seen = String::new();

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bench::{Bench, Seen, ensure, failed, place, read, read_well, skipped};
-use crate::testing::World;
+use crate::testing::Dataset;
 use crate::{BindTargetId, FindingBatch, FindingQuery, FindingScope};
 
 /// More than two batches in all, and more than one of each target.
 const LARGE: (usize, usize) = (2, 300);
 
 pub(super) async fn lazy(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(2, 3)).await?;
+    let stage = bench.stage(&Dataset::new(2, 3)).await?;
     let scanner = stage.scanner();
     let scopes = stage.scopes()?;
     for scope in &scopes {
@@ -26,7 +26,7 @@ pub(super) async fn lazy(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn end_last(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(LARGE.0, LARGE.1)).await?;
+    let stage = bench.stage(&Dataset::new(LARGE.0, LARGE.1)).await?;
     let mut seen = Vec::new();
     for scope in stage.scopes()? {
         let run = read(&*stage.scanner(), &scope.query).await?;
@@ -41,7 +41,7 @@ pub(super) async fn end_last(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn batch_size(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(LARGE.0, LARGE.1)).await?;
+    let stage = bench.stage(&Dataset::new(LARGE.0, LARGE.1)).await?;
     let mut largest = 0;
     for scope in stage.scopes()? {
         for batch in read_well(&*stage.scanner(), &scope.query).await?.batches {
@@ -53,7 +53,7 @@ pub(super) async fn batch_size(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn complete(bench: &Bench<'_>) -> Seen {
-    let stage = bench.seeded(&World::new(LARGE.0, LARGE.1)).await?;
+    let stage = bench.seeded(&Dataset::new(LARGE.0, LARGE.1)).await?;
     let mut seen = Vec::new();
     for scope in stage.scopes()? {
         let success = read_well(&*stage.scanner(), &scope.query).await?;
@@ -89,7 +89,7 @@ fn exactly_once<T: Ord + std::fmt::Debug>(
 }
 
 pub(super) async fn scanner_key(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(2, 20)).await?;
+    let stage = bench.stage(&Dataset::new(2, 20)).await?;
     let scanner = stage.scanner();
     let key = scanner.info().key;
     let mut count = 0;
@@ -105,7 +105,7 @@ pub(super) async fn scanner_key(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn partition_covered(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(LARGE.0, LARGE.1)).await?;
+    let stage = bench.stage(&Dataset::new(LARGE.0, LARGE.1)).await?;
     let mut seen = Vec::new();
     for scope in stage.scopes()? {
         let success = read_well(&*stage.scanner(), &scope.query).await?;
@@ -123,7 +123,7 @@ pub(super) async fn partition_covered(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn stable_fingerprint(bench: &Bench<'_>) -> Seen {
-    let world = World::new(2, 60);
+    let world = Dataset::new(2, 60);
     let mut known = BTreeMap::new();
     let mut runs = 0;
     // The second service is another one with the same world: an identity does not hang on ids that a service draws.
@@ -147,7 +147,7 @@ pub(super) async fn stable_fingerprint(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn names_target(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(2, 20)).await?;
+    let stage = bench.stage(&Dataset::new(2, 20)).await?;
     let mut count = 0;
     for scope in stage.scopes()? {
         let FindingScope::Targets(asked) = &scope.query.scope else { continue };
@@ -162,7 +162,7 @@ pub(super) async fn names_target(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn targets_once(bench: &Bench<'_>) -> Seen {
-    let stage = bench.seeded(&World::new(3, 100)).await?;
+    let stage = bench.seeded(&Dataset::new(3, 100)).await?;
     if !stage.capabilities().findings_by_target {
         return skipped("the scanner does not read by target");
     }

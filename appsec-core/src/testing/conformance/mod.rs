@@ -17,11 +17,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use self::bench::{Bench, Seen, Stop};
-pub use self::report::{CheckOutcome, ConformanceReport, Verdict};
+pub use self::report::{CheckOutcome, CheckStatus, ConformanceReport};
 use super::Fixture;
 
 /// The longest time that one check may take; what takes longer counts as hanging, and fails.
-pub const CHECK_LIMIT: Duration = Duration::from_secs(30);
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Check {
     id: &'static str,
@@ -59,11 +59,11 @@ checks! {
     "findings/unknown-target" => questions::unknown_target,
     "findings/unsupported-scope" => questions::unsupported_scope,
     "findings/filter" => questions::filter,
-    "findings/filter-silences" => questions::filter_silences,
+    "findings/filter-inconclusive" => questions::filter_silences,
     "findings/resume" => resume::resume,
-    "findings/resume-silences" => resume::resume_silences,
+    "findings/resume-inconclusive" => resume::resume_silences,
     "findings/foreign-resume" => resume::foreign_resume,
-    "findings/broken-proves-nothing" => faults::broken_proves_nothing,
+    "findings/broken-inconclusive" => faults::broken_proves_nothing,
     "findings/bad-record" => faults::bad_record,
     "findings/masked" => questions::masked,
     "start/unsupported" => scans::start_unsupported,
@@ -81,7 +81,7 @@ checks! {
     "scans/lists-started" => scans::scans_lists_started,
     "scans/newest-first" => scans::scans_newest_first,
     "status/unsupported" => questions::status_unsupported,
-    "status/no-word" => questions::status_no_word,
+    "status/unsupported-status" => questions::status_no_word,
     "status/read-back" => questions::status_read_back,
 }
 
@@ -110,13 +110,13 @@ where
 
 async fn judged(check: BoxFuture<'_, Seen>) -> Seen {
     let guarded = AssertUnwindSafe(check).catch_unwind();
-    match tokio::time::timeout(CHECK_LIMIT, guarded).await {
+    match tokio::time::timeout(CHECK_TIMEOUT, guarded).await {
         Ok(Ok(seen)) => seen,
         Ok(Err(panic)) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
             Err(Stop::Failed(format!("it panicked: {text}")))
         }
-        Err(_elapsed) => Err(Stop::Failed(format!("it had not ended after {} s", CHECK_LIMIT.as_secs()))),
+        Err(_elapsed) => Err(Stop::Failed(format!("it had not ended after {} s", CHECK_TIMEOUT.as_secs()))),
     }
 }

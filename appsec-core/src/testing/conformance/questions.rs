@@ -3,14 +3,14 @@
 use futures_util::StreamExt;
 
 use super::bench::{Bench, Seen, Stage, Stop, Success, ensure, failed, read, read_well, skipped, stranger};
-use crate::testing::World;
+use crate::testing::Dataset;
 use crate::{
     Absence, BindTargetId, ErrorKind, FindingQuery, FindingScope, FindingStatus, Fingerprint, Severity,
     StatusChange,
 };
 
 pub(super) async fn empty_targets(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(1, 1)).await?;
+    let stage = bench.stage(&Dataset::new(1, 1)).await?;
     if !stage.capabilities().findings_by_target {
         return skipped("the scanner does not read by target");
     }
@@ -19,7 +19,7 @@ pub(super) async fn empty_targets(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn unsupported_scope(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(1, 1)).await?;
+    let stage = bench.stage(&Dataset::new(1, 1)).await?;
     let can = stage.capabilities();
     let target = stage.targets.values().next().cloned().unwrap_or_else(BindTargetId::all);
     let scopes = [
@@ -58,7 +58,7 @@ async fn refused(stage: &Stage, query: FindingQuery, kind: ErrorKind) -> Result<
 }
 
 pub(super) async fn unknown_target(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(2, 3)).await?;
+    let stage = bench.stage(&Dataset::new(2, 3)).await?;
     if !stage.capabilities().findings_by_target {
         return skipped("the scanner does not read by target");
     }
@@ -79,8 +79,8 @@ pub(super) async fn unknown_target(bench: &Bench<'_>) -> Seen {
 }
 
 /// A world with every severity and several states, and one unknown word of each.
-fn varied() -> World {
-    let mut world = World::new(2, 40);
+fn varied() -> Dataset {
+    let mut world = Dataset::new(2, 40);
     let states =
         [FindingStatus::Open, FindingStatus::Fixed, FindingStatus::RiskAccepted, FindingStatus::Ignored];
     for target in &mut world.targets {
@@ -114,11 +114,11 @@ pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
         for (name, query) in filtered(&all, &scope.query) {
             let mut expected: Vec<Fingerprint> = all
                 .findings()
-                .filter(|finding| query.admits(finding))
+                .filter(|finding| query.matches(finding))
                 .map(|finding| finding.fingerprint)
                 .collect();
             let success = read_well(&*scanner, &query).await?;
-            if let Some(other) = success.findings().find(|finding| !query.admits(finding)) {
+            if let Some(other) = success.findings().find(|finding| !query.matches(finding)) {
                 let (severity, status) = (&other.severity, &other.status);
                 return failed(format!("{} by {name}: {severity}, {status:?} came through", scope.name));
             }
@@ -164,7 +164,7 @@ pub(super) async fn filter_silences(bench: &Bench<'_>) -> Seen {
 const MARKER: &str = "c0nf0rmance7f3a";
 
 pub(super) async fn masked(bench: &Bench<'_>) -> Seen {
-    let mut world = World::new(2, 3);
+    let mut world = Dataset::new(2, 3);
     for finding in world.targets.iter_mut().flat_map(|target| &mut target.findings) {
         finding.evidence = format!(
             "POST /login HTTP/1.1\r\nCookie: sid={MARKER}\r\nAuthorization: Bearer {MARKER}\r\n\r\nuser=u&password={MARKER}"
@@ -174,13 +174,14 @@ pub(super) async fn masked(bench: &Bench<'_>) -> Seen {
     let mut shown = 0;
     for scope in stage.scopes()? {
         let open =
-            read_well(&*stage.scanner(), &scope.query.clone().with_raw().with_unmasked_evidence()).await?;
+            read_well(&*stage.scanner(), &scope.query.clone().with_raw(true).with_unmasked_evidence(true))
+                .await?;
         let with_marker = open.findings().filter(|finding| format!("{finding:?}").contains(MARKER)).count();
         if with_marker == 0 && open.findings().any(|finding| !finding.evidence.is_empty()) {
             return failed(format!("{}: evidence is masked although the query asks otherwise", scope.name));
         }
         shown += with_marker;
-        for query in [scope.query.clone(), scope.query.clone().with_raw()] {
+        for query in [scope.query.clone(), scope.query.clone().with_raw(true)] {
             let success = read_well(&*stage.scanner(), &query).await?;
             let mut findings = success.findings();
             ensure(!findings.any(|finding| format!("{finding:?}").contains(MARKER)), || {
@@ -195,7 +196,7 @@ pub(super) async fn masked(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn status_unsupported(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(1, 1)).await?;
+    let stage = bench.stage(&Dataset::new(1, 1)).await?;
     if stage.capabilities().set_finding_status {
         return skipped("the scanner has the ability");
     }
@@ -255,7 +256,7 @@ pub(super) async fn status_read_back(bench: &Bench<'_>) -> Seen {
 }
 
 async fn writable(bench: &Bench<'_>) -> Result<Stage, Stop> {
-    let stage = bench.seeded(&World::new(1, 3)).await?;
+    let stage = bench.seeded(&Dataset::new(1, 3)).await?;
     if stage.capabilities().set_finding_status { Ok(stage) } else { skipped("the scanner lacks the ability") }
 }
 

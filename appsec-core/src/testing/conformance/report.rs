@@ -6,7 +6,7 @@ use super::bench::{Seen, Stop};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum CheckStatus {
     /// The scanner keeps the contract line.
     Passed,
     /// It breaks the line.
@@ -15,7 +15,7 @@ pub enum Verdict {
     Skipped,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for CheckStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Passed => "passed",
@@ -32,19 +32,19 @@ pub struct CheckOutcome {
     /// The id of the contract line, as in `findings/lazy`.
     pub id: &'static str,
     /// How it ended.
-    pub verdict: Verdict,
+    pub status: CheckStatus,
     /// What was seen, in one line: why it failed, or why it was skipped.
-    pub saw: String,
+    pub detail: String,
 }
 
 impl CheckOutcome {
     pub(super) fn new(id: &'static str, seen: Seen) -> Self {
-        let (verdict, saw) = match seen {
-            Ok(saw) => (Verdict::Passed, saw),
-            Err(Stop::Failed(why)) => (Verdict::Failed, why),
-            Err(Stop::Skipped(why)) => (Verdict::Skipped, why),
+        let (status, detail) = match seen {
+            Ok(detail) => (CheckStatus::Passed, detail),
+            Err(Stop::Failed(why)) => (CheckStatus::Failed, why),
+            Err(Stop::Skipped(why)) => (CheckStatus::Skipped, why),
         };
-        Self { id, verdict, saw }
+        Self { id, status, detail }
     }
 }
 
@@ -70,8 +70,8 @@ impl ConformanceReport {
     }
 
     /// The ids of the checks that ended so.
-    pub fn ids(&self, verdict: Verdict) -> impl Iterator<Item = &'static str> {
-        self.outcomes.iter().filter(move |outcome| outcome.verdict == verdict).map(|outcome| outcome.id)
+    pub fn ids(&self, status: CheckStatus) -> impl Iterator<Item = &'static str> {
+        self.outcomes.iter().filter(move |outcome| outcome.status == status).map(|outcome| outcome.id)
     }
 
     /// For the last lines of a test: does nothing when no check failed. What was skipped is
@@ -81,7 +81,7 @@ impl ConformanceReport {
     /// With the whole table, when a check failed.
     #[track_caller]
     pub fn assert_passed(&self) {
-        assert!(self.ids(Verdict::Failed).next().is_none(), "the scanner breaks its contract\n{self}");
+        assert!(self.ids(CheckStatus::Failed).next().is_none(), "the scanner breaks its contract\n{self}");
     }
 
     /// For the last lines of a test: does nothing when these checks were skipped, in any order, and no others. A fixture that can
@@ -91,9 +91,11 @@ impl ConformanceReport {
     /// With what was skipped beyond these, and what was not.
     #[track_caller]
     pub fn assert_skipped(&self, expected: &[&str]) {
-        let beyond: Vec<_> = self.ids(Verdict::Skipped).filter(|id| !expected.contains(id)).collect();
-        let tried: Vec<_> =
-            expected.iter().filter(|id| !self.ids(Verdict::Skipped).any(|skipped| skipped == **id)).collect();
+        let beyond: Vec<_> = self.ids(CheckStatus::Skipped).filter(|id| !expected.contains(id)).collect();
+        let tried: Vec<_> = expected
+            .iter()
+            .filter(|id| !self.ids(CheckStatus::Skipped).any(|skipped| skipped == **id))
+            .collect();
         assert!(
             beyond.is_empty() && tried.is_empty(),
             "skipped beyond what was expected: {beyond:?}; expected to be skipped, but not: {tried:?}\n{self}"
@@ -104,11 +106,16 @@ impl ConformanceReport {
 impl fmt::Display for ConformanceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.outcomes.iter().map(|outcome| outcome.id.len()).max().unwrap_or_default();
-        for CheckOutcome { id, verdict, saw } in &self.outcomes {
-            writeln!(f, "{id:<width$}  {verdict:<7}  {}", saw.replace('\n', " "))?;
+        for CheckOutcome { id, status, detail } in &self.outcomes {
+            writeln!(f, "{id:<width$}  {status:<7}  {}", detail.replace('\n', " "))?;
         }
-        let count = |verdict| self.ids(verdict).count();
-        let (passed, failed) = (count(Verdict::Passed), count(Verdict::Failed));
-        write!(f, "{}: {passed} passed, {failed} failed, {} skipped", self.scanner, count(Verdict::Skipped))
+        let count = |status| self.ids(status).count();
+        let (passed, failed) = (count(CheckStatus::Passed), count(CheckStatus::Failed));
+        write!(
+            f,
+            "{}: {passed} passed, {failed} failed, {} skipped",
+            self.scanner,
+            count(CheckStatus::Skipped)
+        )
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::bench::{Bench, Scope, Seen, Stage, Stop, ensure, failed, place, read, read_well, skipped};
-use crate::testing::World;
+use crate::testing::Dataset;
 use crate::{Absence, ErrorKind, FindingQuery, ResumePoint};
 
 /// Takes the point out of memory and back, as an importer does that was restarted.
@@ -22,7 +22,7 @@ fn some_of(batches: usize) -> BTreeSet<usize> {
 }
 
 pub(super) async fn resume(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(2, 300)).await?;
+    let stage = bench.stage(&Dataset::new(2, 300)).await?;
     let mut seen = Vec::new();
     for Scope { name, query } in stage.scopes()? {
         let whole = read_well(&*stage.scanner(), &query).await?;
@@ -52,7 +52,7 @@ async fn first_point(stage: &Stage, scope: &Scope) -> Result<Option<ResumePoint>
 }
 
 pub(super) async fn resume_silences(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(2, 20)).await?;
+    let stage = bench.stage(&Dataset::new(2, 20)).await?;
     let mut count = 0;
     for scope in stage.scopes()? {
         let Some(point) = first_point(&stage, &scope).await? else { continue };
@@ -67,7 +67,7 @@ pub(super) async fn resume_silences(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn foreign_resume(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(1, 3)).await?;
+    let stage = bench.stage(&Dataset::new(1, 3)).await?;
     let scanner = stage.scanner();
     let scopes = stage.scopes()?;
     for scope in &scopes {

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 
 use super::bench::{Bench, Seen, Stage, Stop, ensure, failed, skipped, stranger};
 use super::questions::{first_refusal, refusal};
-use crate::testing::World;
+use crate::testing::Dataset;
 use crate::{
     BindTargetId, Capabilities, DastApiScanner, ErrorKind, Result, Scan, ScanId, ScanRequest, ScanStatus,
     StartedScan,
@@ -19,13 +19,13 @@ const PATIENCE: (usize, Duration) = (100, Duration::from_millis(50));
 
 /// A service as it is, for a scanner that lacks the ability.
 async fn lacking(bench: &Bench<'_>, able: fn(&Capabilities) -> bool) -> Result<Stage, Stop> {
-    let stage = bench.stage(&World::new(1, 1)).await?;
+    let stage = bench.stage(&Dataset::new(1, 1)).await?;
     if able(&stage.capabilities()) { skipped("the scanner has the ability") } else { Ok(stage) }
 }
 
 /// A service for a scanner that has the abilities; what it holds may be someone's own.
 async fn able(bench: &Bench<'_>, able: fn(&Capabilities) -> bool) -> Result<Stage, Stop> {
-    let stage = bench.stage(&World::new(2, 3)).await?;
+    let stage = bench.stage(&Dataset::new(2, 3)).await?;
     if able(&stage.capabilities()) { Ok(stage) } else { skipped("the scanner lacks the ability") }
 }
 

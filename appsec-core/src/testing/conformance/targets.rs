@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::bench::{Bench, Seen, ensure, failed, list, skipped};
-use crate::testing::{Fault, World};
+use crate::testing::{Dataset, Fault};
 use crate::{BindTargetQuery, DastApiScannerExt};
 
 /// More than a page of any scanner known.
 const MANY: usize = 250;
 
 pub(super) async fn lazy(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(2, 1)).await?;
+    let stage = bench.stage(&Dataset::new(2, 1)).await?;
     let scanner = stage.scanner();
     let (stream, _) = stage.unsent(async { scanner.bind_targets(BindTargetQuery::new()) }).await?;
     let before = stage.requests().await;
@@ -23,7 +23,7 @@ pub(super) async fn lazy(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn complete(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(MANY, 1)).await?;
+    let stage = bench.stage(&Dataset::new(MANY, 1)).await?;
     let listed = stage.scanner().list_bind_targets(BindTargetQuery::new()).await?;
     let mut ids = BTreeSet::new();
     if let Some(twice) = listed.iter().find(|target| !ids.insert(&target.id)) {
@@ -38,7 +38,7 @@ pub(super) async fn complete(bench: &Bench<'_>) -> Seen {
 }
 
 pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&World::new(MANY, 1)).await?;
+    let stage = bench.stage(&Dataset::new(MANY, 1)).await?;
     let scanner = stage.scanner();
     let all = scanner.list_bind_targets(BindTargetQuery::new()).await?;
     // The last one is not on the first page.
@@ -48,7 +48,7 @@ pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
     };
     let query = BindTargetQuery::new().with_name_contains(wanted.name.to_uppercase());
     let expected: BTreeSet<_> =
-        all.iter().filter(|target| query.admits(target)).map(|target| &target.id).collect();
+        all.iter().filter(|target| query.matches(target)).map(|target| &target.id).collect();
     let listed = scanner.list_bind_targets(query.clone()).await?;
     let listed: BTreeSet<_> = listed.iter().map(|target| &target.id).collect();
     if let Some(id) = listed.difference(&expected).next() {
@@ -63,7 +63,7 @@ pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
 pub(super) async fn error_ends(bench: &Bench<'_>) -> Seen {
     let mut seen = Vec::new();
     for fault in [Fault::Down, Fault::DownAfter(1)] {
-        let stage = bench.stage(&World::new(MANY, 1)).await?;
+        let stage = bench.stage(&Dataset::new(MANY, 1)).await?;
         stage.break_with(fault).await?;
         let (targets, error, surplus) = list(&*stage.scanner(), BindTargetQuery::new()).await?;
         ensure(surplus == 0, || format!("{surplus} items came after the error"))?;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{MemoryScanner, State};
-use crate::testing::{Fault, Fixture, Seeded, World};
+use crate::testing::{Dataset, Fault, Fixture, Seeded};
 use crate::{BindTarget, BindTargetId, DastApiScanner, EvidenceKind, Result, ScanStatus};
 
 #[async_trait]
@@ -15,12 +15,12 @@ impl Fixture for MemoryScanner {
         Arc::new(self.clone())
     }
 
-    async fn seed(&self, world: &World) -> Result<Option<Seeded>> {
+    async fn seed(&self, world: &Dataset) -> Result<Option<Seeded>> {
         let mut state = self.lock();
         *state = State { edition: state.edition + 1, requests: state.requests, ..State::default() };
         let mut seeded = Seeded::new();
         for target in &world.targets {
-            let id = BindTargetId::of("app", &target.name);
+            let id = BindTargetId::from_parts("app", &target.name);
             seeded = seeded.with_target(&target.name, id.clone());
             state.targets.push(BindTarget::new(id.clone(), &target.name).with_can_start(true));
             for (second, record) in (1_767_225_600..).zip(&target.findings) {

@@ -33,9 +33,9 @@ impl Walk {
             FindingScope::Targets(_) => able(can.findings_by_target, "findings by target")?,
             FindingScope::All => able(can.findings_all, "all findings")?,
         }
-        query.check()?;
+        query.validate()?;
         let cursor = query.resume.as_ref().map(|point| point.state(KEY)).transpose()?;
-        let silence = query.silence();
+        let silence = query.inconclusive_reason();
         Ok(Self { scanner, query, cursor, coverage: Coverage::new(), silence, all_read: false })
     }
 
@@ -55,7 +55,7 @@ impl Walk {
         let mut batch = Batcher::new();
         while let Some(finding) = state.findings.get(cursor.offset) {
             let in_scope = everything || finding.targets.iter().any(|target| targets.contains(target));
-            if in_scope && self.query.admits(finding) {
+            if in_scope && self.query.matches(finding) {
                 let finding = self.delivered(finding);
                 if batch.is_full_for(&finding) {
                     break;

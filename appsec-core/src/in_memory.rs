@@ -24,7 +24,7 @@ use crate::scan::ScanId;
 ///
 /// Findings come in the order of their fingerprints, so that a stream that resumes goes on where it stopped even when findings have come
 /// or gone meanwhile.
-pub fn snapshot<R>(
+pub fn stream_findings<R>(
     scanner: &'static str,
     query: FindingQuery,
     read: R,
@@ -33,7 +33,7 @@ where
     R: Future<Output = Result<(Vec<Finding>, Coverage)>> + Send + 'static,
 {
     let events = async move {
-        query.check()?;
+        query.validate()?;
         let after = query.resume.as_ref().map(|point| point.state::<Position>(scanner)).transpose()?;
         let (findings, coverage) = read.await?;
         events(scanner, &query, after.as_ref(), findings, coverage)
@@ -47,13 +47,13 @@ where
 }
 
 /// The stream of bind targets of a scanner that lists them at once: the filter is applied, and `read` runs when the stream is polled.
-pub fn snapshot_targets<R>(query: BindTargetQuery, read: R) -> BoxStream<'static, Result<Vec<BindTarget>>>
+pub fn stream_bind_targets<R>(query: BindTargetQuery, read: R) -> BoxStream<'static, Result<Vec<BindTarget>>>
 where
     R: Future<Output = Result<Vec<BindTarget>>> + Send + 'static,
 {
     stream::once(async move {
         let mut targets = read.await?;
-        targets.retain(|target| query.admits(target));
+        targets.retain(|target| query.matches(target));
         Ok(targets)
     })
     .boxed()
@@ -79,9 +79,9 @@ fn events(
             coverage.mark_inconclusive(finding.partition.clone(), reason);
         }
     }
-    findings.retain(|finding| in_scope(&query.scope, finding) && query.admits(finding));
+    findings.retain(|finding| in_scope(&query.scope, finding) && query.matches(finding));
     // Occurrences of one finding stand together, the one that asks most attention first.
-    let openness = |finding: &Finding| FindingStatus::openness(finding.status.as_ref());
+    let openness = |finding: &Finding| FindingStatus::precedence(finding.status.as_ref());
     findings.sort_by(|a, b| {
         a.fingerprint
             .cmp(&b.fingerprint)
@@ -93,7 +93,7 @@ fn events(
     if let Some(after) = after.and_then(|position| position.after) {
         findings.retain(|finding| finding.fingerprint > after);
     }
-    if let Some(reason) = query.silence() {
+    if let Some(reason) = query.inconclusive_reason() {
         coverage.mark_all_inconclusive(reason);
     }
 
@@ -163,7 +163,7 @@ mod tests {
     async fn read(query: FindingQuery, findings: Vec<Finding>) -> Result<Vec<FindingEvent>> {
         let mut coverage = Coverage::new();
         coverage.mark_conclusive(PartitionKey::from("shop"));
-        snapshot("memory", query, async { Ok((findings, coverage)) }).try_collect().await
+        stream_findings("memory", query, async { Ok((findings, coverage)) }).try_collect().await
     }
 
     fn findings(events: &[FindingEvent]) -> Vec<&Finding> {
