@@ -1,4 +1,4 @@
-//! What every command works with: the configuration, the output, the way to the store and to the scanners.
+//! What every command works with: the configuration, the output, the store, the scanners, and the stop signal.
 
 use std::sync::Arc;
 
@@ -8,61 +8,63 @@ use tokio::sync::watch;
 
 use crate::cli::Global;
 use crate::config::Config;
+use crate::connection::NamedConnection;
 use crate::exit::{Failure, Result};
 use crate::output::Output;
-use crate::scanners::{self, Named};
 
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) out: Output,
-    /// The store that the command line names.
-    store: Option<String>,
-    /// Whether a person may be asked for a credential.
-    may_ask: bool,
-    /// True once a signal asked for the end.
+    /// The URL of the store on the command line.
+    store_url: Option<String>,
+    /// Whether the user may be asked for a credential.
+    may_prompt: bool,
+    /// True once a signal was received.
     stop: watch::Sender<bool>,
 }
 
 impl App {
     pub(crate) fn new(global: &Global) -> Result<Self> {
         let config = Config::load(global.config.as_deref())?;
-        Ok(Self::of(config, Output::new(global.output), global.store.clone(), !global.no_input))
+        let (store_url, may_prompt) = (global.store.clone(), !global.no_input);
+        Ok(Self { store_url, may_prompt, ..Self::with_config(config, Output::new(global.output)) })
     }
 
-    pub(crate) fn of(config: Config, out: Output, store: Option<String>, may_ask: bool) -> Self {
-        Self { config, out, store, may_ask, stop: watch::Sender::new(false) }
+    /// With the store that the configuration names, and without questions to the user.
+    pub(crate) fn with_config(config: Config, out: Output) -> Self {
+        Self { config, out, store_url: None, may_prompt: false, stop: watch::Sender::new(false) }
     }
 
-    /// Asks what is under way to end in good order.
+    /// Asks the command to end as soon as it can do so cleanly.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Waits until a signal asks for the end.
+    /// Waits until [`stop`](Self::stop) is called.
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut stop = self.stop.subscribe();
         async move {
             if stop.wait_for(|stop| *stop).await.is_err() {
-                // The command is at its end anyway.
+                // The sender is gone, so the command ends anyway.
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// True once a signal asked for the end.
+    /// Whether [`stop`](Self::stop) was called.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }
 
-    /// The scanner at the end of a connection. Nothing is sent.
-    pub(crate) fn open(&self, named: &Named) -> Result<Arc<dyn DastApiScanner>> {
-        scanners::open(&self.config, named, self.may_ask)
+    /// Builds the scanner of a connection. Sends nothing.
+    pub(crate) fn open(&self, named: &NamedConnection) -> Result<Arc<dyn DastApiScanner>> {
+        named.open(self.may_prompt)
     }
 
-    /// The store, opened and brought up to date.
+    /// Opens the store and migrates its schema.
     pub(crate) async fn store(&self) -> Result<SqlStore> {
-        let url = self.config.store_url(self.store.as_deref())?;
+        let url = self.config.store_url(self.store_url.as_deref())?;
         SqlStore::connect(&url).await.map_err(Failure::store)
     }
 }

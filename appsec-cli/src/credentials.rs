@@ -1,76 +1,86 @@
-//! Credentials: from a variable, a file or a person, never from an argument and never from the configuration itself.
+//! Credentials come from an environment variable, a file or the user, never from an argument or from `appsec.toml` itself.
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
 use crate::exit::{Exit, Failure, Result};
 
-/// Nothing that is a credential is bigger.
+/// A file that is bigger holds no credential.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Where a secret is said to be.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Reference<'a> {
+/// Where a secret is to be found, as the configuration says.
+#[derive(Debug, Clone)]
+pub(crate) struct SecretSource {
     /// The name of an environment variable.
-    pub(crate) env: Option<&'a str>,
-    /// A file that holds it and nothing else, an end of line apart.
-    pub(crate) file: Option<&'a Path>,
+    env: Option<String>,
+    /// A file that holds the secret and nothing else; an end of line is ignored.
+    file: Option<PathBuf>,
 }
 
-impl<'a> Reference<'a> {
-    pub(crate) fn new(env: Option<&'a String>, file: Option<&'a Path>) -> Self {
-        Self { env: env.map(String::as_str), file }
+impl SecretSource {
+    /// The values of a pair of keys `…_env` and `…_file`. A relative path starts at the folder.
+    pub(crate) fn new(folder: &Path, env: Option<&String>, file: Option<&PathBuf>) -> Self {
+        Self { env: env.cloned(), file: file.map(|file| folder.join(file)) }
     }
 
-    /// Whether anything is said at all.
-    pub(crate) fn is_given(self) -> bool {
+    /// Whether the configuration names a variable or a file.
+    pub(crate) fn is_set(&self) -> bool {
         self.env.is_some() || self.file.is_some()
     }
 }
 
-/// Reads the secret that the reference leads to; where there is none, the variable `usual`; where that is not set, asks.
+/// Reads the secret that the source names. Where it names none, reads the environment variable `usual_variable`; where that is not
+/// set, asks the user.
 ///
-/// `what` names it to a person, as in "API token of salt".
-pub(crate) fn read(what: &str, reference: Reference<'_>, usual: &str, may_ask: bool) -> Result<SecretString> {
-    if reference.is_given() {
-        return required(what, reference);
+/// `label` names the secret in messages, as in "API token of salt".
+pub(crate) fn read(
+    label: &str,
+    source: &SecretSource,
+    usual_variable: &str,
+    may_prompt: bool,
+) -> Result<SecretString> {
+    if source.is_set() {
+        return required(label, source);
     }
-    match variable(usual) {
+    match variable(usual_variable) {
         Some(secret) => Ok(secret),
-        None if may_ask && io::stdin().is_terminal() && io::stderr().is_terminal() => ask(what),
-        None => Err(refused(format!(
-            "the {what} is missing: set {usual}, or name a variable or a file for it in appsec.toml"
+        None if may_prompt && io::stdin().is_terminal() && io::stderr().is_terminal() => prompt(label),
+        None => Err(failure(format!(
+            "the {label} is missing: set {usual_variable}, or name a variable or a file for it in appsec.toml"
         ))),
     }
 }
 
-/// Reads the secret that the reference leads to.
-pub(crate) fn required(what: &str, reference: Reference<'_>) -> Result<SecretString> {
-    match (reference.env, reference.file) {
+/// Reads the secret that the source names.
+pub(crate) fn required(label: &str, source: &SecretSource) -> Result<SecretString> {
+    match (&source.env, &source.file) {
         (Some(name), None) => variable(name)
-            .ok_or_else(|| refused(format!("the {what} is missing: the variable {name} is not set"))),
-        (None, Some(path)) => file(what, path),
-        _ => {
-            Err(Failure::usage(format!("the {what} is to be named by a variable or by a file, one of them")))
+            .ok_or_else(|| failure(format!("the {label} is missing: the variable {name} is not set"))),
+        (None, Some(path)) => read_file(label, path),
+        (Some(_), Some(_)) => {
+            Err(Failure::usage(format!("the {label} is named twice: by a variable and by a file")))
+        }
+        (None, None) => {
+            Err(Failure::usage(format!("the {label} is missing: name a variable or a file for it")))
         }
     }
 }
 
-/// The variable's value, unless it is empty.
+/// The value of an environment variable, unless it is empty.
 pub(crate) fn variable(name: &str) -> Option<SecretString> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty()).map(SecretString::from)
 }
 
-fn file(what: &str, path: &Path) -> Result<SecretString> {
+fn read_file(label: &str, path: &Path) -> Result<SecretString> {
     let failed = |why: &dyn std::fmt::Display| {
-        refused(format!("the {what} cannot be read from {}: {why}", path.display()))
+        failure(format!("the {label} cannot be read from {}: {why}", path.display()))
     };
     let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
     if size > MAX_BYTES {
-        return Err(failed(&"the file is too big for one"));
+        return Err(failed(&"the file is too big for a credential"));
     }
     let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
     let secret = text.trim_end_matches(['\r', '\n']);
@@ -80,16 +90,16 @@ fn file(what: &str, path: &Path) -> Result<SecretString> {
     Ok(SecretString::from(secret))
 }
 
-fn ask(what: &str) -> Result<SecretString> {
-    let text = rpassword::prompt_password(format!("{what}: "))
-        .map_err(|error| refused(format!("the {what} could not be asked for: {error}")))?;
+fn prompt(label: &str) -> Result<SecretString> {
+    let text = rpassword::prompt_password(format!("{label}: "))
+        .map_err(|error| failure(format!("the {label} cannot be read from the terminal: {error}")))?;
     if text.trim().is_empty() {
-        return Err(refused(format!("no {what} was given")));
+        return Err(failure(format!("no {label} was entered")));
     }
     Ok(SecretString::from(text))
 }
 
-fn refused(message: String) -> Failure {
+fn failure(message: String) -> Failure {
     Failure::new(Exit::Credentials, message)
 }
 
@@ -100,10 +110,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_gives_its_text_without_the_end_of_line() {
+    fn a_secret_file_is_read_without_its_end_of_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let read = || required("token", Reference { env: None, file: Some(&path) });
+        let read = || required("token", &SecretSource { env: None, file: Some(path.clone()) });
         assert_eq!(read().unwrap_err().exit, Exit::Credentials);
         for (text, expected) in
             [("abc\n", Some("abc")), ("abc\r\n", Some("abc")), ("a b", Some("a b")), ("\n", None)]
@@ -118,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn two_places_for_one_secret_are_refused() {
-        let both = Reference { env: Some("PATH"), file: Some(Path::new("x")) };
-        assert_eq!(required("token", both).unwrap_err().exit, Exit::Usage);
+    fn a_secret_with_a_variable_and_a_file_is_refused() {
+        let both = SecretSource { env: Some("PATH".to_owned()), file: Some(PathBuf::from("x")) };
+        assert_eq!(required("token", &both).unwrap_err().exit, Exit::Usage);
     }
 }

@@ -1,31 +1,31 @@
-//! The exit codes, and what leads to each. The one place where they are decided.
+//! The exit codes: every way in which a command can end, and the errors that lead to each.
 
 use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use appsec_core::{Cause, Error, ErrorKind, ScanId};
+use appsec_core::{Cause, Error, ErrorKind, ErrorOrigin, ScanId};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All went well.
+    /// The command succeeded, and the gate passed.
     Passed,
-    /// The gate failed, on data that are complete.
+    /// The gate failed on complete data.
     GateFailed,
-    /// The command line or the configuration cannot work.
+    /// The command line or the configuration is invalid.
     Usage,
-    /// The scanner does not take the credentials, or they may too little.
+    /// The scanner refuses the credentials, or they lack a permission.
     Credentials,
     /// The scanner cannot be reached.
     Network,
-    /// The scan had not ended in time; it goes on.
+    /// The scan did not end in time. It continues.
     Timeout,
     /// The scan ended without completing.
     ScanFailed,
-    /// Something is missing from what was imported.
+    /// The imported data are incomplete.
     Partial,
-    /// The scanner failed, or answered nonsense.
+    /// The scanner failed, or sent an invalid response.
     Scanner,
     /// The store failed, or the output could not be written.
     Output,
@@ -33,39 +33,39 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
-/// Whose codes are used.
+/// Which numbers the process exits with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Codes {
-    /// One for each thing that a caller can do.
+pub(crate) enum ExitCodes {
+    /// One code for each [`Exit`].
     #[default]
     Own,
-    /// KDT's: 0, or 1 for everything else.
+    /// The codes of KDT: 0, or 1 for everything else.
     Kdt,
-    /// Always this one, success included, as KDT's `--exit-code`.
+    /// Always this code, even on success, as with KDT's `--exit-code`.
     Always(u8),
 }
 
 impl Exit {
-    /// The code for the process.
-    pub(crate) fn code(self, codes: Codes) -> u8 {
+    /// The exit code of the process.
+    pub(crate) fn code(self, codes: ExitCodes) -> u8 {
         match (codes, self) {
-            (Codes::Always(code), _) => code,
-            // KDT leaves a scan that goes on to itself, and calls that a success.
-            (_, Self::Passed) | (Codes::Kdt, Self::Timeout) => 0,
+            (ExitCodes::Always(code), _) => code,
+            // For KDT a scan that continues is a success.
+            (_, Self::Passed) | (ExitCodes::Kdt, Self::Timeout) => 0,
             (_, Self::Interrupted) => 130,
-            (Codes::Kdt, _) | (Codes::Own, Self::GateFailed) => 1,
-            (Codes::Own, Self::Usage) => 2,
-            (Codes::Own, Self::Credentials) => 3,
-            (Codes::Own, Self::Network) => 4,
-            (Codes::Own, Self::Timeout) => 5,
-            (Codes::Own, Self::ScanFailed) => 6,
-            (Codes::Own, Self::Partial) => 7,
-            (Codes::Own, Self::Scanner) => 8,
-            (Codes::Own, Self::Output) => 9,
+            (ExitCodes::Kdt, _) | (ExitCodes::Own, Self::GateFailed) => 1,
+            (ExitCodes::Own, Self::Usage) => 2,
+            (ExitCodes::Own, Self::Credentials) => 3,
+            (ExitCodes::Own, Self::Network) => 4,
+            (ExitCodes::Own, Self::Timeout) => 5,
+            (ExitCodes::Own, Self::ScanFailed) => 6,
+            (ExitCodes::Own, Self::Partial) => 7,
+            (ExitCodes::Own, Self::Scanner) => 8,
+            (ExitCodes::Own, Self::Output) => 9,
         }
     }
 
-    /// The reason in one word, for machines.
+    /// The reason, as it stands in JSON output.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -82,8 +82,8 @@ impl Exit {
         }
     }
 
-    /// How a run ended that has a verdict. The gate's word counts where the data are complete only.
-    pub(crate) fn of_run(scan_failed: bool, partial: bool, gate_failed: bool) -> Self {
+    /// How an import ended that was not cut short by an error. The gate counts only on complete data.
+    pub(crate) fn from_run(scan_failed: bool, partial: bool, gate_failed: bool) -> Self {
         match (scan_failed, partial, gate_failed) {
             (true, _, _) => Self::ScanFailed,
             (_, true, _) => Self::Partial,
@@ -92,43 +92,42 @@ impl Exit {
         }
     }
 
-    /// What an error of a scanner or of an import leads to.
-    fn of_error(error: &Error) -> Self {
-        if matches!(error.operation(), Some("import store" | "report")) {
-            return Self::Output;
+    /// The exit for an error of a scanner, the store or a report.
+    fn from_error(error: &Error) -> Self {
+        match error.origin() {
+            ErrorOrigin::Store | ErrorOrigin::Report => return Self::Output,
+            ErrorOrigin::Watch if error.kind() == ErrorKind::Deadline => return Self::Timeout,
+            _ => {}
         }
         match error.kind() {
-            // Another process holds the binding in the store.
-            ErrorKind::Conflict if error.operation() == Some("import") => Self::Output,
             ErrorKind::Config | ErrorKind::Unsupported | ErrorKind::NotFound => Self::Usage,
-            // Without a status it was refused on this side, before anything was sent.
+            // Without a status the client refused the request before sending it.
             ErrorKind::InvalidRequest if error.status().is_none() => Self::Usage,
             ErrorKind::Auth | ErrorKind::PermissionDenied => Self::Credentials,
-            ErrorKind::Deadline if error.operation() == Some("watch scan") => Self::Timeout,
             ErrorKind::Transport | ErrorKind::Deadline => Self::Network,
             ErrorKind::ScanFailed => Self::ScanFailed,
             _ => Self::Scanner,
         }
     }
 
-    /// What a failed step of a connection test leads to.
-    pub(crate) fn of_cause(cause: Option<Cause>) -> Self {
+    /// The exit for a failed step of a connection test.
+    pub(crate) fn from_cause(cause: Option<Cause>) -> Self {
         match cause {
-            // Nothing to see is nearly always a token that may not see it.
+            // An empty list nearly always means that the credentials lack a permission.
             Some(Cause::NoBindTargets | Cause::NoScanTemplates) => Self::Credentials,
-            Some(cause) => Self::of_error(&Error::new(cause.error_kind(), "")),
+            Some(cause) => Self::from_error(&Error::new(cause.error_kind(), "")),
             None => Self::Scanner,
         }
     }
 }
 
-/// What went wrong, in words for a person, and the code that it leads to.
+/// An error that ends the command.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// One line or more, without a secret.
+    /// One or more lines, without secrets.
     pub(crate) message: String,
-    /// The scan that goes on, or that failed.
+    /// The scan that continues, or that failed.
     pub(crate) scan: Option<ScanId>,
 }
 
@@ -140,7 +139,7 @@ impl Failure {
         Self { exit, message: message.into(), scan: None }
     }
 
-    /// The command line or the configuration cannot work.
+    /// The command line or the configuration is invalid.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
@@ -149,10 +148,10 @@ impl Failure {
     #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
     pub(crate) fn store(error: Error) -> Self {
         let exit = if error.kind() == ErrorKind::Config { Exit::Usage } else { Exit::Output };
-        Self::new(exit, chain(&error))
+        Self::new(exit, with_causes(&error))
     }
 
-    /// Something could not be written.
+    /// Output could not be written.
     pub(crate) fn output(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::new(Exit::Output, format!("{what}: {error}"))
     }
@@ -161,12 +160,12 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let scan = error.scan().map(|scan| scan.id.clone());
-        Self { exit: Exit::of_error(&error), message: chain(&error), scan }
+        Self { exit: Exit::from_error(&error), message: with_causes(&error), scan }
     }
 }
 
 /// The error and its causes in one line.
-fn chain(error: &Error) -> String {
+fn with_causes(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -182,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kdt_knows_success_and_failure_only() {
+    fn kdt_codes_are_only_success_and_failure() {
         for (exit, own, kdt) in [
             (Exit::Passed, 0, 0),
             (Exit::GateFailed, 1, 1),
@@ -196,20 +195,20 @@ mod tests {
             (Exit::Output, 9, 1),
             (Exit::Interrupted, 130, 130),
         ] {
-            assert_eq!((exit.code(Codes::Own), exit.code(Codes::Kdt)), (own, kdt), "{exit:?}");
-            assert_eq!(exit.code(Codes::Always(42)), 42, "{exit:?}");
+            assert_eq!((exit.code(ExitCodes::Own), exit.code(ExitCodes::Kdt)), (own, kdt), "{exit:?}");
+            assert_eq!(exit.code(ExitCodes::Always(42)), 42, "{exit:?}");
         }
     }
 
     #[test]
-    fn a_deadline_is_a_timeout_only_where_a_scan_was_watched() {
+    fn a_deadline_is_a_timeout_only_while_a_scan_is_watched() {
         let deadline = || Error::new(ErrorKind::Deadline, "too late");
-        assert_eq!(Failure::from(deadline().with_operation("watch scan")).exit, Exit::Timeout);
+        assert_eq!(Failure::from(deadline().with_origin(ErrorOrigin::Watch)).exit, Exit::Timeout);
         assert_eq!(Failure::from(deadline().with_operation("salt: list hosts")).exit, Exit::Network);
     }
 
     #[test]
-    fn a_refusal_on_this_side_is_the_users_and_one_of_the_scanner_is_the_scanners() {
+    fn an_invalid_request_is_a_usage_error_unless_the_scanner_refused_it() {
         let refused = || Error::new(ErrorKind::InvalidRequest, "no");
         assert_eq!(Failure::from(refused()).exit, Exit::Usage);
         assert_eq!(Failure::from(refused().with_status(400)).exit, Exit::Scanner);

@@ -1,12 +1,12 @@
-//! The gate of a run: the bounds of the configuration, and those of the command line, which win.
+//! The quality gate of a run: the limits of `[gate]` in the configuration, overridden by those of the command line.
 
 use appsec_core::Severity;
 use appsec_import::gate::{Gate, Thresholds};
 use clap::Args;
 
-/// Bounds by severity. A bound is broken by more than it says.
+/// Limits by severity. More findings than the limit fail the gate.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Gate: fail when there are more than so many")]
+#[command(next_help_heading = "Gate: fail when there are more findings than N")]
 pub(crate) struct GateArgs {
     /// Open critical findings
     #[arg(long = "threshold-crit", value_name = "N")]
@@ -20,36 +20,36 @@ pub(crate) struct GateArgs {
     /// Open low findings
     #[arg(long = "threshold-low", value_name = "N")]
     low: Option<u64>,
-    /// Critical findings that are new or back
+    /// New or reopened critical findings
     #[arg(long = "threshold-new-crit", value_name = "N")]
     new_crit: Option<u64>,
-    /// High findings that are new or back
+    /// New or reopened high findings
     #[arg(long = "threshold-new-high", value_name = "N")]
     new_high: Option<u64>,
-    /// Medium findings that are new or back
+    /// New or reopened medium findings
     #[arg(long = "threshold-new-med", value_name = "N")]
     new_med: Option<u64>,
-    /// Low findings that are new or back
+    /// New or reopened low findings
     #[arg(long = "threshold-new-low", value_name = "N")]
     new_low: Option<u64>,
 }
 
 impl GateArgs {
-    /// The gate; `None` where there is no bound at all.
-    pub(crate) fn over(&self, configured: Option<&Gate>) -> Option<Gate> {
+    /// The configured gate with these limits; `None` where there is no limit at all.
+    pub(crate) fn override_gate(&self, configured: Option<&Gate>) -> Option<Gate> {
         let gate = configured.copied().unwrap_or_default();
         let total = [self.crit, self.high, self.med, self.low];
         let new = [self.new_crit, self.new_high, self.new_med, self.new_low];
-        let gate = gate.with_total(with(gate.total, total)).with_new(with(gate.new, new));
+        let gate = gate.with_total(with_limits(gate.total, total)).with_new(with_limits(gate.new, new));
         (gate != Gate::new()).then_some(gate)
     }
 }
 
-fn with(bounds: Thresholds, given: [Option<u64>; 4]) -> Thresholds {
+fn with_limits(thresholds: Thresholds, given: [Option<u64>; 4]) -> Thresholds {
     let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
-    severities.iter().zip(given).fold(bounds, |bounds, (severity, max)| match max {
-        Some(max) => bounds.with_max(severity, max),
-        None => bounds,
+    severities.iter().zip(given).fold(thresholds, |thresholds, (severity, max)| match max {
+        Some(max) => thresholds.with_max(severity, max),
+        None => thresholds,
     })
 }
 
@@ -58,13 +58,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_wins_bound_by_bound() {
+    fn options_override_single_limits_of_the_configuration() {
         let configured = Gate::new()
             .with_total(Thresholds::new().with_max(&Severity::Critical, 5).with_max(&Severity::High, 7));
         let arguments = GateArgs { crit: Some(0), new_low: Some(3), ..GateArgs::default() };
-        let gate = arguments.over(Some(&configured)).unwrap();
+        let gate = arguments.override_gate(Some(&configured)).unwrap();
         assert_eq!((gate.total.critical, gate.total.high, gate.new.low), (Some(0), Some(7), Some(3)));
-        assert_eq!(GateArgs::default().over(None), None);
-        assert_eq!(GateArgs::default().over(Some(&configured)), Some(configured));
+        assert_eq!(GateArgs::default().override_gate(None), None);
+        assert_eq!(GateArgs::default().override_gate(Some(&configured)), Some(configured));
     }
 }

@@ -1,16 +1,16 @@
-//! KDT's command line: what means the same is taken as it is, what has no meaning here is dropped with a word on stderr, and what would
-//! mean something else is refused.
+//! The command line of KDT, the client of Invicti AppSec. Options with the same meaning are accepted, those without a meaning here
+//! are ignored with a message on stderr, and those that would mean something else are refused.
 
 use std::ffi::OsString;
 
 use crate::exit::{Failure, Result};
 
-/// The switch, as an option and as a variable.
+/// The switch, as an option and as an environment variable.
 pub(crate) const OPTION: &str = "--kdt-compat";
 pub(crate) const VARIABLE: &str = "APPSEC_KDT_COMPAT";
 
-/// What is about agents, pull requests, the creation of projects and the host of Invicti; each takes a value.
-const WITH_VALUE: [&str; 16] = [
+/// Ignored options with a value: agents, pull requests, the creation of projects, the host of Invicti.
+const IGNORED_WITH_VALUE: [&str; 16] = [
     "--host",
     "--agent",
     "-a",
@@ -29,8 +29,8 @@ const WITH_VALUE: [&str; 16] = [
     "--default-branch",
 ];
 
-/// The same, without a value.
-const SWITCHES: [&str; 10] = [
+/// Ignored options without a value.
+const IGNORED_SWITCHES: [&str; 10] = [
     "--no-decoration",
     "--override",
     "--fork-scan",
@@ -43,126 +43,132 @@ const SWITCHES: [&str; 10] = [
     "-i",
 ];
 
-/// What would do something else than it says.
+/// Options that have no counterpart and cannot be ignored.
 const REFUSED: [&str; 8] =
     ["--file", "-f", "--image", "-I", "--scan-id", "-s", "--threshold-risk", "--project-name"];
 
-/// What would be read by everybody who lists this machine's processes.
-const CREDENTIALS: [&str; 6] =
+/// Options for credentials, which every user of the machine could read in its list of processes.
+const CREDENTIAL_OPTIONS: [&str; 6] =
     ["--token", "--api-token", "--access-key", "--secret-key", "--password", "--secret"];
 
-/// The arguments for our own parser, and a line for each that was dropped.
+/// The result of [`translate`].
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    pub(crate) given: Vec<OsString>,
-    pub(crate) dropped: Vec<String>,
+    /// The arguments for the parser.
+    pub(crate) accepted: Vec<OsString>,
+    /// A message for each ignored option.
+    pub(crate) notes: Vec<String>,
 }
 
-/// True where KDT's command line is spoken.
-pub(crate) fn is_spoken(arguments: &[OsString]) -> bool {
+/// Whether the command line is that of KDT.
+pub(crate) fn is_enabled(arguments: &[OsString]) -> bool {
     let variable = std::env::var(VARIABLE).unwrap_or_default();
     let off = ["", "0", "false", "no", "off", "n", "f"];
     arguments.iter().any(|argument| argument == OPTION)
         || !off.iter().any(|word| word.eq_ignore_ascii_case(&variable))
 }
 
-/// Our own options that take a value and may stand before the command.
-const BEFORE_THE_COMMAND: [&str; 5] = ["--config", "--store", "-o", "--output", "--exit-code"];
+/// Global options with a value, which may stand before the command.
+const GLOBAL_WITH_VALUE: [&str; 5] = ["--config", "--store", "-o", "--output", "--exit-code"];
 
-/// True where the command is `scan`, the only one that is KDT's too: the same options mean something else in others.
+/// Whether the command is `scan`, the only one that KDT has too. In other commands the same options mean something else.
 fn is_scan(arguments: &[OsString]) -> bool {
     let mut rest = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
     while let Some(argument) = rest.next() {
         if !argument.starts_with('-') {
             return argument == "scan";
         }
-        if BEFORE_THE_COMMAND.contains(&&*argument) || WITH_VALUE.contains(&&*argument) {
+        if GLOBAL_WITH_VALUE.contains(&&*argument) || IGNORED_WITH_VALUE.contains(&&*argument) {
             rest.next();
         }
     }
     false
 }
 
-/// Reads what a person typed. Credentials are refused in any case, without being repeated.
-pub(crate) fn read(arguments: Vec<OsString>, kdt: bool) -> Result<Arguments> {
+/// Translates the arguments for the parser, where `kdt` is true from the command line of KDT. Credentials are always refused, with an
+/// error that does not quote them.
+pub(crate) fn translate(arguments: Vec<OsString>, kdt: bool) -> Result<Arguments> {
     let kdt = kdt && is_scan(&arguments);
-    let (mut given, mut dropped) = (Vec::with_capacity(arguments.len()), Vec::new());
+    let (mut accepted, mut notes) = (Vec::with_capacity(arguments.len()), Vec::new());
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
         let (name, value) = text.split_once('=').map_or((&*text, None), |(name, value)| (name, Some(value)));
-        if CREDENTIALS.contains(&name) {
+        if CREDENTIAL_OPTIONS.contains(&name) {
             return Err(Failure::usage(format!(
-                "{name} is no option: an argument is seen by everybody on the machine; credentials come from a variable, a file or a prompt"
+                "{name} is not supported, since every user of the machine can read arguments: set an environment variable, or name a file in appsec.toml"
             )));
         }
         if kdt && REFUSED.contains(&name) {
-            return Err(Failure::usage(format!("KDT's {name} has no counterpart here")));
+            return Err(Failure::usage(format!("the option {name} of KDT is not supported")));
         }
-        let takes_value = WITH_VALUE.contains(&name);
-        if kdt && (takes_value || SWITCHES.contains(&name)) {
-            dropped.push(format!("KDT's {name} has no meaning here"));
+        let takes_value = IGNORED_WITH_VALUE.contains(&name);
+        if kdt && (takes_value || IGNORED_SWITCHES.contains(&name)) {
+            notes.push(format!("ignoring the option {name} of KDT"));
             if takes_value && value.is_none() {
                 arguments.next();
             }
             continue;
         }
-        given.push(argument);
+        accepted.push(argument);
     }
-    Ok(Arguments { given, dropped })
+    Ok(Arguments { accepted, notes })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(binding: &str) -> Vec<OsString> {
-        binding.split_whitespace().map(OsString::from).collect()
+    fn split(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
     }
 
     #[test]
-    fn every_option_with_a_value_that_may_stand_before_the_command_is_known() {
+    fn every_global_option_with_a_value_is_listed() {
         use clap::CommandFactory as _;
         let command = crate::cli::Cli::command();
         for option in command.get_arguments().filter(|option| option.get_action().takes_values()) {
             let long = option.get_long().map(|name| format!("--{name}"));
             let short = option.get_short().map(|letter| format!("-{letter}"));
             for name in long.into_iter().chain(short) {
-                assert!(BEFORE_THE_COMMAND.contains(&&*name), "{name}");
+                assert!(GLOBAL_WITH_VALUE.contains(&&*name), "{name}");
             }
         }
     }
 
     #[test]
-    fn what_means_something_else_in_our_own_commands_is_left_there() {
-        for binding in
+    fn kdt_options_stay_in_commands_where_they_mean_something_else() {
+        for line in
             ["appsec report -p shop -f sarif", "appsec --kdt-compat --store scan push -s x", "appsec -o json"]
         {
-            let read = read(words(binding), true).unwrap();
-            assert_eq!((read.given, read.dropped.len()), (words(binding), 0), "{binding}");
+            let translated = translate(split(line), true).unwrap();
+            assert_eq!((translated.accepted, translated.notes.len()), (split(line), 0), "{line}");
         }
     }
 
     #[test]
-    fn kdts_own_options_are_dropped_with_their_values() {
-        let binding = "appsec --kdt-compat --host https://x scan -p shop -t tenableiowas -b main --team=blue --create-project --async";
-        let read = read(words(binding), true).unwrap();
-        assert_eq!(read.given, words("appsec --kdt-compat scan -p shop -t tenableiowas -b main --async"));
-        assert_eq!(read.dropped.len(), 3);
+    fn ignored_options_of_kdt_are_removed_with_their_values() {
+        let line = "appsec --kdt-compat --host https://x scan -p shop -t tenableiowas -b main --team=blue --create-project --async";
+        let translated = translate(split(line), true).unwrap();
+        assert_eq!(
+            translated.accepted,
+            split("appsec --kdt-compat scan -p shop -t tenableiowas -b main --async")
+        );
+        assert_eq!(translated.notes.len(), 3);
     }
 
     #[test]
-    fn without_the_switch_nothing_is_dropped() {
-        let binding = words("appsec scan --team blue");
-        assert_eq!(read(binding.clone(), false).unwrap().given, binding);
+    fn without_the_switch_nothing_is_removed() {
+        let line = split("appsec scan --team blue");
+        assert_eq!(translate(line.clone(), false).unwrap().accepted, line);
     }
 
     #[test]
-    fn a_credential_is_refused_and_not_repeated() {
-        for binding in ["appsec ping --token canary", "appsec ping --secret-key=canary"] {
-            let failure = read(words(binding), false).unwrap_err();
+    fn a_credential_is_refused_and_not_quoted() {
+        for line in ["appsec ping --token canary", "appsec ping --secret-key=canary"] {
+            let failure = translate(split(line), false).unwrap_err();
             assert!(!failure.message.contains("canary"), "{}", failure.message);
         }
-        assert!(read(words("appsec scan -f x.sarif"), true).is_err());
+        assert!(translate(split("appsec scan -f x.sarif"), true).is_err());
     }
 }

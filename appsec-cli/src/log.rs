@@ -1,4 +1,4 @@
-//! What the libraries say of their work, on stderr.
+//! The log lines of the libraries, on stderr.
 
 use std::io;
 
@@ -7,12 +7,13 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Whose words are shown. Those of other crates may hold what was sent.
-const OURS: [&str; 6] =
-    ["appsec", "appsec_core", "appsec_http", "appsec_import", "salt_client", "tenable_was_client"];
+use crate::vendors::VENDORS;
 
-/// Begins to show warnings, and more where more is asked for.
-pub(crate) fn begin(verbose: u8) {
+/// The crates whose lines are shown, besides the clients. Lines of other crates may hold what was sent.
+const TARGETS: [&str; 4] = ["appsec", "appsec_core", "appsec_http", "appsec_import"];
+
+/// Starts logging: warnings, and more with each `-v`.
+pub(crate) fn init(verbose: u8) {
     let level = match verbose {
         0 => Level::WARN,
         1 => Level::INFO,
@@ -20,7 +21,8 @@ pub(crate) fn begin(verbose: u8) {
         _ => Level::TRACE,
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
-    let ours = Targets::new().with_targets(OURS.map(|name| (name, level)));
+    let targets = TARGETS.into_iter().chain(VENDORS.map(|vendor| vendor.log_target));
+    let filter = Targets::new().with_targets(targets.map(|target| (target, level)));
     // Fails only where a subscriber is set already.
-    let _ = tracing_subscriber::registry().with(ours).with(lines).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }

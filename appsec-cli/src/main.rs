@@ -1,22 +1,24 @@
-//! The `appsec` command.
+//! The `appsec` command: `appsec help` lists what it can do.
 
 mod app;
-mod binding;
+mod binding_args;
 mod cli;
 mod commands;
 mod config;
+mod connection;
 mod credentials;
 mod exit;
-mod find;
+mod finding_lookup;
 mod gate;
+mod import_run;
 mod kdt;
 mod log;
-mod observed;
 mod output;
 mod progress;
-mod run;
-mod scanners;
+mod progress_scanner;
 mod signals;
+mod toml_error;
+mod vendors;
 
 use std::process::ExitCode;
 
@@ -25,29 +27,29 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Cli;
-use crate::exit::{Codes, Exit, Failure};
+use crate::exit::{Exit, ExitCodes, Failure};
 use crate::output::{Format, Output};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    let kdt = kdt::is_spoken(&arguments);
-    let usual = if kdt { Codes::Kdt } else { Codes::Own };
-    let arguments = match kdt::read(arguments, kdt) {
+    let kdt = kdt::is_enabled(&arguments);
+    let default_codes = if kdt { ExitCodes::Kdt } else { ExitCodes::Own };
+    let arguments = match kdt::translate(arguments, kdt) {
         Ok(arguments) => arguments,
-        Err(failure) => return ExitCode::from(report(Format::Table, &failure).code(usual)),
+        Err(failure) => return ExitCode::from(report(Format::Table, &failure).code(default_codes)),
     };
-    let cli = match Cli::try_parse_from(arguments.given) {
+    let cli = match Cli::try_parse_from(arguments.accepted) {
         Ok(cli) => cli,
         Err(error) => {
-            // Where nobody reads it, it was said all the same.
+            // Fails only where nobody can read the message.
             let _ = error.print();
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
-            return ExitCode::from(exit.code(usual));
+            return ExitCode::from(exit.code(default_codes));
         }
     };
-    arguments.dropped.iter().for_each(output::note);
-    log::begin(cli.global.verbose.saturating_add(u8::from(cli.command.is_service())));
-    let codes = cli.global.exit_code.map_or(usual, Codes::Always);
+    arguments.notes.iter().for_each(output::note);
+    log::init(cli.global.verbose.saturating_add(u8::from(cli.command.is_service())));
+    let codes = cli.global.exit_code.map_or(default_codes, ExitCodes::Always);
     let format = cli.global.output;
     let exit = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(run(cli)),
@@ -58,38 +60,38 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> exit::Result<Exit> {
     let app = App::new(&cli.global)?;
-    let ends_itself = cli.command.ends_itself();
+    let stops_cleanly = cli.command.stops_cleanly();
     let mut command = std::pin::pin!(cli.command.run(&app));
     tokio::select! {
         ended = &mut command => return ended,
         () = signals::interrupted() => {}
     }
     let interrupted = || Err(Failure::new(Exit::Interrupted, "interrupted"));
-    if !ends_itself {
+    if !stops_cleanly {
         return interrupted();
     }
     app.stop();
     tokio::select! {
         ended = command => ended,
-        // Whoever asks twice does not want to wait.
+        // A second signal ends the command at once.
         () = signals::interrupted() => interrupted(),
     }
 }
 
-/// Says what went wrong: to a person, and to a program where stdout is for one.
+/// Reports the failure on stderr and, with `-o json`, on stdout.
 fn report(format: Format, failure: &Failure) -> Exit {
     let output = Output::new(format);
     output::note(format_args!("appsec: {}", failure.message));
     if output.is_json() {
         let mut error = json!({
-            "exit": failure.exit.code(Codes::Own),
+            "exit": failure.exit.code(ExitCodes::Own),
             "reason": failure.exit.reason(),
             "message": failure.message,
         });
         if let Some(scan) = &failure.scan {
             error["scan"] = json!(scan);
         }
-        // What cannot be written has been said on stderr.
+        // If stdout cannot be written, the message is still on stderr.
         let _ = output.json(&json!({ "error": error }));
     }
     failure.exit

@@ -1,4 +1,4 @@
-//! What is printed where: results on stdout, all talk on stderr.
+//! The output: results go to stdout, messages to stderr.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal as _, Write};
@@ -10,23 +10,23 @@ use serde::Serialize;
 
 use crate::exit::{Failure, Result};
 
-/// The form of what goes to stdout.
+/// The format of the output on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// Aligned columns and sentences, for people
+    /// Aligned columns and sentences
     #[default]
     Table,
-    /// One record a line, columns apart by tabs, without headings, for cut and awk
+    /// One record a line, columns separated by tabs, without headings
     Plain,
-    /// One JSON document a line, for programs
+    /// One JSON document a line
     Json,
 }
 
-/// Where results and talk go.
+/// Writes results to stdout.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     pub(crate) format: Format,
-    /// Whoever read stdout has gone. That is no error, as with any other command.
+    /// Whether the reader of stdout has closed the pipe. This is no error, as with other commands.
     closed: AtomicBool,
 }
 
@@ -35,34 +35,34 @@ impl Output {
         Self { format, closed: AtomicBool::new(false) }
     }
 
-    /// True where stdout is for programs.
+    /// Whether the format is JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
-    /// True when nobody reads stdout any more.
+    /// Whether the reader of stdout has closed the pipe.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// A line of the result. Not for `Format::Json`.
+    /// Writes a line. Not for [`Format::Json`].
     pub(crate) fn line(&self, line: impl Display) -> Result<()> {
         self.write(format_args!("{line}\n"))
     }
 
-    /// Lines that hold what a scanner sent.
+    /// Writes lines of text that a scanner may have sent. Not for [`Format::Json`].
     pub(crate) fn text(&self, text: impl Display) -> Result<()> {
         text.to_string().lines().try_for_each(|line| self.line(one_line(line)))
     }
 
-    /// A result as one line of JSON.
+    /// Writes a value as one line of JSON.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(value)
-            .map_err(|error| Failure::output("the result is no JSON", &error.into()))?;
+            .map_err(|error| Failure::output("writing the result as JSON", &error.into()))?;
         self.line(text)
     }
 
-    /// Columns: aligned below headings, or apart by tabs.
+    /// Writes rows: aligned below headings, or separated by tabs. Not for [`Format::Json`].
     pub(crate) fn table<const N: usize>(&self, headings: [&str; N], rows: &[[Cell; N]]) -> Result<()> {
         if self.format == Format::Plain {
             for row in rows {
@@ -84,7 +84,7 @@ impl Output {
         for (number, (cell, wide)) in cells.iter().zip(widths).enumerate() {
             let text = one_line(&cell.text);
             line.push_str(&Cell::styled(text.as_str(), cell.style).to_string());
-            // No blanks at the end of a line.
+            // No spaces after the last column.
             if number + 1 < N {
                 line.extend(std::iter::repeat_n(' ', wide.saturating_sub(width(&text)) + 2));
             }
@@ -92,10 +92,10 @@ impl Output {
         self.line(line.trim_end())
     }
 
-    /// Bytes as they are: a report, a script for a shell.
+    /// Writes bytes as they are, such as a shell script.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
-        self.outcome(out.write_all(bytes).and_then(|()| out.flush()))
+        self.ignore_closed_pipe(out.write_all(bytes).and_then(|()| out.flush()))
     }
 
     fn write(&self, text: fmt::Arguments<'_>) -> Result<()> {
@@ -103,11 +103,11 @@ impl Output {
             return Ok(());
         }
         let mut out = anstream::stdout().lock();
-        self.outcome(out.write_fmt(text).and_then(|()| out.flush()))
+        self.ignore_closed_pipe(out.write_fmt(text).and_then(|()| out.flush()))
     }
 
-    /// The outcome of writing to stdout, where a reader that has gone is none.
-    pub(crate) fn outcome(&self, written: io::Result<()>) -> Result<()> {
+    /// The result of writing to stdout, without the error of a closed pipe.
+    fn ignore_closed_pipe(&self, written: io::Result<()>) -> Result<()> {
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed.store(true, Ordering::Relaxed);
@@ -118,14 +118,14 @@ impl Output {
     }
 }
 
-/// Something for the person at the terminal, or for the log of whoever runs this.
+/// Writes a message to stderr.
 pub(crate) fn note(text: impl Display) {
-    // Where nobody can be told there is nobody to tell.
+    // A failure cannot be reported anywhere else.
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
-/// True where a person may be looking at stderr as it is written.
-pub(crate) fn is_watched() -> bool {
+/// Whether stderr is a terminal.
+pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
@@ -142,22 +142,22 @@ impl Cell {
     }
 }
 
-/// The text as it is.
+/// A cell without a style.
 pub(crate) fn cell(text: impl Display) -> Cell {
     Cell::styled(text.to_string(), Style::new())
 }
 
-/// The text in the colour of a good, a doubtful or a bad end.
+/// A cell in the colour of a good result.
 pub(crate) fn good(text: impl Display) -> Cell {
     Cell::styled(text.to_string(), AnsiColor::Green.on_default())
 }
 
-/// See [`good`].
-pub(crate) fn doubtful(text: impl Display) -> Cell {
+/// A cell in the colour of a result that needs attention.
+pub(crate) fn warning(text: impl Display) -> Cell {
     Cell::styled(text.to_string(), AnsiColor::Yellow.on_default())
 }
 
-/// See [`good`].
+/// A cell in the colour of a bad result.
 pub(crate) fn bad(text: impl Display) -> Cell {
     Cell::styled(text.to_string(), AnsiColor::Red.on_default().bold())
 }
@@ -172,7 +172,8 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// What a scanner sends may hold anything; a record stays one line, and no escape sequence reaches a terminal.
+/// The text with spaces in place of control characters, so that text from a scanner stays on one line and cannot send escape
+/// sequences to a terminal.
 pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -182,16 +183,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_scanner_sends_cannot_steer_a_terminal() {
+    fn control_characters_do_not_reach_a_terminal() {
         assert_eq!(one_line("a\tb\n\u{1b}[31mred"), "a b  [31mred");
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_error_and_a_full_disk_is() {
+    fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
         let output = Output::default();
-        output.outcome(Err(io::ErrorKind::StorageFull.into())).unwrap_err();
+        output.ignore_closed_pipe(Err(io::ErrorKind::StorageFull.into())).unwrap_err();
         assert!(!output.is_closed());
-        output.outcome(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
+        output.ignore_closed_pipe(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
         assert!(output.is_closed());
     }
 }

@@ -1,34 +1,35 @@
-//! How far an import is, on stderr: a bar where a person watches, a line for each change of the scan where none does.
+//! The progress of an import, on stderr: a bar at a terminal, else a line for each change of the scan.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use appsec_core::{Progress as Done, Scan};
+use appsec_core::{Progress as ReadProgress, Scan};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::{is_watched, note, one_line};
+use crate::output::{note, one_line, stderr_is_terminal};
 
-/// A bar with its numbers, once it is known how much there is.
-const WITH_TOTAL: &str = "{spinner} {bar:40} {pos}/{len}  {msg}";
+/// The template of the bar once the total is known.
+const BAR_TEMPLATE: &str = "{spinner} {bar:40} {pos}/{len}  {msg}";
 
 #[derive(Debug)]
 pub(crate) struct Progress {
+    /// `None` where stderr is no terminal.
     bar: Option<ProgressBar>,
-    /// The last line said of the scan, so that it is said once.
-    said: Mutex<String>,
+    /// The last line about the scan, so that it is not repeated.
+    last_line: Mutex<String>,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        let bar = is_watched().then(|| {
+        let bar = stderr_is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { bar, said: Mutex::default() }
+        Self { bar, last_line: Mutex::default() }
     }
 
-    /// The scan as it is now.
+    /// Shows the state of the scan.
     pub(crate) fn scan(&self, scan: &Scan) {
         let percent = scan.percent.map(|percent| format!(", {percent} %")).unwrap_or_default();
         let targets = if scan.children.is_empty() {
@@ -38,23 +39,23 @@ impl Progress {
             format!(", {ended} of {} targets", scan.children.len())
         };
         let text = one_line(&format!("scan {}: {}{percent}{targets}", scan.id, scan.status));
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if *said == text {
+        let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last_line == text {
             return;
         }
         match &self.bar {
             Some(bar) => bar.set_message(text.clone()),
             None => note(&text),
         }
-        *said = text;
+        *last_line = text;
     }
 
-    /// How many findings came so far.
-    pub(crate) fn findings(&self, received: u64, done: Option<Done>) {
+    /// Shows how many findings were received so far.
+    pub(crate) fn findings(&self, received: u64, progress: Option<ReadProgress>) {
         let Some(bar) = &self.bar else { return };
         bar.set_message(format!("{received} findings"));
-        if let Some((done, total)) = done.and_then(|done| Some((done.done, done.total?))) {
-            if let (None, Ok(style)) = (bar.length(), ProgressStyle::with_template(WITH_TOTAL)) {
+        if let Some((done, total)) = progress.and_then(|progress| Some((progress.done, progress.total?))) {
+            if let (None, Ok(style)) = (bar.length(), ProgressStyle::with_template(BAR_TEMPLATE)) {
                 bar.set_style(style);
             }
             bar.set_length(total);
@@ -62,15 +63,15 @@ impl Progress {
         }
     }
 
-    /// A line that stays.
-    pub(crate) fn say(&self, text: &str) {
+    /// Writes a line that stays above the bar.
+    pub(crate) fn message(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| note(text)),
             None => note(text),
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,6 +1,6 @@
 //! The signals that end a command.
 
-/// Waits for Ctrl-C, or for what a service manager sends.
+/// Waits for SIGINT (Ctrl-C) or SIGTERM (a service manager).
 pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {
@@ -16,7 +16,7 @@ pub(crate) async fn interrupted() {
         }
     }
     if tokio::signal::ctrl_c().await.is_err() {
-        // No signal can be heard; then none ends the command in good order.
+        // Without a handler a signal ends the process as usual.
         std::future::pending::<()>().await;
     }
 }

@@ -1,4 +1,4 @@
-//! `appsec push` and `appsec set-status`: findings brought to those who keep them, decisions brought back to the scanner.
+//! `appsec push` and `appsec set-status`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -6,13 +6,13 @@ mod support;
 use appsec_import::testing::{FakeCodeScanning, FakeDojo, FakeInvicti};
 use tenable_was_client::testing::FakeNote;
 
-use support::{CANARY, Desk, Fakes, on_line};
+use support::{CANARY, Fakes, Workspace, on_binding};
 
 const COMMIT: &str = "4b6472266afd7b471e86085a6659e8c7f2b119da";
 
-/// A desk that pushes to the three fakes, under the name of each.
-fn desk(fakes: &Fakes, dojo: &FakeDojo, invicti: &FakeInvicti, github: &FakeCodeScanning) -> Desk {
-    fakes.desk(&format!(
+/// A workspace with a push destination for each of the three fakes, and one without a URL.
+fn workspace(fakes: &Fakes, dojo: &FakeDojo, invicti: &FakeInvicti, github: &FakeCodeScanning) -> Workspace {
+    fakes.workspace(&format!(
         r#"
         [push.dojo]
         target = "defectdojo"
@@ -28,7 +28,7 @@ fn desk(fakes: &Fakes, dojo: &FakeDojo, invicti: &FakeInvicti, github: &FakeCode
         base_url = "{}"
         token_env = "SECRET"
         repository = "octo/shop"
-        [push.nobody]
+        [push.incomplete]
         target = "defectdojo"
         token_env = "SECRET"
         "#,
@@ -39,115 +39,116 @@ fn desk(fakes: &Fakes, dojo: &FakeDojo, invicti: &FakeInvicti, github: &FakeCode
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_gone_is_closed_at_a_keeper_only_on_complete_data() {
+async fn absent_findings_are_closed_at_push_targets_only_on_complete_data() {
     let fakes = Fakes::start().await;
     let dojo = FakeDojo::start(CANARY).await.unwrap();
     let invicti = FakeInvicti::start(CANARY).await.unwrap();
     let github = FakeCodeScanning::start(CANARY).await.unwrap();
-    let desk = desk(&fakes, &dojo, &invicti, &github);
+    let workspace = workspace(&fakes, &dojo, &invicti, &github);
     let push = |to: &'static str, more: &'static [&'static str]| {
-        let words = [&["--to", to, "-o", "json"], more].concat();
-        on_line("push", &words)
+        let arguments = [&["--to", to, "-o", "json"], more].concat();
+        on_binding("push", &arguments)
     };
     let on_github: &[&str] = &["--commit", COMMIT, "--ref", "refs/heads/main"];
 
-    let run = desk.run(&on_line("scan", &["--poll", "1", "-o", "json"])).await.expect(0).document();
+    let run = workspace.run(&on_binding("scan", &["--poll", "1", "-o", "json"])).await.expect(0).document();
     let found = run["import"]["summary"]["new"].as_u64().unwrap();
-    let pushed = desk.run(&push("dojo", &[])).await.expect(0).document();
+    let pushed = workspace.run(&push("dojo", &[])).await.expect(0).document();
     assert_eq!(
         (pushed["target"].as_str(), pushed["counts"]["created"].as_u64()),
         (Some("defectdojo"), Some(found))
     );
-    let pushed = desk.run(&push("invicti", &[])).await.expect(0).document();
+    let pushed = workspace.run(&push("invicti", &[])).await.expect(0).document();
     assert_eq!(pushed["target"], "invicti");
-    let pushed = desk.run(&push("github", on_github)).await.expect(0).document();
+    let pushed = workspace.run(&push("github", on_github)).await.expect(0).document();
     assert_eq!(pushed["target"], "github");
     let alerts = github.alerts().len();
     assert!(alerts > 0);
 
-    // Half a scan: nothing closes anywhere, and those that cannot keep what is absent open are not told.
-    fakes.half(Some(FakeNote::time_limit()));
-    desk.run(&on_line("scan", &["--poll", "1"])).await.expect(7);
-    let pushed = desk.run(&push("dojo", &[])).await.expect(0).document();
+    // An incomplete scan: nothing closes, and targets that would close absent findings refuse the push.
+    fakes.fix_half(Some(FakeNote::time_limit()));
+    workspace.run(&on_binding("scan", &["--poll", "1"])).await.expect(7);
+    let pushed = workspace.run(&push("dojo", &[])).await.expect(0).document();
     assert_eq!(pushed["counts"]["closed"], 0, "{pushed}");
     assert!(dojo.last_form().contains(&("close_old_findings".to_owned(), "false".to_owned())));
     for (to, more) in [("invicti", &[][..]), ("github", on_github)] {
-        let refused = desk.run(&push(to, more)).await.expect(7);
+        let refused = workspace.run(&push(to, more)).await.expect(7);
         assert!(refused.stderr.contains("--allow-unproven-closing"), "{}", refused.stderr);
     }
     assert!(github.alerts().iter().all(|alert| alert.open));
 
-    // The whole of what is left: now the rest is gone.
-    fakes.half(None);
-    desk.run(&on_line("scan", &["--poll", "1"])).await.expect(0);
-    let pushed = desk.run(&push("dojo", &[])).await.expect(0).document();
+    // A complete scan of what is left: the other findings close.
+    fakes.fix_half(None);
+    workspace.run(&on_binding("scan", &["--poll", "1"])).await.expect(0);
+    let pushed = workspace.run(&push("dojo", &[])).await.expect(0).document();
     assert!(pushed["counts"]["closed"].as_u64().unwrap() > 0, "{pushed}");
-    desk.run(&push("github", on_github)).await.expect(0);
+    workspace.run(&push("github", on_github)).await.expect(0);
     assert!(github.alerts().iter().any(|alert| !alert.open));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_pushed_is_refused_with_what_is_lacking() {
+async fn a_push_that_cannot_work_names_what_is_missing() {
     let fakes = Fakes::start().await;
     let dojo = FakeDojo::start("another token").await.unwrap();
     let invicti = FakeInvicti::start(CANARY).await.unwrap();
     let github = FakeCodeScanning::start(CANARY).await.unwrap();
-    let desk = desk(&fakes, &dojo, &invicti, &github);
-    let push = |to: &'static str| on_line("push", &["--to", to]);
-    // Nothing was imported yet.
-    desk.run(&push("dojo")).await.expect(2);
-    desk.run(&on_line("scan", &["--poll", "1"])).await.expect(0);
-    for (to, code, said) in [
+    let workspace = workspace(&fakes, &dojo, &invicti, &github);
+    let push = |to: &'static str| on_binding("push", &["--to", to]);
+    // There was no import yet.
+    workspace.run(&push("dojo")).await.expect(2);
+    workspace.run(&on_binding("scan", &["--poll", "1"])).await.expect(0);
+    for (to, code, message) in [
         ("elsewhere", 2, "no [push.elsewhere]"),
-        ("nobody", 2, "lacks base_url"),
+        ("incomplete", 2, "lacks base_url"),
         ("github", 2, "--commit"),
         ("dojo", 3, "401"),
     ] {
-        let refused = desk.run(&push(to)).await.expect(code);
-        assert!(refused.stderr.contains(said), "{to}: {}", refused.stderr);
+        let refused = workspace.run(&push(to)).await.expect(code);
+        assert!(refused.stderr.contains(message), "{to}: {}", refused.stderr);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decision_is_written_where_a_scanner_takes_it_and_refused_where_none_does() {
+async fn a_decision_is_stored_and_sent_to_scanners_that_accept_it() {
     let fakes = Fakes::start().await;
-    let desk = fakes.desk("");
-    let text = std::fs::read_to_string(desk.path("appsec.toml")).unwrap();
+    let workspace = fakes.workspace("");
+    let text = std::fs::read_to_string(workspace.path("appsec.toml")).unwrap();
     support::write(
-        &desk.path("appsec.toml"),
+        &workspace.path("appsec.toml"),
         &text.replace("[connections.was]", "write_back = \"object\"\n[connections.was]"),
     );
     let salt = ["-p", "shop", "-t", "salt", "--bind-to", "all", "-o", "json"];
     let on_salt = |command: &'static str, more: &[&'static str]| [&[command], &salt[..], more].concat();
-    desk.run(&on_salt("import", &[])).await;
-    let open = desk.run(&on_salt("findings", &["--state", "open"])).await.expect(0).documents();
+    workspace.run(&on_salt("import", &[])).await;
+    let open = workspace.run(&on_salt("findings", &["--state", "open"])).await.expect(0).documents();
     let fingerprint: &'static str = open[0]["fingerprint"].as_str().unwrap().to_owned().leak();
 
-    let words = on_salt("set-status", &["--to", "risk-accepted", fingerprint]);
-    let written = desk.run(&words).await.expect(0).document();
+    let arguments = on_salt("set-status", &["--to", "risk-accepted", fingerprint]);
+    let written = workspace.run(&arguments).await.expect(0).document();
     assert_eq!(written["fingerprint"], fingerprint);
-    assert_eq!(written["written"], "ignored", "the word that Salt has for it");
-    // The scanner says it from now on; here it is what was decided.
-    desk.run(&on_salt("import", &[])).await;
-    let known = desk.run(&on_salt("findings", &[])).await.expect(0).documents();
+    assert_eq!(written["written"], "ignored", "the status that Salt has for it");
+    // The scanner reports its own status from now on, and the state is the decision.
+    workspace.run(&on_salt("import", &[])).await;
+    let known = workspace.run(&on_salt("findings", &[])).await.expect(0).documents();
     let known = known.iter().find(|finding| finding["fingerprint"] == fingerprint).unwrap();
     assert_eq!((&known["state"], &known["status"]), (&"risk_accepted".into(), &"ignored".into()));
 
-    desk.run(&on_line("scan", &["--poll", "1"])).await.expect(0);
-    let open = desk.run(&on_line("findings", &["-o", "json"])).await.expect(0).documents();
+    workspace.run(&on_binding("scan", &["--poll", "1"])).await.expect(0);
+    let open = workspace.run(&on_binding("findings", &["-o", "json"])).await.expect(0).documents();
     let fingerprint = open[0]["fingerprint"].as_str().unwrap();
-    // Tenable takes no statuses: what a person decides is kept here, and what only the scanner can say is refused.
-    let words = on_line("set-status", &["--to", "false-positive", fingerprint, "-o", "json"]);
-    let kept = desk.run(&words).await.expect(0).document();
+    // Tenable accepts no status: a decision is only stored, and `fixed` is refused.
+    let arguments = on_binding("set-status", &["--to", "false-positive", fingerprint, "-o", "json"]);
+    let kept = workspace.run(&arguments).await.expect(0).document();
     assert_eq!((&kept["kept"], &kept["written"]), (&true.into(), &serde_json::Value::Null));
-    desk.run(&on_line("scan", &["--poll", "1"])).await.expect(0);
-    let why = desk.run(&on_line("explain", &[fingerprint])).await.expect(0);
-    assert!(why.stdout.contains("now false positive, as a user decided"), "{}", why.stdout);
-    let refused = desk.run(&on_line("set-status", &["--to", "fixed", fingerprint, "-o", "json"])).await;
-    assert!(refused.code != 0, "{}", refused.said());
+    workspace.run(&on_binding("scan", &["--poll", "1"])).await.expect(0);
+    let explanation = workspace.run(&on_binding("explain", &[fingerprint])).await.expect(0);
+    assert!(explanation.stdout.contains("now false positive, as a user decided"), "{}", explanation.stdout);
+    let refused =
+        workspace.run(&on_binding("set-status", &["--to", "fixed", fingerprint, "-o", "json"])).await;
+    assert!(refused.code != 0, "{}", refused.output());
     assert!(
-        refused.said().contains("not supported") || refused.said().contains("unsupported"),
+        refused.output().contains("not supported") || refused.output().contains("unsupported"),
         "{}",
-        refused.said()
+        refused.output()
     );
 }

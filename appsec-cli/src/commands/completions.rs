@@ -1,4 +1,4 @@
-//! `appsec completions`: for the shells.
+//! `appsec completions`: completion scripts for shells.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;

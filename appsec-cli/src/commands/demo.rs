@@ -1,121 +1,112 @@
-//! `appsec demo`: one story, from a wrong key to a finding that stays open, against fakes of both services.
+//! `appsec demo`: from a refused key to a finding that stays open, against fakes of all services.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use appsec_core::Timestamp;
 use appsec_import::Store as _;
 use appsec_import::reconcile::Change;
 use clap::Parser as _;
-use salt_client::testing::FakeSalt;
-use tenable_was_client::testing::{FakeNote, FakeTenableWas, ScanScript};
 
 use crate::app::App;
 use crate::cli::Cli;
 use crate::config::Config;
-use crate::exit::{Codes, Exit, Failure, Result};
-use crate::find;
+use crate::exit::{Exit, ExitCodes, Failure, Result};
+use crate::finding_lookup;
 use crate::output::{Output, note};
-
-/// The configuration that is scanned.
-const TARGET: &str = "storefront nightly";
-
-const CONFIG: &str = r#"
-store = "sqlite:demo.db"
-[connections.salt]
-scanner = "saltsecurity"
-base_url = "SALT_URL"
-token_file = "salt.token"
-requests_per_second = 1000.0
-[connections.was]
-scanner = "tenableiowas"
-base_url = "WAS_URL"
-access_key_file = "was.access"
-secret_key_file = "was.secret"
-[connections.was-old-key]
-scanner = "tenableiowas"
-base_url = "WAS_URL"
-access_key_file = "was.access"
-secret_key_file = "was.old-secret"
-"#;
+use crate::vendors::{DemoScans, Fake, FakeData, VENDORS, Vendor};
 
 pub(crate) async fn run(app: &App) -> Result<Exit> {
     let folder = tempfile::tempdir().map_err(|error| Failure::output("a folder for the demo", &error))?;
-    let stage = Stage::set(folder.path(), &app.out).await?;
-    stage.tell(
-        "This is a story against fakes of both services, on loopback: nothing leaves this machine.\n\
-         The configuration names a Salt, a Tenable, and that Tenable again with a key that was replaced:",
+    let demo = Demo::start(folder.path(), &app.out).await?;
+    let (vendor, scans) = demo.scans()?;
+    let (name, old_key, target) = (vendor.short_name, old_key(vendor), scans.target());
+    scans.end_scans_quickly(false);
+    demo.narrate(
+        "This demo runs against fakes of the services, on loopback: nothing leaves this machine.\n\
+         The configuration has a connection to each of them, and one with a key that is no longer valid:",
     )?;
-    stage.tell(stage.config_text.trim())?;
+    demo.narrate(demo.config_text.trim())?;
 
-    stage.tell("1. A connection that fails says which step, why, and what to do.")?;
-    stage.step("ping -t was-old-key", Exit::Credentials).await?;
-    stage.tell("2. With the right credentials both work.")?;
-    stage.step("ping -t was -t salt", Exit::Passed).await?;
-    stage.tell("3. What a project can read from.")?;
-    stage.step("targets -t was", Exit::Passed).await?;
-    stage.tell("4. A scan, from its start to the gate: no critical finding may pass, and some are there.")?;
-    let scan = format!("scan -p shop -t was -b main --bind-to \"{TARGET}\" --poll 1 --threshold-crit 0");
-    stage.step(&scan, Exit::GateFailed).await?;
-
-    stage.half_of_it_is_fixed(Some(FakeNote::time_limit()));
-    stage.tell(
-        "5. Half of it is fixed now. But the next scan runs into its time limit: what it did not see may be gone, or not.\n   \
-         So nothing closes, the exit code says that the data are partial, and the gate does not judge.",
+    demo.narrate("1. A connection test that fails says which step failed, why, and what to do.")?;
+    demo.step(&format!("ping -t {old_key}"), Exit::Credentials).await?;
+    demo.narrate("2. With valid credentials all connections work.")?;
+    let tools = VENDORS.map(|vendor| format!(" -t {}", vendor.short_name)).concat();
+    demo.step(&format!("ping{tools}"), Exit::Passed).await?;
+    demo.narrate("3. These are the bind targets: what a project can read findings from.")?;
+    demo.step(&format!("targets -t {name}"), Exit::Passed).await?;
+    demo.narrate(
+        "4. A scan, from its start to the gate. The gate lets no critical finding pass, so it fails.",
     )?;
-    stage.step("scan -p shop -t was -b main --poll 1 --threshold-crit 0", Exit::Partial).await?;
-    stage.tell("6. Why is this one still open?")?;
-    let finding = stage.kept_open().await?;
-    stage.step(&format!("explain -p shop -t was {finding}"), Exit::Passed).await?;
+    let scan = format!("scan -p shop -t {name} -b main --bind-to \"{target}\" --poll 1 --threshold-crit 0");
+    demo.step(&scan, Exit::GateFailed).await?;
 
-    stage.half_of_it_is_fixed(None);
-    stage.tell("7. The next scan is whole, so its silence proves something: the fixed half closes.")?;
-    stage.step("scan -p shop -t was -b main --poll 1", Exit::Passed).await?;
-    stage.step(&format!("explain -p shop -t was {finding}"), Exit::Passed).await?;
-    stage.tell(
-        "8. A report for GitHub code scanning; gitlab, defectdojo, ocsf, csv and jsonl are there as well.",
+    scans.fix_half();
+    scans.end_scans_quickly(true);
+    demo.narrate(
+        "5. Half of the weaknesses are fixed now, but the next scan stops at its time limit. A finding that it does not\n   \
+         report may be fixed or not. So nothing closes, the exit code says that the data are partial, and the gate is\n   \
+         not applied.",
+    )?;
+    let scan = format!("scan -p shop -t {name} -b main --poll 1");
+    demo.step(&format!("{scan} --threshold-crit 0"), Exit::Partial).await?;
+    demo.narrate("6. Why is this finding still open?")?;
+    let explain = format!("explain -p shop -t {name} {}", demo.kept_open_finding().await?);
+    demo.step(&explain, Exit::Passed).await?;
+
+    scans.end_scans_quickly(false);
+    demo.narrate("7. The next scan is complete. What it does not report is fixed, and closes.")?;
+    demo.step(&scan, Exit::Passed).await?;
+    demo.step(&explain, Exit::Passed).await?;
+    demo.narrate(
+        "8. A report for GitHub code scanning. Others are gitlab, defectdojo, ocsf, csv and jsonl.",
     )?;
     let file = folder.path().join("shop.sarif");
-    stage.step(&format!("report -p shop -t was -f sarif --out {}", file.display()), Exit::Passed).await?;
-    stage.tell("Next: write an appsec.toml of your own, or set the variables of one scanner, and begin with `appsec ping`.")?;
+    let report = format!("report -p shop -t {name} -f sarif --out {}", file.display());
+    demo.step(&report, Exit::Passed).await?;
+    demo.narrate(
+        "Next: write your own appsec.toml, or set the environment variables of a scanner, and run `appsec ping`.",
+    )?;
     Ok(Exit::Passed)
 }
 
-/// The fakes and the configuration that leads to them.
-struct Stage<'a> {
+/// The name of the connection whose key is not valid.
+fn old_key(vendor: &Vendor) -> String {
+    format!("{}-old-key", vendor.short_name)
+}
+
+/// The running fakes, and an app with a configuration for them.
+struct Demo<'a> {
     app: App,
     out: &'a Output,
     config_text: String,
-    tenable: FakeTenableWas,
-    _salt: FakeSalt,
+    fakes: Vec<(&'static Vendor, Box<dyn Fake>)>,
 }
 
-impl<'a> Stage<'a> {
-    async fn set(folder: &Path, out: &'a Output) -> Result<Self> {
-        let failed = |error| Failure::output("setting up the demo", &error);
-        let salt = FakeSalt::builder().with_tenant(salt_client::testing::demo_tenant());
-        let salt = salt.start().await.map_err(failed)?;
-        let mut tenant = tenable_was_client::testing::demo_tenant();
-        tenant.configs.iter_mut().for_each(|config| config.script = Some(script(None)));
-        let tenable = FakeTenableWas::builder().with_tenant(tenant).with_now(Timestamp::now());
-        let tenable = tenable.start().await.map_err(failed)?;
-        for (file, secret) in [
-            ("salt.token", salt.token()),
-            ("was.access", tenable.access_key()),
-            ("was.secret", tenable.secret_key()),
-            ("was.old-secret", "replaced-last-week".to_owned()),
-        ] {
-            fs::write(folder.join(file), secret).map_err(failed)?;
+impl<'a> Demo<'a> {
+    async fn start(folder: &Path, out: &'a Output) -> Result<Self> {
+        let failed = |error| Failure::output("starting the demo", &error);
+        let mut fakes = Vec::new();
+        for vendor in VENDORS {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let fake = (vendor.start_fake)(FakeData::Demo, address).await.map_err(failed)?;
+            fakes.push((vendor, fake));
         }
-        let config_text =
-            CONFIG.replace("SALT_URL", &salt.base_url()).replace("WAS_URL", &tenable.base_url());
+        let config_text = write_config(&fakes, folder).map_err(failed)?;
         let config = Config::parse(&config_text, folder.to_path_buf()).map_err(Failure::usage)?;
-        let app = App::of(config, Output::new(out.format), None, false);
-        Ok(Self { app, out, config_text, tenable, _salt: salt })
+        let app = App::with_config(config, Output::new(out.format));
+        Ok(Self { app, out, config_text, fakes })
     }
 
-    /// A part of the story; where stdout is for programs it is told on stderr.
-    fn tell(&self, text: &str) -> Result<()> {
+    /// The first vendor whose scanner starts scans.
+    fn scans(&self) -> Result<(&'static Vendor, &dyn DemoScans)> {
+        let mut scans = self.fakes.iter().filter_map(|(vendor, fake)| Some((*vendor, fake.demo_scans()?)));
+        scans.next().ok_or_else(|| Failure::new(Exit::Scanner, "the demo needs a scanner that starts scans"))
+    }
+
+    /// Writes a part of the story: to stdout, or with `-o json` to stderr.
+    fn narrate(&self, text: &str) -> Result<()> {
         if self.out.is_json() {
             note(text);
             return Ok(());
@@ -123,58 +114,43 @@ impl<'a> Stage<'a> {
         self.out.line(format_args!("\n{text}"))
     }
 
-    /// One command as a person would type it, and how it is expected to end.
-    async fn step(&self, binding: &str, expected: Exit) -> Result<()> {
-        self.tell(&format!("$ appsec {binding}"))?;
-        // Blanks stand within quotation marks only.
-        let words = binding.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
+    /// Runs a command line, and checks how it ends. Spaces within an argument are possible only between quotation marks.
+    async fn step(&self, command_line: &str, expected: Exit) -> Result<()> {
+        self.narrate(&format!("$ appsec {command_line}"))?;
+        let arguments = command_line.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
             0 => part.split_whitespace().collect::<Vec<_>>(),
             _ => vec![part],
         });
-        let cli = Cli::try_parse_from(std::iter::once("appsec").chain(words))
+        let cli = Cli::try_parse_from(std::iter::once("appsec").chain(arguments))
             .map_err(|error| Failure::usage(error.to_string()))?;
         let exit = match cli.command.run(&self.app).await {
             Ok(exit) => exit,
             Err(failure) => {
-                self.tell(&failure.message)?;
+                self.narrate(&failure.message)?;
                 failure.exit
             }
         };
-        self.tell(&format!("[exit code {}: {}]", exit.code(Codes::Own), exit.reason()))?;
+        self.narrate(&format!("[exit code {}: {}]", exit.code(ExitCodes::Own), exit.reason()))?;
         if exit == expected {
             return Ok(());
         }
         Err(Failure::new(Exit::Scanner, format!("the demo expected {}", expected.reason())))
     }
 
-    /// Half of the target's weaknesses go; coming scans see that, and get the remark.
-    fn half_of_it_is_fixed(&self, remark: Option<FakeNote>) {
-        self.tenable.edit(|tenant| {
-            let Some(config) = tenant.configs.iter_mut().find(|config| config.name == TARGET) else { return };
-            // Told again, half of it is fixed already.
-            if remark.is_some() {
-                for target in &mut config.targets {
-                    target.findings.truncate(target.findings.len() / 2);
-                }
-            }
-            config.script = Some(script(remark));
-        });
-    }
-
-    /// A finding that the last run kept open unseen.
-    async fn kept_open(&self) -> Result<String> {
+    /// The fingerprint of a finding that the last run kept open although the scan did not report it.
+    async fn kept_open_finding(&self) -> Result<String> {
         let store = self.app.store().await?;
         for binding in store.bindings().await.map_err(Failure::store)? {
-            let mut known = Vec::new();
-            find::each(&store, &binding, |finding| {
-                known.push(finding.fingerprint);
+            let mut fingerprints = Vec::new();
+            finding_lookup::for_each(&store, &binding, |finding| {
+                fingerprints.push(finding.fingerprint);
                 Ok(true)
             })
             .await?;
-            for fingerprint in known {
-                let why = store.explain(&binding, &fingerprint).await.map_err(Failure::store)?;
-                let last = why.as_ref().and_then(|why| why.history.last());
-                if last.is_some_and(|verdict| verdict.change == Change::KeptOpen) {
+            for fingerprint in fingerprints {
+                let explanation = store.explain(&binding, &fingerprint).await.map_err(Failure::store)?;
+                let last = explanation.as_ref().and_then(|explanation| explanation.history.last());
+                if last.is_some_and(|entry| entry.change == Change::KeptOpen) {
                     return Ok(fingerprint.to_string());
                 }
             }
@@ -183,11 +159,29 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// How scans go: quickly.
-fn script(remark: Option<FakeNote>) -> ScanScript {
-    let script = ScanScript::new().with_statuses(["running", "completed"]);
-    match remark {
-        Some(remark) => script.with_note(remark),
-        None => script,
+/// Writes the credentials of the fakes into files of the folder, and returns a configuration that names them.
+fn write_config(fakes: &[(&'static Vendor, Box<dyn Fake>)], folder: &Path) -> std::io::Result<String> {
+    let mut config = "store = \"sqlite:demo.db\"\n".to_owned();
+    for (vendor, fake) in fakes {
+        let mut names = vec![vendor.short_name.to_owned()];
+        if fake.demo_scans().is_some() {
+            names.push(old_key(vendor));
+        }
+        for name in names {
+            let _ = write!(
+                config,
+                "[connections.{name}]\nscanner = \"{}\"\nbase_url = \"{}\"\nrequests_per_second = 1000.0\n",
+                vendor.key,
+                fake.base_url()
+            );
+            for credential in fake.credentials() {
+                let file = format!("{name}.{}", credential.key);
+                let _ = writeln!(config, "{}_file = \"{file}\"", credential.key);
+                let is_valid = name == vendor.short_name;
+                let value = if is_valid { credential.value } else { "replaced-last-week".to_owned() };
+                fs::write(folder.join(file), value)?;
+            }
+        }
     }
+    Ok(config)
 }

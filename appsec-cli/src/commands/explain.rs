@@ -3,30 +3,30 @@
 use appsec_import::Store as _;
 
 use crate::app::App;
-use crate::binding::BindingArgs;
+use crate::binding_args::BindingArgs;
 use crate::exit::{Exit, Failure, Result};
-use crate::find;
+use crate::finding_lookup;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     binding: BindingArgs,
-    /// Its fingerprint, the first six digits of it or more, or the scanner's own id
+    /// The fingerprint of the finding, at least its first six digits, or the scanner's own id
     #[arg(value_name = "FINDING")]
     finding: String,
 }
 
-/// In JSON: the finding with its verdicts, oldest first.
+/// Prints the finding with its history, oldest run first.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let (_, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;
-    let finding = find::one(&store, &binding, &args.finding).await?;
-    let why = store.explain(&binding, &finding.fingerprint).await.map_err(Failure::store)?;
-    let why = why.ok_or_else(|| Failure::usage("the binding does not know the finding any more"))?;
+    let finding = finding_lookup::find_one(&store, &binding, &args.finding).await?;
+    let explanation = store.explain(&binding, &finding.fingerprint).await.map_err(Failure::store)?;
+    let explanation = explanation.ok_or_else(|| Failure::usage("the finding is no longer in the store"))?;
     if app.out.is_json() {
-        app.out.json(&why)?;
+        app.out.json(&explanation)?;
     } else {
-        app.out.text(&why)?;
+        app.out.text(&explanation)?;
     }
     Ok(Exit::Passed)
 }

@@ -1,26 +1,26 @@
-//! `appsec findings`: what is known of a binding.
+//! `appsec findings`: the findings of a binding in the store.
 
 use appsec_import::reconcile::{KnownFinding, State};
 use clap::ValueEnum;
 
 use crate::app::App;
-use crate::binding::BindingArgs;
+use crate::binding_args::BindingArgs;
 use crate::exit::{Exit, Result};
-use crate::find;
-use crate::output::{Cell, Format, bad, cell, doubtful, good};
+use crate::finding_lookup;
+use crate::output::{Cell, Format, bad, cell, good, warning};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     binding: BindingArgs,
-    /// Only those in this state
+    /// Only findings in this state
     #[arg(long, value_enum, default_value_t)]
-    state: Which,
+    state: StateFilter,
 }
 
-/// Which findings are listed.
+/// The states of the findings that are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Which {
+enum StateFilter {
     #[default]
     All,
     Open,
@@ -30,8 +30,8 @@ enum Which {
     Ignored,
 }
 
-impl Which {
-    fn admits(self, state: State) -> bool {
+impl StateFilter {
+    fn accepts(self, state: State) -> bool {
         match self {
             Self::All => true,
             Self::Open => state == State::Open,
@@ -43,16 +43,16 @@ impl Which {
     }
 }
 
-/// How many rows are aligned with each other.
+/// The number of rows that are collected to be aligned.
 const ROWS: usize = 2000;
 
-/// In JSON: a finding a binding.
+/// Prints the findings, one a line.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let (_, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;
     let mut rows = Vec::new();
-    find::each(&store, &binding, |finding| {
-        if args.state.admits(finding.state) {
+    finding_lookup::for_each(&store, &binding, |finding| {
+        if args.state.accepts(finding.state) {
             match app.out.format {
                 Format::Json => app.out.json(&finding)?,
                 Format::Plain => app.out.table(HEADINGS, &[row(&finding)])?,
@@ -71,15 +71,15 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     Ok(Exit::Passed)
 }
 
-const HEADINGS: [&str; 5] = ["FINGERPRINT", "STATE", "SEVERITY", "WHAT", "WHERE"];
+const HEADINGS: [&str; 5] = ["FINGERPRINT", "STATE", "SEVERITY", "TITLE", "PLACE"];
 
 fn row(finding: &KnownFinding) -> [Cell; 5] {
     let state = match finding.state {
         State::Open => bad("open"),
         State::Closed => good("closed"),
-        State::RiskAccepted => doubtful("risk accepted"),
-        State::FalsePositive => doubtful("false positive"),
-        State::Ignored => doubtful("ignored"),
+        State::RiskAccepted => warning("risk accepted"),
+        State::FalsePositive => warning("false positive"),
+        State::Ignored => warning("ignored"),
         _ => cell("unknown"),
     };
     [cell(finding.fingerprint), state, cell(&finding.severity), cell(&finding.title), cell(&finding.place)]

@@ -1,11 +1,11 @@
-//! `appsec import`: reads what the scanner has, and starts nothing.
+//! `appsec import`: imports the findings that the scanner has, without starting a scan.
 
 use appsec_import::ImportOptions;
 
 use crate::app::App;
-use crate::binding::BindingArgs;
+use crate::binding_args::BindingArgs;
 use crate::exit::{Exit, Result};
-use crate::run::{self, RunArgs};
+use crate::import_run::{self, RunArgs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -13,7 +13,7 @@ pub(crate) struct Args {
     binding: BindingArgs,
     #[command(flatten)]
     run: RunArgs,
-    /// Say what would happen, and leave nothing behind
+    /// Show what would change, and store nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -21,5 +21,5 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let (named, binding) = args.binding.resolve(app).await?;
     let options = ImportOptions::new().with_dry_run(args.dry_run);
-    run::run(app, (&named, &binding), &args.run, options).await
+    import_run::run(app, (&named, &binding), &args.run, options).await
 }

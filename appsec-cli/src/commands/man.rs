@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure, Result};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write a page for each command into this folder; else the first page goes to stdout
+    /// The folder for the pages, one for each command; without it the first page goes to stdout
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }

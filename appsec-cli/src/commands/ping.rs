@@ -1,65 +1,65 @@
-//! `appsec ping`: the connection test of Invicti's dialogue, and KDT's word for it.
+//! `appsec ping`: the "Test Connection" of Invicti AppSec, under its name in KDT.
 
 use appsec_core::{ConnectionReport, StepOutcome};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::connection::NamedConnection;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::{self, Cell, cell};
-use crate::scanners::{self, Named};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The connections or scanners to test; else all that are configured or have credentials in the environment
+    /// A connection or scanner to test; repeatable [default: all with a configuration, or with credentials in the environment]
     #[arg(short, long = "tool", value_name = "TOOL")]
     tools: Vec<String>,
 }
 
-/// `{"connections": [...]}`: one of these for each connection.
+/// The JSON member for one connection.
 #[derive(Debug, Serialize)]
-struct Tested<'a> {
+struct TestResult<'a> {
     name: &'a str,
     scanner: &'a str,
     ok: bool,
-    /// The steps that were taken.
+    /// The steps of the test.
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<ConnectionReport>,
-    /// Why none could be taken.
+    /// Why there was no test.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let connections = if args.tools.is_empty() {
-        scanners::all(&app.config)
+        app.config.connections.all()
     } else {
-        args.tools.iter().map(|word| scanners::find(&app.config, word)).collect::<Result<_>>()?
+        args.tools.iter().map(|tool| app.config.connections.find(tool)).collect::<Result<_>>()?
     };
     if connections.is_empty() {
         return Err(Failure::usage(
-            "there is nothing to test: name a scanner with -t, or configure connections in appsec.toml",
+            "there is no connection to test: name a scanner with -t, or configure connections in appsec.toml",
         ));
     }
-    let (mut tested, mut exit) = (Vec::new(), Exit::Passed);
+    let (mut results, mut exit) = (Vec::new(), Exit::Passed);
     for named in &connections {
         let (result, ended) = test(app, named).await;
         if !app.out.is_json() {
             show(app, &result)?;
         }
-        tested.push(result);
-        // The first failure is the one that the code tells of.
+        results.push(result);
+        // The exit code is that of the first failure.
         exit = if exit == Exit::Passed { ended } else { exit };
     }
     if app.out.is_json() {
-        app.out.json(&serde_json::json!({ "connections": tested }))?;
+        app.out.json(&serde_json::json!({ "connections": results }))?;
     }
     Ok(exit)
 }
 
-async fn test<'a>(app: &App, named: &'a Named) -> (Tested<'a>, Exit) {
-    let mut tested = Tested {
+async fn test<'a>(app: &App, named: &'a NamedConnection) -> (TestResult<'a>, Exit) {
+    let mut result = TestResult {
         name: &named.name,
-        scanner: named.connection.scanner.key(),
+        scanner: named.connection.vendor.key,
         ok: false,
         report: None,
         error: None,
@@ -68,27 +68,27 @@ async fn test<'a>(app: &App, named: &'a Named) -> (Tested<'a>, Exit) {
         Ok(scanner) => scanner,
         Err(failure) => {
             output::note(format_args!("{}: {}", named.name, failure.message));
-            tested.error = Some(failure.message);
-            return (tested, failure.exit);
+            result.error = Some(failure.message);
+            return (result, failure.exit);
         }
     };
     let report = scanner.test_connection().await;
-    tested.ok = report.is_ok();
+    result.ok = report.is_ok();
     let exit = match report.failure() {
-        Some(step) => Exit::of_cause(step.cause),
-        None if tested.ok => Exit::Passed,
+        Some(step) => Exit::from_cause(step.cause),
+        None if result.ok => Exit::Passed,
         None => Exit::Scanner,
     };
-    tested.report = Some(report);
-    (tested, exit)
+    result.report = Some(report);
+    (result, exit)
 }
 
-fn show(app: &App, tested: &Tested<'_>) -> Result<()> {
-    let verdict = if tested.ok { output::good("ok") } else { output::bad("FAILED") };
-    let Some(report) = &tested.report else {
-        return app.out.line(format_args!("{}: {verdict}", tested.name));
+fn show(app: &App, result: &TestResult<'_>) -> Result<()> {
+    let status = if result.ok { output::good("ok") } else { output::bad("FAILED") };
+    let Some(report) = &result.report else {
+        return app.out.line(format_args!("{}: {status}", result.name));
     };
-    app.out.line(format_args!("{} ({}) at {}: {verdict}", tested.name, tested.scanner, report.endpoint()))?;
+    app.out.line(format_args!("{} ({}) at {}: {status}", result.name, result.scanner, report.endpoint()))?;
     let rows: Vec<[Cell; 4]> = report
         .steps()
         .iter()
@@ -96,13 +96,13 @@ fn show(app: &App, tested: &Tested<'_>) -> Result<()> {
             let outcome = match step.outcome {
                 StepOutcome::Passed => output::good(step.outcome),
                 StepOutcome::Failed => output::bad(step.outcome),
-                StepOutcome::Warning => output::doubtful(step.outcome),
+                StepOutcome::Warning => output::warning(step.outcome),
                 StepOutcome::Skipped => cell(step.outcome),
             };
             [cell(step.kind), outcome, cell(format_args!("{} ms", step.took.as_millis())), cell(&step.detail)]
         })
         .collect();
-    app.out.table(["STEP", "RESULT", "TOOK", "SEEN"], &rows)?;
+    app.out.table(["STEP", "RESULT", "TIME", "OBSERVED"], &rows)?;
     for step in report.steps() {
         if let Some(remedy) = &step.remedy {
             app.out.line(format_args!("→ {}: {remedy}", step.kind))?;

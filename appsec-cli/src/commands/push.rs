@@ -1,4 +1,4 @@
-//! `appsec push`: the findings of a binding, brought to those who keep findings.
+//! `appsec push`: pushes the findings of a binding to DefectDojo, Invicti AppSec or GitHub code scanning.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -14,35 +14,35 @@ use appsec_import::{Binding, SqlStore, Store as _};
 
 use super::report::{self, numbered};
 use crate::app::App;
-use crate::binding::BindingArgs;
-use crate::config::{Destination, Keeper};
+use crate::binding_args::BindingArgs;
+use crate::config::{PushDestination, PushTarget};
 use crate::exit::{Exit, Failure, Result};
 
-/// Findings read from the store at a time.
-const PAGE: u32 = 64;
+/// The number of findings that are read from the store at a time.
+const PAGE_SIZE: u32 = 64;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     binding: BindingArgs,
-    /// A destination of the configuration: the NAME of a section [push.NAME]
+    /// The destination: a section [push.NAME] of the configuration
     #[arg(long, value_name = "NAME")]
     to: String,
     /// For GitHub: the commit, in 40 hex digits
     #[arg(long, env = "GITHUB_SHA")]
     commit: Option<String>,
-    /// For GitHub: the full reference, as in refs/heads/main
+    /// For GitHub: the full reference, such as refs/heads/main
     #[arg(long = "ref", env = "GITHUB_REF", value_name = "REFERENCE")]
     reference: Option<String>,
     /// For GitHub: the repository, owner/name
     #[arg(long, env = "GITHUB_REPOSITORY", value_name = "OWNER/NAME")]
     repository: Option<String>,
-    /// For GitHub and Invicti: push what is not complete as well, although findings that it does not hold are then shown as closed
+    /// For GitHub and Invicti: push incomplete data as well, although they close findings that the data do not hold
     #[arg(long)]
     allow_unproven_closing: bool,
 }
 
-/// In JSON: what became of the report, as the destination tells it.
+/// Pushes the report, and prints what the destination did with it.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let destination = app.config.push.get(&args.to).ok_or_else(|| {
         let known: Vec<_> = app.config.push.keys().map(String::as_str).collect();
@@ -52,7 +52,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let store = app.store().await?;
     let options = report::options(&store, &named, &binding).await?;
     let folder = tempfile::tempdir().map_err(|error| Failure::output("a folder for the report", &error))?;
-    let pushing = Pushing {
+    let push = Push {
         app,
         args,
         destination,
@@ -62,9 +62,9 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         file: folder.path().join("report"),
     };
     let pushed = match destination.target {
-        Keeper::DefectDojo => pushing.to_defectdojo().await,
-        Keeper::Invicti => pushing.to_invicti().await,
-        Keeper::GitHub => pushing.to_github().await,
+        PushTarget::DefectDojo => push.to_defectdojo().await,
+        PushTarget::Invicti => push.to_invicti().await,
+        PushTarget::GitHub => push.to_github().await,
     }?;
     if app.out.is_json() {
         app.out.json(&pushed)?;
@@ -74,20 +74,21 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     Ok(Exit::Passed)
 }
 
-struct Pushing<'a> {
+/// One push of a binding to a destination.
+struct Push<'a> {
     app: &'a App,
     args: &'a Args,
-    destination: &'a Destination,
+    destination: &'a PushDestination,
     store: &'a SqlStore,
     binding: &'a Binding,
     options: ReportOptions,
     file: PathBuf,
 }
 
-impl Pushing<'_> {
+impl Push<'_> {
     async fn to_defectdojo(&self) -> Result<PushOutcome> {
         let dojo = DefectDojo::new(self.base_url()?, self.token()?, &PushOptions::new())?;
-        let files = self.report(Format::DefectDojo).await?;
+        let files = self.write_report(Format::DefectDojo).await?;
         let Some(file) = files.first() else {
             return Err(Failure::new(Exit::Output, "no report was written"));
         };
@@ -96,20 +97,20 @@ impl Pushing<'_> {
 
     async fn to_invicti(&self) -> Result<PushOutcome> {
         let project = self.destination.project.as_deref();
-        let project = project.ok_or_else(|| self.lacks("project, the id of the project there"))?;
+        let project = project.ok_or_else(|| self.missing("project, the id of the project there"))?;
         let invicti = Invicti::new(self.base_url()?, self.token()?, &PushOptions::new())?;
         let scan = InvictiScan::for_binding(project, self.binding)
             .with_tool(self.options.scanner())
             .with_unproven_closing(self.args.allow_unproven_closing);
-        self.list().await?;
-        self.proven(
+        self.write_list().await?;
+        self.partial_if_refused(
             invicti.push(&scan, &ReportFile::from_path(&self.file), &self.completeness().await?).await,
         )
     }
 
     async fn to_github(&self) -> Result<PushOutcome> {
         let repository = self.destination.repository.as_deref().or(self.args.repository.as_deref());
-        let repository = repository.ok_or_else(|| self.lacks("repository, or --repository"))?;
+        let repository = repository.ok_or_else(|| self.missing("repository, or --repository"))?;
         let (Some(commit), Some(reference)) = (&self.args.commit, &self.args.reference) else {
             return Err(Failure::usage("GitHub shows alerts for a commit: name it with --commit and --ref"));
         };
@@ -120,44 +121,44 @@ impl Pushing<'_> {
             Some(url) => GitHub::with_base_url(url, self.token()?, &PushOptions::new())?,
             None => GitHub::new(self.token()?, &PushOptions::new())?,
         };
-        let files = self.report(Format::Sarif).await?;
-        self.proven(github.push(&to, &files, &self.completeness().await?).await)
+        let files = self.write_report(Format::Sarif).await?;
+        self.partial_if_refused(github.push(&to, &files, &self.completeness().await?).await)
     }
 
-    /// Refused for want of proof means that the data are partial.
+    /// Turns the refusal of incomplete data into the exit for partial data.
     #[expect(clippy::unused_self, reason = "reads as one of the steps")]
-    fn proven(&self, pushed: appsec_core::Result<PushOutcome>) -> Result<PushOutcome> {
+    fn partial_if_refused(&self, pushed: appsec_core::Result<PushOutcome>) -> Result<PushOutcome> {
         pushed.map_err(|error| {
             let partial = error.kind() == appsec_core::ErrorKind::Unsupported;
             let mut failure = Failure::from(error);
             if partial {
                 failure.exit = Exit::Partial;
-                failure.message.push_str("; --allow-unproven-closing pushes it all the same");
+                failure.message.push_str("; --allow-unproven-closing pushes it anyway");
             }
             failure
         })
     }
 
     fn base_url(&self) -> Result<&str> {
-        self.destination.base_url.as_deref().ok_or_else(|| self.lacks("base_url"))
+        self.destination.base_url.as_deref().ok_or_else(|| self.missing("base_url"))
     }
 
     fn token(&self) -> Result<secrecy::SecretString> {
-        self.app.config.token_of(&self.args.to, self.destination)
+        self.app.config.push_token(&self.args.to, self.destination)
     }
 
-    fn lacks(&self, what: &str) -> Failure {
+    fn missing(&self, what: &str) -> Failure {
         Failure::usage(format!("[push.{}] lacks {what}", self.args.to))
     }
 
     async fn completeness(&self) -> Result<appsec_import::Completeness> {
         let run = self.store.last_run(self.binding).await.map_err(Failure::store)?;
-        let run = run.ok_or_else(|| Failure::usage("the binding has no run that ended: import it first"))?;
+        let run = run.ok_or_else(|| Failure::usage("no run of the binding has ended: import it first"))?;
         Ok(run.completeness())
     }
 
-    /// The report in as many files as its reader's limits ask for.
-    async fn report(&self, format: Format) -> Result<Vec<ReportFile>> {
+    /// Writes the report, in as many files as the limits of its reader require.
+    async fn write_report(&self, format: Format) -> Result<Vec<ReportFile>> {
         let mut files = Vec::new();
         let writer = ReportWriter::in_files(format, &self.options, |number| {
             let path = numbered(&self.file, number);
@@ -169,13 +170,13 @@ impl Pushing<'_> {
         Ok(files)
     }
 
-    /// The list that Invicti takes.
-    async fn list(&self) -> Result<()> {
+    /// Writes the list of findings that Invicti accepts.
+    async fn write_list(&self) -> Result<()> {
         let failed = |error| Failure::output("the list of findings", &error);
         let mut writer = InvictiWriter::new(BufWriter::new(File::create(&self.file).map_err(failed)?))?;
         let mut after = 0;
         loop {
-            let page = self.store.stored_findings(self.binding, Page { after, limit: PAGE }).await;
+            let page = self.store.stored_findings(self.binding, Page { after, limit: PAGE_SIZE }).await;
             let page = page.map_err(Failure::store)?;
             let Some(last) = page.last() else { break };
             after = last.number;

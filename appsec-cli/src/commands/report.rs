@@ -1,4 +1,4 @@
-//! `appsec report`: what is known of a binding, as others read it.
+//! `appsec report`: the findings of a binding in a format that other tools read.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,19 +11,19 @@ use appsec_import::{Binding, SqlStore, Store as _};
 use serde_json::json;
 
 use crate::app::App;
-use crate::binding::BindingArgs;
+use crate::binding_args::BindingArgs;
+use crate::connection::NamedConnection;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::note;
-use crate::scanners::Named;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     binding: BindingArgs,
-    /// sarif, gitlab, defectdojo, ocsf, csv or jsonl
+    /// The format: sarif, gitlab, defectdojo, ocsf, csv or jsonl
     #[arg(short, long, value_name = "FORMAT", value_parser = format)]
     format: ReportFormat,
-    /// The file; else stdout. A SARIF report that is too big for GitHub goes on in FILE-2, FILE-3 and so on
+    /// The file [default: stdout]. A SARIF report that is too big for GitHub continues in FILE-2, FILE-3 and so on
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -40,15 +40,15 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         note(format_args!("missing from the report: {missing}"));
     }
     let Some(path) = &args.out else {
-        let gone = Arc::new(AtomicBool::new(false));
-        let out = Stdout(Arc::clone(&gone));
+        let closed = Arc::new(AtomicBool::new(false));
+        let out = Stdout { closed: Arc::clone(&closed) };
         let written = match ReportWriter::new(args.format, &options, out) {
             Ok(report) => write(report, &store, &binding).await,
             Err(error) => Err(error.into()),
         };
         return match written {
-            // A reader that has gone has what it wanted.
-            Err(failure) if !gone.load(Ordering::Relaxed) => Err(failure),
+            // A closed pipe is no error.
+            Err(failure) if !closed.load(Ordering::Relaxed) => Err(failure),
             _ => Ok(Exit::Passed),
         };
     };
@@ -73,26 +73,30 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
             app.out.line(file.display())?;
         }
         note(format_args!(
-            "{} findings, {} left out since the format holds open ones only",
+            "{} findings, {} left out since the format holds only open ones",
             written.findings, written.omitted
         ));
     }
     Ok(Exit::Passed)
 }
 
-/// What the report says of itself: the scanner, and what the last run did not see.
-pub(super) async fn options(store: &SqlStore, named: &Named, binding: &Binding) -> Result<ReportOptions> {
+/// The options of a report: the scanner, and what the last run did not cover.
+pub(super) async fn options(
+    store: &SqlStore,
+    named: &NamedConnection,
+    binding: &Binding,
+) -> Result<ReportOptions> {
     let mut options = ReportOptions::for_binding(binding);
-    let key = named.connection.scanner.key();
+    let key = named.connection.vendor.key;
     if binding.scanner != key {
-        // Two connections to one kind of scanner are two targets to whoever compares reports.
+        // Readers that compare reports have to see two connections to one vendor as two targets.
         let target = format!("{}/{}", binding.scanner, options.target());
         options = options.with_target(target);
     }
     let options = options.with_scanner(key);
     let run = store.last_run(binding).await.map_err(Failure::store)?;
-    let run = run.ok_or_else(|| Failure::usage("the binding has no run that ended: import it first"))?;
-    Ok(options.with_scanner_name(named.connection.scanner.name()).with_run(&run))
+    let run = run.ok_or_else(|| Failure::usage("no run of the binding has ended: import it first"))?;
+    Ok(options.with_scanner_name(named.connection.vendor.name).with_run(&run))
 }
 
 pub(super) async fn write(
@@ -104,24 +108,27 @@ pub(super) async fn write(
     Ok(report.finish()?)
 }
 
-/// `report.sarif`, `report-2.sarif`, …
+/// The path of a part of a report: `report.sarif`, `report-2.sarif`, …
 pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number < 2 {
         return path.to_path_buf();
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let end = path.extension().map(|end| format!(".{}", end.to_string_lossy())).unwrap_or_default();
-    path.with_file_name(format!("{stem}-{number}{end}"))
+    let extension =
+        path.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
+    path.with_file_name(format!("{stem}-{number}{extension}"))
 }
 
-/// Stdout, which notes when whoever reads it has gone.
+/// Stdout, which notes that its reader has closed the pipe.
 #[derive(Debug)]
-struct Stdout(Arc<AtomicBool>);
+struct Stdout {
+    closed: Arc<AtomicBool>,
+}
 
 impl Stdout {
-    fn seen<T>(&self, result: io::Result<T>) -> io::Result<T> {
+    fn check<T>(&self, result: io::Result<T>) -> io::Result<T> {
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-            self.0.store(true, Ordering::Relaxed);
+            self.closed.store(true, Ordering::Relaxed);
         }
         result
     }
@@ -129,11 +136,11 @@ impl Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.seen(io::stdout().lock().write(bytes))
+        self.check(io::stdout().lock().write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.seen(io::stdout().lock().flush())
+        self.check(io::stdout().lock().flush())
     }
 }
 

@@ -1,4 +1,4 @@
-//! `appsec scan`: what `kdt scan -p … -t …` does.
+//! `appsec scan`: starts a scan and imports its findings, as `kdt scan -p … -t …` does.
 
 use appsec_core::{BindTargetId, DastApiScannerExt as _, Error, ScanId, ScanRequest, StartedScan, Timestamp};
 use appsec_import::store::RunRequest;
@@ -6,11 +6,11 @@ use appsec_import::{Binding, ImportOptions, Store as _};
 use serde_json::json;
 
 use crate::app::App;
-use crate::binding::BindingArgs;
+use crate::binding_args::BindingArgs;
+use crate::connection::NamedConnection;
 use crate::exit::{Exit, Failure, Result};
+use crate::import_run::{self, RunArgs};
 use crate::output::{Format, note};
-use crate::run::{self, RunArgs};
-use crate::scanners::Named;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -18,9 +18,9 @@ pub(crate) struct Args {
     binding: BindingArgs,
     #[command(flatten)]
     run: RunArgs,
-    /// Start the scan, print its id and leave; the next run of the line waits for it and imports it
+    /// Start the scan, print its id and exit; the next run of the binding waits for the scan and imports it
     #[arg(long = "async")]
-    pub(super) detached: bool,
+    detached: bool,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
@@ -29,13 +29,13 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         return start(app, &named, &binding, args).await;
     }
     if !app.open(&named)?.info().capabilities.start_scan {
-        note(format_args!("{} starts no scans, it watches: importing what it has", named.name));
+        note(format_args!("{} starts no scans: importing the findings that it has", named.name));
     }
-    run::run(app, (&named, &binding), &args.run, ImportOptions::new().with_scan(true)).await
+    import_run::run(app, (&named, &binding), &args.run, ImportOptions::new().with_scan(true)).await
 }
 
-/// Starts the scan as a run of the binding that is left to the next process.
-async fn start(app: &App, named: &Named, binding: &Binding, args: &Args) -> Result<Exit> {
+/// Starts the scan in a run of the binding, and releases the run so that the next process resumes it.
+async fn start(app: &App, named: &NamedConnection, binding: &Binding, args: &Args) -> Result<Exit> {
     let scanner = app.open(named)?;
     if !scanner.info().capabilities.start_scan {
         return Err(Error::unsupported("start_scan").into());
@@ -50,21 +50,21 @@ async fn start(app: &App, named: &Named, binding: &Binding, args: &Args) -> Resu
     let request = RunRequest::new(Timestamp::now()).with_take_over(args.run.take_over);
     let run = store.begin_run(&tagged, &request).await?;
     let started = match &run.scan {
-        Some(scan) => Ok((scan.clone(), "waiting to be imported already")),
+        Some(scan) => Ok((scan.clone(), "started before, not yet imported")),
         None => scanner.start_scan(&ScanRequest::new(target)).await.map(|started| match started {
             StartedScan::Started(scan) => (scan.id, "started"),
             StartedScan::AlreadyRunning(scan) => (scan.id, "running already"),
         }),
     };
-    let kept = match &started {
+    let stored = match &started {
         Ok((scan, _)) => store.set_scan(&run, Some(scan)).await,
         Err(_) => Ok(()),
     };
     let released = store.release_run(&run).await;
     let (scan, how) = started?;
-    // Whatever the store says: the scan is under way.
+    // The scan was started even if the store fails.
     show(app, &scan, how)?;
-    kept.and(released).map_err(Failure::store)?;
+    stored.and(released).map_err(Failure::store)?;
     Ok(Exit::Passed)
 }
 

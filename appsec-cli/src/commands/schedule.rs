@@ -1,5 +1,6 @@
-//! `appsec schedule`: what runs when. Who runs it is `appsec worker`.
+//! `appsec schedule`: when bindings run. `appsec worker` runs them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use appsec_core::{BindTargetId, ErrorKind, Timestamp};
@@ -9,65 +10,66 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::exit::{Exit, Failure, Result};
-use crate::output::{Cell, Format, bad, cell, doubtful, good, note};
-use crate::scanners;
+use crate::output::{Cell, Format, bad, cell, good, note, one_line, warning};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    command: What,
+    command: ScheduleCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Make the store's schedule what the configuration says; removed bindings keep their findings
+enum ScheduleCommand {
+    /// Replace the schedule in the store by that of the configuration; removed bindings keep their findings
     Apply {
-        /// Say what would change, and change nothing
+        /// Show what would change, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// List every binding and where it stands
+    /// List every binding with its state
     List,
-    /// List what is due now and why it does not run; exits 1 where something waits for a scanner that refuses or fails
+    /// List the bindings that are due, and why they do not run yet; exits 1 if one waits for a scanner that refuses or fails
     Due,
-    /// Show the next times of bindings, as the configuration has them
+    /// Show the next times at which bindings run, according to the configuration
     Next {
         /// Only these bindings
+        #[arg(value_name = "NAME")]
         names: Vec<String>,
-        /// How many times of each
+        /// How many times to show for each binding
         #[arg(short = 'n', long, default_value_t = 5, value_name = "N")]
         count: usize,
     },
-    /// Make bindings due now, whatever their schedule says
+    /// Make bindings due now, regardless of their schedule
     RunNow {
-        #[arg(required = true)]
+        /// The names of the bindings
+        #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
-    /// Make the bindings due that poll a target, as after a message of the scanner's
+    /// Make the bindings due that read from a bind target, as after a webhook of the scanner
     Hint {
         /// The connection, or the scanner's key where there is one connection to it
         #[arg(short, long)]
         tool: String,
-        /// The target's id, as `host:api.example.com`
+        /// The id of the bind target, such as `host:api.example.com`
         target: String,
     },
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     match &args.command {
-        What::Apply { dry_run } => apply(app, *dry_run).await,
-        What::List => {
+        ScheduleCommand::Apply { dry_run } => apply(app, *dry_run).await,
+        ScheduleCommand::List => {
             show(app, &entries(app).await?)?;
             Ok(Exit::Passed)
         }
-        What::Due => due(app).await,
-        What::Next { names, count } => next(app, names, *count),
-        What::RunNow { names } => run_now(app, names).await,
-        What::Hint { tool, target } => hint(app, tool, target).await,
+        ScheduleCommand::Due => due(app).await,
+        ScheduleCommand::Next { names, count } => next(app, names, *count),
+        ScheduleCommand::RunNow { names } => run_now(app, names).await,
+        ScheduleCommand::Hint { tool, target } => hint(app, tool, target).await,
     }
 }
 
-/// Makes the schedule what the configuration says, and says what that changed.
+/// Applies the schedule of the configuration, and prints what changed.
 pub(super) async fn apply(app: &App, dry_run: bool) -> Result<Exit> {
     let (store, now) = (app.store().await?, Timestamp::now());
     let bindings = &app.config.bindings;
@@ -81,9 +83,9 @@ pub(super) async fn apply(app: &App, dry_run: bool) -> Result<Exit> {
         app.out.json(&changes)?;
         return Ok(Exit::Passed);
     }
-    for (word, names) in words(&changes) {
+    for (change, names) in by_change(&changes) {
         for name in names {
-            app.out.line(format_args!("{word}\t{}", crate::output::one_line(name)))?;
+            app.out.line(format_args!("{change}\t{}", one_line(name)))?;
         }
     }
     if app.out.format == Format::Table {
@@ -93,7 +95,7 @@ pub(super) async fn apply(app: &App, dry_run: bool) -> Result<Exit> {
     Ok(Exit::Passed)
 }
 
-fn words(changes: &ScheduleChanges) -> [(&'static str, &[String]); 3] {
+fn by_change(changes: &ScheduleChanges) -> [(&'static str, &[String]); 3] {
     [("added", &changes.added), ("changed", &changes.changed), ("removed", &changes.removed)]
 }
 
@@ -107,10 +109,10 @@ async fn due(app: &App) -> Result<Exit> {
         !matches!(entry.state, ScheduleState::Waiting | ScheduleState::Disabled | ScheduleState::Finished)
     });
     show(app, &entries)?;
-    let troubled = entries.iter().any(|entry| {
+    let is_blocked = entries.iter().any(|entry| {
         matches!(entry.state, ScheduleState::BackingOff { .. } | ScheduleState::BreakerOpen { .. })
     });
-    Ok(if troubled { Exit::GateFailed } else { Exit::Passed })
+    Ok(if is_blocked { Exit::GateFailed } else { Exit::Passed })
 }
 
 const HEADINGS: [&str; 8] = ["NAME", "CONNECTION", "RUN", "SCHEDULE", "DUE", "STATE", "COMPLETE", "WHY"];
@@ -128,13 +130,13 @@ fn row(entry: &ScheduleEntry) -> [Cell; 8] {
     let time = |at: Option<Timestamp>| at.map(|at| binding.schedule.local(at)).unwrap_or_default();
     let (state, why) = match &entry.state {
         ScheduleState::Waiting => (good("waiting"), String::new()),
-        ScheduleState::Due => (doubtful("due"), String::new()),
+        ScheduleState::Due => (warning("due"), String::new()),
         ScheduleState::Queued => (good("queued"), String::new()),
         ScheduleState::BackingOff { until } => {
-            (bad("put off"), format!("until {}", binding.schedule.local(*until)))
+            (bad("backing off"), format!("until {}", binding.schedule.local(*until)))
         }
         ScheduleState::BreakerOpen { until, reason } => {
-            (bad("connection closed"), format!("until {}: {reason}", binding.schedule.local(*until)))
+            (bad("breaker open"), format!("until {}: {reason}", binding.schedule.local(*until)))
         }
         ScheduleState::Disabled => (cell("disabled"), String::new()),
         ScheduleState::Finished => (cell("over"), String::new()),
@@ -160,11 +162,11 @@ fn next(app: &App, names: &[String], count: usize) -> Result<Exit> {
     let bindings: Vec<&ScheduledBinding> = if names.is_empty() {
         app.config.bindings.iter().collect()
     } else {
-        let wanted = names.iter().map(|name| {
+        let selected = names.iter().map(|name| {
             let binding = app.config.bindings.iter().find(|binding| binding.name == *name);
             binding.ok_or_else(|| Failure::usage(format!("the configuration has no binding {name:?}")))
         });
-        wanted.collect::<Result<_>>()?
+        selected.collect::<Result<_>>()?
     };
     for binding in bindings {
         let first = binding.schedule.next_after(Timestamp::now());
@@ -177,7 +179,7 @@ fn next(app: &App, names: &[String], count: usize) -> Result<Exit> {
                 let _ = write!(text, "\t{}", binding.schedule.local(at));
                 text
             });
-            app.out.line(format_args!("{}{text}", crate::output::one_line(&binding.name)))?;
+            app.out.line(format_args!("{}{text}", one_line(&binding.name)))?;
         }
     }
     Ok(Exit::Passed)
@@ -191,22 +193,22 @@ async fn run_now(app: &App, names: &[String]) -> Result<Exit> {
             _ => Failure::store(error),
         })?;
     }
-    note("they run as soon as a worker has room; `appsec schedule list` shows it");
+    note("the bindings run as soon as a worker is free; `appsec schedule list` shows their state");
     Ok(Exit::Passed)
 }
 
 async fn hint(app: &App, tool: &str, target: &str) -> Result<Exit> {
-    let named = scanners::find(&app.config, tool)?;
+    let connections = &app.config.connections;
+    let named = connections.find(tool)?;
     let store = app.store().await?;
     let mut bindings = 0;
-    // A binding may name the connection, or the scanner of which it is the only one.
-    let words: std::collections::BTreeSet<_> = [named.name.as_str(), named.connection.scanner.key()].into();
-    for word in words {
-        if word != named.name && scanners::find(&app.config, word).is_ok_and(|other| other.name != named.name)
-        {
+    // A binding may name the connection, or the scanner's key as long as there is one connection to it.
+    let names = BTreeSet::from([named.name.as_str(), named.connection.vendor.key]);
+    for name in names {
+        if name != named.name && connections.find(name).is_ok_and(|other| other.name != named.name) {
             continue;
         }
-        let hinted = store.hint(word, &BindTargetId::from(target), Timestamp::now()).await;
+        let hinted = store.hint(name, &BindTargetId::from(target), Timestamp::now()).await;
         bindings += hinted.map_err(Failure::store)?;
     }
     if app.out.is_json() {

@@ -1,4 +1,4 @@
-//! `appsec set-status`: what people decided, kept in the store and brought back to scanners that take it.
+//! `appsec set-status`: stores a decision about findings, and sends it to scanners that accept status changes.
 
 use appsec_core::DastApiScanner;
 use appsec_import::Store as _;
@@ -10,32 +10,32 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::app::App;
-use crate::binding::BindingArgs;
+use crate::binding_args::BindingArgs;
 use crate::exit::{Exit, Failure, Result};
-use crate::find;
+use crate::finding_lookup;
 use crate::output::{Cell, bad, cell, good};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     binding: BindingArgs,
-    /// What was decided
+    /// The decision
     #[arg(long, value_enum)]
-    to: Word,
-    /// Why, for scanners that keep a comment
+    to: NewStatus,
+    /// The reason, for scanners that store a comment
     #[arg(long)]
     comment: Option<String>,
-    /// Keeps it in the store, and tells the scanner nothing
+    /// Only store the decision, and do not send it to the scanner
     #[arg(long)]
     here: bool,
-    /// Fingerprints, the first six digits of them or more, or the scanner's own ids
+    /// The findings: fingerprints, at least their first six digits, or the scanner's own ids
     #[arg(value_name = "FINDING", required = true)]
     findings: Vec<String>,
 }
 
-/// A decision, as it is typed.
+/// The value of `--to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Word {
+enum NewStatus {
     Fixed,
     RiskAccepted,
     FalsePositive,
@@ -43,25 +43,25 @@ enum Word {
     Reopened,
 }
 
-impl From<Word> for WriteBackOutcome {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::Fixed => Self::Fixed,
-            Word::RiskAccepted => Self::RiskAccepted,
-            Word::FalsePositive => Self::FalsePositive,
-            Word::Ignored => Self::Ignored,
-            Word::Reopened => Self::Reopened,
+impl From<NewStatus> for WriteBackOutcome {
+    fn from(status: NewStatus) -> Self {
+        match status {
+            NewStatus::Fixed => Self::Fixed,
+            NewStatus::RiskAccepted => Self::RiskAccepted,
+            NewStatus::FalsePositive => Self::FalsePositive,
+            NewStatus::Ignored => Self::Ignored,
+            NewStatus::Reopened => Self::Reopened,
         }
     }
 }
 
-impl Word {
-    /// True for what a person can decide, and the store keeps; that a finding is fixed, only a scanner can say.
-    fn is_kept(self) -> bool {
+impl NewStatus {
+    /// Whether the store keeps it. Only a scanner can say that a finding is fixed.
+    fn is_stored(self) -> bool {
         self != Self::Fixed
     }
 
-    /// The decision that stands from now on.
+    /// The decision in the store; `None` for no decision.
     fn decision(self) -> Option<Decision> {
         match self {
             Self::RiskAccepted => Some(Decision::RiskAccepted),
@@ -72,46 +72,49 @@ impl Word {
     }
 }
 
-/// In JSON: for each finding `{"fingerprint", "decided", "kept"}`, and `"written"` or `"error"` where the scanner was told.
+/// In JSON: for each finding `{"fingerprint", "decided", "kept"}`, and `"written"` or `"error"` if the scanner was notified.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let (named, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;
     let mut findings = Vec::with_capacity(args.findings.len());
-    for word in &args.findings {
-        findings.push(find::one(&store, &binding, word).await?);
+    for id in &args.findings {
+        findings.push(finding_lookup::find_one(&store, &binding, id).await?);
     }
-    let kept = args.to.is_kept();
+    let stored = args.to.is_stored();
     let scanner = if args.here { None } else { Some(app.open(&named)?) };
-    // What is kept here need not be taken there.
-    let scanner = scanner.filter(|scanner| !kept || scanner.info().capabilities.set_finding_status);
-    if !kept && scanner.is_none() {
+    // A decision that is stored here need not be accepted by the scanner.
+    let scanner = scanner.filter(|scanner| !stored || scanner.info().capabilities.set_finding_status);
+    if !stored && scanner.is_none() {
         return Err(Failure::usage("only a scanner can say that a finding is fixed: leave out --here"));
     }
-    for finding in findings.iter().filter(|_| kept) {
+    for finding in findings.iter().filter(|_| stored) {
         store
             .set_decision(&binding, &finding.fingerprint, args.to.decision())
             .await
             .map_err(Failure::store)?;
     }
-    let Some(scanner) = scanner else { return told(app, args, &findings) };
-    written(app, args, &*scanner, &findings).await
+    match scanner {
+        Some(scanner) => notify_scanner(app, args, &*scanner, &findings).await,
+        None => show_stored(app, args, &findings),
+    }
 }
 
-/// Says what was kept, where no scanner is told.
-fn told(app: &App, args: &Args, findings: &[KnownFinding]) -> Result<Exit> {
+/// Prints what was stored, where the scanner is not notified.
+fn show_stored(app: &App, args: &Args, findings: &[KnownFinding]) -> Result<Exit> {
     let decided = WriteBackOutcome::from(args.to);
     let mut rows = Vec::new();
     for KnownFinding { fingerprint, .. } in findings {
         if app.out.is_json() {
             app.out.json(&json!({ "fingerprint": fingerprint, "decided": decided, "kept": true }))?;
         }
-        rows.push([cell(fingerprint), cell(decided), good("kept"), cell("the scanner is not told")]);
+        rows.push([cell(fingerprint), cell(decided), good("kept"), cell("the scanner is not notified")]);
     }
     table(app, &rows)?;
     Ok(Exit::Passed)
 }
 
-async fn written(
+/// Sends the decision to the scanner, and prints what it accepted.
+async fn notify_scanner(
     app: &App,
     args: &Args,
     scanner: &dyn DastApiScanner,
@@ -123,7 +126,7 @@ async fn written(
         change
     });
     let written = write_back(scanner, &StatusMapping::new(), &changes.collect::<Vec<_>>()).await?;
-    let kept = args.to.is_kept();
+    let kept = args.to.is_stored();
     let (mut exit, mut rows) = (Exit::Passed, Vec::new());
     for WriteBackResult { fingerprint, outcome: decided, result, .. } in written {
         let (member, text, ended) = match result {
@@ -134,8 +137,9 @@ async fn written(
             }
         };
         if app.out.is_json() {
-            let told = json!({ "fingerprint": fingerprint, "decided": decided, "kept": kept, member: text });
-            app.out.json(&told)?;
+            let document =
+                json!({ "fingerprint": fingerprint, "decided": decided, "kept": kept, member: text });
+            app.out.json(&document)?;
         }
         let how = if ended == Exit::Passed { good(member) } else { bad(member) };
         rows.push([cell(fingerprint), cell(decided), how, cell(text)]);

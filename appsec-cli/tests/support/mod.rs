@@ -1,4 +1,4 @@
-//! The command, run as a person runs it, against fakes of this process.
+//! Runs the `appsec` binary against fakes in this process.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::fs;
@@ -11,61 +11,61 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tenable_was_client::testing::{FakeConfig, FakeNote, FakeTenableWas, ScanScript, demo_tenant};
 
-/// Looked for in everything that is printed.
+/// The credential of the fakes. No output may contain it.
 pub(crate) const CANARY: &str = "canary-7f3a";
 
-/// The configuration that most tests scan.
+/// The bind target that most tests scan.
 pub(crate) const STOREFRONT: &str = "storefront nightly";
 
-/// A folder to work in, with a configuration, away from that of whoever runs the tests.
-pub(crate) struct Desk {
+/// A temporary folder with an `appsec.toml`. Commands run in it, without the environment of the test.
+pub(crate) struct Workspace {
     folder: TempDir,
 }
 
-/// How a command ended.
-pub(crate) struct Ended {
+/// The exit code and output of a command.
+pub(crate) struct CommandResult {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ended {
-    fn of(output: &Output) -> Self {
-        let ended = Self {
+impl CommandResult {
+    fn new(output: &Output) -> Self {
+        let result = Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         };
-        assert!(!ended.said().contains(CANARY), "a secret was printed:\n{}", ended.said());
-        ended
+        assert!(!result.output().contains(CANARY), "a secret was printed:\n{}", result.output());
+        result
     }
 
-    /// Everything that was printed.
-    pub(crate) fn said(&self) -> String {
+    /// Everything that was printed, on stdout and stderr.
+    pub(crate) fn output(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// The documents on stdout.
+    /// The JSON documents on stdout.
     pub(crate) fn documents(&self) -> Vec<Value> {
-        let documents = self.stdout.lines().map(|binding| serde_json::from_str(binding).expect(binding));
+        let documents = self.stdout.lines().map(|line| serde_json::from_str(line).expect(line));
         documents.collect()
     }
 
-    /// The only document on stdout.
+    /// The only JSON document on stdout.
     pub(crate) fn document(&self) -> Value {
         let mut documents = self.documents();
-        assert_eq!(documents.len(), 1, "{}", self.said());
+        assert_eq!(documents.len(), 1, "{}", self.output());
         documents.remove(0)
     }
 
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{}", self.said());
+        assert_eq!(self.code, code, "{}", self.output());
         self
     }
 }
 
-impl Desk {
+impl Workspace {
     pub(crate) fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("appsec.toml"), config).unwrap();
@@ -79,24 +79,25 @@ impl Desk {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_appsec"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("XDG_CONFIG_HOME", self.path("nobody")).env("HOME", self.path("nobody"));
+        command.env("XDG_CONFIG_HOME", self.path("missing")).env("HOME", self.path("missing"));
         command.env("SECRET", CANARY).stdin(Stdio::null());
         command
     }
 
-    /// Runs it to its end, while the fakes of this process answer.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+    /// Runs the command to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> CommandResult {
         let command = self.command(arguments);
-        self.end(command).await
+        self.finish(command).await
     }
 
-    pub(crate) async fn end(&self, mut command: Command) -> Ended {
+    /// Runs the command to its end, on a thread of its own, so that the fakes of this process can respond.
+    pub(crate) async fn finish(&self, mut command: Command) -> CommandResult {
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        Ended::of(&output)
+        CommandResult::new(&output)
     }
 }
 
-/// A Salt and a Tenable that take the canary.
+/// A fake Salt and a fake Tenable that accept the canary.
 pub(crate) struct Fakes {
     pub(crate) salt: FakeSalt,
     pub(crate) tenable: FakeTenableWas,
@@ -116,9 +117,9 @@ impl Fakes {
         Self { salt: salt.start().await.unwrap(), tenable: tenable.start().await.unwrap() }
     }
 
-    /// A folder whose configuration leads to the fakes, by a variable and by files.
-    pub(crate) fn desk(&self, more: &str) -> Desk {
-        let desk = Desk::new(&format!(
+    /// A folder with a configuration for the fakes, followed by `more`.
+    pub(crate) fn workspace(&self, more: &str) -> Workspace {
+        let workspace = Workspace::new(&format!(
             r#"
             store = "sqlite:findings.db"
             [connections.salt]
@@ -138,20 +139,20 @@ impl Fakes {
             self.salt.base_url(),
             self.tenable.base_url(),
         ));
-        write(&desk.path("was.key"), &format!("{CANARY}\n"));
-        desk
+        write(&workspace.path("was.key"), &format!("{CANARY}\n"));
+        workspace
     }
 
-    /// Changes the configuration that most tests scan.
-    pub(crate) fn edit(&self, change: impl FnOnce(&mut FakeConfig)) {
+    /// Changes the bind target that most tests scan.
+    pub(crate) fn edit_target(&self, change: impl FnOnce(&mut FakeConfig)) {
         self.tenable.edit(|tenant| {
             change(tenant.configs.iter_mut().find(|config| config.name == STOREFRONT).unwrap());
         });
     }
 
-    /// Coming scans find half of the weaknesses, and run into their time limit where told so.
-    pub(crate) fn half(&self, note: Option<FakeNote>) {
-        self.edit(|config| {
+    /// Lets later scans find half of the weaknesses, and end with this note.
+    pub(crate) fn fix_half(&self, note: Option<FakeNote>) {
+        self.edit_target(|config| {
             for target in &mut config.targets {
                 target.findings.truncate(target.findings.len() / 2);
             }
@@ -164,22 +165,22 @@ impl Fakes {
     }
 }
 
-/// How a scan goes, word by word.
-pub(crate) fn script(words: &[&str]) -> ScanScript {
-    ScanScript::new().with_statuses(words.iter().copied())
+/// A scan with these statuses, one after the other.
+pub(crate) fn script(statuses: &[&str]) -> ScanScript {
+    ScanScript::new().with_statuses(statuses.iter().copied())
 }
 
 pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// The words that name the binding which most tests scan.
-pub(crate) const LINE: [&str; 6] = ["-p", "shop", "-t", "was", "--bind-to", STOREFRONT];
+/// The options for the binding that most tests use.
+pub(crate) const BINDING: [&str; 6] = ["-p", "shop", "-t", "was", "--bind-to", STOREFRONT];
 
-/// A command over that binding.
-pub(crate) fn on_line<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut words = vec![command];
-    words.extend(LINE);
-    words.extend(more);
-    words
+/// The arguments of a command for that binding.
+pub(crate) fn on_binding<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec![command];
+    arguments.extend(BINDING);
+    arguments.extend(more);
+    arguments
 }

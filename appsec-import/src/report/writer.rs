@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use appsec_core::{Error, ErrorKind, Result};
+use appsec_core::{Error, ErrorKind, ErrorOrigin, Result};
 
 use super::encoder::Encoder;
 use super::finding::ReportFinding;
@@ -150,5 +150,6 @@ impl fmt::Debug for ReportWriter<'_> {
 fn write_error(cause: io::Error) -> Error {
     Error::new(ErrorKind::Unexpected, "the report could not be written")
         .with_operation("report")
+        .with_origin(ErrorOrigin::Report)
         .with_source(cause)
 }

@@ -23,49 +23,50 @@ use crate::exit::{Exit, Result};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Test connections, step by step, and say what to do about what fails
+    /// Test connections step by step, and show how to fix what fails
     Ping(ping::Args),
-    /// List what a project can be bound to
+    /// List the bind targets of a scanner: what a project can read findings from
     Targets(targets::Args),
-    /// Start a scan where the scanner can, wait for it, import its findings, and judge them
+    /// Start a scan, wait for it, import its findings and apply the gate; a scanner that starts no scans only imports
     Scan(scan::Args),
     /// Import findings without starting a scan
     Import(import::Args),
     /// List the findings of a binding
     Findings(findings::Args),
-    /// Tell why a finding is in its state, run by run
+    /// Show why a finding is in its state, run by run
     Explain(explain::Args),
-    /// Say what runs when, and see where it stands
+    /// Apply the schedule of the configuration, and show its state
     Schedule(schedule::Args),
-    /// Run what is due, together with any number of other workers on the same store
+    /// Run the bindings that are due; any number of workers can share a store
     Worker(worker::Args),
     /// Write a report: SARIF, GitLab, DefectDojo, OCSF, CSV or JSON Lines
     Report(report::Args),
-    #[command(about = "Bring findings to DefectDojo, Invicti AppSec or GitHub code scanning")]
+    // Not a doc comment: clippy asks for backticks around `DefectDojo`.
+    #[command(about = "Push findings to DefectDojo, Invicti AppSec or GitHub code scanning")]
     Push(push::Args),
-    /// Keep a decision about findings in the store, and write it back where the scanner takes it
+    /// Store a decision about findings, and send it to the scanner if that accepts status changes
     SetStatus(set_status::Args),
-    /// Show it all against fakes of both services, without credentials
+    /// Show the commands at work against fakes of the services, without credentials
     Demo,
-    /// Serve fakes of both services, for test suites in any language
+    /// Serve fakes of the services, for test suites in any language
     Mock(mock::Args),
-    /// Print a script that completes commands for a shell
+    /// Print a completion script for a shell
     Completions(completions::Args),
-    /// Print the manual, or write its pages into a folder
+    /// Print the manual page, or write a page for each command into a folder
     Man(man::Args),
 }
 
 impl Command {
-    /// True for what ends in good order by itself once it is told to.
-    pub(crate) fn ends_itself(&self) -> bool {
+    /// Whether the command ends cleanly by itself after [`App::stop`].
+    pub(crate) fn stops_cleanly(&self) -> bool {
         match self {
-            // A scan that is launched is kept and named first.
+            // A scan that was started is stored and reported first.
             Self::Scan(_) | Self::Import(_) | Self::Mock(_) | Self::Worker(_) => true,
             _ => false,
         }
     }
 
-    /// True for what runs for days, and says what it does for a log.
+    /// Whether the command runs for days, and logs what it does.
     pub(crate) fn is_service(&self) -> bool {
         matches!(self, Self::Worker(_))
     }
@@ -83,7 +84,7 @@ impl Command {
             Self::Report(args) => report::run(app, &args).await,
             Self::Push(args) => push::run(app, &args).await,
             Self::SetStatus(args) => set_status::run(app, &args).await,
-            // The demo runs commands itself.
+            // The demo runs commands itself, so the future would contain itself without the box.
             Self::Demo => Box::pin(demo::run(app)).await,
             Self::Mock(args) => mock::run(app, &args).await,
             Self::Completions(args) => completions::run(app, &args),

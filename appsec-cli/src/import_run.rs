@@ -1,4 +1,4 @@
-//! One run of a binding, as `appsec scan` and `appsec import` make it: import, tell others, judge.
+//! One run of a binding, as `appsec scan` and `appsec import` make it: import the findings, notify the webhooks, apply the gate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,68 +12,68 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::binding;
-use crate::exit::{Codes, Exit, Failure, Result};
+use crate::binding_args;
+use crate::connection::NamedConnection;
+use crate::exit::{Exit, ExitCodes, Failure, Result};
 use crate::gate::GateArgs;
-use crate::observed::Observed;
 use crate::output::{self, Format, note};
 use crate::progress::Progress;
-use crate::scanners::Named;
+use crate::progress_scanner::ProgressScanner;
 
-/// What both commands take.
+/// The options of both commands.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
-    /// Label the run
+    /// A label for the run
     #[arg(long, value_name = "TAG")]
     pub(crate) scan_tag: Option<String>,
-    /// Wait so long for the scan: 30 or 30m are minutes, also 90s and 2h; 0 is for ever. It goes on when the time is over
+    /// How long to wait for the scan: 30 or 30m are minutes, also 90s and 2h; 0 is no limit. The scan continues after that time
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
     pub(crate) timeout: Duration,
-    /// Look at the scan every so many seconds
+    /// The interval between two requests for the status of the scan
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) poll: u64,
-    /// Take over a run of this binding whose process is known to be dead, without waiting for two minutes
+    /// Take over a run of this binding at once, without the two minutes for its process to return; use it only if that process is dead
     #[arg(long)]
     pub(crate) take_over: bool,
     #[command(flatten)]
     pub(crate) gate: GateArgs,
 }
 
-/// A time as a person types it: minutes, or with a unit.
+/// Parses a time: a number of minutes, or a number with a unit.
 fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let seconds = match unit {
         "s" => 1,
         "" | "m" | "min" => 60,
         "h" => 3600,
-        _ => return Err("a time is a number of minutes, or a number with s, m or h".to_owned()),
+        _ => return Err("expected a number of minutes, or a number with s, m or h".to_owned()),
     };
-    let number: u64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
+    let number: u64 = number.parse().map_err(|_| "expected a number first".to_owned())?;
     Ok(match number.saturating_mul(seconds) {
         0 => Duration::MAX,
         seconds => Duration::from_secs(seconds),
     })
 }
 
-/// What a run did: the document of `appsec scan` and `appsec import`.
+/// The JSON document of `appsec scan` and `appsec import`.
 #[derive(Debug, Serialize)]
-struct Ran<'a> {
+struct RunReport<'a> {
     binding: &'a Binding,
-    /// The scan that was started or joined, as it was last seen.
+    /// The last known state of the scan that was started or joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<Scan>,
     import: Import,
-    /// The gate's verdict, where there is a bound.
+    /// The result of the gate, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     gate: Option<GateReport>,
     exit: u8,
     reason: &'static str,
 }
 
-/// Makes one run of the binding and prints what it meant.
+/// Makes one run of the binding and prints its result.
 pub(crate) async fn run(
     app: &App,
-    (named, binding): (&Named, &Binding),
+    (named, binding): (&NamedConnection, &Binding),
     args: &RunArgs,
     options: ImportOptions,
 ) -> Result<Exit> {
@@ -81,7 +81,7 @@ pub(crate) async fn run(
     let store = app.store().await?;
     let dispatcher = dispatcher(app, &store)?;
     let progress = Arc::new(Progress::new());
-    let observed = Arc::new(Observed::new(scanner, Arc::clone(&progress)));
+    let scanner = Arc::new(ProgressScanner::new(scanner, Arc::clone(&progress)));
     let options = options
         .with_scan_poll_interval(Duration::from_secs(args.poll))
         .with_scan_deadline(args.timeout)
@@ -89,16 +89,19 @@ pub(crate) async fn run(
         .with_subscriptions(subscriptions(app, &dispatcher, binding));
     let mut tagged = binding.clone();
     tagged.configuration.scan_tag.clone_from(&args.scan_tag);
-    let importer = Importer::new(Arc::clone(&observed) as Arc<dyn DastApiScanner>, Arc::new(store.clone()))
+    let importer = Importer::new(Arc::clone(&scanner) as Arc<dyn DastApiScanner>, Arc::new(store.clone()))
         .with_connection(binding.scanner.as_str());
     let import = importer.run_until(&tagged, &options, app.stopped()).await;
     progress.finish();
-    let scan = observed.last_scan();
+    let scan = scanner.last_scan();
     let import = match import {
         Ok(import) => import,
         Err(error) => {
             let mut failure = if app.is_stopping() {
-                Failure::new(Exit::Interrupted, "interrupted; the next run of the binding goes on from here")
+                Failure::new(
+                    Exit::Interrupted,
+                    "interrupted; the next run of the binding continues from here",
+                )
             } else {
                 Failure::from(error)
             };
@@ -108,59 +111,59 @@ pub(crate) async fn run(
     };
     deliver(&dispatcher, &import).await;
 
-    let gate = match args.gate.over(app.config.gate.as_ref()) {
-        // A dry run leaves nothing to judge.
+    let gate = match args.gate.override_gate(app.config.gate.as_ref()) {
         Some(gate) if !import.dry_run => {
             let counts = GateCounts::from_store(&store, binding).await.map_err(Failure::store)?;
             Some(gate.check(&counts, import.missing()))
         }
         Some(_) => {
-            output::note("a dry run leaves nothing behind, so the gate is not judged");
+            output::note("a dry run stores nothing, so the gate is not applied");
             None
         }
         None => None,
     };
-    let failed = scan.as_ref().is_some_and(|scan| scan.is_ended() && scan.status != ScanStatus::Completed);
-    let broken = gate.as_ref().is_some_and(|gate| !gate.breaches.is_empty());
-    let exit = Exit::of_run(failed, !import.missing().is_empty(), broken);
-    let ran =
-        Ran { binding: &tagged, scan, import, gate, exit: exit.code(Codes::Own), reason: exit.reason() };
+    let scan_failed =
+        scan.as_ref().is_some_and(|scan| scan.is_ended() && scan.status != ScanStatus::Completed);
+    let gate_failed = gate.as_ref().is_some_and(|gate| !gate.breaches.is_empty());
+    let exit = Exit::from_run(scan_failed, !import.missing().is_empty(), gate_failed);
+    let (code, reason) = (exit.code(ExitCodes::Own), exit.reason());
+    let report = RunReport { binding: &tagged, scan, import, gate, exit: code, reason };
     match app.out.format {
-        Format::Json => app.out.json(&ran)?,
-        Format::Plain => show_plain(app, &ran)?,
-        Format::Table => show(app, &ran)?,
+        Format::Json => app.out.json(&report)?,
+        Format::Plain => show_plain(app, &report)?,
+        Format::Table => show(app, &report)?,
     }
     Ok(exit)
 }
 
-/// Says what becomes of a scan that goes on.
+/// Adds what becomes of a scan that continues.
 fn with_next_step(mut failure: Failure) -> Failure {
     if let (Exit::Timeout, Some(scan)) = (failure.exit, &failure.scan) {
         failure.message = format!(
-            "{}\nthe scan {scan} goes on at the scanner; the next run of the binding waits for it and imports it",
+            "{}\nthe scan {scan} continues; the next run of the binding waits for it and imports it",
             failure.message
         );
     }
     failure
 }
 
-/// Who is told of the binding: those that its entry in the configuration names; where it has none, everybody.
+/// The webhooks to notify of the binding: those that its entry in the configuration names; all of them without an entry.
 fn subscriptions(app: &App, dispatcher: &Dispatcher, binding: &Binding) -> Vec<Subscription> {
-    let mut to = dispatcher.subscriptions();
+    let mut subscriptions = dispatcher.subscriptions();
     if let Some(scheduled) =
         app.config.bindings.iter().find(|scheduled| scheduled.binding.key() == binding.key())
     {
-        to.retain(|subscription| scheduled.webhooks.contains(&subscription.endpoint));
+        subscriptions.retain(|subscription| scheduled.webhooks.contains(&subscription.endpoint));
     }
-    to
+    subscriptions
 }
 
-/// Who sends messages to others.
+/// The sender of messages to the configured webhooks.
 pub(crate) fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
     Ok(Dispatcher::new(Arc::new(store.clone()), app.config.endpoints()?, &DeliveryOptions::new())?)
 }
 
-/// Sends what the run means to others. What cannot be sent now stays in the outbox for the next run or the worker.
+/// Sends the messages of the run to webhooks. What cannot be delivered stays in the outbox for the next run or the worker.
 async fn deliver(dispatcher: &Dispatcher, import: &Import) {
     if import.dry_run {
         return;
@@ -177,47 +180,48 @@ async fn deliver(dispatcher: &Dispatcher, import: &Import) {
     }
 }
 
-fn show(app: &App, ran: &Ran<'_>) -> Result<()> {
-    let import = &ran.import;
-    let tag = ran.binding.configuration.scan_tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
-    app.out.line(format_args!("run {}{tag} of {}", import.run, binding::words(ran.binding)))?;
-    if let Some(scan) = &ran.scan {
+fn show(app: &App, report: &RunReport<'_>) -> Result<()> {
+    let import = &report.import;
+    let tag =
+        report.binding.configuration.scan_tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
+    app.out.line(format_args!("run {}{tag} of {}", import.run, binding_args::describe(report.binding)))?;
+    if let Some(scan) = &report.scan {
         app.out.line(format_args!("scan {}: {}", scan.id, scan.status))?;
         for problem in scan.all_problems() {
             app.out.text(format_args!("  {}: {}", problem.kind, problem.message))?;
         }
     }
     app.out.text(import)?;
-    let Some(gate) = &ran.gate else {
+    let Some(gate) = &report.gate else {
         return import
             .missing()
             .iter()
             .try_for_each(|missing| app.out.text(format_args!("missing: {missing}")));
     };
-    let verdict = gate.to_string();
-    for (number, binding) in verdict.lines().map(output::one_line).enumerate() {
+    let result = gate.to_string();
+    for (number, line) in result.lines().map(output::one_line).enumerate() {
         match (number, gate.outcome()) {
-            (0, GateOutcome::Passed) => app.out.line(output::good(binding))?,
-            (0, GateOutcome::Failed) => app.out.line(output::bad(binding))?,
-            (0, _) => app.out.line(output::doubtful(binding))?,
-            _ => app.out.line(binding)?,
+            (0, GateOutcome::Passed) => app.out.line(output::good(line))?,
+            (0, GateOutcome::Failed) => app.out.line(output::bad(line))?,
+            (0, _) => app.out.line(output::warning(line))?,
+            _ => app.out.line(line)?,
         }
     }
     Ok(())
 }
 
-fn show_plain(app: &App, ran: &Ran<'_>) -> Result<()> {
-    let summary = &ran.import.summary;
+fn show_plain(app: &App, report: &RunReport<'_>) -> Result<()> {
+    let summary = &report.import.summary;
     let counts = [
-        ("run", ran.import.run.to_string()),
+        ("run", report.import.run.to_string()),
         ("new", summary.new.to_string()),
         ("recurrent", summary.recurrent.to_string()),
         ("reopened", summary.reopened.to_string()),
         ("closed", summary.closed.to_string()),
         ("kept_open", summary.kept_open_count().to_string()),
-        ("gaps", ran.import.gaps.len().to_string()),
-        ("scan", ran.scan.as_ref().map(|scan| scan.id.to_string()).unwrap_or_default()),
-        ("result", ran.reason.to_owned()),
+        ("gaps", report.import.gaps.len().to_string()),
+        ("scan", report.scan.as_ref().map(|scan| scan.id.to_string()).unwrap_or_default()),
+        ("result", report.reason.to_owned()),
     ];
     counts.iter().try_for_each(|(name, value)| app.out.line(format_args!("{name}\t{value}")))
 }
@@ -227,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_without_a_unit_is_minutes_as_kdt_has_it() {
+    fn a_time_without_a_unit_is_in_minutes_as_with_kdt() {
         for (text, seconds) in [("5", 300), ("5m", 300), ("90s", 90), ("2h", 7200)] {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }

@@ -1,4 +1,4 @@
-//! A scanner that tells what passes by: the scan that is watched, and how many findings came.
+//! A scanner that shows progress: the state of the scan that is watched, and how many findings were received.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,32 +12,33 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::progress::Progress;
 
+/// Forwards every call to a scanner, and shows the progress of scans and of reading findings.
 #[derive(Debug)]
-pub(crate) struct Observed {
+pub(crate) struct ProgressScanner {
     scanner: Arc<dyn DastApiScanner>,
     progress: Arc<Progress>,
-    last: Mutex<Option<Scan>>,
+    last_scan: Mutex<Option<Scan>>,
 }
 
-impl Observed {
+impl ProgressScanner {
     pub(crate) fn new(scanner: Arc<dyn DastApiScanner>, progress: Arc<Progress>) -> Self {
-        Self { scanner, progress, last: Mutex::default() }
+        Self { scanner, progress, last_scan: Mutex::default() }
     }
 
-    /// The scan that was started or watched, as it was last seen.
+    /// The last known state of the scan that was started or watched.
     pub(crate) fn last_scan(&self) -> Option<Scan> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_scan.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn see(&self, scan: &Scan) {
+    fn record(&self, scan: &Scan) {
         self.progress.scan(scan);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(scan.clone());
+        *self.last_scan.lock().unwrap_or_else(PoisonError::into_inner) = Some(scan.clone());
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl DastApiScanner for Observed {
+impl DastApiScanner for ProgressScanner {
     fn info(&self) -> &ScannerInfo {
         self.scanner.info()
     }
@@ -56,9 +57,9 @@ impl DastApiScanner for Observed {
             .findings(query)
             .inspect_ok(move |event| {
                 if let FindingEvent::Batch(batch) = event {
-                    let came = batch.findings.len() as u64;
-                    let before = received.fetch_add(came, Ordering::Relaxed);
-                    progress.findings(before + came, batch.progress);
+                    let count = batch.findings.len() as u64;
+                    let before = received.fetch_add(count, Ordering::Relaxed);
+                    progress.findings(before + count, batch.progress);
                 }
             })
             .boxed()
@@ -66,19 +67,19 @@ impl DastApiScanner for Observed {
 
     async fn start_scan(&self, request: &ScanRequest) -> Result<StartedScan> {
         let started = self.scanner.start_scan(request).await?;
-        self.progress.say(&match &started {
+        self.progress.message(&match &started {
             StartedScan::Started(scan) => format!("started the scan {}", scan.id),
             StartedScan::AlreadyRunning(scan) => {
-                format!("the scan {} was running already: joined it", scan.id)
+                format!("the scan {} is running already: waiting for it", scan.id)
             }
         });
-        self.see(started.scan());
+        self.record(started.scan());
         Ok(started)
     }
 
     async fn scan(&self, id: &ScanId) -> Result<Scan> {
         let scan = self.scanner.scan(id).await?;
-        self.see(&scan);
+        self.record(&scan);
         Ok(scan)
     }
 

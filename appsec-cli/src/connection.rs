@@ -1,0 +1,239 @@
+//! The connections to scanners: those of `appsec.toml`, and those whose credentials the environment holds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use appsec_core::DastApiScanner;
+use appsec_http::{HttpOptions, RetryPolicy};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::DeTable;
+use url::Url;
+
+use crate::credentials::{self, SecretSource};
+use crate::exit::{Failure, Result};
+use crate::vendors::{self, OpenContext, Settings, VENDORS, Vendor};
+
+/// How one scanner is reached: a section `[connections.NAME]`.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Connection {
+    #[serde(rename = "scanner", deserialize_with = "vendors::deserialize_key")]
+    pub(crate) vendor: &'static Vendor,
+    /// The base URL; the vendor's own unless set.
+    base_url: Option<String>,
+    /// The proxy, without a password.
+    proxy: Option<String>,
+    proxy_env: Option<String>,
+    proxy_file: Option<PathBuf>,
+    /// A PEM file of certificates that are trusted in addition to those of the machine.
+    ca: Option<PathBuf>,
+    /// Accepts any certificate: the box "Insecure" of Invicti's settings.
+    #[serde(default)]
+    insecure: bool,
+    /// How many requests may start in a second.
+    requests_per_second: Option<f64>,
+    /// How many requests are made for one call, the first one included.
+    max_attempts: Option<u32>,
+    /// The keys that belong to the vendor alone; `None` where the environment holds everything.
+    #[serde(skip)]
+    settings: Option<Arc<dyn Settings>>,
+    /// The folder where relative paths start.
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// The keys of [`Connection`], which every vendor's connections have. All others belong to the vendor.
+const COMMON_KEYS: [&str; 9] = [
+    "scanner",
+    "base_url",
+    "proxy",
+    "proxy_env",
+    "proxy_file",
+    "ca",
+    "insecure",
+    "requests_per_second",
+    "max_attempts",
+];
+
+/// A connection with its name.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedConnection {
+    pub(crate) name: String,
+    pub(crate) connection: Connection,
+}
+
+/// The connections of `appsec.toml`, by name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Connections(BTreeMap<String, Connection>);
+
+impl Connections {
+    /// Refuses connections that contradict themselves.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.0.iter().try_for_each(|(name, connection)| {
+            connection.check().map_err(|why| format!("connections.{name}: {why}"))
+        })
+    }
+
+    /// Reads the keys that belong to the vendors from the document. Relative paths in it start at the folder.
+    pub(crate) fn parse_vendor_settings(
+        &mut self,
+        document: &DeTable<'_>,
+        folder: &Path,
+    ) -> Result<(), toml::de::Error> {
+        let Some(sections) = document.get("connections") else { return Ok(()) };
+        for (name, connection) in &mut self.0 {
+            folder.clone_into(&mut connection.folder);
+            if let Some(section) = sections.get_ref().get(name.as_str())
+                && let Some(keys) = section.get_ref().as_table()
+            {
+                let mut keys = keys.clone();
+                for common in COMMON_KEYS {
+                    keys.remove(common);
+                }
+                let keys = toml::Deserializer::from(Spanned::new(section.span(), keys));
+                connection.settings = Some((connection.vendor.parse_settings)(keys)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the connection for a value of `-t`: by its name, or by the key of a vendor that has one connection. Without a connection
+    /// to that vendor, the environment holds its credentials.
+    pub(crate) fn find(&self, tool: &str) -> Result<NamedConnection> {
+        if let Some(connection) = self.0.get(tool) {
+            return Ok(NamedConnection::new(tool, connection.clone()));
+        }
+        let Some(vendor) = vendors::by_key(tool) else {
+            let mut known: Vec<_> = self.0.keys().map(String::as_str).collect();
+            known.extend(VENDORS.map(|vendor| vendor.key));
+            let known = known.join(", ");
+            return Err(Failure::usage(format!("there is no scanner {tool:?}; known are {known}")));
+        };
+        let mut of_vendor = self.0.iter().filter(|(_, connection)| connection.is_to(vendor));
+        match (of_vendor.next(), of_vendor.next()) {
+            (None, _) => Ok(NamedConnection::from_environment(vendor)),
+            (Some((name, connection)), None) => Ok(NamedConnection::new(name, connection.clone())),
+            (Some((one, _)), Some((another, _))) => Err(Failure::usage(format!(
+                "there are several connections to {}, such as {one} and {another}: name one of them",
+                vendor.key
+            ))),
+        }
+    }
+
+    /// Every configured connection, and one to each other vendor whose credentials the environment holds.
+    pub(crate) fn all(&self) -> Vec<NamedConnection> {
+        let configured = self.0.iter();
+        let mut all: Vec<_> =
+            configured.map(|(name, connection)| NamedConnection::new(name, connection.clone())).collect();
+        for vendor in VENDORS {
+            let is_configured = self.0.values().any(|connection| connection.is_to(vendor));
+            let is_set = |name: &&str| credentials::variable(name).is_some();
+            if !is_configured && vendor.credential_variables.iter().any(is_set) {
+                all.push(NamedConnection::from_environment(vendor));
+            }
+        }
+        all
+    }
+}
+
+impl NamedConnection {
+    fn new(name: &str, connection: Connection) -> Self {
+        Self { name: name.to_owned(), connection }
+    }
+
+    fn from_environment(vendor: &'static Vendor) -> Self {
+        Self::new(vendor.key, Connection::from_environment(vendor))
+    }
+
+    /// Builds the scanner with its credentials. Sends nothing. The user is asked for a credential that is missing only where
+    /// `may_prompt` is true.
+    pub(crate) fn open(&self, may_prompt: bool) -> Result<Arc<dyn DastApiScanner>> {
+        let Self { name, connection } = self;
+        let context = OpenContext {
+            name,
+            folder: &connection.folder,
+            base_url: connection.base_url.as_deref(),
+            http: connection.http_options(name)?,
+            may_prompt,
+        };
+        match &connection.settings {
+            Some(settings) => settings.open(context),
+            None => (connection.vendor.default_settings)().open(context),
+        }
+    }
+}
+
+impl Connection {
+    /// A connection to this vendor for which the environment holds everything.
+    fn from_environment(vendor: &'static Vendor) -> Self {
+        Self {
+            vendor,
+            base_url: None,
+            proxy: None,
+            proxy_env: None,
+            proxy_file: None,
+            ca: None,
+            insecure: false,
+            requests_per_second: None,
+            max_attempts: None,
+            settings: None,
+            folder: PathBuf::new(),
+        }
+    }
+
+    fn is_to(&self, vendor: &Vendor) -> bool {
+        self.vendor.key == vendor.key
+    }
+
+    /// Refuses a proxy that is set twice, or with its password.
+    fn check(&self) -> Result<(), String> {
+        match &self.proxy {
+            Some(_) if self.proxy_source().is_set() => Err("the proxy is set twice".to_owned()),
+            Some(proxy) if has_password(proxy) => {
+                Err("the password of the proxy must not be in this file: name a variable or a file with proxy_env or proxy_file"
+                    .to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn proxy_source(&self) -> SecretSource {
+        SecretSource::new(&self.folder, self.proxy_env.as_ref(), self.proxy_file.as_ref())
+    }
+
+    fn http_options(&self, name: &str) -> Result<HttpOptions> {
+        let mut http = HttpOptions::new().with_accept_invalid_certs(self.insecure);
+        let proxy_source = self.proxy_source();
+        if let Some(proxy) = &self.proxy {
+            http = http.with_proxy(proxy);
+        } else if proxy_source.is_set() {
+            let proxy = credentials::required(&format!("proxy of {name}"), &proxy_source)?;
+            http = http.with_proxy(proxy.expose_secret());
+        }
+        if let Some(ca) = &self.ca {
+            http = http.with_root_certificate_pem(read_certificates(&self.folder.join(ca))?);
+        }
+        if let Some(rate) = self.requests_per_second {
+            http = http.with_requests_per_second(rate);
+        }
+        if let Some(attempts) = self.max_attempts {
+            http = http.with_retry(RetryPolicy::new().with_max_attempts(attempts));
+        }
+        Ok(http)
+    }
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))
+}
+
+/// Whether the URL holds a password.
+pub(crate) fn has_password(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        url.password().is_some() || url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("password"))
+    })
+}
