@@ -1,8 +1,8 @@
-# Steps that are run by themselves: some of `.ci/run`'s, and some beyond it. `just ci` runs the whole of `.ci/run`.
+# Single steps: some of `.ci/run`'s, and some beyond it. `just ci` runs the whole of `.ci/run`.
 
 default: test
 
-# the main job, on fakes
+# the main program, on fakes
 quickstart *args:
     cargo run -p examples --bin quickstart -- {{args}}
 
@@ -16,11 +16,11 @@ lint:
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
 
-# a minute for each target, or for those named; see fuzz/README.md
+# one minute per target, or for the named ones; see fuzz/README.md
 fuzz *targets:
     fuzz/run {{targets}}
 
-# what the tests would not notice; see CONTRIBUTING.md
+# mutation tests; see CONTRIBUTING.md
 mutants:
     cargo mutants -p appsec-core -- --lib
     cargo mutants -p appsec-http -- --lib

@@ -1,4 +1,5 @@
-//! The findings export: a job at the service that produces chunks, and the accounting that no chunk is lost unnoticed.
+//! The findings export: a job at the service that produces chunks, and the accounting that no chunk is lost
+//! unnoticed.
 
 mod chunk_fetcher;
 mod chunk_records;

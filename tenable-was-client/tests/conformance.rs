@@ -1,11 +1,11 @@
-//! The contract of the trait, line by line, against the fake: on the usual route, and on each fall-back.
+//! The conformance suite of the trait, against the fake: on the usual route, and on each fallback.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use appsec_core::testing::{Fixture, conformance};
 use tenable_was_client::testing::{FakeTenableWas, Reply, Route, TenableWasFixture, When};
 
-/// What a scanner shows that lacks what this one has, and what one shows that writes statuses.
+/// The checks for scanners without this one's abilities, and for scanners that write statuses.
 const OF_OTHERS: [&str; 7] = [
     "findings/unsupported-scope",
     "start/unsupported",
@@ -17,7 +17,7 @@ const OF_OTHERS: [&str; 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_client_keeps_the_contract() {
+async fn the_client_passes_the_conformance_suite() {
     let make = || async { Box::new(TenableWasFixture::start().await.unwrap()) as Box<dyn Fixture> };
     let report = conformance::run(make).await;
     println!("{report}");
@@ -26,7 +26,7 @@ async fn the_client_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn and_where_the_undocumented_search_is_missing_and_reports_are_refused() {
+async fn the_suite_passes_without_the_undocumented_search_and_without_reports() {
     let make = || async {
         let fake = FakeTenableWas::builder().with_by_targets(false);
         let fixture = TenableWasFixture::over(fake).await.unwrap();

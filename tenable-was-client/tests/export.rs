@@ -1,4 +1,5 @@
-//! Findings by the export: whatever becomes of the job and its chunks, each finding comes once or is missed aloud.
+//! Findings from the export: whatever happens to the job and its chunks, each finding is read once or is part
+//! of a gap.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -26,7 +27,8 @@ fn target(host: &str, findings: usize) -> FakeTarget {
     FakeTarget::new(format!("https://{host}/")).with_findings(found)
 }
 
-/// A tenant of so many configurations with one target and so many findings each; each asset has a chunk of its own.
+/// A tenant with `configs` configurations of one target with `findings` findings. Each asset has a chunk of
+/// its own.
 fn tenant(configs: usize, findings: usize) -> FakeBuilder {
     let mut fake = FakeTenableWas::builder().with_assets_per_chunk(1);
     for n in 0..configs {
@@ -42,7 +44,7 @@ async fn start(fake: FakeBuilder) -> (FakeTenableWas, TenableWasClient) {
     (fake, client)
 }
 
-/// What came of a stream, and how it ended.
+/// What a stream returned, and how it ended.
 #[derive(Default)]
 struct Read {
     findings: Vec<Finding>,
@@ -77,7 +79,7 @@ fn places(findings: &[Finding]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn everything_comes_once_and_absence_says_nothing() {
+async fn each_finding_is_read_once_and_absence_is_inconclusive() {
     let (fake, client) = start(tenant(3, 300)).await;
     let Read { findings, end, .. } = read(&client, FindingQuery::all()).await;
     assert_eq!((findings.len(), places(&findings).len()), (900, 900));
@@ -117,7 +119,7 @@ async fn the_request_is_explicit_and_names_the_assets_of_the_targets_only() {
 }
 
 #[tokio::test]
-async fn old_fixed_and_unlicensed_findings_come_too() {
+async fn old_fixed_and_unlicensed_findings_are_read() {
     let plugin = FakePlugin::new(1, "Old", Severity::Low).shared();
     let old = FakeFinding::new(&plugin, "https://a.example.com/old").with_found(days_ago(400), days_ago(300));
     let fixed = FakeFinding::new(&plugin, "https://a.example.com/fixed").fixed(days_ago(200));
@@ -131,22 +133,22 @@ async fn old_fixed_and_unlicensed_findings_come_too() {
 }
 
 #[tokio::test]
-async fn what_does_not_come_is_a_gap_and_what_comes_is_kept() {
+async fn missing_chunks_are_gaps_and_read_chunks_are_kept() {
     let end = |end| ExportScript::new().with_end(end);
     let rows: Vec<(&str, ExportScript, usize, Vec<GapKind>)> = vec![
         ("a failed chunk", ExportScript::new().with_failed_chunks([2]), 3, vec![GapKind::Chunk]),
         ("expired chunks", ExportScript::new().with_expired_chunks([1, 4]), 2, vec![GapKind::Chunk; 2]),
         (
-            "a fault",
+            "a failed job",
             end(ExportEnd::Error(1)),
             1,
             [vec![GapKind::ExportIncomplete], vec![GapKind::Chunk; 3]].concat(),
         ),
         ("cancelled", end(ExportEnd::Cancelled(3)), 3, vec![GapKind::ExportIncomplete, GapKind::Chunk]),
-        ("an unknown word", end(ExportEnd::Unknown("SNOOZED".into())), 4, vec![GapKind::ExportIncomplete]),
+        ("an unknown state", end(ExportEnd::Unknown("SNOOZED".into())), 4, vec![GapKind::ExportIncomplete]),
         ("empty chunks", ExportScript::new().with_empty_chunks(2), 4, vec![]),
         (
-            "chunks never heard of",
+            "chunks that are never listed",
             ExportScript::new().with_missing_chunks(1),
             4,
             vec![GapKind::ExportIncomplete],
@@ -167,7 +169,7 @@ async fn what_does_not_come_is_a_gap_and_what_comes_is_kept() {
 }
 
 #[tokio::test]
-async fn an_export_that_stands_still_ends_in_every_state() {
+async fn a_stalled_export_ends_in_every_state() {
     for (name, script, came) in [
         ("queued", ExportScript::new().with_queued_polls(1_000_000), 0),
         ("processing", ExportScript::new().with_end(ExportEnd::Stuck(2)), 10),
@@ -180,21 +182,21 @@ async fn an_export_that_stands_still_ends_in_every_state() {
         let Read { findings, end, error, points } = read(&client, FindingQuery::all()).await;
         assert_eq!(error.unwrap().kind(), ErrorKind::Deadline, "{name}");
         assert!(end.is_none(), "{name}");
-        assert_eq!(findings.len(), came, "{name}: what came is kept");
+        assert_eq!(findings.len(), came, "{name}: what was read is kept");
         assert_eq!(points.is_empty(), came == 0, "{name}");
-        assert!(fake.calls_to(Route::CancelExport).is_empty(), "{name}: someone may take it up again");
+        assert!(fake.calls_to(Route::CancelExport).is_empty(), "{name}: it may be resumed");
     }
 }
 
 #[tokio::test]
-async fn a_chunk_that_takes_longer_than_the_patience_is_no_standstill() {
+async fn a_chunk_that_takes_longer_than_the_patience_is_not_a_stall() {
     let fake = tenant(3, 4).start().await.unwrap();
     fake.script(Route::GetChunk, When::Always, Reply::Late(Duration::from_millis(250)));
     let options = ExportOptions::new()
         .with_pauses(Duration::from_millis(1), Duration::from_millis(5))
         .with_patience(Duration::from_millis(150));
     let client = fake.client_builder().with_export(options).build().unwrap();
-    // The job says a word that nobody knows while its chunks are being read: only then does it count as standing still.
+    // The job is in an unknown state while its chunks are being read. It counts as stalled only after that.
     fake.script_export(
         ExportScript::new().with_chunks_per_poll(1).with_end(ExportEnd::Unknown("RESTING".into())),
     );
@@ -204,7 +206,7 @@ async fn a_chunk_that_takes_longer_than_the_patience_is_no_standstill() {
 }
 
 #[tokio::test]
-async fn an_equal_export_that_runs_is_taken_up() {
+async fn a_running_export_of_an_equal_request_is_adopted() {
     let (fake, client) = start(tenant(3, 4)).await;
     let running = client.request_export(&ExportRequest::everything()).await.unwrap();
     let (findings, coverage) = client.collect_findings(FindingQuery::all()).await.unwrap();
@@ -216,14 +218,14 @@ async fn an_equal_export_that_runs_is_taken_up() {
     assert!(asked.iter().all(|path| path.contains(&running.to_string())), "{asked:?}");
 
     let job = client.start_export(&ExportRequest::everything()).await.unwrap();
-    assert!(!job.is_adopted(), "the one before has ended");
+    assert!(!job.is_adopted(), "the earlier job has ended");
     let second = client.start_export(&ExportRequest::everything()).await.unwrap();
     assert!(second.is_adopted());
     assert_eq!(second.id(), job.id());
 }
 
 #[tokio::test]
-async fn an_export_that_was_asked_for_without_an_answer_is_found_again() {
+async fn an_export_whose_request_was_not_answered_is_adopted() {
     let fake = tenant(2, 3).start().await.unwrap();
     fake.script(Route::RequestExport, When::Next(1), Reply::Silence);
     let http =
@@ -236,17 +238,14 @@ async fn an_export_that_was_asked_for_without_an_answer_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_target_that_was_never_scanned_asks_for_nothing() {
+async fn no_export_is_requested_for_a_target_that_was_never_scanned() {
     let config = FakeConfig::new("draft").with_target(target("draft.example.com", 3)).never_run();
     let id = BindTargetId::from_parts("config", &config.id);
     let (fake, client) = start(tenant(1, 2).with_config(config)).await;
     let (findings, coverage) = client.collect_findings(FindingQuery::target(id.clone())).await.unwrap();
     assert!(findings.is_empty());
     assert_eq!(kinds(&coverage), [GapKind::NeverScanned]);
-    assert!(
-        fake.calls_to(Route::RequestExport).is_empty(),
-        "no asset in the filter may mean the whole tenant"
-    );
+    assert!(fake.calls_to(Route::RequestExport).is_empty(), "an empty filter may mean the whole tenant");
 
     let known = fake.edit(|tenant| BindTargetId::from_parts("config", &tenant.configs[0].id));
     let query = FindingQuery::new(FindingScope::Targets(vec![id, known.clone()]));
@@ -256,12 +255,12 @@ async fn a_target_that_was_never_scanned_asks_for_nothing() {
     assert_eq!(kinds(&coverage), [GapKind::NeverScanned]);
     assert!(
         client.collect_findings(FindingQuery::all()).await.unwrap().1.is_complete(),
-        "the tenant's export misses nothing"
+        "the tenant's export has no gap"
     );
 }
 
 #[tokio::test]
-async fn the_newest_scan_may_be_too_young_to_have_an_asset() {
+async fn an_earlier_scan_is_used_if_the_newest_has_no_asset_yet() {
     let config = FakeConfig::new("a").with_target(target("a.example.com", 2)).with_scans([
         FakeScan::completed(days_ago(3)),
         FakeScan::new("queued", days_ago(0)).without_metadata(),
@@ -274,7 +273,7 @@ async fn the_newest_scan_may_be_too_young_to_have_an_asset() {
 }
 
 #[tokio::test]
-async fn a_target_of_several_urls_has_the_findings_of_all_of_them_by_both_ways_to_its_children() {
+async fn a_multi_target_configuration_has_the_findings_of_all_targets_by_both_searches_for_children() {
     for by_targets in [true, false] {
         let config = FakeConfig::new("shop")
             .with_target(target("a.example.com", 2))
@@ -284,7 +283,7 @@ async fn a_target_of_several_urls_has_the_findings_of_all_of_them_by_both_ways_t
         let (findings, coverage) = client.collect_findings(FindingQuery::target(id.clone())).await.unwrap();
         assert_eq!(findings.len(), 5, "{by_targets}");
         assert!(findings.iter().all(|finding| finding.targets == [id.clone()]));
-        assert!(coverage.is_complete(), "the fall-back is no gap");
+        assert!(coverage.is_complete(), "the fallback is not a gap");
         assert_eq!(
             fake.calls_to(Route::RequestExport)[0].json()["filters"]["asset_uuid"].as_array().unwrap().len(),
             2
@@ -293,7 +292,7 @@ async fn a_target_of_several_urls_has_the_findings_of_all_of_them_by_both_ways_t
 }
 
 #[tokio::test]
-async fn a_target_whose_newest_scan_names_not_all_assets_is_looked_for_in_earlier_scans_or_a_gap() {
+async fn assets_that_the_newest_scan_does_not_name_are_taken_from_earlier_scans_or_are_a_gap() {
     for earlier in [true, false] {
         let scans =
             [earlier.then(|| FakeScan::completed(days_ago(3))), Some(FakeScan::completed(days_ago(1)))];
@@ -316,7 +315,7 @@ async fn a_target_whose_newest_scan_names_not_all_assets_is_looked_for_in_earlie
 }
 
 #[tokio::test]
-async fn an_asset_of_two_configurations_names_both_and_the_whole_tenant_where_asked_for() {
+async fn an_asset_of_two_configurations_has_both_as_targets_and_the_whole_tenant_if_requested() {
     let nightly = FakeConfig::new("nightly").with_target(target("a.example.com", 1));
     let weekly = FakeConfig::new("weekly").with_target(FakeTarget::new("https://a.example.com/"));
     let ids: BTreeSet<_> = [&nightly, &weekly].map(|config| format!("config:{}", config.id)).into();
@@ -330,16 +329,16 @@ async fn an_asset_of_two_configurations_names_both_and_the_whole_tenant_where_as
 }
 
 #[tokio::test]
-async fn a_chunk_that_is_not_ready_or_breaks_or_is_put_off_comes_all_the_same_and_once() {
-    for (name, answer) in [
+async fn a_chunk_that_is_not_ready_or_breaks_or_is_rate_limited_is_read_once() {
+    for (name, reply) in [
         ("not ready", Reply::Json(400, json!({}))),
-        ("cut", Reply::TruncatedJson),
-        ("a page", Reply::HtmlPage),
-        ("a fault", Reply::ServerError),
-        ("too many", Reply::TooManyRequests { retry_after: 0 }),
+        ("truncated", Reply::TruncatedJson),
+        ("an HTML page", Reply::HtmlPage),
+        ("a server error", Reply::ServerError),
+        ("rate-limited", Reply::TooManyRequests { retry_after: 0 }),
     ] {
         let (fake, client) = start(tenant(3, 40)).await;
-        fake.script(Route::GetChunk, When::Next(2), answer);
+        fake.script(Route::GetChunk, When::Next(2), reply);
         let (findings, coverage) = client.collect_findings(FindingQuery::all()).await.unwrap();
         assert_eq!((findings.len(), places(&findings).len()), (120, 120), "{name}");
         assert!(coverage.is_complete(), "{name}");
@@ -347,7 +346,7 @@ async fn a_chunk_that_is_not_ready_or_breaks_or_is_put_off_comes_all_the_same_an
 }
 
 #[tokio::test]
-async fn a_chunk_that_is_not_ready_any_more_after_half_of_it_comes_once() {
+async fn a_chunk_that_stops_being_ready_halfway_is_read_once() {
     let (fake, client) = start(tenant(1, 1_000)).await;
     fake.script(Route::GetChunk, When::Next(1), Reply::TruncatedJson);
     fake.script(Route::GetChunk, When::After(1), Reply::Json(400, json!({})));
@@ -372,13 +371,13 @@ async fn a_chunk_that_never_becomes_ready_is_a_gap() {
 }
 
 #[tokio::test]
-async fn a_chunk_that_stays_unreadable_is_an_error_that_names_it_never_an_empty_list() {
-    for answer in [Reply::HtmlPage, Reply::TruncatedJson, Reply::Json(200, json!({"error": "none"}))] {
+async fn a_chunk_that_stays_unreadable_is_an_error_that_names_it() {
+    for reply in [Reply::HtmlPage, Reply::TruncatedJson, Reply::Json(200, json!({"error": "none"}))] {
         let (fake, client) = start(tenant(2, 3)).await;
-        fake.script(Route::GetChunk, When::Always, answer.clone());
+        fake.script(Route::GetChunk, When::Always, reply.clone());
         let Read { error, end, .. } = read(&client, FindingQuery::all()).await;
         let error = error.unwrap();
-        assert_eq!(error.kind(), ErrorKind::Decode, "{answer:?}");
+        assert_eq!(error.kind(), ErrorKind::Decode, "{reply:?}");
         assert_eq!(error.operation(), Some("tenable: download export chunk"));
         assert!(error.context().unwrap().starts_with("chunk "), "{error}");
         assert!(end.is_none());
@@ -386,7 +385,7 @@ async fn a_chunk_that_stays_unreadable_is_an_error_that_names_it_never_an_empty_
 }
 
 #[tokio::test]
-async fn a_walk_is_taken_up_where_it_was_left_without_a_new_export() {
+async fn a_read_is_resumed_without_a_new_export() {
     let (fake, client) = start(tenant(4, 300)).await;
     let whole = read(&client, FindingQuery::all()).await;
     assert!(whole.points.len() > 4);
@@ -413,29 +412,29 @@ async fn a_walk_is_taken_up_where_it_was_left_without_a_new_export() {
     let rest = read(&client, FindingQuery::all().with_resume(half.clone())).await;
     assert!(rest.findings.len() < 1200, "what was read is not read again: {}", rest.findings.len());
     assert!(first.len() + rest.findings.len() >= 1200);
-    assert_eq!(fake.calls_to(Route::RequestExport).len(), 2, "one for each walk that began anew");
+    assert_eq!(fake.calls_to(Route::RequestExport).len(), 2, "one for each read that was not resumed");
 }
 
 #[tokio::test]
-async fn an_expired_export_and_another_question_are_no_place_to_go_on() {
+async fn an_expired_export_and_other_targets_cannot_be_resumed() {
     let (fake, client) = start(tenant(2, 300)).await;
     let id = fake.edit(|tenant| BindTargetId::from_parts("config", &tenant.configs[0].id));
     let whole = read(&client, FindingQuery::all()).await;
     let requests = fake.requests();
     let other = read(&client, FindingQuery::target(id).with_resume(whole.points[0].clone())).await;
     assert_eq!(other.error.unwrap().kind(), ErrorKind::ResumeExpired);
-    assert_eq!(fake.requests(), requests, "nothing was sent");
+    assert_eq!(fake.requests(), requests, "no request was sent");
 
     fake.advance(Duration::from_secs(25 * 60 * 60));
     let late = read(&client, FindingQuery::all().with_resume(whole.points[0].clone())).await;
     assert_eq!(late.error.unwrap().kind(), ErrorKind::ResumeExpired, "its chunks have expired");
     fake.advance(Duration::from_secs(4 * 24 * 60 * 60));
     let later = read(&client, FindingQuery::all().with_resume(whole.points[0].clone())).await;
-    assert_eq!(later.error.unwrap().kind(), ErrorKind::ResumeExpired, "the job has");
+    assert_eq!(later.error.unwrap().kind(), ErrorKind::ResumeExpired, "the job has expired");
 }
 
 #[tokio::test]
-async fn a_revoked_key_ends_the_walk_with_what_came_and_where_to_go_on() {
+async fn a_revoked_key_ends_the_read_after_a_resume_point() {
     let (fake, client) = start(tenant(3, 10)).await;
     fake.script(Route::GetChunk, When::AlwaysAfter(1), Reply::Unauthorized);
     let Read { findings, points, error, end } = read(&client, FindingQuery::all()).await;
@@ -449,7 +448,7 @@ async fn a_revoked_key_ends_the_walk_with_what_came_and_where_to_go_on() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_dropped_leaves_nothing_running_and_cancels_nothing() {
+async fn a_dropped_stream_leaves_nothing_running_and_cancels_nothing() {
     let (fake, client) = start(tenant(8, 300)).await;
     let mut events = client.findings(FindingQuery::all());
     assert!(matches!(events.next().await, Some(Ok(FindingEvent::Batch(_)))));
@@ -462,7 +461,7 @@ async fn a_stream_that_is_dropped_leaves_nothing_running_and_cancels_nothing() {
 }
 
 #[tokio::test]
-async fn a_slow_consumer_holds_the_walk_back_and_loses_nothing() {
+async fn a_slow_consumer_slows_the_read_and_loses_nothing() {
     let (fake, client) = start(tenant(12, 300)).await;
     let mut events = client.findings(FindingQuery::all());
     assert!(matches!(events.next().await, Some(Ok(FindingEvent::Batch(_)))));
@@ -480,7 +479,7 @@ async fn a_slow_consumer_holds_the_walk_back_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn words_and_members_that_nobody_knows_are_kept_and_counted() {
+async fn unknown_values_and_fields_are_kept_and_counted() {
     let plugin = FakePlugin::new(7, "Odd", Severity::from("Blocker")).shared();
     let finding = FakeFinding::new(&plugin, "https://a.example.com/").with_modification("MUTED", "why");
     let target = FakeTarget::new("https://a.example.com/").with_finding(finding);
@@ -506,7 +505,7 @@ async fn a_record_that_cannot_be_decoded_is_a_gap_with_its_path() {
 }
 
 #[tokio::test]
-async fn the_raw_record_comes_when_asked_for_with_its_plugin() {
+async fn the_raw_record_is_returned_on_request_with_its_plugin() {
     let (_fake, client) = start(tenant(1, 3)).await;
     let (findings, _) = client.collect_findings(FindingQuery::all().with_raw(true)).await.unwrap();
     for finding in &findings {
@@ -517,7 +516,7 @@ async fn the_raw_record_comes_when_asked_for_with_its_plugin() {
 }
 
 #[tokio::test]
-async fn a_job_can_be_watched_by_hand_and_cancelled() {
+async fn a_job_can_be_watched_and_cancelled() {
     let (fake, client) =
         start(tenant(3, 2).with_export_script(ExportScript::new().with_queued_polls(3))).await;
     let mut job = client.start_export(&ExportRequest::everything()).await.unwrap();
@@ -546,7 +545,7 @@ async fn a_job_can_be_watched_by_hand_and_cancelled() {
 }
 
 #[tokio::test]
-async fn ids_that_are_not_tenables_are_refused_before_anything_is_sent() {
+async fn invalid_ids_are_refused_before_a_request() {
     let (fake, client) = start(tenant(1, 1)).await;
     for query in [
         FindingQuery::target("host:shop.example.com"),
@@ -564,7 +563,7 @@ async fn ids_that_are_not_tenables_are_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_partition_of_the_export_is_its_asset() {
+async fn the_partition_of_an_exported_finding_is_its_asset() {
     let (fake, client) = start(tenant(1, 1)).await;
     let asset = fake.edit(|tenant| tenant.configs[0].targets[0].asset_id.clone());
     let (findings, _) = client.collect_findings(FindingQuery::all()).await.unwrap();

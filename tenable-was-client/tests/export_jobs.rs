@@ -1,4 +1,4 @@
-//! Exports as the client offers them: what they are asked for, and the jobs that come of it.
+//! Export requests with their filters, and export jobs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use tenable_was_client::testing::{
 };
 use tenable_was_client::{ChunkLoss, ExportEnding, ExportJob, TenableWasClient};
 
-/// A tenant with a chunk for each of four sites, which differ in all that a filter can ask for.
+/// A tenant with one chunk for each of four sites, which differ in every property that a filter can test.
 async fn start(script: ExportScript) -> (FakeTenableWas, TenableWasClient) {
     let xss = FakePlugin::new(98104, "XSS", Severity::High)
         .with_owasp("2021", "A3")
@@ -45,7 +45,7 @@ async fn start(script: ExportScript) -> (FakeTenableWas, TenableWasClient) {
     (fake, client)
 }
 
-/// Reads what a job has to give; the sites that it names.
+/// Reads all chunks of a job, and returns the sites in them.
 async fn read(client: &TenableWasClient, job: &mut ExportJob) -> BTreeSet<String> {
     let mut sites = BTreeSet::new();
     while let Some(chunks) = job.next_chunks().await.unwrap() {
@@ -82,7 +82,7 @@ async fn read_chunk(
 }
 
 #[tokio::test]
-async fn each_filter_lets_through_what_it_says() {
+async fn each_filter_admits_the_matching_findings() {
     let (fake, client) = start(ExportScript::new().with_chunks_per_poll(9)).await;
     let asset = fake.edit(|tenant| tenant.configs[0].targets[0].asset_id.parse().unwrap());
     let address: Ipv4Addr = fake.edit(|tenant| tenant.configs[1].targets[0].ipv4.parse().unwrap());
@@ -120,7 +120,7 @@ async fn each_filter_lets_through_what_it_says() {
 }
 
 #[tokio::test]
-async fn what_breaks_a_rule_is_refused_before_anything_is_sent() {
+async fn an_invalid_request_is_refused_before_it_is_sent() {
     let (fake, client) = start(ExportScript::new()).await;
     let filters = ExportFilters::default().with_since(days_ago(9)).with_last_found(days_ago(9));
     for request in [
@@ -139,7 +139,7 @@ async fn what_breaks_a_rule_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_job_is_taken_up_from_a_stored_point_and_chunks_come_once() {
+async fn a_job_is_resumed_at_a_stored_point_and_returns_each_chunk_once() {
     let (fake, client) = start(ExportScript::new()).await;
     let mut job = client.start_export(&ExportRequest::everything()).await.unwrap();
     let first = job.next_chunks().await.unwrap().unwrap();
@@ -168,7 +168,7 @@ async fn a_job_is_taken_up_from_a_stored_point_and_chunks_come_once() {
 }
 
 #[tokio::test]
-async fn a_point_of_another_walk_and_a_job_that_has_expired_are_told() {
+async fn a_foreign_resume_point_and_an_expired_job_are_errors() {
     let (fake, client) = start(ExportScript::new()).await;
     let mut job = client.start_export(&ExportRequest::everything()).await.unwrap();
     job.next_chunks().await.unwrap();
@@ -179,8 +179,8 @@ async fn a_point_of_another_walk_and_a_job_that_has_expired_are_told() {
     let mut events = client.findings(FindingQuery::all());
     let Some(Ok(FindingEvent::Batch(batch))) = events.next().await else { panic!("no batch came") };
     assert_eq!(ExportJob::resume(&client, &batch.resume).unwrap_err().kind(), ErrorKind::ResumeExpired);
-    let mut walk = client.findings(FindingQuery::all().with_resume(point.clone()));
-    assert_eq!(walk.next().await.unwrap().unwrap_err().kind(), ErrorKind::ResumeExpired);
+    let mut findings = client.findings(FindingQuery::all().with_resume(point.clone()));
+    assert_eq!(findings.next().await.unwrap().unwrap_err().kind(), ErrorKind::ResumeExpired);
 
     fake.advance(Duration::from_secs(4 * 24 * 60 * 60));
     let mut job = ExportJob::resume(&client, &point).unwrap();
@@ -212,7 +212,7 @@ async fn jobs_are_listed_and_one_of_them_can_be_watched() {
 }
 
 #[tokio::test]
-async fn a_job_that_someone_cancels_keeps_what_is_done_and_misses_the_rest() {
+async fn a_cancelled_job_keeps_finished_chunks_and_has_gaps_for_the_rest() {
     let (_fake, client) = start(ExportScript::new()).await;
     let mut job = client.start_export(&ExportRequest::everything()).await.unwrap();
     let first = job.next_chunks().await.unwrap().unwrap();
@@ -229,7 +229,7 @@ async fn a_job_that_someone_cancels_keeps_what_is_done_and_misses_the_rest() {
 }
 
 #[tokio::test]
-async fn each_bad_end_is_told_by_the_job_itself() {
+async fn each_failure_is_the_ending_of_the_job() {
     for (script, ending, gaps) in [
         (ExportScript::new().with_end(ExportEnd::Error(2)), ExportEnding::Failed, 3),
         (ExportScript::new().with_end(ExportEnd::Cancelled(1)), ExportEnding::Cancelled, 4),
@@ -246,11 +246,12 @@ async fn each_bad_end_is_told_by_the_job_itself() {
 }
 
 #[tokio::test]
-async fn a_job_of_other_members_is_not_taken_for_ours() {
+async fn a_running_job_with_selected_properties_is_not_adopted() {
     let (fake, client) = start(ExportScript::new().with_chunks_per_poll(9)).await;
     let some = ExportRequest::everything().with_properties(["url", "asset.name"]);
     let running = client.request_export(&some).await.unwrap();
-    // An equal one is in the way. Whether it has our members its echo does not say: it is waited for, and ours comes after it.
+    // A job for an equal request is running. Its echo does not show the properties, so it is waited for, and a
+    // new job follows it.
     let mut job = client.start_export(&some).await.unwrap();
     assert!(!job.is_adopted() && job.id() != running);
     assert_eq!(read(&client, &mut job).await.len(), 4);

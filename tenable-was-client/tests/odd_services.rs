@@ -1,4 +1,4 @@
-//! Services that behave as the fake never does: answers given one by one.
+//! Services with responses that the fake never sends: each response is scripted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -61,16 +61,12 @@ async fn serve(mocks: Vec<Mock>) -> MockServer {
     server
 }
 
-fn everything() -> ExportRequest {
-    ExportRequest::everything()
-}
-
 fn filters(since: i64) -> Value {
     json!({"state": ["OPEN", "REOPENED", "FIXED"], "since": since, "first_found": 0, "last_found": 0, "last_fixed": 0, "indexed_at": 0})
 }
 
 #[tokio::test]
-async fn anothers_export_is_waited_for_and_its_chunks_are_not_touched() {
+async fn a_foreign_export_is_waited_for_and_its_chunks_are_not_read() {
     let running = json!({"active_job_id": OTHER, "failure_reason": "conflict with a running export"});
     let server = serve(vec![
         post("/was/v1/export/vulns")
@@ -92,26 +88,26 @@ async fn anothers_export_is_waited_for_and_its_chunks_are_not_touched() {
             .expect(0),
     ])
     .await;
-    let job = client(&server).start_export(&everything()).await.unwrap();
+    let job = client(&server).start_export(&ExportRequest::everything()).await.unwrap();
     assert!(!job.is_adopted());
     assert_eq!(job.id().to_string(), EXPORT);
 }
 
 #[tokio::test]
-async fn anothers_export_that_stays_in_the_way_is_a_conflict_in_the_end() {
+async fn a_foreign_export_that_does_not_end_is_a_conflict() {
     let running = json!({"active_job_id": OTHER, "failure_reason": "conflict with a running export"});
     let server = serve(vec![
         post("/was/v1/export/vulns").respond_with(ResponseTemplate::new(409).set_body_json(running)),
         status_of(OTHER).respond_with(ok(&json!({"status": "PROCESSING"}))),
     ])
     .await;
-    let error = client(&server).start_export(&everything()).await.unwrap_err();
+    let error = client(&server).start_export(&ExportRequest::everything()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.message().contains(OTHER));
 }
 
 #[tokio::test]
-async fn a_job_that_does_not_show_at_once_is_waited_for() {
+async fn a_job_that_is_not_visible_at_once_is_waited_for() {
     let done = json!({"status": "FINISHED", "chunks_available": [], "total_chunks": 0});
     let server = serve(vec![
         post("/was/v1/export/vulns").respond_with(ok(&json!({"export_uuid": EXPORT}))),
@@ -119,20 +115,20 @@ async fn a_job_that_does_not_show_at_once_is_waited_for() {
         status_of(EXPORT).respond_with(ok(&done)).named("shown").expect(1),
     ])
     .await;
-    let mut job = client(&server).start_export(&everything()).await.unwrap();
+    let mut job = client(&server).start_export(&ExportRequest::everything()).await.unwrap();
     assert_eq!(job.next_chunks().await.unwrap(), None);
     assert_eq!(job.ending(), Some(&ExportEnding::Finished));
     assert!(job.gaps().is_empty());
 }
 
 #[tokio::test]
-async fn a_job_that_never_shows_is_not_found_and_one_that_vanishes_is_a_gap() {
+async fn a_job_that_never_becomes_visible_is_not_found_and_one_that_vanishes_is_a_gap() {
     let hidden = serve(vec![
         post("/was/v1/export/vulns").respond_with(ok(&json!({"export_uuid": EXPORT}))),
         status_of(EXPORT).respond_with(ResponseTemplate::new(404)),
     ])
     .await;
-    let mut job = client(&hidden).start_export(&everything()).await.unwrap();
+    let mut job = client(&hidden).start_export(&ExportRequest::everything()).await.unwrap();
     assert_eq!(job.next_chunks().await.unwrap_err().kind(), ErrorKind::NotFound);
 
     let seen = json!({"status": "PROCESSING", "chunks_available": [2], "total_chunks": 3});
@@ -142,16 +138,16 @@ async fn a_job_that_never_shows_is_not_found_and_one_that_vanishes_is_a_gap() {
         status_of(EXPORT).respond_with(ResponseTemplate::new(404)),
     ])
     .await;
-    let mut job = client(&vanishing).start_export(&everything()).await.unwrap();
+    let mut job = client(&vanishing).start_export(&ExportRequest::everything()).await.unwrap();
     assert_eq!(job.next_chunks().await.unwrap(), Some(vec![ChunkId(2)]));
     job.mark_delivered(ChunkId(2));
     assert_eq!(job.next_chunks().await.unwrap(), None);
     assert_eq!(job.ending(), Some(&ExportEnding::Vanished));
-    assert_eq!(job.gaps().len(), 2, "the vanishing, and two chunks unaccounted for");
+    assert_eq!(job.gaps().len(), 2, "the vanished job, and two chunks that are not accounted for");
 }
 
 #[tokio::test]
-async fn a_resumed_job_that_is_gone_has_expired() {
+async fn a_resumed_job_that_does_not_exist_has_expired() {
     let server =
         serve(vec![status_of(EXPORT).respond_with(ResponseTemplate::new(404)).named("gone").expect(1)]).await;
     let mut job = client(&server).resume_export(EXPORT.parse().unwrap(), [ChunkId(1)]);
@@ -159,7 +155,7 @@ async fn a_resumed_job_that_is_gone_has_expired() {
 }
 
 #[tokio::test]
-async fn giving_up_waiting_does_not_ask_twice() {
+async fn a_cancelled_wait_does_not_poll_twice() {
     let slow = ok(&json!({"status": "PROCESSING", "chunks_available": [1], "total_chunks": 2}))
         .set_delay(Duration::from_millis(150));
     let server = serve(vec![
@@ -167,7 +163,7 @@ async fn giving_up_waiting_does_not_ask_twice() {
         status_of(EXPORT).respond_with(slow).named("status").expect(1),
     ])
     .await;
-    let mut job = client(&server).start_export(&everything()).await.unwrap();
+    let mut job = client(&server).start_export(&ExportRequest::everything()).await.unwrap();
     for _ in 0..5 {
         let waited = tokio::time::timeout(Duration::from_millis(10), job.next_chunks()).await;
         assert!(waited.is_err());
@@ -175,7 +171,7 @@ async fn giving_up_waiting_does_not_ask_twice() {
     assert_eq!(job.next_chunks().await.unwrap(), Some(vec![ChunkId(1)]));
 }
 
-/// A tenant of one configuration, its report and its export, as the composed answers have them.
+/// A tenant of one configuration, with the report and the export of the fixtures.
 async fn composed() -> MockServer {
     let finished = json!({"status": "FINISHED", "chunks_available": [2, 7], "total_chunks": 2, "created": 1_790_086_400_123_i64});
     serve(vec![
@@ -212,7 +208,7 @@ async fn the_composed_export_becomes_these_findings() {
 }
 
 #[tokio::test]
-async fn what_was_not_asked_for_is_left_out() {
+async fn records_of_other_assets_are_left_out() {
     let foreign = json!([{"finding_id": "f", "url": "https://b.example.com/", "state": "OPEN", "severity": "LOW", "plugin": {"id": 1},
         "asset": {"uuid": "88887777-9999-4aaa-8bbb-ccccddddeeee"}}]);
     let server = serve(vec![
@@ -227,7 +223,7 @@ async fn what_was_not_asked_for_is_left_out() {
     let (findings, coverage) = client(&server).collect_findings(query).await.unwrap();
     assert!(findings.is_empty() && coverage.is_complete());
     let (findings, _) = client(&server).collect_findings(FindingQuery::all()).await.unwrap();
-    assert_eq!(findings.len(), 1, "the whole tenant has it, though no configuration scans it");
+    assert_eq!(findings.len(), 1, "it belongs to the tenant, although no configuration scans it");
     assert!(findings[0].targets.is_empty());
 }
 
@@ -248,7 +244,7 @@ async fn a_record_without_a_plugin_is_a_gap() {
     assert_eq!((gap.kind.clone(), gap.path.as_deref()), (GapKind::Record, Some("[0].plugin")));
 }
 
-/// A scan of which there is no report, and these answers beside.
+/// A scan without a report, and further responses.
 async fn without_a_report(others: impl IntoIterator<Item = Mock>) -> MockServer {
     let mut mocks = vec![
         post("/was/v2/configs/search").respond_with(ok(&body("config_search.json"))),
@@ -267,7 +263,7 @@ fn withdrawn() -> Mock {
 }
 
 #[tokio::test]
-async fn detections_that_do_not_add_up_are_a_gap() {
+async fn detections_that_do_not_add_up_to_the_total_are_a_gap() {
     let mut page = body("vulnerability_search.json");
     page["pagination"]["total"] = json!(1);
     let second = page["items"][0].clone();
@@ -281,15 +277,15 @@ async fn detections_that_do_not_add_up_are_a_gap() {
         ])
         .await;
         let (findings, coverage) = client(&server).collect_findings(FindingQuery::scan(SCAN)).await.unwrap();
-        assert_eq!(findings.len(), 1, "what comes twice is one");
-        assert!(findings[0].severity.is_unknown(), "a plugin that is gone takes its severity along");
+        assert_eq!(findings.len(), 1, "a detection that is listed twice is one");
+        assert!(findings[0].severity.is_unknown(), "the severity was in the plugin that is gone");
         let kinds: Vec<_> = coverage.gaps().iter().map(|gap| gap.kind.clone()).collect();
         assert_eq!(kinds, gaps, "{total}");
     }
 }
 
 #[tokio::test]
-async fn detections_that_become_fewer_while_they_are_listed_are_a_gap() {
+async fn a_total_of_detections_that_decreases_is_a_gap() {
     let mut first = body("vulnerability_search.json");
     first["items"].as_array_mut().unwrap().truncate(1);
     for (announced, at_last, gaps) in [

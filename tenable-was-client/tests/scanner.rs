@@ -65,7 +65,7 @@ fn fingerprints(findings: &[Finding]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn what_can_be_bound_is_listed_with_what_is_known_of_it() {
+async fn configurations_are_listed_as_bind_targets() {
     let mut trashed = FakeConfig::new("old shop").with_target(target("old.example.com", 1));
     trashed.in_trash = true;
     let mut imported = FakeConfig::new("imported shop").with_target(target("i.example.com", 1));
@@ -111,7 +111,7 @@ async fn a_scan_is_started_watched_and_read() {
         start(FakeTenableWas::builder().with_config(config.clone()).with_scan_script(script)).await;
     let started = client.start_scan(&ScanRequest::new(id_of(&config))).await.unwrap();
     let StartedScan::Started(scan) = started else { panic!("{started:?}") };
-    assert_eq!(scan.status, ScanStatus::Queued, "it does not show yet, and was launched all the same");
+    assert_eq!(scan.status, ScanStatus::Queued, "it was launched, but is not visible yet");
     assert_eq!(scan.target, Some(id_of(&config)));
     let ended = client.watch(&scan.id).every(Duration::from_secs(1)).await.unwrap();
     assert_eq!((ended.status, ended.percent), (ScanStatus::Completed, Some(100)));
@@ -120,7 +120,7 @@ async fn a_scan_is_started_watched_and_read() {
 }
 
 #[tokio::test]
-async fn a_scan_that_runs_already_is_named() {
+async fn a_scan_that_is_already_running_is_returned() {
     let config = shop();
     let script = ScanScript::new().with_statuses(["running"; 100]);
     let (fake, client) =
@@ -131,7 +131,7 @@ async fn a_scan_that_runs_already_is_named() {
     assert!(matches!(second, StartedScan::AlreadyRunning(_)), "{second:?}");
     assert_eq!(first.scan().id, second.scan().id);
 
-    // Without the id in the refusal, the newest scan that has not ended is the one.
+    // If the refusal names no id, it is the newest scan that has not ended.
     let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": "busy"}]});
     fake.script(Route::LaunchScan, When::Always, Reply::Json(409, refusal));
     let third = client.start_scan(&request).await.unwrap();
@@ -141,12 +141,12 @@ async fn a_scan_that_runs_already_is_named() {
     assert_eq!(
         client.start_scan(&request).await.unwrap_err().kind(),
         ErrorKind::Conflict,
-        "and where there is none, the refusal stands"
+        "if there is none, the refusal is returned"
     );
 }
 
 #[tokio::test]
-async fn stopping_what_has_ended_is_well_and_stopping_what_waits_is_a_conflict() {
+async fn stopping_an_ended_scan_succeeds_and_stopping_a_queued_one_is_a_conflict() {
     let config = shop();
     let script = ScanScript::new().with_statuses(["queued"]);
     let (fake, client) =
@@ -159,7 +159,7 @@ async fn stopping_what_has_ended_is_well_and_stopping_what_waits_is_a_conflict()
 }
 
 #[tokio::test]
-async fn a_scan_of_several_targets_is_one_scan_with_children_by_both_ways() {
+async fn a_multi_target_scan_is_one_scan_with_children_by_both_searches() {
     for by_targets in [true, false] {
         let config = FakeConfig::new("two").with_target(target("a.example.com", 2)).with_target(
             target("b.example.com", 4).with_outcome("aborted", [FakeNote::target_unreachable()]),
@@ -179,7 +179,7 @@ async fn a_scan_of_several_targets_is_one_scan_with_children_by_both_ways() {
         assert_eq!(states["https://b.example.com/"], ScanStatus::Aborted);
         assert!(scan.all_problems().any(|problem| problem.kind == ScanProblemKind::TargetUnreachable));
         let listed: Vec<_> = client.scans(&id_of(&config)).try_concat().await.unwrap();
-        assert_eq!(listed.len(), 1, "children are no scans of their own");
+        assert_eq!(listed.len(), 1, "children are not listed");
 
         let (findings, coverage) = by_scan(&client, id).await;
         let partition =
@@ -187,13 +187,14 @@ async fn a_scan_of_several_targets_is_one_scan_with_children_by_both_ways() {
         assert_eq!(coverage.absence_of(&partition("a.example.com")), Absence::Conclusive, "{by_targets}");
         assert_eq!(coverage.absence_of(&partition("b.example.com")), Absence::Inconclusive);
         assert!(kinds(&coverage).contains(&GapKind::ScanLimited));
-        assert_eq!(findings.len(), 2 + 2, "half of the lost target's, {by_targets}");
+        assert_eq!(findings.len(), 2 + 2, "half of the findings of the unreachable target, {by_targets}");
     }
 }
 
 #[tokio::test]
-async fn many_targets_without_findings_are_read_one_after_the_other() {
-    // The vendor's own library goes wrong on each of these: no scan, reports without findings, the last of them too.
+async fn many_targets_without_findings_are_read() {
+    // The vendor's own library fails on each of these: a configuration without a scan, reports without findings,
+    // and a last report without findings.
     let mut config = FakeConfig::new("many");
     for n in 0..30 {
         config = config.with_target(target(&format!("t{n}.example.com"), usize::from(n == 11)));
@@ -210,7 +211,7 @@ async fn many_targets_without_findings_are_read_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn what_limits_a_scan_silences_it() {
+async fn absence_is_inconclusive_if_the_scan_was_limited() {
     let rows: Vec<(&str, FakeScan, Absence, Vec<GapKind>)> = vec![
         ("nothing", FakeScan::completed(days_ago(1)), Absence::Conclusive, vec![]),
         (
@@ -220,13 +221,13 @@ async fn what_limits_a_scan_silences_it() {
             vec![GapKind::ScanLimited],
         ),
         (
-            "a failed log-in",
+            "a failed login",
             FakeScan::completed(days_ago(1)).with_note(FakeNote::authentication_failed()),
             Absence::Inconclusive,
             vec![GapKind::ScanLimited],
         ),
         (
-            "an unknown grave remark",
+            "an unknown severe note",
             FakeScan::completed(days_ago(1)).with_note(FakeNote::new(
                 "critical",
                 "Moon",
@@ -236,7 +237,7 @@ async fn what_limits_a_scan_silences_it() {
             vec![],
         ),
         (
-            "an unknown small remark",
+            "an unknown minor note",
             FakeScan::completed(days_ago(1)).with_note(FakeNote::new("info", "Moon", "in the right house")),
             Absence::Conclusive,
             vec![],
@@ -269,7 +270,7 @@ async fn what_limits_a_scan_silences_it() {
 }
 
 #[tokio::test]
-async fn a_scan_under_way_gives_what_it_has_and_proves_nothing() {
+async fn a_running_scan_returns_its_findings_and_absence_is_inconclusive() {
     let config = shop().with_scans([FakeScan::new("running", hours_ago(1))]);
     let (fake, client) = start(FakeTenableWas::builder().with_config(config.clone())).await;
     let (_, coverage) = by_scan(&client, last_scan(&fake, &config)).await;
@@ -281,7 +282,7 @@ async fn a_scan_under_way_gives_what_it_has_and_proves_nothing() {
 }
 
 #[tokio::test]
-async fn imported_results_prove_nothing() {
+async fn absence_from_imported_results_is_inconclusive() {
     let mut config = shop();
     config.imported = true;
     let (fake, client) = start(FakeTenableWas::builder().with_config(config.clone())).await;
@@ -292,21 +293,21 @@ async fn imported_results_prove_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_report_is_made_up_for_by_the_detections_with_each_plugin_asked_for_once() {
+async fn detections_replace_a_refused_report_and_each_plugin_is_fetched_once() {
     let config = shop();
     let (fake, client) = start(FakeTenableWas::builder().with_config(config.clone())).await;
     let id = last_scan(&fake, &config);
     let (by_report, _) = by_scan(&client, id.clone()).await;
-    for answer in [
+    for reply in [
         Reply::Forbidden,
         Reply::Json(404, json!({})),
         Reply::Json(415, json!({})),
         Reply::Json(400, json!({"reasons": [{"reason": "scan not finalized"}]})),
     ] {
-        fake.script(Route::GetReport, When::Always, answer.clone());
+        fake.script(Route::GetReport, When::Always, reply.clone());
         let before = fake.calls_to(Route::GetPlugin).len();
         let (findings, coverage) = by_scan(&client, id.clone()).await;
-        assert_eq!(fingerprints(&findings), fingerprints(&by_report), "{answer:?}");
+        assert_eq!(fingerprints(&findings), fingerprints(&by_report), "{reply:?}");
         let severities = |findings: &[Finding]| {
             findings
                 .iter()
@@ -314,11 +315,11 @@ async fn a_refused_report_is_made_up_for_by_the_detections_with_each_plugin_aske
                 .collect::<BTreeMap<_, _>>()
         };
         assert_eq!(severities(&findings), severities(&by_report));
-        assert_eq!(fake.calls_to(Route::GetPlugin).len() - before, 3, "{answer:?}");
+        assert_eq!(fake.calls_to(Route::GetPlugin).len() - before, 3, "{reply:?}");
         assert_eq!(
             coverage.absence_of(&findings[0].partition),
             Absence::Conclusive,
-            "{answer:?}: the detections are all there"
+            "{reply:?}: the detections are complete"
         );
         fake.recover();
     }
@@ -373,7 +374,7 @@ async fn another_template_is_another_partition() {
 }
 
 #[tokio::test]
-async fn a_scan_is_read_on_from_the_first_target_that_was_not_finished() {
+async fn a_read_of_a_scan_is_resumed_at_the_first_unfinished_target() {
     let mut config = FakeConfig::new("four");
     for n in 0..4 {
         config = config.with_target(target(&format!("t{n}.example.com"), 300));
@@ -425,7 +426,7 @@ async fn report_of(fake: FakeBuilder) -> appsec_core::ConnectionReport {
 }
 
 #[tokio::test]
-async fn the_connection_test_says_what_is_wrong() {
+async fn the_connection_test_reports_the_cause() {
     let tenant = || FakeTenableWas::builder().with_config(shop());
     let rows: Vec<(&str, FakeBuilder, Option<Cause>, Vec<Cause>)> = vec![
         ("all is well", tenant(), None, vec![]),
@@ -452,9 +453,9 @@ async fn the_connection_test_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn the_connection_test_tells_a_portal_a_wrong_base_and_wrong_keys_apart() {
+async fn the_connection_test_distinguishes_a_portal_a_wrong_base_url_and_wrong_keys() {
     let (fake, client) = start(FakeTenableWas::builder().with_config(shop())).await;
-    for (answer, step, cause) in [
+    for (reply, step, cause) in [
         (Reply::HtmlPage, StepKind::Http, Cause::NotTheApi),
         (Reply::Redirect("https://login.example.com/".to_owned()), StepKind::Http, Cause::Redirected),
         (Reply::ServerError, StepKind::Http, Cause::ServerFault),
@@ -462,10 +463,10 @@ async fn the_connection_test_tells_a_portal_a_wrong_base_and_wrong_keys_apart() 
         (Reply::Json(404, json!({})), StepKind::BasePath, Cause::WrongBaseUrl),
         (Reply::Unauthorized, StepKind::Credentials, Cause::InvalidCredentials),
     ] {
-        fake.script(Route::Any, When::Always, answer.clone());
+        fake.script(Route::Any, When::Always, reply.clone());
         let report = client.test_connection().await;
         let failure = report.failure().unwrap();
-        assert_eq!((failure.kind, failure.cause), (step, Some(cause)), "{answer:?}\n{report}");
+        assert_eq!((failure.kind, failure.cause), (step, Some(cause)), "{reply:?}\n{report}");
         fake.recover();
     }
     fake.script(Route::GetSession, When::Always, Reply::Json(404, json!({})));
@@ -475,7 +476,7 @@ async fn the_connection_test_tells_a_portal_a_wrong_base_and_wrong_keys_apart() 
 }
 
 #[tokio::test]
-async fn ids_that_are_not_tenables_are_refused_before_anything_is_sent() {
+async fn invalid_ids_are_refused_before_a_request() {
     let (fake, client) = start(FakeTenableWas::builder().with_config(shop())).await;
     let scan = ScanId::new("../../server");
     assert_eq!(client.scan(&scan).await.unwrap_err().kind(), ErrorKind::InvalidRequest);

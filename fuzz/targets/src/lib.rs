@@ -22,10 +22,10 @@ pub use decoders::{tenable_models, tenable_report};
 pub use http::{certificate, retry_after};
 pub use identity::location;
 pub use masking::{mask, redact};
-pub use salt::{salt_answers, salt_walk};
+pub use salt::{salt_findings, salt_responses};
 pub use split::splitter;
 pub use stored::{reconcile, stored};
-pub use tenable::{tenable_export, tenable_walk};
+pub use tenable::{tenable_export, tenable_findings};
 pub use webhooks::{salt_webhook, signed_webhook};
 
 /// A fuzz target.
@@ -39,8 +39,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("reconcile", reconcile),
     ("redact", redact),
     ("retry_after", retry_after),
-    ("salt_answers", salt_answers),
-    ("salt_walk", salt_walk),
+    ("salt_responses", salt_responses),
+    ("salt_findings", salt_findings),
     ("salt_webhook", salt_webhook),
     ("signed_webhook", signed_webhook),
     ("splitter", splitter),
@@ -48,7 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tenable_export", tenable_export),
     ("tenable_models", tenable_models),
     ("tenable_report", tenable_report),
-    ("tenable_walk", tenable_walk),
+    ("tenable_findings", tenable_findings),
 ];
 
 /// The parts of an input, separated by NUL, a byte that neither JSON nor headers contain.

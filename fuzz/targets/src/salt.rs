@@ -29,7 +29,7 @@ thread_local! {
 }
 
 /// One response to every reading call, as a success and as an error.
-pub fn salt_answers(body: &[u8]) {
+pub fn salt_responses(body: &[u8]) {
     SALT.with(|Salt { service, client }| {
         for status in [200, 400] {
             let bytes = Bytes::copy_from_slice(body);
@@ -77,7 +77,7 @@ async fn read(client: &SaltClient, well: bool) {
 }
 
 /// Gaps, hosts and a resume point, separated by NUL: the stream ends, and no finding is delivered twice.
-pub fn salt_walk(data: &[u8]) {
+pub fn salt_findings(data: &[u8]) {
     let [gaps, hosts, resume] = parts(data);
     let mut query = FindingQuery::new(FindingScope::All);
     query.resume = serde_json::from_slice(resume).ok();

@@ -77,7 +77,7 @@ fn brackets(chunk: &[u8]) -> usize {
 }
 
 /// A chunk and the job's status, separated by NUL, to findings.
-pub fn tenable_walk(data: &[u8]) {
+pub fn tenable_findings(data: &[u8]) {
     let [chunk, status, resume] = parts(data).map(Bytes::copy_from_slice);
     let mut query = FindingQuery::new(FindingScope::All);
     query.resume = serde_json::from_slice(&resume).ok();

@@ -14,7 +14,7 @@ fn folders(target: &str) -> Vec<PathBuf> {
     match target {
         "splitter" => folders.extend([fixtures("salt-client"), fixtures("tenable-was-client")]),
         _ if target.starts_with("tenable_") => folders.push(fixtures("tenable-was-client")),
-        "salt_answers" | "salt_walk" => folders.push(fixtures("salt-client")),
+        "salt_findings" | "salt_responses" => folders.push(fixtures("salt-client")),
         _ => {}
     }
     folders

@@ -61,7 +61,7 @@ impl<R: ChunkReader> ChunkFetcher<R> {
         skip: HashMap<ChunkId, u64>,
         new_reader: impl Fn() -> R + Send + Sync + 'static,
     ) -> Self {
-        let max = client.inner.export.chunks_in_flight;
+        let max = client.inner.export.chunks_in_flight();
         // One place for each task, which makes its next batch meanwhile. A batch may have a mebibyte.
         let (sender, receiver) = mpsc::channel(max);
         Self {

@@ -10,8 +10,8 @@ use crate::model::{ChunkId, ExportFinding};
 
 pub(crate) const OPERATION: &str = "tenable: download export chunk";
 
-/// The records of one chunk, decoded while they arrive. A chunk may have hundreds of megabytes and is never in memory as
-/// a whole.
+/// The records of one chunk, decoded while they arrive. A chunk may have hundreds of megabytes and is never
+/// in memory as a whole.
 pub struct ExportRecords {
     elements: ElementStream,
     decoder: RecordDecoder,
@@ -26,9 +26,9 @@ impl ExportRecords {
     /// Returns the next record, or `None` after the last one. Cancel-safe.
     ///
     /// # Errors
-    /// `Decode` for a record that cannot be decoded, with its path; the next call continues after it. Any other error ends
-    /// the stream: `NotFound` for a chunk that has expired, `InvalidRequest` for one that is not ready (vendor document),
-    /// and those of the download.
+    /// `Decode` for a record that cannot be decoded, with its path; the next call continues after it. Any
+    /// other error ends the stream: `NotFound` for a chunk that has expired, `InvalidRequest` for one
+    /// that is not ready (vendor document), and those of the download.
     pub async fn next(&mut self) -> Option<Result<ExportFinding>> {
         match self.elements.next().await? {
             Ok(element) => Some(self.decoder.decode(&element, OPERATION)),

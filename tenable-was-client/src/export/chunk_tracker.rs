@@ -1,4 +1,5 @@
-//! The state of each chunk of an export: from the statuses of the job to the chunks to fetch and the gaps. No IO.
+//! The state of each chunk of an export: from the statuses of the job to the chunks to fetch and the gaps.
+//! No IO.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -62,9 +63,9 @@ impl ChunkTracker {
         Self { chunks, ..Self::default() }
     }
 
-    /// Updates the state from a status, and returns the chunks that have become available. Each chunk is returned once,
-    /// however often the service lists it, and in whatever order.
-    pub(crate) fn observe(&mut self, status: &ExportStatus) -> Vec<ChunkId> {
+    /// Updates the state from a status, and returns the chunks that have become available. Each chunk is
+    /// returned once, however often the service lists it, and in whatever order.
+    pub(crate) fn update(&mut self, status: &ExportStatus) -> Vec<ChunkId> {
         // If the total decreases, the chunks that were announced before are missing.
         self.total = self.total.max(status.total_chunks);
         self.empty = status.empty_chunks_count.unwrap_or(self.empty);
@@ -74,15 +75,15 @@ impl ChunkTracker {
         let mut new = Vec::new();
         for chunk in &status.chunks_available {
             match self.chunks.entry(*chunk) {
-                Entry::Vacant(place) => {
-                    place.insert(ChunkState::Taken);
+                Entry::Vacant(entry) => {
+                    entry.insert(ChunkState::Taken);
                     new.push(*chunk);
                 }
                 // The service offers a chunk that it had listed as failed or cancelled.
-                Entry::Occupied(mut known)
-                    if matches!(known.get(), ChunkState::Lost(ChunkLoss::Failed | ChunkLoss::Cancelled)) =>
+                Entry::Occupied(mut entry)
+                    if matches!(entry.get(), ChunkState::Lost(ChunkLoss::Failed | ChunkLoss::Cancelled)) =>
                 {
-                    known.insert(ChunkState::Taken);
+                    entry.insert(ChunkState::Taken);
                     new.push(*chunk);
                 }
                 Entry::Occupied(_) => {}
@@ -198,24 +199,24 @@ mod tests {
     fn each_chunk_is_returned_once_despite_gaps_and_repetitions() {
         let mut tracker = ChunkTracker::default();
         let offered = |ids: &[u64]| status(json!({"status": "PROCESSING", "chunks_available": ids}));
-        assert_eq!(tracker.observe(&offered(&[7, 2, 7])), chunks([7, 2]));
-        assert_eq!(tracker.observe(&offered(&[2, 9, 7])), chunks([9]));
-        assert_eq!(tracker.observe(&offered(&[])), chunks([]));
-        assert_eq!(tracker.observe(&offered(&[9, 2])), chunks([]));
+        assert_eq!(tracker.update(&offered(&[7, 2, 7])), chunks([7, 2]));
+        assert_eq!(tracker.update(&offered(&[2, 9, 7])), chunks([9]));
+        assert_eq!(tracker.update(&offered(&[])), chunks([]));
+        assert_eq!(tracker.update(&offered(&[9, 2])), chunks([]));
     }
 
     #[test]
     fn a_chunk_that_was_delivered_before_is_not_returned_again() {
         let mut tracker = ChunkTracker::with_delivered(chunks([1]));
         let offered = status(json!({"status": "PROCESSING", "chunks_available": [1, 2]}));
-        assert_eq!(tracker.observe(&offered), chunks([2]));
+        assert_eq!(tracker.update(&offered), chunks([2]));
     }
 
     #[test]
     fn a_finished_export_that_adds_up_has_no_gap() {
         let mut tracker = ChunkTracker::default();
         let end = status(json!({"status": "FINISHED", "chunks_available": [1, 3], "total_chunks": 2}));
-        for chunk in tracker.observe(&end) {
+        for chunk in tracker.update(&end) {
             tracker.mark_delivered(chunk);
         }
         assert_eq!(ending(&end), Some(ExportEnding::Finished));
@@ -225,9 +226,9 @@ mod tests {
     #[test]
     fn a_total_that_decreases_hides_no_missing_chunk() {
         let mut tracker = ChunkTracker::default();
-        tracker.observe(&status(json!({"status": "PROCESSING", "total_chunks": 3})));
+        tracker.update(&status(json!({"status": "PROCESSING", "total_chunks": 3})));
         let end = status(json!({"status": "FINISHED", "chunks_available": [1], "total_chunks": 1}));
-        for chunk in tracker.observe(&end) {
+        for chunk in tracker.update(&end) {
             tracker.mark_delivered(chunk);
         }
         assert_eq!(kinds(&tracker.gaps(&ExportEnding::Finished)), [GapKind::ExportIncomplete]);
@@ -238,13 +239,13 @@ mod tests {
         for available in [json!([1, 2]), json!([1, 2, 3])] {
             let mut tracker = ChunkTracker::default();
             let end = json!({"status": "FINISHED", "chunks_available": available, "total_chunks": 3, "empty_chunks_count": 1});
-            for chunk in tracker.observe(&status(end)) {
+            for chunk in tracker.update(&status(end)) {
                 tracker.mark_delivered(chunk);
             }
             assert!(tracker.gaps(&ExportEnding::Finished).is_empty(), "{available}");
         }
         let mut tracker = ChunkTracker::default();
-        tracker.observe(&status(json!({"status": "FINISHED", "total_chunks": 0})));
+        tracker.update(&status(json!({"status": "FINISHED", "total_chunks": 0})));
         assert!(tracker.gaps(&ExportEnding::Finished).is_empty(), "an empty result");
     }
 
@@ -253,7 +254,7 @@ mod tests {
         let mut tracker = ChunkTracker::default();
         let end = status(json!({"status": "FINISHED", "reason": "1 of 5 chunks failed", "total_chunks": 5,
             "chunks_available": [1, 2, 5], "chunks_failed": [3], "chunks_cancelled": [4]}));
-        tracker.observe(&end);
+        tracker.update(&end);
         tracker.mark_delivered(ChunkId(1));
         tracker.mark_lost(ChunkId(2), ChunkLoss::Expired);
         tracker.mark_lost(ChunkId(5), ChunkLoss::NotReady);
@@ -273,7 +274,7 @@ mod tests {
             );
             let ending = ending(&end).unwrap();
             assert_eq!(ending, expected);
-            for chunk in tracker.observe(&end) {
+            for chunk in tracker.update(&end) {
                 tracker.mark_delivered(chunk);
             }
             let gaps = tracker.gaps(&ending);
@@ -286,12 +287,12 @@ mod tests {
     fn chunks_that_were_never_listed_are_a_gap() {
         let mut tracker = ChunkTracker::default();
         for chunk in tracker
-            .observe(&status(json!({"chunks_available": [1, 2], "total_chunks": 4, "empty_chunks_count": 1})))
+            .update(&status(json!({"chunks_available": [1, 2], "total_chunks": 4, "empty_chunks_count": 1})))
         {
             tracker.mark_delivered(chunk);
         }
         assert_eq!(kinds(&tracker.gaps(&ExportEnding::Finished)), [GapKind::ExportIncomplete]);
-        tracker.observe(&status(json!({"total_chunks": 1})));
+        tracker.update(&status(json!({"total_chunks": 1})));
         assert_eq!(
             kinds(&tracker.gaps(&ExportEnding::Finished)),
             [GapKind::ExportIncomplete],
@@ -307,10 +308,10 @@ mod tests {
     #[test]
     fn a_failed_chunk_that_is_offered_later_is_fetched() {
         let mut tracker = ChunkTracker::default();
-        assert!(tracker.observe(&status(json!({"chunks_failed": [1], "total_chunks": 1}))).is_empty());
-        assert_eq!(tracker.observe(&status(json!({"chunks_available": [1]}))), chunks([1]));
+        assert!(tracker.update(&status(json!({"chunks_failed": [1], "total_chunks": 1}))).is_empty());
+        assert_eq!(tracker.update(&status(json!({"chunks_available": [1]}))), chunks([1]));
         tracker.mark_delivered(ChunkId(1));
-        tracker.observe(&status(json!({"chunks_failed": [1]})));
+        tracker.update(&status(json!({"chunks_failed": [1]})));
         assert!(tracker.gaps(&ExportEnding::Finished).is_empty(), "a delivered chunk stays delivered");
     }
 
@@ -340,7 +341,7 @@ mod tests {
             stall in any::<bool>(),
         ) {
             let mut tracker = ChunkTracker::default();
-            let offered = tracker.observe(&status(json!({"status": "FINISHED", "chunks_available": available,
+            let offered = tracker.update(&status(json!({"status": "FINISHED", "chunks_available": available,
                 "chunks_failed": failed, "chunks_cancelled": cancelled, "total_chunks": total})));
             let mut delivered = 0;
             for (place, chunk) in offered.into_iter().enumerate() {

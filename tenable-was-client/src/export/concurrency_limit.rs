@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The maximum number of concurrent downloads. It grows by one after as many successes as its value, and halves after a
-/// 429.
+/// The maximum number of concurrent downloads. It grows by one after as many successes as its value, and
+/// halves after a 429.
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimit {
     current: usize,
@@ -40,17 +40,17 @@ tokio::task_local! {
     static SEEN: Throttling;
 }
 
-/// Whether the service answered 429 to one of the tasks that share it.
+/// Whether the service responded with 429 to one of the tasks that share it.
 ///
-/// The HTTP stack rides out a 429 by itself and tells nobody. Each answer that is no success passes through the one function that makes
-/// errors of them, and the task in which it does is the one that fetches the chunk.
+/// The HTTP stack retries after a 429 without reporting it. Every error response passes through the function
+/// that converts it into an error, in the task that fetches the chunk.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Throttling(Arc<AtomicBool>);
 
 impl Throttling {
-    /// Notes a 429, where the running task fetches a chunk.
+    /// Records a 429, if the current task fetches a chunk.
     pub(crate) fn note() {
-        // Outside of such a task there is nobody to tell.
+        // Outside of such a task the value is not set.
         let _ = SEEN.try_with(|seen| seen.0.store(true, Ordering::Relaxed));
     }
 
@@ -59,7 +59,7 @@ impl Throttling {
         SEEN.scope(self, task).await
     }
 
-    /// True when a 429 came since the last call.
+    /// Whether there was a 429 since the last call.
     pub(crate) fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
@@ -86,22 +86,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_429_is_seen_by_the_task_it_answers() {
+    async fn a_429_is_recorded_by_its_own_task() {
         let (one, other) = (Throttling::default(), Throttling::default());
         Throttling::note();
         one.clone().watch(async { Throttling::note() }).await;
         other.clone().watch(async {}).await;
         assert!(one.take());
-        assert!(!one.take(), "told once");
+        assert!(!one.take(), "reported once");
         assert!(!other.take());
     }
 
     #[tokio::test]
-    async fn a_429_that_the_stack_rides_out_is_seen_all_the_same() {
+    async fn a_429_that_the_stack_retries_is_recorded() {
         let server = wiremock::MockServer::start().await;
         let chunk = || wiremock::Mock::given(wiremock::matchers::any());
-        let put_off = wiremock::ResponseTemplate::new(429).insert_header("retry-after", "0");
-        chunk().respond_with(put_off).up_to_n_times(1).mount(&server).await;
+        let throttled = wiremock::ResponseTemplate::new(429).insert_header("retry-after", "0");
+        chunk().respond_with(throttled).up_to_n_times(1).mount(&server).await;
         chunk()
             .respond_with(wiremock::ResponseTemplate::new(200).set_body_string("[1]"))
             .mount(&server)

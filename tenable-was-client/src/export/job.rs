@@ -17,10 +17,10 @@ const VISIBLE_WITHIN: Duration = Duration::from_secs(60);
 
 /// An export job at the service.
 ///
-/// Watching a job always ends: it is finished, cancelled, failed, or unknown to the service, or it makes no progress for
-/// the time of [`ExportOptions::with_patience`](crate::ExportOptions::with_patience). Whatever could not be read is one
-/// of its [`gaps`](Self::gaps). Dropping an `ExportJob` does not cancel the job, which continues at the service and can
-/// be resumed with [`TenableWasClient::resume_export`].
+/// Watching a job always ends: it is finished, cancelled, failed, or unknown to the service, or it makes no
+/// progress for the time of [`ExportOptions::with_patience`](crate::ExportOptions::with_patience). Whatever
+/// could not be read is one of its [`gaps`](Self::gaps). Dropping an `ExportJob` does not cancel the job,
+/// which continues at the service and can be resumed with [`TenableWasClient::resume_export`].
 ///
 /// ```no_run
 /// # async fn run(client: tenable_was_client::TenableWasClient) -> appsec_core::Result<()> {
@@ -72,7 +72,8 @@ enum Origin {
 }
 
 /// The state of a job, as a resume point holds it. Unknown fields are refused: the resume points of
-/// [`DastApiScanner::findings`](appsec_core::DastApiScanner::findings) have more of them, and are not for a job.
+/// [`DastApiScanner::findings`](appsec_core::DastApiScanner::findings) have more of them, and are not for a
+/// job.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JobResume {
@@ -101,7 +102,8 @@ impl ExportJob {
         }
     }
 
-    /// Requests an export. A running job for an equal request is adopted; any other running job is waited for.
+    /// Requests an export. A running job for an equal request is adopted; any other running job is waited
+    /// for.
     pub(crate) async fn start(client: TenableWasClient, request: &ExportRequest) -> Result<Self> {
         let options = client.inner.export;
         let mut schedule = PollSchedule::new(&options, Instant::now());
@@ -112,7 +114,8 @@ impl ExportJob {
                 Err(error) => error,
             };
             if refusal.outcome_unknown() && !repeated {
-                // If the first request did reach the service, the second one conflicts with its job and adopts it.
+                // If the first request did reach the service, the second one conflicts with its job and
+                // adopts it.
                 repeated = true;
                 continue;
             }
@@ -138,11 +141,12 @@ impl ExportJob {
         }
     }
 
-    /// Resumes an export at a stored point. No request is sent before [`next_chunks`](Self::next_chunks) is called, which
-    /// does not return the chunks that were delivered before.
+    /// Resumes an export at a stored point. No request is sent before [`next_chunks`](Self::next_chunks) is
+    /// called, which does not return the chunks that were delivered before.
     ///
     /// # Errors
-    /// `ResumeExpired` for a point that was not made by [`resume_point`](Self::resume_point), or by another version.
+    /// `ResumeExpired` for a point that was not made by [`resume_point`](Self::resume_point), or by another
+    /// version.
     pub fn resume(client: &TenableWasClient, point: &ResumePoint) -> Result<Self> {
         let state: JobResume = point.state(TenableWasClient::KEY)?;
         let mut job = Self::resumed(client.clone(), state.export, state.delivered.into_iter().map(ChunkId));
@@ -151,8 +155,8 @@ impl ExportJob {
     }
 
     /// Returns the point at which the export can be resumed: after the chunks that were
-    /// [marked as delivered](Self::mark_delivered). The service keeps chunks for a day (vendor document), so a point
-    /// expires after a day.
+    /// [marked as delivered](Self::mark_delivered). The service keeps chunks for a day (vendor document),
+    /// so a point expires after a day.
     ///
     /// # Errors
     /// `Unexpected` if the point cannot be serialized, which does not happen.
@@ -200,12 +204,13 @@ impl ExportJob {
         self.chunks.total()
     }
 
-    /// Waits for chunks that can be fetched. Returns `None` once the job has ended and all chunks were returned. Each
-    /// chunk is returned once. Cancel-safe.
+    /// Waits for chunks that can be fetched. Returns `None` once the job has ended and all chunks were
+    /// returned. Each chunk is returned once. Cancel-safe.
     ///
     /// # Errors
-    /// `Deadline` if the job makes no progress for too long; `ResumeExpired` if a resumed job does not exist any more;
-    /// `NotFound` if a new job does not become visible; those of [`get_export`](TenableWasClient::get_export).
+    /// `Deadline` if the job makes no progress for too long; `ResumeExpired` if a resumed job does not
+    /// exist any more; `NotFound` if a new job does not become visible; those of
+    /// [`get_export`](TenableWasClient::get_export).
     pub async fn next_chunks(&mut self) -> Result<Option<Vec<ChunkId>>> {
         loop {
             if self.ending.is_some() {
@@ -214,7 +219,7 @@ impl ExportJob {
             let status = self.poll().await;
             let now = Instant::now();
             let new = match status {
-                Ok(status) => self.observe(&status, now),
+                Ok(status) => self.update(&status, now),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     self.not_found(error)?;
                     Vec::new()
@@ -231,8 +236,8 @@ impl ExportJob {
         }
     }
 
-    /// Gets the status when the next poll is due. The request runs in a task, so that a caller who stops waiting does not
-    /// cause a second request, and a slow caller does not cause a timeout.
+    /// Gets the status when the next poll is due. The request runs in a task, so that a caller who stops
+    /// waiting does not cause a second request, and a slow caller does not cause a timeout.
     async fn poll(&mut self) -> Result<ExportStatus> {
         if self.polling.is_empty() {
             sleep_until(self.next_poll).await;
@@ -249,11 +254,11 @@ impl ExportJob {
         }
     }
 
-    fn observe(&mut self, status: &ExportStatus, now: Instant) -> Vec<ChunkId> {
+    fn update(&mut self, status: &ExportStatus, now: Instant) -> Vec<ChunkId> {
         self.seen = true;
         self.created =
             status.created.as_ref().and_then(crate::model::ApiTimestamp::timestamp).or(self.created);
-        self.schedule.observe(status, now);
+        self.schedule.update(status, now);
         self.ending = ending(status);
         if self.ending.is_none()
             && let Some(state) =
@@ -264,7 +269,7 @@ impl ExportJob {
         } else {
             self.unknown_state = None;
         }
-        self.chunks.observe(status)
+        self.chunks.update(status)
     }
 
     /// Handles the answer that the service does not know the job.
@@ -308,7 +313,8 @@ impl ExportJob {
         self.schedule.progress(Instant::now());
     }
 
-    /// Sets whether chunks are being read. The job counts as making progress meanwhile, however long a chunk takes.
+    /// Sets whether chunks are being read. The job counts as making progress meanwhile, however long a
+    /// chunk takes.
     pub(crate) fn set_reading(&mut self, reading: bool) {
         if reading || self.reading {
             self.schedule.reset_stall(Instant::now());
@@ -348,7 +354,8 @@ impl ExportJob {
     }
 }
 
-/// Whether a running job has the filters of the request, according to the service's echo, so that it can be adopted.
+/// Whether a running job has the filters of the request, according to the service's echo, so that it can be
+/// adopted.
 ///
 /// The echo does not show whether unlicensed assets are included (observed). The unusual time bound of
 /// [`ExportRequest::everything`] makes it unlikely that a foreign job has these filters.

@@ -1,13 +1,14 @@
 //! JSON strings, unescaped in one step.
 //!
-//! The JSON decoder collects a string with escapes in a buffer that grows: four allocator calls where one suffices.
+//! The JSON decoder collects a string with escapes in a buffer that grows: four allocator calls where one
+//! suffices.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// Returns the text of a JSON string. Returns `None` for any other value, an invalid string, and one with `\u` escapes:
-/// the JSON decoder has to read these.
+/// Returns the text of a JSON string. Returns `None` for any other value, an invalid string, and one with
+/// `\u` escapes: the JSON decoder has to read these.
 pub(super) fn unescape(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
     // This reads all bytes: the compiler does not vectorize a loop that may stop early.

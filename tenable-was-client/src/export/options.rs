@@ -7,11 +7,11 @@ use appsec_core::{Error, ErrorKind, Result};
 /// The options of exports: chunk size, concurrency, polling intervals, patience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExportOptions {
-    pub(crate) assets_per_chunk: u32,
-    pub(crate) chunks_in_flight: usize,
-    pub(crate) first_pause: Duration,
-    pub(crate) longest_pause: Duration,
-    pub(crate) patience: Duration,
+    assets_per_chunk: u32,
+    chunks_in_flight: usize,
+    first_pause: Duration,
+    longest_pause: Duration,
+    patience: Duration,
 }
 
 impl Default for ExportOptions {
@@ -40,25 +40,50 @@ impl ExportOptions {
 
     /// Sets the maximum number of chunks that are fetched at once. Default: 2.
     ///
-    /// The client starts with one, and halves the number after a 429. The vendor asks integrations not to send requests
-    /// in parallel (vendor document), so more than 4 are likely to be refused.
+    /// The client starts with one, and halves the number after a 429. The vendor asks integrations not to
+    /// send requests in parallel (vendor document), so more than 4 are likely to be refused.
     pub fn with_chunks_in_flight(mut self, chunks: usize) -> Self {
         self.chunks_in_flight = chunks;
         self
     }
 
-    /// Sets the pauses between two polls of a job, from the first to the longest. Each is twice the one before. Default:
-    /// 1 s to 30 s.
+    /// Sets the pauses between two polls of a job, from the first to the longest. Each is twice the one
+    /// before. Default: 1 s to 30 s.
     pub fn with_pauses(mut self, first: Duration, longest: Duration) -> Self {
         (self.first_pause, self.longest_pause) = (first, longest);
         self
     }
 
-    /// Sets how long to wait without progress: while a job is queued, between two chunks, or for a running job of another
-    /// request. Default: 30 min.
+    /// Sets how long to wait without progress: while a job is queued, between two chunks, or for a running
+    /// job of another request. Default: 30 min.
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// The number of assets in a chunk.
+    pub fn assets_per_chunk(&self) -> u32 {
+        self.assets_per_chunk
+    }
+
+    /// The maximum number of chunks that are fetched at once.
+    pub fn chunks_in_flight(&self) -> usize {
+        self.chunks_in_flight
+    }
+
+    /// The first pause between two polls of a job.
+    pub fn first_pause(&self) -> Duration {
+        self.first_pause
+    }
+
+    /// The longest pause between two polls of a job.
+    pub fn longest_pause(&self) -> Duration {
+        self.longest_pause
+    }
+
+    /// How long to wait without progress.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     pub(crate) fn check(&self) -> Result<()> {

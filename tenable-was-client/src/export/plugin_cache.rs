@@ -1,6 +1,7 @@
 //! The plugins of export records, decoded once and shared.
 //!
-//! About four fifths of a record are its plugin, and many records share one (measured on the vendor's example record).
+//! About four fifths of a record are its plugin, and many records share one (measured on the vendor's
+//! example record).
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -17,8 +18,8 @@ const MAX_BYTES: usize = 32 << 20;
 const MAX_PLUGINS: usize = 20_000;
 /// The maximum number of plugins with one hash. More than that would be an attack.
 const MAX_COLLISIONS: usize = 16;
-/// The number of bytes at a plugin's start that are hashed. A shorter plugin is decoded each time, which takes no longer.
-/// Equality is decided on all bytes.
+/// The number of bytes at a plugin's start that are hashed. A shorter plugin is decoded each time, which
+/// takes no longer. Equality is decided on all bytes.
 const HASHED_BYTES: usize = 128;
 
 /// Plugins that were decoded before, by their bytes. All reads of a client share one cache.

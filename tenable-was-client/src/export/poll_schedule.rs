@@ -30,17 +30,18 @@ struct StatusSnapshot {
 impl PollSchedule {
     pub(crate) fn new(options: &ExportOptions, now: Instant) -> Self {
         Self {
-            first: options.first_pause,
-            longest: options.longest_pause.max(options.first_pause),
-            patience: options.patience,
-            pause: options.first_pause,
+            first: options.first_pause(),
+            longest: options.longest_pause().max(options.first_pause()),
+            patience: options.patience(),
+            pause: options.first_pause(),
             progress_at: now,
             last: None,
         }
     }
 
-    /// Updates the schedule from a status: a job that makes progress is polled soon, any other less and less often.
-    pub(crate) fn observe(&mut self, status: &ExportStatus, now: Instant) {
+    /// Updates the schedule from a status: a job that makes progress is polled soon, any other less and
+    /// less often.
+    pub(crate) fn update(&mut self, status: &ExportStatus, now: Instant) {
         let snapshot = StatusSnapshot {
             state: status.status.as_ref().map(|state| Verbatim::value(state).clone()),
             counts: [status.total_chunks, status.finished_chunks, status.chunks_available_count],
@@ -102,12 +103,11 @@ mod tests {
         let stalled = status(json!({"status": "PROCESSING", "chunks_available": [1]}));
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            schedule.observe(&stalled, Instant::now());
+            schedule.update(&stalled, Instant::now());
             pauses.push(schedule.pause().as_secs());
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
-        schedule
-            .observe(&status(json!({"status": "PROCESSING", "chunks_available": [1, 2]})), Instant::now());
+        schedule.update(&status(json!({"status": "PROCESSING", "chunks_available": [1, 2]})), Instant::now());
         assert_eq!(schedule.pause().as_secs(), 1);
     }
 
@@ -117,9 +117,9 @@ mod tests {
         for state in ["QUEUED", "PROCESSING", "HELD"] {
             let mut schedule = PollSchedule::new(&options, Instant::now());
             let stalled = status(json!({"status": state}));
-            schedule.observe(&stalled, Instant::now());
+            schedule.update(&stalled, Instant::now());
             tokio::time::advance(Duration::from_secs(59)).await;
-            schedule.observe(&stalled, Instant::now());
+            schedule.update(&stalled, Instant::now());
             assert!(!schedule.is_stalled(Instant::now()), "{state}");
             tokio::time::advance(Duration::from_secs(1)).await;
             assert!(schedule.is_stalled(Instant::now()), "{state}");

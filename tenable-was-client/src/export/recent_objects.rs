@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 /// The number of objects that are kept. A chunk contains the records of some assets only.
 const SLOTS: usize = 64;
 
-/// The objects that one decoder decoded last, by their bytes. Each has one slot, which it shares with others.
+/// The objects that one decoder decoded last, by their bytes. Each has one slot, which it shares with
+/// others.
 #[derive(Debug)]
 pub(crate) struct RecentObjects<T> {
     hasher: RandomState,

@@ -1,8 +1,8 @@
 //! Decodes the records of an export, without decoding equal parts twice.
 //!
-//! A plugin, an asset or a scan whose bytes equal those of one that was decoded before is skipped, and the decoded one is
-//! shared. [`record_members`](super::record_members) describes how the other members are read. The result always equals
-//! that of decoding the complete record, which a differential test checks.
+//! A plugin, an asset or a scan whose bytes equal those of one that was decoded before is skipped, and the
+//! decoded one is shared. [`record_members`](super::record_members) describes how the other members are
+//! read. The result always equals that of decoding the complete record, which a differential test checks.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -51,7 +51,8 @@ impl RecordDecoder {
         Ok(record)
     }
 
-    /// Decodes the record without its cached members, and returns these too. Returns `None` if anything is wrong.
+    /// Decodes the record without its cached members, and returns these too. Returns `None` if anything is
+    /// wrong.
     fn read(&self, element: &Element<'_>) -> Option<(ExportFinding, SharedMembers)> {
         let caches = Caches { element, plugins: &self.plugins, assets: &self.assets, scans: &self.scans };
         let mut members = RecordMembers::new(caches)?;
@@ -74,7 +75,8 @@ mod tests {
         RecordDecoder::new(Arc::default())
     }
 
-    /// A text as an element of the splitter. A text that the splitter refuses becomes an element without members.
+    /// A text as an element of the splitter. A text that the splitter refuses becomes an element without
+    /// members.
     struct Split {
         bytes: Bytes,
         members: Vec<Member>,

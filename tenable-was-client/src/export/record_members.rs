@@ -1,8 +1,8 @@
 //! Passes the members of a record to serde one by one, without a JSON decoder that reads all bytes again.
 //!
-//! The splitter recorded the positions of the members while it searched for the end of the record. Strings are read in
-//! one step, since most have no escapes. A member that was decoded before is passed as absent, and is put in its place
-//! afterwards. Every other value is decoded by itself.
+//! The splitter recorded the positions of the members while it searched for the end of the record. Strings
+//! are read in one step, since most have no escapes. A member that was decoded before is passed as absent,
+//! and is put in its place afterwards. Every other value is decoded by itself.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -19,13 +19,13 @@ use super::plugin_cache::PluginCache;
 use super::recent_objects::RecentObjects;
 use crate::model::{ExportAsset, ExportPlugin, ExportScan};
 
-/// The members of one record. It accepts at most what a decoder of the complete record accepts; that one decides on
-/// whatever is refused here.
+/// The members of one record. It accepts at most what a decoder of the complete record accepts; that one
+/// decides on whatever is refused here.
 pub(super) struct RecordMembers<'a> {
     members: slice::Iter<'a, Member>,
     current: Option<&'a Member>,
-    /// The text before and after the known object of the record. The object itself was checked for UTF-8 when it was
-    /// first decoded.
+    /// The text before and after the known object of the record. The object itself was checked for UTF-8
+    /// when it was first decoded.
     head: &'a str,
     tail: &'a str,
     tail_start: usize,
@@ -63,7 +63,8 @@ impl<T> Default for SharedMember<T> {
 }
 
 impl<T> SharedMember<T> {
-    /// Looks the member up. The second member of a name is not looked up, so that the decoder refuses the record.
+    /// Looks the member up. The second member of a name is not looked up, so that the decoder refuses the
+    /// record.
     fn find(&mut self, span: &Range<usize>, look_up: impl FnOnce() -> Option<Arc<T>>) -> bool {
         if !self.span.is_empty() {
             return false;

@@ -92,7 +92,7 @@ pub(super) async fn run(
         begun = resume.begun;
         client.resume_export(resume.export, resume.delivered.into_iter().map(ChunkId))
     } else {
-        let everything = ExportRequest::everything().with_num_assets(client.inner.export.assets_per_chunk);
+        let everything = ExportRequest::everything().with_num_assets(client.inner.export.assets_per_chunk());
         let request = match filter {
             Some(assets) => everything.with_assets(assets),
             None => everything,
@@ -141,8 +141,8 @@ impl ExportFindingsReader {
         let mut fetcher = self.fetcher();
         let mut more = true;
         while more || !fetcher.is_idle() {
-            // The job is not stuck while chunks are read. This loop ends all the same: a chunk that never becomes ready
-            // is given up after the patience of the options.
+            // The job is not stuck while chunks are read. This loop ends all the same: a chunk that never
+            // becomes ready is given up after the patience of the options.
             self.job.set_reading(!fetcher.is_idle());
             tokio::select! {
                 biased;
@@ -200,7 +200,8 @@ impl ExportFindingsReader {
         self.events.send_batch(batch.findings, self.resume_point()?, None).await
     }
 
-    /// Decides what happens to a chunk that could not be read. An error that concerns more than the chunk is returned.
+    /// Decides what happens to a chunk that could not be read. An error that concerns more than the chunk
+    /// is returned.
     fn chunk_failed(&mut self, chunk: ChunkId, error: Error) -> Result<ChunkRetry> {
         match error.kind() {
             ErrorKind::NotFound if self.job.is_resumed() => {
@@ -214,10 +215,10 @@ impl ExportFindingsReader {
                 let now = Instant::now();
                 let since = *self.not_ready_since.entry(chunk).or_insert(now);
                 let waited = now.saturating_duration_since(since);
-                if waited >= options.patience {
+                if waited >= options.patience() {
                     return Ok(ChunkRetry::Never(ChunkLoss::NotReady));
                 }
-                let pause = waited.clamp(options.first_pause, options.longest_pause);
+                let pause = waited.clamp(options.first_pause(), options.longest_pause());
                 Ok(ChunkRetry::At(now + pause))
             }
             _ => Err(error),
@@ -340,8 +341,8 @@ impl RecordReader {
         self.context.filter.apply(finding, &element.bytes)
     }
 
-    /// Skips a record of an asset that was not requested. After a resume it is a gap, since the targets may have
-    /// changed after the export began.
+    /// Skips a record of an asset that was not requested. After a resume it is a gap, since the targets may
+    /// have changed after the export began.
     fn skip_foreign_asset(&mut self, asset: Option<AssetId>) {
         let asset = asset.map_or_else(|| "without an id".to_owned(), |asset| asset.to_string());
         if self.context.resumed {

@@ -22,8 +22,8 @@ use crate::filter::{ConfigField, Filter};
 use crate::map::{FindingContext, finding_from_vulnerability, scan_partition};
 use crate::model::{ConfigId, ReportFinding, Scan, ScanReport, TenableScanId, Vulnerability};
 
-/// The state of a read of a scan's findings, as a resume point holds it: the read is resumed at the first child that
-/// was not read to its end.
+/// The state of a read of a scan's findings, as a resume point holds it: the read is resumed at the first
+/// child that was not read to its end.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ScanResume {
     scan: TenableScanId,
@@ -71,8 +71,8 @@ pub(super) async fn run(
     reader.events.send_end(query.inconclusive_reason()).await
 }
 
-/// Returns the problems of a multi-target scan that limit all of its children. The problems of a single child are read
-/// with its results.
+/// Returns the problems of a multi-target scan that limit all of its children. The problems of a single
+/// child are read with its results.
 async fn parent_problems(
     client: &TenableWasClient,
     scan: &Scan,
@@ -198,7 +198,8 @@ impl ScanFindingsReader {
         Ok(())
     }
 
-    /// Returns the name of the template that the scan follows: the user's if there is one, else the vendor's.
+    /// Returns the name of the template that the scan follows: the user's if there is one, else the
+    /// vendor's.
     fn template(&self) -> Option<&str> {
         let named = self
             .scan
@@ -240,7 +241,8 @@ impl ScanFindingsReader {
         })
     }
 
-    /// Returns whether the configuration was created by an import. Only the listing of configurations shows that.
+    /// Returns whether the configuration was created by an import. Only the listing of configurations shows
+    /// that.
     async fn imported(&mut self, config: ConfigId, name: Option<&str>) -> Result<Imported> {
         if let Some(known) = self.imported {
             return Ok(known);
@@ -313,7 +315,8 @@ impl ScanFindingsReader {
         self.filter.apply(finding, &element.bytes)
     }
 
-    /// Reads the detections, the records of their plugins, and the notes. Returns `None` if they are refused.
+    /// Reads the detections, the records of their plugins, and the notes. Returns `None` if they are
+    /// refused.
     async fn read_detections(
         &mut self,
         id: TenableScanId,
@@ -361,8 +364,8 @@ impl ScanFindingsReader {
         };
         self.flush(&mut batcher, total).await?;
         let listed = seen.len() as u64 + unreadable;
-        // If a list shrinks while it is read, later records move to pages that were read already. Only the two totals
-        // show that.
+        // If a list shrinks while it is read, later records move to pages that were read already. Only the
+        // two totals show that.
         let message = match (first_total.flatten(), total) {
             (Some(first), Some(last)) if first != last => {
                 Some(format!("the service announced {first} detections at first and {last} in the end"))

@@ -76,8 +76,8 @@ impl ChildScan {
 
 /// Lists the child scans of a scan. A scan of one target has none.
 ///
-/// They come from the search by targets, which the vendor does not document. If it is refused or empty, they come from
-/// the scans of the configuration.
+/// They come from the search by targets, which the vendor does not document. If it is refused or empty,
+/// they come from the scans of the configuration.
 pub(crate) async fn child_scans(client: &TenableWasClient, scan: &Scan) -> Result<Vec<ChildScan>> {
     if scan.is_of_one_target() {
         return Ok(Vec::new());
@@ -110,7 +110,8 @@ async fn scans_with_parent(
     let mut pages = client.scans_of_config(config, Filter::everything());
     let mut found = Vec::new();
     while let Some(page) = pages.try_next().await? {
-        // All pages are read: the service may refuse the sort order, and may omit the dates that are sorted by.
+        // All pages are read: the service may refuse the sort order, and may omit the dates that are sorted
+        // by.
         found.extend(
             page.iter().filter(|scan| scan.parent_id == Some(parent.scan_id)).map(ChildScan::from_scan),
         );

@@ -43,7 +43,8 @@ impl EventSender {
     }
 }
 
-/// Adds a finding to a batch. Returns the batch before it if the finding does not fit into that one any more.
+/// Adds a finding to a batch. Returns the batch before it if the finding does not fit into that one any
+/// more.
 pub(super) fn push_finding(batcher: &mut Batcher, finding: Finding) -> Option<Vec<Finding>> {
     let full = batcher.is_full_for(&finding).then(|| batcher.take());
     batcher.push(finding);

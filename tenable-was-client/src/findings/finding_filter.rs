@@ -5,7 +5,8 @@ use std::sync::Arc;
 use appsec_core::{Finding, FindingQuery};
 use serde_json::Value;
 
-/// The part of a query that is applied to each finding: its filters, and the form in which findings are returned.
+/// The part of a query that is applied to each finding: its filters, and the form in which findings are
+/// returned.
 #[derive(Debug, Clone)]
 pub(super) struct FindingFilter {
     query: Arc<FindingQuery>,
@@ -16,8 +17,8 @@ impl FindingFilter {
         Self { query: Arc::new(query.clone()) }
     }
 
-    /// Returns the finding in the form that the query asks for, or `None` if the query excludes it. `record` is the
-    /// finding's JSON.
+    /// Returns the finding in the form that the query asks for, or `None` if the query excludes it.
+    /// `record` is the finding's JSON.
     pub(super) fn apply(&self, mut finding: Finding, record: &[u8]) -> Option<Finding> {
         if !self.query.matches(&finding) {
             return None;

@@ -61,13 +61,15 @@ impl ScanRuleCache {
     }
 }
 
-/// The rules of the plugins met so far in an export. It is bounded; beyond the bound a rule is made for each finding.
+/// The rules of the plugins met so far in an export. It is bounded; beyond the bound a rule is made for
+/// each finding.
 #[derive(Debug, Default)]
 pub(super) struct ExportRuleCache {
     rules: Mutex<RulesByAddress>,
 }
 
-/// Rules by the address of their plugin. An entry keeps its plugin alive, so that no other one gets that address.
+/// Rules by the address of their plugin. An entry keeps its plugin alive, so that no other one gets that
+/// address.
 type RulesByAddress = HashMap<usize, (Arc<ExportPlugin>, Arc<Rule>)>;
 
 /// The maximum number of cached rules. A tenant meets some hundreds.

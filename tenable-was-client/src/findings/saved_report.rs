@@ -21,14 +21,16 @@ const OPERATION: &str = "tenable: read saved report";
 const READ_BYTES: usize = 64 * 1024;
 
 impl ScanReport {
-    /// Reads a JSON report that was saved to a file by [`save_report`](crate::TenableWasClient::save_report) or by the
-    /// vendor's web interface. Its findings equal those that the client reads from the scan itself: they have the same
+    /// Reads a JSON report that was saved to a file by
+    /// [`save_report`](crate::TenableWasClient::save_report) or by the vendor's web interface. Its
+    /// findings equal those that the client reads from the scan itself: they have the same
     /// fingerprints, partition and texts.
     ///
-    /// The file is read twice. The first read collects what is beside the findings, wherever in the file it is. So a
-    /// truncated file is refused before its first finding, and the memory needed does not depend on the number of
-    /// findings. The reads block: in async code, call this where blocking is allowed, such as in Tokio's
-    /// `spawn_blocking`. To read bytes in memory, pass a [`std::io::Cursor`].
+    /// The file is read twice. The first read collects what is beside the findings, wherever in the file it
+    /// is. So a truncated file is refused before its first finding, and the memory needed does not
+    /// depend on the number of findings. The reads block: in async code, call this where blocking is
+    /// allowed, such as in Tokio's `spawn_blocking`. To read bytes in memory, pass a
+    /// [`std::io::Cursor`].
     ///
     /// ```no_run
     /// use tenable_was_client::model::ScanReport;
@@ -43,8 +45,8 @@ impl ScanReport {
     /// ```
     ///
     /// # Errors
-    /// `Decode` if the file is not a complete report, or the report does not name its configuration; `Unexpected` if
-    /// the file cannot be read.
+    /// `Decode` if the file is not a complete report, or the report does not name its configuration;
+    /// `Unexpected` if the file cannot be read.
     pub fn read<R: Read + Seek>(mut reader: R) -> Result<SavedReport<R>> {
         let start = reader.stream_position().map_err(read_error)?;
         let mut records = ReportRecords::new(&mut reader);
@@ -71,8 +73,8 @@ impl<R: Read + Seek> SavedReport<R> {
         &self.report
     }
 
-    /// Returns the problems that the scan's notes report. A problem that limits a scan also limits what the absence of
-    /// a finding means.
+    /// Returns the problems that the scan's notes report. A problem that limits a scan also limits what the
+    /// absence of a finding means.
     pub fn problems(&self) -> Vec<ScanProblem> {
         self.report.notes.iter().map(ScanProblem::from).collect()
     }
@@ -82,8 +84,8 @@ impl<R: Read + Seek> SavedReport<R> {
         self.findings_as(&FindingQuery::all())
     }
 
-    /// Returns the findings that a query admits, in the form that it asks for. Its scope is ignored, because a report
-    /// covers one scan of one target.
+    /// Returns the findings that a query admits, in the form that it asks for. Its scope is ignored,
+    /// because a report covers one scan of one target.
     pub fn findings_as(&mut self, query: &FindingQuery) -> SavedFindings<'_, R> {
         let Self { reader, start, report: _, context } = self;
         let seek = reader.seek(SeekFrom::Start(*start)).map_err(read_error);
@@ -107,8 +109,8 @@ impl<R> fmt::Debug for SavedReport<R> {
 
 /// An iterator over the findings of a report in a file.
 ///
-/// A record that cannot be decoded is an error with its path; the iterator continues after it. Any other error is the
-/// last item.
+/// A record that cannot be decoded is an error with its path; the iterator continues after it. Any other
+/// error is the last item.
 pub struct SavedFindings<'a, R> {
     seek_error: Option<Error>,
     /// `None` after the end.
@@ -120,7 +122,8 @@ pub struct SavedFindings<'a, R> {
 }
 
 impl<R: Read> SavedFindings<'_, R> {
-    /// Returns the next record, or `None` at the end of the report. A file that ends before its report is an error.
+    /// Returns the next record, or `None` at the end of the report. A file that ends before its report is
+    /// an error.
     fn next_record(&mut self) -> Result<Option<Element<'static>>> {
         if let Some(error) = self.seek_error.take() {
             return Err(error);

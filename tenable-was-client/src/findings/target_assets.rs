@@ -1,4 +1,5 @@
-//! Which assets belong to which bind targets. The export knows assets only; projects are bound to configurations.
+//! Which assets belong to which bind targets. The export knows assets only; projects are bound to
+//! configurations.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -42,9 +43,9 @@ impl TargetAssets {
         let mut pages = client.configs(Filter::everything());
         while let Some(page) = pages.try_next().await? {
             for config in page {
-                let by_name = requested.remove(&config.config_id);
-                if by_name || assets.whole_tenant {
-                    assets.add(client, &config, by_name).await?;
+                let explicit = requested.remove(&config.config_id);
+                if explicit || assets.whole_tenant {
+                    assets.add(client, &config, explicit).await?;
                 }
             }
             if requested.is_empty() && !assets.whole_tenant {
@@ -63,11 +64,12 @@ impl TargetAssets {
         Ok(assets)
     }
 
-    /// Adds the assets of a configuration. `by_name` says whether it was requested itself, not as part of the tenant.
-    async fn add(&mut self, client: &TenableWasClient, config: &ConfigSummary, by_name: bool) -> Result<()> {
+    /// Adds the assets of a configuration. `explicit` says whether it was requested by its own id, not as part of
+    /// the tenant.
+    async fn add(&mut self, client: &TenableWasClient, config: &ConfigSummary, explicit: bool) -> Result<()> {
         let id = BindTargetId::from(config.config_id);
         let Some(last) = &config.last_scan else {
-            self.add_never_scanned_gap(config, by_name, "was never scanned, so it has no results");
+            self.add_never_scanned_gap(config, explicit, "was never scanned, so it has no results");
             return Ok(());
         };
         let mut scanned = ScannedAssets::fetch(client, config, last).await?;
@@ -77,11 +79,11 @@ impl TargetAssets {
         }
         if scanned.assets.is_empty() {
             let reason = "has no scanned target so far, so it has no results";
-            self.add_never_scanned_gap(config, by_name, reason);
+            self.add_never_scanned_gap(config, explicit, reason);
         } else if !scanned.complete {
             let reason =
                 format!("has {} targets without an asset, whose results are unknown", scanned.without_asset);
-            self.add_never_scanned_gap(config, by_name, &reason);
+            self.add_never_scanned_gap(config, explicit, &reason);
         }
         for asset in scanned.assets {
             let targets = self.targets.entry(asset).or_default();
@@ -92,9 +94,10 @@ impl TargetAssets {
         Ok(())
     }
 
-    /// Adds a gap if the target was requested by name. The export of the whole tenant does not depend on targets.
-    fn add_never_scanned_gap(&mut self, config: &ConfigSummary, by_name: bool, reason: &str) {
-        if by_name {
+    /// Adds a gap if the configuration was requested by its own id. The export of the whole tenant does not depend on
+    /// targets.
+    fn add_never_scanned_gap(&mut self, config: &ConfigSummary, explicit: bool, reason: &str) {
+        if explicit {
             let name = config.name.as_deref().unwrap_or("without a name");
             self.gaps.push(
                 CoverageGap::new(GapKind::NeverScanned, format!("configuration {name:?} {reason}"))
@@ -151,8 +154,8 @@ impl ScannedAssets {
         Ok(Self { complete: without_asset == 0 && !assets.is_empty(), assets, without_asset })
     }
 
-    /// Adds the assets of the scans before the last one. Stops at a scan that names all of its own assets, or after
-    /// [`MAX_INCOMPLETE_SCANS`] scans that name only some.
+    /// Adds the assets of the scans before the last one. Stops at a scan that names all of its own assets,
+    /// or after [`MAX_INCOMPLETE_SCANS`] scans that name only some.
     async fn add_earlier_scans(
         &mut self,
         client: &TenableWasClient,

@@ -1,4 +1,5 @@
-//! Records, fields and values that this version cannot interpret: counted or reported, never dropped unnoticed.
+//! Records, fields and values that this version cannot interpret: counted or reported, never dropped
+//! unnoticed.
 
 use appsec_core::{CoverageGap, Error, Finding, GapKind, PartitionKey, UnknownValues, mask};
 

@@ -24,8 +24,8 @@ pub(crate) struct FindingContext {
     pub(crate) seen_at: Option<Timestamp>,
 }
 
-/// Returns the partition of a scan's results. The template is a part of it: a scan by another template tests other
-/// things, so absence from it is inconclusive for the findings of this one.
+/// Returns the partition of a scan's results. The template is a part of it: a scan by another template
+/// tests other things, so absence from it is inconclusive for the findings of this one.
 pub(crate) fn scan_partition(
     config: ConfigId,
     asset: Option<AssetId>,
@@ -35,14 +35,14 @@ pub(crate) fn scan_partition(
     PartitionKey::new(format!("config:{config}/asset:{asset}/template:{}", template.unwrap_or("unknown")))
 }
 
-/// Returns the partition of an export's records. They do not name the configuration that would find them again, and
-/// absence from an export is inconclusive.
+/// Returns the partition of an export's records. They do not name the configuration that would find them
+/// again, and absence from an export is inconclusive.
 pub(crate) fn asset_partition(asset: Option<AssetId>) -> PartitionKey {
     PartitionKey::new(asset.map_or_else(|| "asset:unknown".to_owned(), |asset| format!("asset:{asset}")))
 }
 
-/// Returns the fingerprint. Tenable's part of it is the set of input type and input name: in lower case, sorted, without
-/// empty values. It is a set because the vendor's documents seem to swap the two.
+/// Returns the fingerprint. Tenable's part of it is the set of input type and input name: in lower case,
+/// sorted, without empty values. It is a set because the vendor's documents seem to swap the two.
 fn fingerprint(rule: &Rule, location: &Location, input: (Option<&str>, Option<&str>)) -> Fingerprint {
     let [kind, name] = [input.0, input.1].map(|text| lower_case(text.unwrap_or_default()));
     let pair = if kind <= name { [&*kind, &*name] } else { [&*name, &*kind] };
@@ -56,7 +56,8 @@ fn fingerprint(rule: &Rule, location: &Location, input: (Option<&str>, Option<&s
     Fingerprint::v1(TenableWasClient::KEY, &rule.id, location, parts)
 }
 
-/// Returns the text in lower case. It allocates only if it has to, since nearly all texts are in lower case already.
+/// Returns the text in lower case. It allocates only if it has to, since nearly all texts are in lower case
+/// already.
 fn lower_case(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         return Cow::Borrowed(text);
@@ -103,8 +104,8 @@ pub(crate) fn finding_from_report(
     finding
 }
 
-/// Maps a detection of a scan, with its plugin's severity. The detection's id is specific to the scan, so it is not an
-/// alias.
+/// Maps a detection of a scan, with its plugin's severity. The detection's id is specific to the scan, so
+/// it is not an alias.
 pub(crate) fn finding_from_vulnerability(
     context: FindingContext,
     record: &Vulnerability,
@@ -133,8 +134,8 @@ pub(crate) fn finding_from_vulnerability(
     finding
 }
 
-/// Maps a finding of the export: the record of a weakness across scans, with its state and its dates. The record's
-/// texts, which are most of its size, are moved into the finding.
+/// Maps a finding of the export: the record of a weakness across scans, with its state and its dates. The
+/// record's texts, which are most of its size, are moved into the finding.
 pub(crate) fn finding_from_export(
     context: FindingContext,
     record: ExportFinding,

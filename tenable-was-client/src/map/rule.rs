@@ -126,7 +126,8 @@ fn places(places: &[OwaspCategory]) -> impl Iterator<Item = (&str, &str)> {
     places.iter().filter_map(|place| Some((place.year.as_deref()?, place.category.as_deref()?)))
 }
 
-/// Formats OWASP categories as `A3:2021`. The list of 2019 is the one for APIs, whether a record says `A8` or `API8`.
+/// Formats OWASP categories as `A3:2021`. The list of 2019 is the one for APIs, whether a record says `A8`
+/// or `API8`.
 fn owasp<'a>(places: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut all: Vec<String> = places
         .map(|(year, place)| match place.strip_prefix('A').filter(|number| number.parse::<u8>().is_ok()) {

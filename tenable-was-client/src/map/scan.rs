@@ -6,7 +6,8 @@ use appsec_core::{
 
 use crate::model::{ApiTimestamp, Scan, ScanMetadata, ScanState, TenableScanId};
 
-/// How long a scan may be queued before that is reported as a problem (assumed; the service gives up after some hours).
+/// How long a scan may be queued before that is reported as a problem (assumed; the service gives up after
+/// some hours).
 const LONG_QUEUE_MINUTES: i64 = 15;
 
 /// Parses the id of a scan.
@@ -37,8 +38,8 @@ pub(crate) fn map_status(state: Option<&Verbatim<ScanState>>, has_end: bool) -> 
     }
 }
 
-/// Maps a scan without its children. Its problems are those of its notes and those that its own record shows. `now` is
-/// the time of the local clock.
+/// Maps a scan without its children. Its problems are those of its notes and those that its own record
+/// shows. `now` is the time of the local clock.
 pub(crate) fn map_scan(scan: &Scan, problems: &[ScanProblem], now: Timestamp) -> appsec_core::Scan {
     let status = map_status(scan.status.as_ref(), scan.finalized_at.is_some());
     let mut mapped = appsec_core::Scan::new(scan.scan_id.to_string(), status);
@@ -83,8 +84,8 @@ fn own_problem(scan: &appsec_core::Scan, now: Timestamp) -> Option<ScanProblem> 
     }
 }
 
-/// Returns the progress of a scan. The crawl is only its first part, but the only part whose progress the service
-/// reports.
+/// Returns the progress of a scan. The crawl is only its first part, but the only part whose progress the
+/// service reports.
 fn percent(scan: &Scan, status: &ScanStatus) -> Option<u8> {
     if *status == ScanStatus::Completed {
         return Some(100);

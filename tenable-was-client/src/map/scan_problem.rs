@@ -18,8 +18,8 @@ impl From<&ReportNote> for ScanProblem {
     }
 }
 
-/// Returns the problem that a note reports. The known titles are those of the vendor's pages and of recordings. Any
-/// other title is [`ScanProblemKind::Other`].
+/// Returns the problem that a note reports. The known titles are those of the vendor's pages and of
+/// recordings. Any other title is [`ScanProblemKind::Other`].
 fn problem(title: Option<&str>, message: Option<&str>, severity: Option<&Severity>) -> ScanProblem {
     let (title, message) = (title.unwrap_or_default(), message.unwrap_or_default());
     let titles = [

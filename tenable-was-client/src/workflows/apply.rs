@@ -9,12 +9,12 @@ use crate::model::{
 };
 
 impl TenableWasClient {
-    /// Completes a configuration. A missing owner becomes the user of the API keys, and a template's name becomes its
-    /// id, which needs the role Standard. If nothing is missing, no request is sent.
+    /// Completes a configuration. A missing owner becomes the user of the API keys, and a template's name
+    /// becomes its id, which needs the role Standard. If nothing is missing, no request is sent.
     ///
     /// # Errors
-    /// `InvalidRequest`, before a request is sent, for what the service would refuse; `NotFound` if no template has the
-    /// name; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `InvalidRequest`, before a request is sent, for what the service would refuse; `NotFound` if no
+    /// template has the name; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn complete_config(&self, mut config: ScanConfig) -> Result<ScanConfig> {
         config.check()?;
         if config.owner_id.is_none() {
@@ -49,7 +49,8 @@ impl TenableWasClient {
         Err(Error::new(ErrorKind::NotFound, message).with_path("template_id"))
     }
 
-    /// Completes and creates a configuration, and waits until the service has written it. Needs the role Scan Manager.
+    /// Completes and creates a configuration, and waits until the service has written it. Needs the role
+    /// Scan Manager.
     ///
     /// ```no_run
     /// use tenable_was_client::TenableWasClient;
@@ -71,8 +72,9 @@ impl TenableWasClient {
         self.wait_until_written(self.create_config(&config).await?).await
     }
 
-    /// Replaces a configuration, in the same way as [`create_scan_config`](Self::create_scan_config) creates one. To
-    /// change a part of it, start with [`ScanConfig::from_details`] the result of [`get_config`](Self::get_config).
+    /// Replaces a configuration, in the same way as [`create_scan_config`](Self::create_scan_config)
+    /// creates one. To change a part of it, start with [`ScanConfig::from_details`] the result of
+    /// [`get_config`](Self::get_config).
     ///
     /// # Errors
     /// Those of [`create_scan_config`](Self::create_scan_config).
@@ -100,8 +102,9 @@ impl TenableWasClient {
     /// [`with_waits`](crate::TenableWasClientBuilder::with_waits) bounds the wait.
     ///
     /// # Errors
-    /// `Server` if the service fails to make the change, for which it gives no reason; `Deadline` if it takes too long,
-    /// after which the change may still be made; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `Server` if the service fails to make the change, for which it gives no reason; `Deadline` if it
+    /// takes too long, after which the change may still be made; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn wait_for_config(&self, change: &ConfigTracking) -> Result<()> {
         let mut wait = self.wait();
         loop {

@@ -45,12 +45,13 @@ impl Launch {
 }
 
 impl TenableWasClient {
-    /// Launches a scan of a configuration, and handles one that is running already: a configuration has one at a time.
-    /// Needs the role Scan Operator.
+    /// Launches a scan of a configuration, and handles one that is running already: a configuration has one
+    /// at a time. Needs the role Scan Operator.
     ///
-    /// The service cannot stop a scan before it runs or while it is paused. So [`OnRunning::StopAndRelaunch`] waits for
-    /// a queued scan to start, and resumes a paused one. The builder's
-    /// [`with_waits`](crate::TenableWasClientBuilder::with_waits) bounds how long that may take.
+    /// The service cannot stop a scan before it runs or while it is paused. So
+    /// [`OnRunning::StopAndRelaunch`] waits for a queued scan to start, and resumes a paused one. The
+    /// builder's [`with_waits`](crate::TenableWasClientBuilder::with_waits) bounds how long that may
+    /// take.
     ///
     /// # Errors
     /// `Deadline` if the running scan does not end in time; `Conflict` if it cannot be found; those of
@@ -80,7 +81,8 @@ impl TenableWasClient {
         }
     }
 
-    /// Returns the scan that prevents a launch: the one that the refusal names, else the newest that has not ended.
+    /// Returns the scan that prevents a launch: the one that the refusal names, else the newest that has
+    /// not ended.
     pub(crate) async fn running_scan(
         &self,
         config: ConfigId,
@@ -113,8 +115,8 @@ impl TenableWasClient {
         }
     }
 
-    /// Requests an action that the scan's state allows. A conflict is ignored: the state may have changed meanwhile, or
-    /// not yet show an earlier request.
+    /// Requests an action that the scan's state allows. A conflict is ignored: the state may have changed
+    /// meanwhile, or not yet show an earlier request.
     async fn request_action(&self, id: TenableScanId, action: &RequestedAction) -> Result<()> {
         match self.update_scan(id, action).await {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),

@@ -1,12 +1,13 @@
-//! Waiting for what the service does in the background: configurations, reports, scans that are being stopped.
+//! Waiting for what the service does in the background: configurations, reports, scans that are being
+//! stopped.
 
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result};
 use tokio::time::{Instant, sleep};
 
-/// How long, and in which intervals, the client waits for what the service does in the background. Exports have
-/// [options of their own](crate::ExportOptions).
+/// How long, and in which intervals, the client waits for what the service does in the background. Exports
+/// have [options of their own](crate::ExportOptions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitOptions {
     first_pause: Duration,
@@ -30,8 +31,8 @@ impl WaitOptions {
         }
     }
 
-    /// Sets the pauses between two polls, from the first to the longest. Each is twice the one before. Default: 1 s to
-    /// 15 s.
+    /// Sets the pauses between two polls, from the first to the longest. Each is twice the one before.
+    /// Default: 1 s to 15 s.
     pub fn with_pauses(mut self, first: Duration, longest: Duration) -> Self {
         (self.first_pause, self.longest_pause) = (first, longest);
         self
@@ -41,6 +42,21 @@ impl WaitOptions {
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// The first pause between two polls.
+    pub fn first_pause(&self) -> Duration {
+        self.first_pause
+    }
+
+    /// The longest pause between two polls.
+    pub fn longest_pause(&self) -> Duration {
+        self.longest_pause
+    }
+
+    /// The maximum time to wait for one operation.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     pub(crate) fn check(&self) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Configurations, made and changed.
+//! Configurations, created and changed.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn a_url_is_enough_for_a_configuration() {
 }
 
 #[tokio::test]
-async fn all_that_people_set_is_shown_again() {
+async fn every_setting_is_returned_by_the_service() {
     let tenant = Tenant::new();
     let (fake, client) = start(FakeTenableWas::builder().with_tenant(tenant)).await;
     fake.edit(|tenant| tenant.folders.push(FakeFolder::new("Team")));
@@ -67,28 +67,32 @@ async fn all_that_people_set_is_shown_again() {
     let scope = settings.scope.unwrap();
     assert_eq!(scope.openapi_filename.as_deref(), Some("shop.yaml"));
     let audit = settings.audit.unwrap();
-    assert_eq!((audit.cookies, audit.forms), (Some(false), Some(true)), "what was not said stays as it is");
+    assert_eq!(
+        (audit.cookies, audit.forms),
+        (Some(false), Some(true)),
+        "a setting that was not given keeps its default"
+    );
     let template = fake.edit(|tenant| tenant.config(&id.to_string()).unwrap().template.clone());
     assert_eq!(template, "api", "the template for the description of an API");
 }
 
 #[tokio::test]
-async fn what_is_left_open_is_asked_for_and_nothing_else() {
+async fn only_missing_parts_of_a_configuration_are_requested() {
     let (fake, client) = start(FakeTenableWas::builder().with_config(shop())).await;
     let known = client.complete_config(ScanConfig::for_url(SHOP)).await.unwrap();
     let before = fake.requests();
     assert_eq!(client.complete_config(known.clone()).await.unwrap(), known);
-    assert_eq!(fake.requests(), before, "nothing is left open");
+    assert_eq!(fake.requests(), before, "nothing is missing");
     let error = client.complete_config(known.clone().with_template("everything")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.message().contains("overview"), "{error}: what there is");
+    assert!(error.message().contains("overview"), "{error}: the known templates");
     let by_likeness = client.complete_config(known.with_template("SSL-TLS")).await.unwrap();
     assert_eq!(fake.calls_to(Route::GetSession).len(), 1);
     assert!(by_likeness.check().is_ok());
 }
 
 #[tokio::test]
-async fn what_cannot_be_right_is_not_sent() {
+async fn an_invalid_configuration_is_not_sent() {
     let (fake, client) = start(FakeTenableWas::builder()).await;
     let config = ScanConfig::for_url("shop.example.com");
     assert_eq!(client.create_scan_config(config).await.unwrap_err().path(), Some("targets"));
@@ -98,7 +102,7 @@ async fn what_cannot_be_right_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_change_shows_after_a_moment_and_loses_nothing() {
+async fn a_change_becomes_visible_later_and_keeps_the_rest() {
     let (fake, client, id, _) = with_shop().await;
     let read = client.get_config(id).await.unwrap();
     let mut changed = ScanConfig::from_details(read.clone());
@@ -106,7 +110,7 @@ async fn a_change_shows_after_a_moment_and_loses_nothing() {
     let accepted = client.upsert_config(id, &changed).await.unwrap();
     let change = accepted.tracking.unwrap();
     assert_eq!(change.config_id, id);
-    assert_eq!(client.get_config(id).await.unwrap().description, None, "the old state shows");
+    assert_eq!(client.get_config(id).await.unwrap().description, None, "the old state is visible");
     assert_eq!(client.get_config_status(&change).await.unwrap(), TrackingStatus::Completed);
     let after = client.get_config(id).await.unwrap();
     assert_eq!(after.description.as_deref(), Some("changed"));
@@ -118,7 +122,7 @@ async fn a_change_shows_after_a_moment_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_of_ones_own_makes_a_configuration() {
+async fn an_update_with_a_new_id_creates_a_configuration() {
     let (_fake, client) = start(FakeTenableWas::builder()).await;
     let id = "5b1f2a34-0c1d-11ef-8a9b-101112131415".parse().unwrap();
     client.update_scan_config(id, ScanConfig::for_url(SHOP)).await.unwrap();
@@ -126,7 +130,7 @@ async fn an_id_of_ones_own_makes_a_configuration() {
 }
 
 #[tokio::test]
-async fn refusals_say_which_field_and_which_code() {
+async fn refusals_have_the_field_and_the_code() {
     let (fake, client) = start(FakeTenableWas::builder().with_config(shop())).await;
     let taken = ScanConfig::for_url(SHOP).with_name("shop");
     let error = client.create_scan_config(taken).await.unwrap_err();
@@ -147,18 +151,18 @@ async fn a_write_that_fails_or_never_ends_is_an_error() {
         .with_pauses(Duration::from_millis(1), Duration::from_millis(5))
         .with_patience(Duration::from_millis(60));
     let client = fake.client_builder().with_waits(patience).build().unwrap();
-    for (word, kind) in
+    for (status, kind) in
         [("failed", ErrorKind::Server), ("processing", ErrorKind::Deadline), ("brewing", ErrorKind::Deadline)]
     {
-        let status = Reply::Json(200, json!({"tracking_status": word}));
-        fake.script(Route::GetConfigStatus, When::Always, status);
-        let config = ScanConfig::for_url(SHOP).with_name(word);
+        let reply = Reply::Json(200, json!({"tracking_status": status}));
+        fake.script(Route::GetConfigStatus, When::Always, reply);
+        let config = ScanConfig::for_url(SHOP).with_name(status);
         let error = client.create_scan_config(config).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{word}: {error}");
-        assert!(!error.is_retryable(), "{word}");
+        assert_eq!(error.kind(), kind, "{status}: {error}");
+        assert!(!error.is_retryable(), "{status}");
         fake.recover();
     }
-    // The vendor's text has this word, its schema another.
+    // The vendor's text spells it this way, its schema another.
     fake.script(
         Route::GetConfigStatus,
         When::Always,
@@ -168,14 +172,14 @@ async fn a_write_that_fails_or_never_ends_is_an_error() {
 }
 
 #[tokio::test]
-async fn faults_while_waiting_are_ridden_out() {
+async fn temporary_errors_while_waiting_are_tolerated() {
     let (fake, client) = start(FakeTenableWas::builder()).await;
-    // More than one call tries again by itself.
+    // More failures than one call retries.
     fake.script(Route::GetConfigStatus, When::Next(9), Reply::Unavailable);
     client.create_scan_config(ScanConfig::for_url(SHOP)).await.unwrap();
     fake.script(Route::GetConfigStatus, When::Always, Reply::Forbidden);
     let error = client.create_scan_config(ScanConfig::for_url(SHOP).with_name("x")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "not all of them");
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "any other error is returned");
 }
 
 #[tokio::test]
@@ -195,7 +199,7 @@ async fn a_configuration_moves_to_a_folder_and_to_the_trash() {
 }
 
 #[tokio::test]
-async fn a_configuration_is_deleted_unless_it_scans() {
+async fn a_configuration_is_deleted_unless_its_scan_is_running() {
     let (fake, client, id, scan) = with_shop().await;
     let running = client.launch_scan(id).await.unwrap();
     let error = client.delete_config(id).await.unwrap_err();
@@ -210,7 +214,7 @@ async fn a_configuration_is_deleted_unless_it_scans() {
 }
 
 #[tokio::test]
-async fn a_proposed_check_of_a_remedy_is_posted_back_as_it_came() {
+async fn a_proposed_remediation_scan_is_posted_back_unchanged() {
     let (fake, client, _, scan) = with_shop().await;
     let mut page = client.search_vulnerabilities(&Filter::everything(), &PageQuery::new()).unwrap();
     let mut found = Vec::new();
@@ -235,7 +239,7 @@ async fn a_proposed_check_of_a_remedy_is_posted_back_as_it_came() {
 }
 
 #[tokio::test]
-async fn a_configuration_is_written_out_for_ci() {
+async fn a_configuration_is_downloaded_for_ci() {
     let (fake, client, id, _) = with_shop().await;
     let mut file = Vec::new();
     let length = client.download_cicd_config(id, &mut file).await.unwrap();

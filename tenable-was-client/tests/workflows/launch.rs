@@ -14,7 +14,7 @@ fn launches(fake: &FakeTenableWas) -> usize {
 }
 
 #[tokio::test]
-async fn where_none_runs_one_is_started() {
+async fn a_scan_is_started_if_none_is_running() {
     for on_running in [OnRunning::Adopt, OnRunning::StopAndRelaunch] {
         let (fake, client, id, _) = with_shop().await;
         let launch = client.launch_or(id, on_running).await.unwrap();
@@ -25,7 +25,7 @@ async fn where_none_runs_one_is_started() {
 }
 
 #[tokio::test]
-async fn one_that_runs_is_adopted() {
+async fn a_running_scan_is_adopted() {
     let (fake, client, id, _) = with_shop().await;
     let running = client.launch_scan(id).await.unwrap();
     assert_eq!(client.launch_or(id, OnRunning::Adopt).await.unwrap(), Launch::Adopted(running));
@@ -33,9 +33,9 @@ async fn one_that_runs_is_adopted() {
 }
 
 #[tokio::test]
-async fn one_that_runs_is_stopped_waited_for_and_followed() {
+async fn a_running_scan_is_stopped_waited_for_and_relaunched() {
     let (fake, client, id, _) = with_shop().await;
-    // It waits first, which nothing can stop.
+    // It is queued first, and a queued scan cannot be stopped.
     let running = client.launch_scan(id).await.unwrap();
     let launch = client.launch_or(id, OnRunning::StopAndRelaunch).await.unwrap();
     let Launch::Relaunched { ended, scan } = launch else { panic!("{launch:?}") };
@@ -47,7 +47,7 @@ async fn one_that_runs_is_stopped_waited_for_and_followed() {
 }
 
 #[tokio::test]
-async fn one_that_is_paused_is_resumed_to_be_stopped() {
+async fn a_paused_scan_is_resumed_and_then_stopped() {
     let script = ScanScript::new().with_statuses(["running"; 30]);
     let config = shop().with_script(script);
     let id = config.id.parse().unwrap();
@@ -65,7 +65,7 @@ async fn one_that_is_paused_is_resumed_to_be_stopped() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_names_no_scan_is_followed_by_looking_for_it() {
+async fn a_refusal_without_a_scan_id_leads_to_a_search_for_the_running_scan() {
     let config = shop().with_scans([FakeScan::new("running", hours_ago(1))]);
     let id = config.id.parse().unwrap();
     let (fake, client) = start(FakeTenableWas::builder().with_config(config.clone())).await;
@@ -77,7 +77,7 @@ async fn a_refusal_that_names_no_scan_is_followed_by_looking_for_it() {
 }
 
 #[tokio::test]
-async fn a_conflict_without_a_scan_stays_one() {
+async fn a_conflict_without_a_running_scan_is_returned() {
     let (fake, client, id, _) = with_shop().await;
     let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": "not today"}]});
     fake.script(Route::LaunchScan, When::Always, Reply::Json(409, refusal));
@@ -86,7 +86,7 @@ async fn a_conflict_without_a_scan_stays_one() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_end_is_waited_for_in_bounds() {
+async fn the_wait_for_the_end_of_a_scan_is_bounded() {
     let script = ScanScript::new().with_statuses(["queued"]);
     let config = shop().with_script(script);
     let id = config.id.parse().unwrap();
@@ -98,14 +98,14 @@ async fn one_that_does_not_end_is_waited_for_in_bounds() {
     let error = client.launch_or(id, OnRunning::StopAndRelaunch).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
     assert!(error.message().contains(&running.to_string()), "{error}");
-    assert_eq!(launches(&fake), 2, "one, and one that was refused");
+    assert_eq!(launches(&fake), 2, "one that succeeded and one that was refused");
 }
 
 #[tokio::test]
-async fn a_refusal_that_lags_behind_the_end_is_waited_out() {
+async fn a_refusal_after_the_end_of_the_scan_is_waited_out() {
     let (fake, client, id, ended) = with_shop().await;
-    let words = format!("This configuration already has a running scan: '{ended}'");
-    let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": words}]});
+    let reason = format!("This configuration already has a running scan: '{ended}'");
+    let refusal = json!({"reasons": [{"code": "NOT_ALLOWED", "reason": reason}]});
     fake.script(Route::LaunchScan, When::Next(3), Reply::Json(409, refusal));
     let launch = client.launch_or(id, OnRunning::StopAndRelaunch).await.unwrap();
     assert!(matches!(launch, Launch::Relaunched { ended: named, .. } if named == ended), "{launch:?}");

@@ -1,5 +1,5 @@
-//! What people do with scans: configurations made and changed, scans led to their end, reports taken and read again. Through the client
-//! against the fake, and against servers that answer as the fake never does.
+//! Workflows: configurations created and changed, scans launched and stopped, reports saved and read again.
+//! They run against the fake, and against servers with responses that the fake never sends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -19,13 +19,13 @@ use tenable_was_client::testing::{
 
 const SHOP: &str = "https://shop.example.com/";
 
-/// A configuration that has run once, and found two weaknesses.
+/// A configuration whose only scan found two weaknesses.
 fn shop() -> FakeConfig {
-    let grave = FakePlugin::new(98_104, "Cross-Site Scripting (XSS)", Severity::High).shared();
+    let severe = FakePlugin::new(98_104, "Cross-Site Scripting (XSS)", Severity::High).shared();
     let harmless = FakePlugin::new(98_000, "Scan Information", Severity::Info).shared();
     let target = FakeTarget::new(SHOP)
         .with_finding(
-            FakeFinding::new(&grave, format!("{SHOP}search?q=x"))
+            FakeFinding::new(&severe, format!("{SHOP}search?q=x"))
                 .with_input("link", "q")
                 .with_proof("<xss/>", "<xss/>")
                 .with_exchange("GET /search HTTP/1.1\r\nCookie: session=abc\r\n", "HTTP/1.1 200 OK\r\n")
@@ -41,7 +41,7 @@ async fn start(fake: FakeBuilder) -> (FakeTenableWas, TenableWasClient) {
     (fake, client)
 }
 
-/// A fake with the shop, a client of it, the shop's id and that of its scan.
+/// A fake with the shop, a client of it, and the ids of the shop's configuration and of its scan.
 async fn with_shop() -> (FakeTenableWas, TenableWasClient, ConfigId, TenableScanId) {
     let config = shop();
     let id = config.id.parse().unwrap();

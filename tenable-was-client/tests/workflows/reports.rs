@@ -1,4 +1,4 @@
-//! Reports in all forms, written out, and imported again.
+//! Reports in all formats, saved and imported again.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tenable_was_client::testing::{FakeTenableWas, Reply, Route, When};
 use crate::{shop, start, with_shop};
 
 #[tokio::test]
-async fn every_form_is_asked_for_waited_for_and_written_out() {
+async fn every_format_is_requested_waited_for_and_saved() {
     for format in ReportFormat::ALL {
         let fake = FakeTenableWas::builder().with_report_polls(2).with_config(shop());
         let (fake, client) = start(fake).await;
@@ -34,7 +34,7 @@ async fn every_form_is_asked_for_waited_for_and_written_out() {
         assert!(text.starts_with(begins), "{format:?}: {text}");
         for route in [Route::RequestReport, Route::GetReport] {
             let calls = fake.calls_to(route);
-            assert_eq!(calls.len(), 3, "{format:?}: not there, not there, there");
+            assert_eq!(calls.len(), 3, "{format:?}: not ready, not ready, ready");
             let types = calls.iter().map(|call| call.header("content-type"));
             assert!(types.into_iter().all(|kind| kind == Some(format.content_type())), "{format:?}");
         }
@@ -42,10 +42,13 @@ async fn every_form_is_asked_for_waited_for_and_written_out() {
 }
 
 #[tokio::test]
-async fn a_report_that_is_said_to_be_in_the_making_for_ever_is_fetched_all_the_same() {
+async fn a_report_is_downloaded_even_if_the_service_never_announces_it() {
     let (fake, client, _, scan) = with_shop().await;
-    assert!(client.request_report(scan, ReportFormat::Csv).await.unwrap(), "there");
-    assert!(!client.request_report(scan, ReportFormat::Pdf).await.unwrap(), "never said of these");
+    assert!(client.request_report(scan, ReportFormat::Csv).await.unwrap(), "ready");
+    assert!(
+        !client.request_report(scan, ReportFormat::Pdf).await.unwrap(),
+        "never announced for this format"
+    );
     let mut file = Vec::new();
     client.save_report(scan, ReportFormat::Pdf, &mut file).await.unwrap();
     assert!(file.starts_with(b"%PDF"));
@@ -53,7 +56,7 @@ async fn a_report_that_is_said_to_be_in_the_making_for_ever_is_fetched_all_the_s
 }
 
 #[tokio::test]
-async fn a_report_that_never_comes_ends_the_wait() {
+async fn the_wait_for_a_report_is_bounded() {
     let (fake, _, _, scan) = with_shop().await;
     let short = Duration::from_millis(2);
     let waits = WaitOptions::new().with_pauses(short, short).with_patience(Duration::from_millis(40));
@@ -66,7 +69,7 @@ async fn a_report_that_never_comes_ends_the_wait() {
 }
 
 #[tokio::test]
-async fn a_scan_that_has_not_ended_has_no_report_and_is_not_waited_for() {
+async fn the_report_of_a_running_scan_is_a_conflict_and_is_not_waited_for() {
     let (fake, client, config, _) = with_shop().await;
     let running = client.launch_scan(config).await.unwrap();
     let error = client.save_report(running, ReportFormat::Csv, &mut Vec::new()).await.unwrap_err();
@@ -78,7 +81,7 @@ async fn a_scan_that_has_not_ended_has_no_report_and_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_login_page_is_no_report() {
+async fn a_login_page_is_not_a_report() {
     let (fake, client, _, scan) = with_shop().await;
     fake.script(Route::GetReport, When::Always, Reply::HtmlPage);
     for format in [ReportFormat::Json, ReportFormat::Pdf, ReportFormat::Csv, ReportFormat::Xml] {
@@ -90,7 +93,7 @@ async fn a_login_page_is_no_report() {
 }
 
 #[tokio::test]
-async fn the_log_of_a_scan_is_written_out_where_it_kept_one() {
+async fn the_debug_log_of_a_scan_is_downloaded_if_there_is_one() {
     let config = shop().with_debug_mode();
     let (fake, client) = start(FakeTenableWas::builder().with_config(config.clone())).await;
     let scan = fake.scans_of(&config.id).pop().unwrap().parse().unwrap();
@@ -103,7 +106,7 @@ async fn the_log_of_a_scan_is_written_out_where_it_kept_one() {
 }
 
 #[tokio::test]
-async fn a_report_that_was_saved_is_imported_elsewhere() {
+async fn a_saved_report_is_imported_into_another_tenant() {
     let (_there, client, _, scan) = with_shop().await;
     let mut file = Vec::new();
     client.save_report(scan, ReportFormat::Json, &mut file).await.unwrap();

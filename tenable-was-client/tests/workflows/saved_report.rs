@@ -1,4 +1,4 @@
-//! A saved report gives the findings that the scan's own would be.
+//! A saved report has the same findings as the scan itself.
 
 use std::io::Cursor;
 
@@ -10,7 +10,7 @@ use tenable_was_client::testing::{FakeTenableWas, demo_tenant};
 
 use crate::{start, with_shop};
 
-async fn by_the_api(client: &TenableWasClient, query: &FindingQuery) -> Vec<Finding> {
+async fn findings_of_scan(client: &TenableWasClient, query: &FindingQuery) -> Vec<Finding> {
     let events: Vec<_> = client.findings(query.clone()).try_collect().await.unwrap();
     let batches = events.into_iter().filter_map(|event| match event {
         FindingEvent::Batch(batch) => Some(batch.findings),
@@ -26,7 +26,7 @@ async fn saved(client: &TenableWasClient, scan: TenableScanId) -> Cursor<Vec<u8>
 }
 
 #[tokio::test]
-async fn they_are_the_same_to_the_last_member() {
+async fn the_findings_of_a_saved_report_equal_those_of_the_scan() {
     let (_fake, client, _, scan) = with_shop().await;
     let mut report = ScanReport::read(saved(&client, scan).await).unwrap();
     let scope = FindingQuery::scan(scan);
@@ -36,7 +36,7 @@ async fn they_are_the_same_to_the_last_member() {
         scope.clone().with_unmasked_evidence(true),
         scope.with_severities([Severity::High]),
     ] {
-        let expected = by_the_api(&client, &query).await;
+        let expected = findings_of_scan(&client, &query).await;
         assert!(!expected.is_empty());
         let found: Vec<Finding> = report.findings_as(&query).collect::<Result<_, _>>().unwrap();
         assert_eq!(found, expected);
@@ -45,7 +45,7 @@ async fn they_are_the_same_to_the_last_member() {
 }
 
 #[tokio::test]
-async fn evidence_is_masked_unless_it_is_asked_for_as_it_is() {
+async fn evidence_is_masked_unless_the_query_asks_for_it_unmasked() {
     let (_fake, client, _, scan) = with_shop().await;
     let mut report = ScanReport::read(saved(&client, scan).await).unwrap();
     let shown = format!("{:?}", report.findings().collect::<Vec<_>>());
@@ -56,7 +56,7 @@ async fn evidence_is_masked_unless_it_is_asked_for_as_it_is() {
 }
 
 #[tokio::test]
-async fn every_report_of_the_demonstration_tenant_reads_as_its_scan_does() {
+async fn every_report_of_the_demonstration_tenant_equals_its_scan() {
     let (fake, client) = start(FakeTenableWas::builder().with_tenant(demo_tenant())).await;
     let configs: Vec<String> =
         fake.edit(|tenant| tenant.configs.iter().map(|config| config.id.clone()).collect());
@@ -69,7 +69,7 @@ async fn every_report_of_the_demonstration_tenant_reads_as_its_scan_does() {
             continue;
         }
         let query = FindingQuery::scan(ScanId::new(scan.as_str()));
-        let expected = by_the_api(&client, &query).await;
+        let expected = findings_of_scan(&client, &query).await;
         let found: Vec<_> = ScanReport::read(Cursor::new(file)).unwrap().findings().collect();
         let (good, bad): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
         let good: Vec<Finding> = good.into_iter().map(Result::unwrap).collect();

@@ -1,4 +1,4 @@
-//! The life of a scan.
+//! The lifecycle of a scan.
 
 use appsec_core::{
     DastApiScanner, DastApiScannerExt, ErrorKind, ScanId, ScanProblem, ScanProblemKind, ScanStatus,
@@ -11,7 +11,7 @@ use tenable_was_client::testing::{FakeConfig, FakeNote, FakeTarget, FakeTenableW
 use crate::{start, with_shop};
 
 #[tokio::test]
-async fn a_scan_is_paused_resumed_and_stopped_in_turn() {
+async fn a_scan_is_paused_resumed_and_stopped() {
     let config = FakeConfig::new("long")
         .with_target(FakeTarget::new("https://long.example.com/"))
         .with_script(ScanScript::new().with_statuses(["running"; 40]));
@@ -47,7 +47,7 @@ async fn a_scan_is_deleted_once_it_has_ended() {
 }
 
 #[tokio::test]
-async fn children_and_their_troubles_hang_off_their_scan() {
+async fn a_scan_has_its_children_with_their_problems() {
     let config = FakeConfig::new("two").with_target(FakeTarget::new("https://a.example.com/")).with_target(
         FakeTarget::new("https://b.example.com/").with_outcome("aborted", [FakeNote::target_unreachable()]),
     );
@@ -61,7 +61,7 @@ async fn children_and_their_troubles_hang_off_their_scan() {
     assert!(states.contains(&(Some("https://b.example.com/"), &ScanStatus::Aborted)), "{states:?}");
     let unreachable = scan.all_problems().any(|problem| problem.kind == ScanProblemKind::TargetUnreachable);
     assert!(unreachable, "{scan:?}");
-    // The same by the operations: the children by their parent, the notes as problems.
+    // The same by the single operations: the children by their parent, the notes as problems.
     let scans = client.scans_of_config(id.parse().unwrap(), Filter::everything()).try_concat().await.unwrap();
     let child = scans
         .iter()

@@ -1,4 +1,4 @@
-//! Services that answer as the fake never does.
+//! Services with responses that the fake never sends.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn scan() -> TenableScanId {
 }
 
 #[tokio::test]
-async fn a_location_on_another_host_is_read_and_not_followed() {
+async fn a_location_on_another_host_is_parsed_and_not_followed() {
     let server = MockServer::start().await;
     let elsewhere = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).expect(0).mount(&elsewhere).await;
@@ -57,11 +57,11 @@ async fn a_location_on_another_host_is_read_and_not_followed() {
         .mount(&server)
         .await;
     let id = client(server.uri()).create_scan_config(shop()).await.unwrap();
-    assert_eq!(id.to_string(), CONFIG, "known by where its progress is");
+    assert_eq!(id.to_string(), CONFIG, "the id is in the location");
 }
 
 #[tokio::test]
-async fn without_a_location_the_configuration_is_waited_for_itself() {
+async fn without_a_location_the_configuration_itself_is_polled() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .respond_with(ResponseTemplate::new(202).set_body_json(json!({"config_id": CONFIG})))
@@ -86,7 +86,7 @@ async fn without_a_location_the_configuration_is_waited_for_itself() {
 }
 
 #[tokio::test]
-async fn an_answer_that_names_no_configuration_may_have_made_one() {
+async fn a_response_without_an_id_has_an_unknown_outcome() {
     for body in ["", "{}", "<html>"] {
         let server = MockServer::start().await;
         Mock::given(method("POST"))
@@ -102,7 +102,7 @@ async fn an_answer_that_names_no_configuration_may_have_made_one() {
 }
 
 #[tokio::test]
-async fn an_empty_report_is_none() {
+async fn an_empty_report_is_an_error() {
     let server = MockServer::start().await;
     Mock::given(path_regex("/report$")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     let error =
@@ -110,55 +110,55 @@ async fn an_empty_report_is_none() {
     assert_eq!(error.kind(), ErrorKind::Decode);
 }
 
-/// Answers one request with a head and the first part of a body, then, when told to, with the rest.
+/// Answers one request with the head and the first part of a body, and after a signal with the rest.
 async fn in_two_parts(rest: Option<&'static [u8]>) -> (String, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (go_on, told) = oneshot::channel();
+    let (send_rest, signal) = oneshot::channel();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut head = [0; 4096];
-        let _ = stream.read(&mut head).await.unwrap();
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-type: text/csv\r\ncontent-length: 10\r\n\r\nfirst";
-        stream.write_all(answer).await.unwrap();
-        let _ = told.await;
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).await.unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/csv\r\ncontent-length: 10\r\n\r\nfirst";
+        stream.write_all(head).await.unwrap();
+        let _ = signal.await;
         if let Some(rest) = rest {
             stream.write_all(rest).await.unwrap();
         }
     });
-    (format!("http://{address}"), go_on)
+    (format!("http://{address}"), send_rest)
 }
 
 #[tokio::test]
 async fn a_report_is_written_while_it_arrives() {
-    let (base_url, go_on) = in_two_parts(Some(b"later")).await;
+    let (base_url, send_rest) = in_two_parts(Some(b"later")).await;
     let (mut writer, mut reader) = duplex(64);
     let client = client(base_url);
     let download =
         tokio::spawn(async move { client.download_report(scan(), ReportFormat::Csv, &mut writer).await });
     let mut first = [0; 5];
     reader.read_exact(&mut first).await.unwrap();
-    assert_eq!(&first, b"first", "before the service has sent the rest");
-    go_on.send(()).unwrap();
+    assert_eq!(&first, b"first", "before the server has sent the rest");
+    send_rest.send(()).unwrap();
     let mut rest = Vec::new();
     reader.read_to_end(&mut rest).await.unwrap();
     assert_eq!((rest.as_slice(), download.await.unwrap().unwrap()), (b"later".as_slice(), 10));
 }
 
 #[tokio::test]
-async fn a_report_that_breaks_off_is_an_error() {
-    let (base_url, go_on) = in_two_parts(None).await;
-    go_on.send(()).unwrap();
+async fn a_truncated_report_is_an_error() {
+    let (base_url, send_rest) = in_two_parts(None).await;
+    send_rest.send(()).unwrap();
     let mut file = Vec::new();
     let error = client(base_url).download_report(scan(), ReportFormat::Csv, &mut file).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport);
-    assert_eq!(file, b"first", "the caller throws it away");
+    assert_eq!(file, b"first", "the caller discards it");
 }
 
 #[tokio::test]
 async fn a_writer_that_fails_ends_the_download() {
-    let (base_url, go_on) = in_two_parts(Some(b"later")).await;
-    go_on.send(()).unwrap();
+    let (base_url, send_rest) = in_two_parts(Some(b"later")).await;
+    send_rest.send(()).unwrap();
     let (mut writer, reader) = duplex(1);
     drop(reader);
     let error = client(base_url).download_report(scan(), ReportFormat::Csv, &mut writer).await.unwrap_err();

@@ -199,10 +199,13 @@ pub(super) async fn migrate(mut tx: Transaction) -> Result<()> {
     if done > MIGRATIONS.len() {
         return Err(later_version(version, MIGRATIONS.len()));
     }
-    for statement in MIGRATIONS.iter().skip(done).copied().flatten() {
-        let statement = statement.replace("{serial_key}", dialect.serial_key());
-        let statement = statement.replace("{clustered}", dialect.clustered());
-        tx.execute(&statement, args![]).await?;
+    // Two loops: with `flatten`, the future could not be spawned (its lifetimes are not general enough).
+    for migration in MIGRATIONS.iter().skip(done) {
+        for statement in *migration {
+            let statement = statement.replace("{serial_key}", dialect.serial_key());
+            let statement = statement.replace("{clustered}", dialect.clustered());
+            tx.execute(&statement, args![]).await?;
+        }
     }
     let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     tx.execute("UPDATE appsec_store SET version = $1", args![newest]).await?;
