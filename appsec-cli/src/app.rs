@@ -1,4 +1,5 @@
-//! What every command works with: the configuration, the output, the store, the scanners, and the stop signal.
+//! What every command works with: the configuration, the output, the store, the scanners, and the stop
+//! signal.
 
 use std::sync::Arc;
 
@@ -6,10 +7,10 @@ use appsec_core::DastApiScanner;
 use appsec_import::SqlStore;
 use tokio::sync::watch;
 
-use crate::cli::Global;
 use crate::config::Config;
 use crate::connection::NamedConnection;
 use crate::exit::{Failure, Result};
+use crate::global_args::GlobalArgs;
 use crate::output::Output;
 
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(global: &Global) -> Result<Self> {
+    pub(crate) fn new(global: &GlobalArgs) -> Result<Self> {
         let config = Config::load(global.config.as_deref())?;
         let (store_url, may_prompt) = (global.store.clone(), !global.no_input);
         Ok(Self { store_url, may_prompt, ..Self::with_config(config, Output::new(global.output)) })

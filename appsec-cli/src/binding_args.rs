@@ -1,4 +1,5 @@
-//! The options that select a binding: the fields of the scan dialogue of Invicti AppSec, with the short options of KDT.
+//! The options that select a binding: the fields of the scan dialogue of Invicti, with the short options of
+//! KDT.
 
 use appsec_import::{Binding, Environment, ScanConfiguration, Store as _};
 use clap::Args;
@@ -40,8 +41,8 @@ fn environment(text: &str) -> Result<Environment, String> {
 }
 
 impl BindingArgs {
-    /// Finds the connection and the binding. With `--bind-to` the options describe the binding; without it they have to match exactly one
-    /// binding of the configuration and the store.
+    /// Finds the connection and the binding. With `--bind-to` the options describe the binding; without it
+    /// they have to match exactly one binding of the configuration and the store.
     pub(crate) async fn resolve(&self, app: &App) -> Result<(NamedConnection, Binding)> {
         let named = app.config.connections.find(&self.tool)?;
         let mut known: Vec<Binding> =

@@ -27,7 +27,8 @@ pub(crate) enum Command {
     Ping(ping::Args),
     /// List the bind targets of a scanner: what a project can read findings from
     Targets(targets::Args),
-    /// Start a scan, wait for it, import its findings and apply the gate; a scanner that starts no scans only imports
+    /// Start a scan, wait for it, import its findings and apply the gate; a scanner that starts no scans
+    /// only imports
     Scan(scan::Args),
     /// Import findings without starting a scan
     Import(import::Args),

@@ -1,7 +1,8 @@
-//! `appsec.toml`: the connections to scanners, the store, the bindings, webhooks, the gate, and where reports are pushed.
+//! `appsec.toml`: the connections to scanners, the store, the bindings, webhooks, the gate, and where
+//! reports are pushed.
 //!
-//! The file holds no credentials, only the names of the variables and files that hold them, so that it can be checked in. Relative
-//! paths in it start at its folder.
+//! The file holds no credentials, only the names of the variables and files that hold them, so that it can
+//! be checked in. Relative paths in it start at its folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -102,8 +103,8 @@ pub(crate) struct PushDestination {
 }
 
 impl Config {
-    /// Reads the file that is named; else `appsec.toml` of the working folder; else that of the user's configuration folder. Without
-    /// any of them the configuration is empty.
+    /// Reads the file that is named; else `appsec.toml` of the working folder; else that of the user's
+    /// configuration folder. Without any of them the configuration is empty.
     pub(crate) fn load(named: Option<&Path>) -> Result<Self> {
         if let Some(path) = named {
             return Self::read(path);
@@ -123,8 +124,8 @@ impl Config {
         Self::parse(&text, folder).map_err(|why| Failure::usage(format!("{}{why}", path.display())))
     }
 
-    /// Parses the text of a file of this folder. The error is where and why it is wrong, as `:3:1: …`; it does not quote values, since
-    /// one may be a secret in the wrong place.
+    /// Parses the text of a file of this folder. The error is where and why it is wrong, as `:3:1: …`; it
+    /// does not quote values, since one may be a secret in the wrong place.
     pub(crate) fn parse(text: &str, folder: PathBuf) -> Result<Self, String> {
         let mut config =
             Self::deserialize_sections(text, &folder).map_err(|error| toml_error::describe(text, &error))?;
@@ -133,8 +134,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Deserializes the text in two passes: the first one finds the vendor of each connection, the second one reads the keys that
-    /// belong to that vendor.
+    /// Deserializes the text in two passes: the first one finds the vendor of each connection, the second
+    /// one reads the keys that belong to that vendor.
     fn deserialize_sections(text: &str, folder: &Path) -> Result<Self, toml::de::Error> {
         let document = DeTable::parse(text)?;
         let mut config = Self::deserialize(toml::Deserializer::from(document.clone()))?;
@@ -142,7 +143,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Refuses passwords in the file, bindings with the same name, and bindings with an unknown connection or webhook.
+    /// Refuses passwords in the file, bindings with the same name, and bindings with an unknown connection
+    /// or webhook.
     fn check(&self) -> Result<(), String> {
         self.connections.check()?;
         if self.store.as_deref().is_some_and(has_password) {
@@ -166,8 +168,8 @@ impl Config {
         Ok(())
     }
 
-    /// The store's URL. The argument comes first and must hold no password; then the environment variable, then the file, then
-    /// a file in the working folder.
+    /// The store's URL. The argument comes first and must hold no password; then the environment variable,
+    /// then the file, then a file in the working folder.
     pub(crate) fn store_url(&self, argument: Option<&str>) -> Result<String> {
         if let Some(url) = argument {
             return if has_password(url) {

@@ -78,7 +78,8 @@ impl Connections {
         })
     }
 
-    /// Reads the keys that belong to the vendors from the document. Relative paths in it start at the folder.
+    /// Reads the keys that belong to the vendors from the document. Relative paths in it start at the
+    /// folder.
     pub(crate) fn parse_vendor_settings(
         &mut self,
         document: &DeTable<'_>,
@@ -101,8 +102,8 @@ impl Connections {
         Ok(())
     }
 
-    /// Finds the connection for a value of `-t`: by its name, or by the key of a vendor that has one connection. Without a connection
-    /// to that vendor, the environment holds its credentials.
+    /// Finds the connection for a value of `-t`: by its name, or by the key of a vendor that has one
+    /// connection. Without a connection to that vendor, the environment holds its credentials.
     pub(crate) fn find(&self, tool: &str) -> Result<NamedConnection> {
         if let Some(connection) = self.0.get(tool) {
             return Ok(NamedConnection::new(tool, connection.clone()));
@@ -149,8 +150,8 @@ impl NamedConnection {
         Self::new(vendor.key, Connection::from_environment(vendor))
     }
 
-    /// Builds the scanner with its credentials. Sends nothing. The user is asked for a credential that is missing only where
-    /// `may_prompt` is true.
+    /// Builds the scanner with its credentials. Sends nothing. The user is asked for a credential that is
+    /// missing only where `may_prompt` is true.
     pub(crate) fn open(&self, may_prompt: bool) -> Result<Arc<dyn DastApiScanner>> {
         let Self { name, connection } = self;
         let context = OpenContext {

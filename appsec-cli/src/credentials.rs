@@ -1,4 +1,5 @@
-//! Credentials come from an environment variable, a file or the user, never from an argument or from `appsec.toml` itself.
+//! Credentials come from an environment variable, a file or the user, never from an argument or from
+//! `appsec.toml` itself.
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
@@ -32,8 +33,8 @@ impl SecretSource {
     }
 }
 
-/// Reads the secret that the source names. Where it names none, reads the environment variable `usual_variable`; where that is not
-/// set, asks the user.
+/// Reads the secret that the source names. Where it names none, reads the environment variable
+/// `usual_variable`; where that is not set, asks the user.
 ///
 /// `label` names the secret in messages, as in "API token of salt".
 pub(crate) fn read(

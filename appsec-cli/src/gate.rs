@@ -1,4 +1,5 @@
-//! The quality gate of a run: the limits of `[gate]` in the configuration, overridden by those of the command line.
+//! The quality gate of a run: the limits of `[gate]` in the configuration, overridden by those of the
+//! command line.
 
 use appsec_core::Severity;
 use appsec_import::gate::{Gate, Thresholds};

@@ -1,4 +1,5 @@
-//! One run of a binding, as `appsec scan` and `appsec import` make it: import the findings, notify the webhooks, apply the gate.
+//! One run of a binding, as `appsec scan` and `appsec import` make it: import the findings, notify the
+//! webhooks, apply the gate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +27,15 @@ pub(crate) struct RunArgs {
     /// A label for the run
     #[arg(long, value_name = "TAG")]
     pub(crate) scan_tag: Option<String>,
-    /// How long to wait for the scan: 30 or 30m are minutes, also 90s and 2h; 0 is no limit. The scan continues after that time
+    /// How long to wait for the scan: 30 or 30m are minutes, also 90s and 2h; 0 is no limit. The scan
+    /// continues after that time
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
     pub(crate) timeout: Duration,
     /// The interval between two requests for the status of the scan
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) poll: u64,
-    /// Take over a run of this binding at once, without the two minutes for its process to return; use it only if that process is dead
+    /// Take over a run of this binding at once, without the two minutes for its process to return; use it
+    /// only if that process is dead
     #[arg(long)]
     pub(crate) take_over: bool,
     #[command(flatten)]
@@ -147,7 +150,8 @@ fn with_next_step(mut failure: Failure) -> Failure {
     failure
 }
 
-/// The webhooks to notify of the binding: those that its entry in the configuration names; all of them without an entry.
+/// The webhooks to notify of the binding: those that its entry in the configuration names; all of them
+/// without an entry.
 fn subscriptions(app: &App, dispatcher: &Dispatcher, binding: &Binding) -> Vec<Subscription> {
     let mut subscriptions = dispatcher.subscriptions();
     if let Some(scheduled) =
@@ -163,7 +167,8 @@ pub(crate) fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
     Ok(Dispatcher::new(Arc::new(store.clone()), app.config.endpoints()?, &DeliveryOptions::new())?)
 }
 
-/// Sends the messages of the run to webhooks. What cannot be delivered stays in the outbox for the next run or the worker.
+/// Sends the messages of the run to webhooks. What cannot be delivered stays in the outbox for the next run
+/// or the worker.
 async fn deliver(dispatcher: &Dispatcher, import: &Import) {
     if import.dry_run {
         return;

@@ -1,5 +1,6 @@
-//! The command line of KDT, the client of Invicti AppSec. Options with the same meaning are accepted, those without a meaning here
-//! are ignored with a message on stderr, and those that would mean something else are refused.
+//! The command line of KDT, the client of Invicti. Options with the same meaning are accepted, those
+//! without a meaning here are ignored with a message on stderr, and those that would mean something else
+//! are refused.
 
 use std::ffi::OsString;
 
@@ -71,7 +72,8 @@ pub(crate) fn is_enabled(arguments: &[OsString]) -> bool {
 /// Global options with a value, which may stand before the command.
 const GLOBAL_WITH_VALUE: [&str; 5] = ["--config", "--store", "-o", "--output", "--exit-code"];
 
-/// Whether the command is `scan`, the only one that KDT has too. In other commands the same options mean something else.
+/// Whether the command is `scan`, the only one that KDT has too. In other commands the same options mean
+/// something else.
 fn is_scan(arguments: &[OsString]) -> bool {
     let mut rest = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
     while let Some(argument) = rest.next() {
@@ -85,8 +87,8 @@ fn is_scan(arguments: &[OsString]) -> bool {
     false
 }
 
-/// Translates the arguments for the parser, where `kdt` is true from the command line of KDT. Credentials are always refused, with an
-/// error that does not quote them.
+/// Translates the arguments for the parser, where `kdt` is true from the command line of KDT. Credentials
+/// are always refused, with an error that does not quote them.
 pub(crate) fn translate(arguments: Vec<OsString>, kdt: bool) -> Result<Arguments> {
     let kdt = kdt && is_scan(&arguments);
     let (mut accepted, mut notes) = (Vec::with_capacity(arguments.len()), Vec::new());

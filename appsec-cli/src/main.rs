@@ -10,6 +10,7 @@ mod credentials;
 mod exit;
 mod finding_lookup;
 mod gate;
+mod global_args;
 mod import_run;
 mod kdt;
 mod log;

@@ -172,8 +172,8 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The text with spaces in place of control characters, so that text from a scanner stays on one line and cannot send escape
-/// sequences to a terminal.
+/// The text with spaces in place of control characters, so that text from a scanner stays on one line and
+/// cannot send escape sequences to a terminal.
 pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,4 +1,5 @@
-//! A scanner that shows progress: the state of the scan that is watched, and how many findings were received.
+//! A scanner that shows progress: the state of the scan that is watched, and how many findings were
+//! received.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

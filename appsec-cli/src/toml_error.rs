@@ -1,6 +1,7 @@
 //! Messages for what is wrong in `appsec.toml`.
 
-/// Where the file is wrong, and how, as `:3:1: …`. Values of the file are not quoted, since one may be a secret in the wrong place.
+/// Where the file is wrong, and how, as `:3:1: …`. Values of the file are not quoted, since one may be a
+/// secret in the wrong place.
 pub(crate) fn describe(text: &str, error: &toml::de::Error) -> String {
     let place = error.span().map(|span| {
         let before = text.get(..span.start).unwrap_or(text);
@@ -36,7 +37,8 @@ fn without_values(message: &str) -> String {
     }
 }
 
-/// Whether the unknown key in "`key`, expected one of …" names a credential: a password, or a key that exists with `_env` appended.
+/// Whether the unknown key in "`key`, expected one of …" names a credential: a password, or a key that
+/// exists with `_env` appended.
 fn is_credential(unknown_key: &str) -> bool {
     let key = unknown_key.split('`').nth(1).unwrap_or_default();
     key == "password" || unknown_key.contains(&format!("`{key}_env`"))

@@ -1,8 +1,8 @@
 //! The vendors whose scanners the command can use.
 //!
-//! Everything that is specific to one vendor stands in its file below `vendors/`: its settings in `appsec.toml`, its
-//! environment variables, how its client is built, and its fake for `appsec mock` and `appsec demo`. To add a vendor, write
-//! such a file and add its [`Vendor`] to [`VENDORS`].
+//! Everything that is specific to one vendor stands in its file below `vendors/`: its settings in
+//! `appsec.toml`, its environment variables, how its client is built, and its fake for `appsec mock` and
+//! `appsec demo`. To add a vendor, write such a file and add its [`Vendor`] to [`VENDORS`].
 
 mod fake;
 mod salt;

@@ -100,7 +100,7 @@ async fn a_failing_gate_names_the_limit_and_partial_data_are_not_gated() {
     assert!(result.stdout.contains("open critical, the limit is 0"), "{}", result.stdout);
     fakes.fix_half(Some(tenable_was_client::testing::FakeNote::time_limit()));
     let result = workspace.run(&scan).await.expect(7);
-    assert!(result.stdout.contains("cannot be judged"), "{}", result.stdout);
+    assert!(result.stdout.contains("the gate is undecided"), "{}", result.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,7 +148,8 @@ async fn a_signal_releases_the_run_so_that_the_next_run_resumes_it() {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut messages = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(messages.any(|line| line.unwrap().contains("running")));
-    // The first request for the status belongs to the start. From the second one on, the scan is stored and watched.
+    // The first request for the status belongs to the start. From the second one on, the scan is stored and
+    // watched.
     while fakes.tenable.calls_to(Route::GetScan).len() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -117,7 +117,7 @@ async fn exit_6_if_the_scan_failed_even_if_data_are_missing() {
     let fakes = Fakes::start().await;
     let workspace = fakes.workspace("");
     fakes.edit_target(|config| {
-        config.script = Some(script(&["aborted"]).with_note(FakeNote::target_unreachable()))
+        config.script = Some(script(&["aborted"]).with_note(FakeNote::target_unreachable()));
     });
     let result = workspace.run(&on_binding("scan", &["--poll", "1", "-o", "json"])).await.expect(6);
     let document = result.document();

@@ -1,4 +1,5 @@
-//! The output at a terminal: the prompt for a credential, and progress. The program `script` of util-linux provides the terminal.
+//! The output at a terminal: the prompt for a credential, and progress. The program `script` of util-linux
+//! provides the terminal.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a skipped test prints the reason")]
@@ -10,7 +11,8 @@ use std::process::{Command, Stdio};
 
 use support::{CANARY, Fakes, Workspace, on_binding};
 
-/// Runs the command at a terminal, types the text, and returns what the terminal showed. `None` where there is no `script`.
+/// Runs the command at a terminal, types the text, and returns what the terminal showed. `None` where there
+/// is no `script`.
 async fn at_terminal(workspace: &Workspace, arguments: &[&str], typed: &'static str) -> Option<String> {
     if Command::new("script").arg("--version").output().is_err() {
         println!("skipped: there is no program `script`");

@@ -15,7 +15,7 @@ impl BindTargetId {
         Self::new("all")
     }
 
-    /// An id of the given kind.
+    /// The id of this kind with this value.
     pub fn from_parts(kind: &str, value: &str) -> Self {
         Self::new(format!("{kind}:{value}"))
     }
@@ -35,14 +35,14 @@ impl BindTargetId {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BindTarget {
-    /// Its id, to be stored by whoever binds.
+    /// The id, which a binding stores.
     pub id: BindTargetId,
     /// Its name for a person. Names need not be unique, ids are.
     pub name: String,
-    /// A word on it, where the scanner has one.
+    /// A short description, where the scanner has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The hosts or URLs it covers, as far as the listing tells.
+    /// The hosts or URLs that it covers, as far as the listing names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locations: Vec<String>,
     /// How many locations it covers, where known; may be more than are listed.
@@ -51,7 +51,7 @@ pub struct BindTarget {
     /// Its labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// True when `start_scan` can be asked for it.
+    /// Whether `start_scan` can scan it.
     #[serde(default)]
     pub can_start: bool,
     /// When it was last scanned or last seen in traffic; `None` where that never happened or is not known.
@@ -74,7 +74,7 @@ impl BindTarget {
         }
     }
 
-    /// Sets the word on it.
+    /// Sets the description.
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
@@ -131,7 +131,7 @@ impl BindTargetQuery {
         self
     }
 
-    /// True when the target belongs to the listing.
+    /// Whether the target passes the filter.
     pub fn matches(&self, target: &BindTarget) -> bool {
         self.name_contains
             .as_ref()
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_says_its_kind() {
+    fn an_id_has_a_kind_and_a_value() {
         let id = BindTargetId::from_parts("host", "api.example.com:8443");
         assert_eq!((id.kind(), id.value()), ("host", "api.example.com:8443"));
         assert_eq!((BindTargetId::all().kind(), BindTargetId::all().value()), ("all", ""));

@@ -22,7 +22,7 @@ pub enum StepKind {
     Proxy,
     /// The TLS handshake succeeds and the certificate is trusted.
     Tls,
-    /// The answer is the API's, not a login page or a redirect.
+    /// The response comes from the API; it is no login page and no redirect.
     Http,
     /// The scanner accepts the credentials.
     Credentials,
@@ -80,9 +80,9 @@ impl fmt::Display for StepKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
-    /// It is as it should be.
+    /// It works.
     Passed,
-    /// It works, and something about it will matter.
+    /// It works, with a remark that the user should read.
     Warning,
     /// It does not work; later steps were not taken.
     Failed,
@@ -114,21 +114,21 @@ pub enum Cause {
     DnsFailed,
     /// Nothing listens on the port.
     ConnectRefused,
-    /// No answer to the connection request; usually a firewall that drops.
+    /// The connection request got no reply; usually a firewall that drops.
     ConnectTimeout,
     /// The connection could not be opened for another reason, such as no route.
     ConnectFailed,
-    /// The proxy refuses or does not answer.
+    /// The proxy refuses or does not respond.
     ProxyFailed,
-    /// The certificate's issuer is not trusted; the issuer is in what was seen.
+    /// The certificate's issuer is not trusted; the detail names the issuer.
     TlsUntrusted,
     /// The certificate has expired, or is not valid yet.
     TlsExpired,
     /// The certificate is for another name.
     TlsWrongName,
-    /// The TLS handshake failed before a certificate could be judged.
+    /// The TLS handshake failed before a certificate could be checked.
     TlsHandshake,
-    /// The connection stands, but no HTTP answer came in time.
+    /// The connection stands, but no HTTP response came in time.
     NoResponse,
     /// A web page came where the API should be, as from a login portal.
     NotTheApi,
@@ -152,12 +152,12 @@ pub enum Cause {
     RateLimited,
     /// The scanner reports a fault of its own.
     ServerFault,
-    /// The answer is not what the API promises.
+    /// The response does not match the API.
     UnexpectedResponse,
 }
 
 impl Cause {
-    /// The kind of error that an ordinary call meets for the same reason.
+    /// The kind of error of an ordinary call for the same reason.
     pub fn error_kind(self) -> ErrorKind {
         match self {
             Self::InvalidConfiguration | Self::InvalidCertificatesAccepted | Self::WrongBaseUrl => {
@@ -196,7 +196,7 @@ pub struct ConnectionStep {
     pub cause: Option<Cause>,
     /// How long it took.
     pub took: Duration,
-    /// What was seen, in one sentence.
+    /// What happened, in one sentence.
     pub detail: String,
     /// What to do, in one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,7 +227,7 @@ impl ConnectionStep {
         }
     }
 
-    /// A step that works, with something to mind.
+    /// A step that works, with a remark.
     pub fn warning(
         kind: StepKind,
         cause: Cause,
@@ -283,8 +283,8 @@ impl ConnectionReport {
         Self { scanner: scanner.into(), endpoint: endpoint.into(), steps: Vec::new() }
     }
 
-    /// Adds a step. Steps of the order that were passed over are listed as skipped; after a failed step all the rest are, and
-    /// further pushes are ignored.
+    /// Adds a step. Steps that were left out before it are listed as skipped. After a failed step all later
+    /// ones are listed as skipped, and further calls do nothing.
     pub fn push(&mut self, step: ConnectionStep) {
         let next = self.steps.len();
         let Some(position) = StepKind::ALL.iter().position(|kind| *kind == step.kind) else { return };
@@ -303,7 +303,7 @@ impl ConnectionReport {
         }
     }
 
-    /// True once a step failed: nothing further can be learnt.
+    /// Whether a step failed.
     pub fn has_failed(&self) -> bool {
         self.failure().is_some()
     }
@@ -328,7 +328,7 @@ impl ConnectionReport {
         self.steps.iter().find(|step| step.kind == kind)
     }
 
-    /// True when steps were taken and none failed; there may be warnings.
+    /// Whether steps were taken and none failed. There may be warnings.
     pub fn is_ok(&self) -> bool {
         !self.steps.is_empty() && !self.has_failed()
     }
@@ -343,7 +343,7 @@ impl ConnectionReport {
         self.steps.iter().filter(|step| step.outcome == StepOutcome::Warning)
     }
 
-    /// The report as a result, for callers who only want to know whether to go on.
+    /// Converts the report to a result, for callers that only need to know whether the connection works.
     ///
     /// # Errors
     /// The kind that belongs to the failed step's cause.
@@ -358,8 +358,8 @@ impl ConnectionReport {
 
 impl fmt::Display for ConnectionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.is_ok() { "ok" } else { "FAILED" };
-        writeln!(f, "{} at {}: {verdict}", self.scanner, self.endpoint)?;
+        let result = if self.is_ok() { "ok" } else { "FAILED" };
+        writeln!(f, "{} at {}: {result}", self.scanner, self.endpoint)?;
         for step in &self.steps {
             let took = step.took.as_millis();
             write!(f, "  {:<13} {:<8} {took:>6} ms  {}", step.kind, step.outcome, step.detail)?;

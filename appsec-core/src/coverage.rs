@@ -1,4 +1,4 @@
-//! What an import saw, and what its silence means.
+//! What a stream of findings covered, and what the absence of a finding means.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -6,24 +6,24 @@ use std::collections::btree_map::Entry;
 use serde::{Deserialize, Serialize};
 
 crate::id_type! {
-    /// The unit about which absence can speak: a configuration and an asset of Tenable's, a host of Salt's.
+    /// The key of a partition: what one examination looked at as a whole, such as a host of Salt Security.
     pub struct PartitionKey;
 }
 
-/// What it means when a finding known before was not delivered.
+/// What it means that a known finding is absent from a stream of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Absence {
-    /// The scanner examined the partition completely: what it did not report is gone.
+    /// The scanner examined the whole partition. A finding that it did not report is gone.
     Conclusive,
-    /// Nothing follows from silence.
+    /// Nothing follows from the absence.
     Inconclusive,
 }
 
 crate::open_enum! {
-    /// What is missing from an import.
+    /// What is missing from a stream of findings.
     pub enum GapKind {
-        /// A record could not be decoded; its place in the answer is in the gap's path.
+        /// A record could not be decoded; its place in the response is in [`CoverageGap::path`].
         Record = "record",
         /// A part of an export failed, was cancelled, or expired.
         Chunk = "chunk",
@@ -33,18 +33,18 @@ crate::open_enum! {
         NeverScanned = "never_scanned",
         /// The target does not exist at the scanner any more, or is not visible.
         TargetMissing = "target_missing",
-        /// The list moved while it was being read.
+        /// The list changed while it was read.
         Shifted = "shifted",
         /// The scan did not end well, or had trouble that limits its results.
         ScanLimited = "scan_limited",
         /// The results of a scan, or of one of its targets, could not be read.
         ResultsUnavailable = "results_unavailable",
-        /// The scanner's own list of places could not vouch for the partition.
+        /// The inventory of the scanner does not confirm the partition.
         NotInInventory = "not_in_inventory",
     }
 }
 
-/// Something that an import should have seen and did not.
+/// Something that a stream of findings should hold and does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CoverageGap {
@@ -53,9 +53,9 @@ pub struct CoverageGap {
     /// The partition concerned; `None` where it may be any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<PartitionKey>,
-    /// What happened, in words a person can act on.
+    /// What happened, in one sentence for the user.
     pub message: String,
-    /// The place in the answer's JSON, for a record that could not be decoded.
+    /// The place in the JSON of the response, for a record that could not be decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
@@ -66,13 +66,13 @@ impl CoverageGap {
         Self { kind, partition: None, message: message.into(), path: None }
     }
 
-    /// Narrows it to a partition.
+    /// Sets the partition that it concerns.
     pub fn with_partition(mut self, partition: impl Into<PartitionKey>) -> Self {
         self.partition = Some(partition.into());
         self
     }
 
-    /// Names the place in the answer's JSON.
+    /// Sets the place in the JSON of the response.
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
@@ -92,18 +92,18 @@ impl std::fmt::Display for CoverageGap {
     }
 }
 
-/// What an import can say of a partition that it looked at.
+/// The coverage of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartitionCoverage {
-    /// What silence about one of its findings means, were there no gap.
+    /// What the absence of one of its findings means where no gap concerns it.
     pub absence: Absence,
-    /// Why silence says nothing, in words a person can act on.
+    /// Why absence is inconclusive, in one sentence for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What an import saw: the last item of a stream of findings, and the proof that it ended.
+/// What a stream of findings covered: its last item, and the proof that it is complete.
 ///
 /// ```
 /// use appsec_core::{Absence, Coverage, CoverageGap, GapKind, PartitionKey};
@@ -121,10 +121,10 @@ pub struct PartitionCoverage {
 pub struct Coverage {
     partitions: BTreeMap<PartitionKey, PartitionCoverage>,
     gaps: Vec<CoverageGap>,
-    /// Gaps beyond [`Coverage::MAX_GAPS`], which are counted and no longer told apart.
+    /// Gaps beyond [`Coverage::MAX_GAPS`], which are only counted.
     #[serde(default, skip_serializing_if = "is_zero")]
     further_gaps: u64,
-    /// Why only a part was asked for.
+    /// Why only a part of the findings was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     part: Option<String>,
     #[serde(default, skip_serializing_if = "UnknownValues::is_empty")]
@@ -137,20 +137,20 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Coverage {
-    /// The most gaps that are told apart. Beyond, every partition counts as concerned.
+    /// The largest number of gaps that are kept. A further gap concerns every partition.
     pub const MAX_GAPS: usize = 1_000;
 
-    /// A coverage of nothing.
+    /// An empty coverage.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// States that what a partition did not report is gone. Does not override an earlier `mark_inconclusive`.
+    /// Marks absence in the partition as conclusive. Does not override an earlier `mark_inconclusive`.
     pub fn mark_conclusive(&mut self, partition: PartitionKey) {
         self.set(partition, Absence::Conclusive, None);
     }
 
-    /// States that silence about a partition proves nothing, and why. The first reason is kept.
+    /// Marks absence in the partition as inconclusive, with the reason. The first reason is kept.
     pub fn mark_inconclusive(&mut self, partition: PartitionKey, reason: impl Into<String>) {
         self.set(partition, Absence::Inconclusive, Some(reason.into()));
     }
@@ -160,7 +160,7 @@ impl Coverage {
             (absence, reason) = (Absence::Inconclusive, Some(part.clone()));
         }
         match self.partitions.entry(key) {
-            // The weaker statement stands: two routes to one partition must both vouch for it.
+            // The weaker mark stays: a partition that was read twice is conclusive only when both reads were.
             Entry::Occupied(known) if known.get().absence == Absence::Inconclusive => {}
             Entry::Occupied(mut known) => *known.get_mut() = PartitionCoverage { absence, reason },
             Entry::Vacant(place) => {
@@ -169,8 +169,8 @@ impl Coverage {
         }
     }
 
-    /// States that only a part was asked for, as by a filtered query, so that silence proves nothing anywhere, whatever is stated
-    /// before or after. The first reason is kept.
+    /// Marks absence as inconclusive in every partition, because only a part of the findings was requested.
+    /// This holds for partitions that are marked before and after the call. The first reason is kept.
     pub fn mark_all_inconclusive(&mut self, reason: &str) {
         self.part.get_or_insert_with(|| reason.to_owned());
         for known in self.partitions.values_mut().filter(|known| known.absence == Absence::Conclusive) {
@@ -187,44 +187,44 @@ impl Coverage {
         }
     }
 
-    /// Replaces the count of words that nobody knew.
+    /// Replaces the counts of unknown values.
     pub fn with_unknown(mut self, unknown: UnknownValues) -> Self {
         self.unknown = unknown;
         self
     }
 
-    /// The partitions that were looked at.
+    /// The partitions that were examined.
     pub fn partitions(&self) -> impl ExactSizeIterator<Item = (&PartitionKey, &PartitionCoverage)> {
         self.partitions.iter()
     }
 
-    /// What is missing; the first [`Coverage::MAX_GAPS`] of it.
+    /// The gaps, at most [`Coverage::MAX_GAPS`] of them.
     pub fn gaps(&self) -> &[CoverageGap] {
         &self.gaps
     }
 
-    /// How many gaps there are in all.
+    /// The number of all gaps.
     pub fn gap_count(&self) -> u64 {
         self.further_gaps.saturating_add(self.gaps.len() as u64)
     }
 
-    /// Words and fields this version does not know, with how often they came.
+    /// The values and fields that this version does not know, with their counts.
     pub fn unknown(&self) -> &UnknownValues {
         &self.unknown
     }
 
-    /// True when nothing is missing. It does not mean that silence speaks; ask [`Coverage::absence_of`].
+    /// Whether there is no gap. This does not make absence conclusive; see [`Coverage::absence_of`].
     pub fn is_complete(&self) -> bool {
         self.gap_count() == 0
     }
 
-    /// Why the scanner may have more to tell than the answer holds: something is missing, or only a part was asked for. `None` where it
-    /// told all.
+    /// Why the stream may lack findings that the scanner has: the first gap, or the part that was
+    /// requested. `None` where the stream has them all.
     pub fn partial_reason(&self) -> Option<&str> {
         self.gaps.first().map(|gap| gap.message.as_str()).or(self.part.as_deref())
     }
 
-    /// What the absence of a finding whose last sighting lies in that partition means, with gaps taken into account.
+    /// What the absence of a finding of the partition means, with gaps taken into account.
     pub fn absence_of(&self, partition: &PartitionKey) -> Absence {
         if self.inconclusive_reason(partition).is_some() {
             Absence::Inconclusive
@@ -233,7 +233,7 @@ impl Coverage {
         }
     }
 
-    /// Why the absence of a finding of that partition proves nothing; `None` where it means gone.
+    /// Why the absence of a finding of the partition is inconclusive, or `None` where it is conclusive.
     pub fn inconclusive_reason(&self, partition: &PartitionKey) -> Option<&str> {
         if let Some(gap) = self.gap_of(partition) {
             return Some(&gap.message);
@@ -250,7 +250,7 @@ impl Coverage {
         }
     }
 
-    /// True when the answer is about that partition, in a whole or in part: it was looked at, or a gap concerns it.
+    /// Whether the partition was examined, or a gap concerns it.
     pub fn concerns(&self, partition: &PartitionKey) -> bool {
         self.partitions.contains_key(partition) || self.gap_of(partition).is_some()
     }
@@ -261,7 +261,8 @@ impl Coverage {
     }
 }
 
-/// Words and fields that this version does not know, counted. At most 256 different ones are told apart.
+/// The values and fields that this version does not know, with their counts. It keeps at most 256 different
+/// ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnknownValues {
@@ -272,12 +273,12 @@ impl UnknownValues {
     const MAX_DISTINCT: usize = 256;
     const MAX_LENGTH: usize = 64;
 
-    /// None so far.
+    /// No counts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Counts an unknown word of a field, as in `severity` and `Blocker`.
+    /// Counts an unknown value of a field, such as `Blocker` of `severity`.
     pub fn count_value(&mut self, field: &str, value: &str) {
         let value: String = crate::mask::mask(value).chars().take(Self::MAX_LENGTH).collect();
         self.count(format!("{field}={value}"));
@@ -293,17 +294,17 @@ impl UnknownValues {
     }
 
     fn count(&mut self, key: String) {
-        let told_apart = self.counts.len() < Self::MAX_DISTINCT || self.counts.contains_key(&key);
-        let count = self.counts.entry(if told_apart { key } else { "…".to_owned() }).or_default();
+        let is_kept = self.counts.len() < Self::MAX_DISTINCT || self.counts.contains_key(&key);
+        let count = self.counts.entry(if is_kept { key } else { "…".to_owned() }).or_default();
         *count = count.saturating_add(1);
     }
 
-    /// True when everything was known.
+    /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
 
-    /// What was not known, `field` or `field=word`, with how often it came.
+    /// The unknown fields (`field`) and values (`field=value`), with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.counts.iter().map(|(key, count)| (key.as_str(), *count))
     }
@@ -318,15 +319,15 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_nobody_looked_at_says_nothing() {
+    fn a_partition_that_was_not_examined_is_inconclusive() {
         assert_eq!(Coverage::new().absence_of(&key("a")), Absence::Inconclusive);
     }
 
     #[test]
-    fn an_answer_is_partial_by_a_gap_or_by_its_question() {
+    fn a_coverage_is_partial_by_a_gap_or_by_its_query() {
         let mut coverage = Coverage::new();
         coverage.mark_inconclusive(key("a"), "the export does not say");
-        assert_eq!(coverage.partial_reason(), None, "it told all that it has");
+        assert_eq!(coverage.partial_reason(), None, "nothing is missing");
         coverage.mark_all_inconclusive("filtered by severity");
         coverage.mark_all_inconclusive("filtered by time");
         assert_eq!(coverage.partial_reason(), Some("filtered by severity"));
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_vouched_for_later_is_silent_where_only_a_part_was_asked_for() {
+    fn a_later_conclusive_mark_does_not_override_a_partial_query() {
         let mut coverage = Coverage::new();
         coverage.mark_all_inconclusive("filtered by severity");
         coverage.mark_conclusive(key("a"));
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_silences_its_partition_and_only_that() {
+    fn a_gap_makes_only_its_partition_inconclusive() {
         let mut coverage = Coverage::new();
         coverage.mark_conclusive(key("a"));
         coverage.mark_conclusive(key("b"));
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_without_a_partition_silences_all() {
+    fn a_gap_without_a_partition_makes_all_inconclusive() {
         let mut coverage = Coverage::new();
         coverage.mark_conclusive(key("a"));
         coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 3 failed"));
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_bounded_and_the_rest_silences_everything() {
+    fn gaps_are_bounded_and_further_ones_make_all_inconclusive() {
         let mut coverage = Coverage::new();
         coverage.mark_conclusive(key("a"));
         for number in 0..=Coverage::MAX_GAPS {
@@ -387,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weaker_statement_stands_in_either_order() {
+    fn the_weaker_mark_stays_in_either_order() {
         for gone_first in [true, false] {
             let mut coverage = Coverage::new();
             if gone_first {
@@ -401,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_words_are_counted_and_bounded() {
+    fn unknown_values_are_counted_and_bounded() {
         let mut unknown = UnknownValues::new();
         for number in 0..1_000 {
             unknown.count_value("severity", &format!("word{number}"));
@@ -428,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_a_coverage_is_all_of_it_and_no_more() {
+    fn a_coverage_survives_serialization() {
         let mut coverage = Coverage::new();
         coverage.mark_conclusive(key("a"));
         assert!(coverage.is_complete());
@@ -447,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_another_version_kept_overflow_nothing() {
+    fn stored_counts_do_not_overflow() {
         let kept = r#"{"partitions":{},"gaps":[],"further_gaps":18446744073709551615,"unknown":{"f":18446744073709551615}}"#;
         let mut coverage: Coverage = serde_json::from_str(kept).unwrap();
         assert!(!coverage.is_complete(), "what was not told apart is missing all the same");
@@ -461,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_prints_whose_it_is_and_where() {
+    fn a_gap_prints_its_partition_and_path() {
         let gap = CoverageGap::new(GapKind::Record, "a record could not be read");
         assert_eq!(gap.to_string(), "a record could not be read");
         let gap = gap.with_partition("host:a").with_path("response[3]");

@@ -13,13 +13,14 @@ type Source = Box<dyn StdError + Send + Sync + 'static>;
 
 /// What a caller can do about an [`Error`].
 ///
-/// Kinds are chosen by the remedy, not by the place where the error arose, and none is named after a library.
+/// Kinds are chosen by the remedy, not by the place where the error arose, and none is named after a
+/// library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The client was configured with values that cannot work. Correct the settings; nothing was sent.
     Config,
-    /// The scanner does not know the credentials, or no longer does. Replace the token or key.
+    /// The scanner does not accept the credentials, or no longer does. Replace the token or key.
     Auth,
     /// The credentials are known but may not do this. Ask for the role or scope that the message names.
     PermissionDenied,
@@ -33,11 +34,11 @@ pub enum ErrorKind {
     InvalidRequest,
     /// The scanner has no such ability; see its `Capabilities`. Nothing was sent.
     Unsupported,
-    /// No usable answer came over the network: DNS, connection, TLS, a body cut short, a stall.
+    /// No usable response came over the network: DNS, connection, TLS, a body cut short, a stall.
     Transport,
     /// The scanner reports a fault of its own (5xx).
     Server,
-    /// An answer came, and it is not what the API promises. [`Error::path`] names the place in the JSON.
+    /// A response came that does not match the API. [`Error::path`] names the place in the JSON.
     Decode,
     /// A watched scan ended without completing. [`Error::scan`] holds its last state.
     ScanFailed,
@@ -45,7 +46,7 @@ pub enum ErrorKind {
     Deadline,
     /// A stored resume point is no longer of use (an expired export, another scanner). Start over.
     ResumeExpired,
-    /// None of the above; a bug or an answer nobody has documented.
+    /// None of the above; a bug or an undocumented response.
     Unexpected,
 }
 
@@ -80,8 +81,9 @@ impl fmt::Display for ErrorKind {
 
 /// The part of the workspace that an [`Error`] comes from.
 ///
-/// It tells errors of one [`ErrorKind`] apart where the remedy depends on the part: a `Deadline` of a scanner's
-/// HTTP call is a matter of the network, the `Deadline` of a watch means that the scan still runs.
+/// It distinguishes errors of one [`ErrorKind`] where the remedy depends on the part: a `Deadline` of a
+/// scanner's HTTP call is a matter of the network, the `Deadline` of a watch means that the scan still
+/// runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorOrigin {
@@ -98,8 +100,8 @@ pub enum ErrorOrigin {
 
 /// The error of every fallible operation in this workspace.
 ///
-/// `Display` is one line and never repeats the cause; the chain is behind [`std::error::Error::source`]. Neither
-/// form holds a credential: clients build errors from redacted material only.
+/// `Display` is one line and never repeats the cause; the chain is behind [`std::error::Error::source`].
+/// Neither form holds a credential: clients build errors from redacted material only.
 ///
 /// The constructors are public, so that a test suite can fake any error that a scanner may return:
 ///
@@ -184,8 +186,8 @@ impl Error {
         self
     }
 
-    /// Adds where it happened, as in `chunk 3`, and leaves everything else as it is. A context that the error
-    /// already has stays behind the new one: `export 7: chunk 3`.
+    /// Adds where it happened, as in `chunk 3`, and leaves everything else as it is. A context that the
+    /// error already has stays behind the new one: `export 7: chunk 3`.
     pub fn with_context(mut self, context: impl Into<String>) -> Self {
         let mut context = context.into();
         if let Some(inner) = self.0.context.take() {
@@ -238,7 +240,7 @@ impl Error {
         self
     }
 
-    /// Marks that the call may have taken effect although no answer came.
+    /// Sets whether the call may have taken effect although no response came.
     pub fn with_outcome_unknown(mut self, unknown: bool) -> Self {
         self.0.outcome_unknown = unknown;
         self
@@ -262,7 +264,7 @@ impl Error {
         self
     }
 
-    /// Keeps the beginning of the answer's body, already redacted and cut by the caller.
+    /// Keeps the beginning of the response's body, already redacted and cut by the caller.
     pub fn with_body_excerpt(mut self, excerpt: impl Into<String>) -> Self {
         self.0.body_excerpt = Some(excerpt.into());
         self
@@ -274,18 +276,18 @@ impl Error {
         self
     }
 
-    /// Keeps the cause. It must hold no secret: it is printed by whoever walks the chain.
+    /// Keeps the cause. It must hold no secret: it is printed with the chain of sources.
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// What can be done about it. Match on this; the set may grow.
+    /// The kind, which says what can be done. Match on this; the set may grow.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What was seen, in one line.
+    /// What happened, in one line.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -309,20 +311,20 @@ impl Error {
         self.0.context.as_deref()
     }
 
-    /// The HTTP status of the last answer. `None` when no answer came; then look at the connection.
+    /// The HTTP status of the last response. `None` when no response came; then look at the connection.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The scanner's own code for the error, where its answer has one. Quote it to the vendor's support.
+    /// The scanner's own code for the error, where its response has one. Quote it to the vendor's support.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
     /// The scanner's id of the scan or export that stands in the way of this one, for a `Conflict`.
     ///
-    /// The usual cause is a run that was started before and has not ended. Watch or adopt that one, or stop it.
-    /// `None` where the response does not name it; then list the scans of the target.
+    /// The usual cause is a run that was started before and has not ended. Watch or adopt that one, or stop
+    /// it. `None` where the response does not name it; then list the scans of the target.
     pub fn conflicting_id(&self) -> Option<&str> {
         self.0.conflicting_id.as_deref()
     }
@@ -342,14 +344,15 @@ impl Error {
         self.0.attempts
     }
 
-    /// True when the same call, made again later, may succeed.
+    /// Whether the same call may succeed later.
     ///
-    /// False after the client's own last retry, so that an outer loop does not start the whole sequence again.
+    /// False after the client's own last retry, so that an outer loop does not start the whole sequence
+    /// again.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// True when the call may have taken effect without an answer, as a launch whose connection broke.
+    /// Whether the call may have taken effect without a response, as a launch whose connection broke.
     ///
     /// Look before repeating it: list the scans of the target first.
     pub fn outcome_unknown(&self) -> bool {
@@ -358,26 +361,27 @@ impl Error {
 
     /// Whether a web page came where JSON belongs.
     ///
-    /// The usual causes are a base URL that leads to the web interface instead of the API, and a proxy that shows a
-    /// page of its own. Correct the base URL or the proxy.
+    /// The usual causes are a base URL that leads to the web interface instead of the API, and a proxy that
+    /// shows a page of its own. Correct the base URL or the proxy.
     pub fn is_html(&self) -> bool {
         self.0.html
     }
 
     /// Whether the service itself said that the credentials expired. Renew the token or key.
     ///
-    /// False does not prove that they are current: many services refuse expired and unknown credentials in the
-    /// same words.
+    /// False does not prove that they are current: many services refuse expired and unknown credentials in
+    /// the same words.
     pub fn is_expired(&self) -> bool {
         self.0.expired
     }
 
-    /// The place in the answer's JSON that could not be decoded.
+    /// The place in the response's JSON that could not be decoded.
     pub fn path(&self) -> Option<&str> {
         self.0.path.as_deref()
     }
 
-    /// The beginning of the answer's body: at most 1 KiB, redacted. For a person to read, not for code to match.
+    /// The beginning of the response's body: at most 1 KiB, redacted. It is for people; code must not match
+    /// on it.
     pub fn body_excerpt(&self) -> Option<&str> {
         self.0.body_excerpt.as_deref()
     }

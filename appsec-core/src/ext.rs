@@ -1,8 +1,13 @@
-//! What callers of a scanner like to have, built on the trait.
+//! Methods for callers of a scanner, built on the trait.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
+use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::TryStreamExt;
 
 use crate::bind::{BindTarget, BindTargetQuery};
 use crate::coverage::Coverage;
@@ -13,15 +18,15 @@ use crate::query::{FindingEvent, FindingQuery};
 use crate::scan::ScanId;
 use crate::scanner::DastApiScanner;
 
-/// Comfort for callers; every scanner has it, none implements it.
+/// Methods for callers. Every scanner has them; no scanner implements them.
 #[async_trait]
 pub trait DastApiScannerExt: DastApiScanner {
-    /// Watches a scan until it ends: await the result, or stream its changes.
+    /// Watches a scan until it ends. Await the result, or stream the changes.
     fn watch(&self, id: &ScanId) -> Watch<'_, Self> {
         Watch::new(self, id.clone())
     }
 
-    /// All bind targets, collected. A large tenant has thousands: prefer the stream where order does not matter.
+    /// Collects all bind targets. A large tenant has thousands of them; the stream needs less memory.
     ///
     /// # Errors
     /// The first error of the listing.
@@ -29,10 +34,11 @@ pub trait DastApiScannerExt: DastApiScanner {
         self.bind_targets(query).try_concat().await
     }
 
-    /// The one bind target with that id, or with exactly that name.
+    /// Finds the bind target with this id, or with exactly this name.
     ///
     /// # Errors
-    /// `NotFound` when there is none; `InvalidRequest` when several have the name, with their ids; errors of the listing.
+    /// `NotFound` when there is none; `InvalidRequest`, with the ids, when several have the name; errors of
+    /// the listing.
     async fn find_target(&self, name: &str) -> Result<BindTarget> {
         let mut named = Vec::new();
         let mut pages = self.bind_targets(BindTargetQuery::new());
@@ -60,28 +66,15 @@ pub trait DastApiScannerExt: DastApiScanner {
         })
     }
 
-    /// The findings one by one. The stream ends in an error when the scanner does not prove that it ended; what the silence
-    /// means is lost on the way, so an importer reads the events instead.
-    fn finding_items(&self, query: FindingQuery) -> BoxStream<'static, Result<Finding>> {
-        let events = self.findings(query);
-        stream::unfold(Some((events, Vec::new().into_iter())), |state| async move {
-            let (mut events, mut batch) = state?;
-            loop {
-                if let Some(finding) = batch.next() {
-                    return Some((Ok(finding), Some((events, batch))));
-                }
-                match events.next().await {
-                    Some(Ok(FindingEvent::Batch(next))) => batch = next.findings.into_iter(),
-                    Some(Ok(FindingEvent::End(_))) => return None,
-                    Some(Err(error)) => return Some((Err(error), None)),
-                    None => return Some((Err(unproven()), None)),
-                }
-            }
-        })
-        .boxed()
+    /// Reads the findings one by one. [`FindingItems::into_coverage`] gives the coverage after the last
+    /// one.
+    ///
+    /// An importer reads the events of [`DastApiScanner::findings`] instead, for their resume points.
+    fn finding_items(&self, query: FindingQuery) -> FindingItems {
+        FindingItems { events: Some(self.findings(query)), batch: Vec::new().into_iter(), coverage: None }
     }
 
-    /// All findings with their coverage, collected in memory.
+    /// Collects all findings in memory, with their coverage.
     ///
     /// # Errors
     /// The first error of the stream; `Unexpected` when it stops without an end.
@@ -99,6 +92,86 @@ pub trait DastApiScannerExt: DastApiScanner {
 }
 
 impl<S: DastApiScanner + ?Sized> DastApiScannerExt for S {}
+
+/// A stream of findings, made by [`DastApiScannerExt::finding_items`].
+///
+/// The stream yields each finding of the query and ends when the scanner has proved that there are no more.
+/// A scanner that merely stops ends the stream with an `Unexpected` error. After an error the stream is
+/// over.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> appsec_core::Result<()> {
+/// use appsec_core::testing::MemoryScanner;
+/// use appsec_core::{DastApiScannerExt, FindingQuery, Severity};
+/// use futures_util::TryStreamExt;
+///
+/// let scanner = MemoryScanner::new()
+///     .with_finding(MemoryScanner::finding("app:shop", "XSS", Severity::High, "https://shop.example.com/"));
+/// let mut findings = scanner.finding_items(FindingQuery::all());
+/// while let Some(finding) = findings.try_next().await? {
+///     println!("{} {}", finding.severity, finding.location);
+/// }
+/// assert!(findings.into_coverage()?.is_complete());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "streams do nothing unless polled"]
+pub struct FindingItems {
+    /// `None` after the end and after an error.
+    events: Option<BoxStream<'static, Result<FindingEvent>>>,
+    batch: std::vec::IntoIter<Finding>,
+    coverage: Option<Coverage>,
+}
+
+impl FindingItems {
+    /// Returns what the stream covered: its gaps, and where the absence of a finding is conclusive.
+    ///
+    /// # Errors
+    /// `Unexpected` when the stream has not been read to its end, or ended in an error.
+    pub fn into_coverage(self) -> Result<Coverage> {
+        self.coverage.ok_or_else(|| {
+            Error::new(ErrorKind::Unexpected, "the findings have not been read to their end")
+                .with_operation("read findings")
+        })
+    }
+}
+
+impl Stream for FindingItems {
+    type Item = Result<Finding>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(finding) = self.batch.next() {
+                return Poll::Ready(Some(Ok(finding)));
+            }
+            let Some(events) = &mut self.events else { return Poll::Ready(None) };
+            let error = match ready!(events.as_mut().poll_next(cx)) {
+                Some(Ok(FindingEvent::Batch(batch))) => {
+                    self.batch = batch.findings.into_iter();
+                    continue;
+                }
+                Some(Ok(FindingEvent::End(coverage))) => {
+                    (self.coverage, self.events) = (Some(coverage), None);
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => error,
+                None => unproven(),
+            };
+            self.events = None;
+            return Poll::Ready(Some(Err(error)));
+        }
+    }
+}
+
+impl fmt::Debug for FindingItems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FindingItems")
+            .field("ended", &self.events.is_none())
+            .field("coverage", &self.coverage)
+            .finish_non_exhaustive()
+    }
+}
 
 fn unproven() -> Error {
     Error::new(ErrorKind::Unexpected, "the stream of findings stopped without proving its end")

@@ -15,30 +15,30 @@ use crate::scan::ScanId;
 use crate::severity::Severity;
 
 crate::open_enum! {
-    /// Where a finding stands in the scanner's own book.
+    /// The status of a finding at the scanner.
     pub enum FindingStatus {
         /// Open.
         Open = "open",
-        /// Someone works on it.
+        /// Being worked on.
         InProgress = "in_progress",
-        /// It was fixed once and is back.
+        /// Fixed once, and found again.
         Reopened = "reopened",
-        /// Fixed or resolved, the scanner says.
+        /// Fixed or resolved, as reported by the scanner.
         Fixed = "fixed",
         /// The risk is accepted, by a person or a rule.
         RiskAccepted = "risk_accepted",
-        /// Set aside.
+        /// Ignored.
         Ignored = "ignored",
-        /// Not a weakness at all.
+        /// Not a weakness.
         FalsePositive = "false_positive",
     }
 }
 
 impl FindingStatus {
-    /// How much of a claim on attention a status is: an unknown word most, a fixed finding least, and one without a status just above
-    /// that, since nobody says that it is fixed.
+    /// The rank of a status among the occurrences of one finding; the highest rank wins.
     ///
-    /// Among occurrences of one finding the most open status wins.
+    /// An unknown status has the highest rank and `Fixed` the lowest. A missing status ranks just above
+    /// `Fixed`.
     pub fn precedence(status: Option<&Self>) -> u8 {
         match status {
             Some(Self::Unknown(_)) => 8,
@@ -89,7 +89,7 @@ pub struct Rule {
     /// What the weakness is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// How to remedy it.
+    /// How to fix it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation: Option<String>,
     /// The numbers of its weaknesses in MITRE's CWE list.
@@ -98,16 +98,16 @@ pub struct Rule {
     /// The vulnerabilities it stands for in the CVE list, as in `CVE-2015-9251`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cve: Vec<String>,
-    /// Its places in OWASP's lists, as in `A3:2021` or `API8:2019`.
+    /// Its categories in the OWASP lists, as in `A3:2021` or `API8:2019`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owasp: Vec<String>,
-    /// True where the OWASP places are a guess from CWE or name, not the scanner's own word.
+    /// Whether the OWASP categories are derived from CWE or name, not reported by the scanner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owasp_is_heuristic: bool,
     /// Its ratings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cvss: Vec<Cvss>,
-    /// Where to read on.
+    /// Links to further reading.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<String>,
     /// The scanner's categories for it.
@@ -140,11 +140,11 @@ crate::open_enum! {
     pub enum EvidenceKind {
         /// The request that showed it.
         Request = "request",
-        /// The answer to it.
+        /// The response to it.
         Response = "response",
         /// What the scanner printed.
         Output = "output",
-        /// The part of the answer that proves it.
+        /// The part of the response that proves it.
         Proof = "proof",
         /// What was sent to provoke it.
         Payload = "payload",
@@ -172,7 +172,7 @@ impl Evidence {
     }
 }
 
-/// A change of severity that people or rules made at the scanner.
+/// A change of severity that a user or a rule made at the scanner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Recast {
@@ -180,7 +180,7 @@ pub struct Recast {
     pub original: Severity,
     /// True where the rule accepts the risk, false where it only changes the severity.
     pub accepted: bool,
-    /// The comment of whoever made the rule.
+    /// The comment in the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The scanner's id of the rule.
@@ -203,14 +203,15 @@ pub struct Finding {
     pub scanner: Arc<str>,
     /// The identity across runs and routes.
     pub fingerprint: Fingerprint,
-    /// The scanner's own long-lived ids of it, matched before the fingerprint; empty where the route has none.
+    /// The scanner's own long-lived ids of it, matched before the fingerprint; empty where the route has
+    /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
     /// What was found.
     pub rule: Arc<Rule>,
-    /// How grave it is now.
+    /// The current severity.
     pub severity: Severity,
-    /// Where it stands; `None` where the route does not know, and then nothing that is known is overwritten.
+    /// The status; `None` where the route does not know it, and then a known status is not overwritten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<FindingStatus>,
     /// The change of severity made at the scanner; `None` where there is none or the route does not know.
@@ -218,7 +219,7 @@ pub struct Finding {
     pub recast: Option<Recast>,
     /// Where it is.
     pub location: Location,
-    /// The unit about which absence can speak.
+    /// The partition that it belongs to.
     pub partition: PartitionKey,
     /// The bind targets it belongs to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -311,7 +312,7 @@ impl Finding {
         }
     }
 
-    /// About how many bytes it holds by itself, without its rule, which is shared.
+    /// The approximate size in bytes, without the rule, which is shared.
     pub fn approximate_size(&self) -> usize {
         let texts = self.evidence.iter().map(|evidence| evidence.text.len()).sum::<usize>();
         let raw = self.raw.as_ref().map_or(0, json_weight);
@@ -349,7 +350,7 @@ impl StatusChange {
         Self { finding: finding.into(), status, comment: None }
     }
 
-    /// Says why.
+    /// Sets the comment.
     pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self

@@ -11,17 +11,19 @@ use crate::location::Location;
 
 /// The identity of a finding across runs, routes and machines.
 ///
-/// Version 1 is the first 128 bits of a SHA-256 over these parts, each preceded by its length in bytes as a 32-bit
-/// big-endian number:
+/// Version 1 is the first 128 bits of a SHA-256 over these parts, each preceded by its length in bytes as a
+/// 32-bit big-endian number:
 ///
 /// 1. the scanner's key;
 /// 2. the rule's id;
-/// 3. the authority: host in lower case, then `:` and the port (the one named, else the scheme's usual one; neither where unknown);
+/// 3. the authority: host in lower case, then `:` and the port (the explicit one, else the default of the
+///    scheme; no port where both are unknown);
 /// 4. the path, verbatim, `/` where empty; no query, no fragment;
 /// 5. each vendor part, in the order given.
 ///
-/// Severity, texts, times and evidence are left out: they change while the weakness stays. The vendor parts are, for Tenable,
-/// the set of {input type, input name} in lower case, sorted, without absent or empty ones; for Salt, the method.
+/// Severity, texts, times and evidence do not count: they change while the weakness stays. The vendor parts
+/// are, for Tenable, the set of {input type, input name} in lower case, sorted, without absent or empty
+/// ones; for Salt, the method.
 ///
 /// The text form is `v1:` and 32 hexadecimal digits.
 ///
@@ -47,7 +49,7 @@ use crate::location::Location;
 pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    /// The identity by version 1 of the rules.
+    /// Computes the fingerprint by version 1 of the rules.
     pub fn v1(scanner: &str, rule: &str, location: &Location, vendor: &[&str]) -> Self {
         let mut hash = Sha256::new();
         let mut part = |pieces: &[&[u8]]| {

@@ -1,13 +1,14 @@
-//! Typed ids and open enums: the two shapes that nearly every word of a scanner's API has.
+//! Typed ids and open enums.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Declares newtypes for ids that a scanner hands out. The text is shared: findings of one place clone its ids without a copy.
+/// Declares newtypes for ids that a scanner hands out. The text is shared: findings of one place clone its
+/// ids without a copy.
 ///
-/// An id has `as_str`, `Display`, `From<&str>`, `From<String>`, and is transparent to serde. It is not `Deref`: an id is not text
-/// to be edited.
+/// An id has `as_str`, `Display`, `From<&str>`, `From<String>`, and is transparent to serde. It is not
+/// `Deref`: an id is not text to be edited.
 #[macro_export]
 macro_rules! id_type {
     ($($(#[$meta:meta])* $vis:vis struct $name:ident;)+) => {$(
@@ -49,19 +50,19 @@ macro_rules! id_type {
     )+};
 }
 
-/// Declares an enum over words that an API may extend at any time.
+/// Declares an enum over the values of a field that an API may extend at any time.
 ///
-/// A known word is recognised whatever its case, spaces, `_` and `-` are (`"InProcess"`, `"In Process"`, `"IN_PROCESS"`); a
-/// word that is not known is kept in `Unknown`, verbatim. Such an enum may grow without a major version. Use
-/// [`Verbatim`] around it where a record must be written back exactly as it came.
+/// Case, white space, `_` and `-` are ignored in a known value (`"InProcess"`, `"In Process"`,
+/// `"IN_PROCESS"`). An unknown value is kept in `Unknown`, verbatim. Such an enum may grow without a major
+/// version. Use [`Verbatim`] around it where a record must be written back exactly as it came.
 ///
 /// ```
 /// appsec_core::open_enum! {
 ///     /// The state of a door.
 ///     pub enum Door {
-///         /// Anyone may pass.
+///         /// The door is open.
 ///         Open = "OPEN",
-///         /// Nobody may.
+///         /// The door is half shut.
 ///         HalfShut = "half shut",
 ///     }
 /// }
@@ -79,16 +80,16 @@ macro_rules! open_enum {
         #[non_exhaustive]
         $vis enum $name {
             $($(#[$vmeta])* $variant,)+
-            /// A word this version does not know, verbatim.
+            /// A value that this version does not know, verbatim.
             Unknown(String),
         }
 
         #[allow(unreachable_pub, dead_code, reason = "the enum may be private to its module")]
         impl $name {
-            /// The known words, in the order of their declaration.
+            /// The known values, in the order of their declaration.
             pub const KNOWN: &'static [&'static str] = &[$($text),+];
 
-            /// The word in its usual spelling; an unknown one verbatim.
+            /// The value in its usual spelling; an unknown one verbatim.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+
@@ -96,7 +97,7 @@ macro_rules! open_enum {
                 }
             }
 
-            /// True for a word this version does not know.
+            /// Whether this version does not know the value.
             pub fn is_unknown(&self) -> bool {
                 matches!(self, Self::Unknown(_))
             }
@@ -138,11 +139,11 @@ macro_rules! open_enum {
 
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                struct Word;
-                impl ::serde::de::Visitor<'_> for Word {
+                struct TextVisitor;
+                impl ::serde::de::Visitor<'_> for TextVisitor {
                     type Value = $name;
                     fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                        f.write_str("a word")
+                        f.write_str("a string")
                     }
                     fn visit_str<E>(self, text: &str) -> ::std::result::Result<$name, E> {
                         Ok($name::from(text))
@@ -151,13 +152,13 @@ macro_rules! open_enum {
                         Ok($name::from(text))
                     }
                 }
-                deserializer.deserialize_str(Word)
+                deserializer.deserialize_str(TextVisitor)
             }
         }
     };
 }
 
-/// True when two words differ at most in case, white space, `_` and `-`.
+/// Whether two texts are equal apart from case, white space, `_` and `-`.
 ///
 /// ```
 /// assert!(appsec_core::eq_ignore_case_and_separators("In Process", "IN_PROCESS"));
@@ -182,30 +183,30 @@ fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '-').flat_map(char::to_lowercase)
 }
 
-/// A word of an open enum together with the spelling it came in, so that it is written back verbatim.
+/// A value of an open enum with the spelling in which it was received, so that it is written back verbatim.
 ///
 /// Two are equal when their values are, whatever the spelling.
 #[derive(Debug, Clone)]
 pub struct Verbatim<E> {
     value: E,
-    // Only kept where it differs from the usual spelling: nearly never, so nearly no allocation.
+    // Only set where it differs from the usual spelling, which is rare and saves the allocation.
     text: Option<Box<str>>,
 }
 
 impl<E> Verbatim<E> {
-    /// The word's meaning.
+    /// The value.
     pub fn value(&self) -> &E {
         &self.value
     }
 
-    /// The word's meaning, by value.
+    /// The value, by value.
     pub fn into_value(self) -> E {
         self.value
     }
 }
 
 impl<E: for<'a> From<&'a str> + AsRef<str>> Verbatim<E> {
-    /// The word from its text.
+    /// Reads the value from its text.
     pub fn new(text: &str) -> Self {
         let value = E::from(text);
         let text = (value.as_ref() != text).then(|| text.into());
@@ -255,7 +256,7 @@ impl<'de, E: for<'a> From<&'a str> + AsRef<str>> Deserialize<'de> for Verbatim<E
     }
 }
 
-/// Makes something of a text without a copy of it: `Cow` is always owned where serde reads it.
+/// Deserializes from a borrowed text without a copy. (A `Cow` is always owned where serde reads it.)
 pub(crate) fn read_text<'de, D: serde::Deserializer<'de>, T>(
     deserializer: D,
     make: impl FnOnce(&str) -> T,

@@ -1,4 +1,4 @@
-//! Streams for scanners that read everything at once, kept to the contract by construction.
+//! Streams for scanners that load everything at once. They keep the contract by construction.
 
 use std::future::Future;
 
@@ -14,16 +14,23 @@ use crate::fingerprint::Fingerprint;
 use crate::query::{Batcher, FindingBatch, FindingEvent, FindingQuery, FindingScope, Progress, ResumePoint};
 use crate::scan::ScanId;
 
-/// The stream of findings of a scanner whose answer fits in memory.
+/// Makes the stream of findings of a scanner that loads them all at once.
 ///
-/// `read` gives the findings that exist, at least those of the query's scope, and what their absence means; it runs when the stream is polled. The rest of
-/// the contract is kept here: an empty list of targets is refused, findings of other targets, those that name another scan and those that a filter holds
-/// back are left out, evidence is masked, batches are bounded, each carries a resume point, and a filter or a resumption silences the coverage. Of findings
-/// with one fingerprint the gravest comes. What stays with the caller: `Unsupported` for a scope that the scanner lacks, before this is called; the error
-/// for a target or scan that `read` does not know; and each finding's own record where the query asks for it.
+/// `read` returns the findings, at least those of the query's scope, and their coverage. It runs when the
+/// stream is polled. This function keeps the rest of the contract:
 ///
-/// Findings come in the order of their fingerprints, so that a stream that resumes goes on where it stopped even when findings have come
-/// or gone meanwhile.
+/// * It refuses an empty list of targets.
+/// * It leaves out findings of other targets or other scans, and those that a filter excludes.
+/// * It masks evidence, bounds the batches, and gives each one a resume point.
+/// * It makes the coverage inconclusive for a query that filters or resumes.
+/// * Of several findings with one fingerprint it yields the one with the highest severity.
+///
+/// The caller returns `Unsupported` for a scope that the scanner lacks, before the call. `read` returns the
+/// error for an unknown target or scan, and sets the raw record of each finding where the query asks for
+/// it.
+///
+/// Findings come in the order of their fingerprints. A resumed stream therefore continues where the first
+/// one stopped, even when findings were added or removed in between.
 pub fn stream_findings<R>(
     scanner: &'static str,
     query: FindingQuery,
@@ -46,7 +53,8 @@ where
         .boxed()
 }
 
-/// The stream of bind targets of a scanner that lists them at once: the filter is applied, and `read` runs when the stream is polled.
+/// Makes the stream of bind targets of a scanner that lists them all at once. It applies the filter of the
+/// query. `read` runs when the stream is polled.
 pub fn stream_bind_targets<R>(query: BindTargetQuery, read: R) -> BoxStream<'static, Result<Vec<BindTarget>>>
 where
     R: Future<Output = Result<Vec<BindTarget>>> + Send + 'static,
@@ -59,7 +67,7 @@ where
     .boxed()
 }
 
-/// Where a snapshot's stream stopped.
+/// The state in a resume point.
 #[derive(Debug, Serialize, Deserialize)]
 struct Position {
     after: Option<Fingerprint>,
@@ -74,13 +82,13 @@ fn events(
 ) -> Result<Vec<FindingEvent>> {
     if let FindingScope::Scan(scan) = &query.scope {
         for finding in findings.iter().filter(|finding| is_of_another_scan(scan, finding)) {
-            // It is there, and this answer does not hold it.
+            // The finding exists, and this stream does not yield it.
             let reason = "a later scan saw some of what this one may have seen";
             coverage.mark_inconclusive(finding.partition.clone(), reason);
         }
     }
     findings.retain(|finding| in_scope(&query.scope, finding) && query.matches(finding));
-    // Occurrences of one finding stand together, the one that asks most attention first.
+    // Sorts the occurrences of one finding together, the most severe and most open first.
     let openness = |finding: &Finding| FindingStatus::precedence(finding.status.as_ref());
     findings.sort_by(|a, b| {
         a.fingerprint
@@ -175,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_one_fingerprint_the_gravest_comes() {
+    async fn the_highest_severity_of_one_fingerprint_is_kept() {
         let twice = vec![finding("/a", Severity::Low), finding("/a", Severity::High)];
         let events = read(FindingQuery::all(), twice).await.unwrap();
         let found = findings(&events);
@@ -184,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn resuming_goes_on_although_findings_came_and_went() {
+    async fn a_resumed_stream_continues_although_the_findings_changed() {
         let all: Vec<_> = (0..600).map(|number| finding(&format!("/{number}"), Severity::Low)).collect();
         let events = read(FindingQuery::all(), all.clone()).await.unwrap();
         let Some(FindingEvent::Batch(first)) = events.first() else { panic!("a batch comes first") };

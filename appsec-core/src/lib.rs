@@ -28,7 +28,7 @@ pub use bind::{BindTarget, BindTargetId, BindTargetQuery};
 pub use connection::{Cause, ConnectionReport, ConnectionStep, StepKind, StepOutcome};
 pub use coverage::{Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, UnknownValues};
 pub use error::{Error, ErrorKind, ErrorOrigin, Result};
-pub use ext::DastApiScannerExt;
+pub use ext::{DastApiScannerExt, FindingItems};
 pub use finding::{Cvss, Evidence, EvidenceKind, Finding, FindingStatus, Recast, Rule, StatusChange};
 pub use fingerprint::Fingerprint;
 pub use ids::{Verbatim, eq_ignore_case_and_separators};

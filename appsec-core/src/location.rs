@@ -1,11 +1,11 @@
-//! Where a finding is: the parts that identify the place, and the text as the scanner wrote it.
+//! The location of a finding: the parts that identify it, and the text as the scanner wrote it.
 
 use serde::{Deserialize, Serialize};
 
 /// An input of the page or API that a finding concerns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Input {
-    /// What it is, in the scanner's word: `form`, `link`, `cookie`, `header`, …
+    /// Its kind, as the scanner names it: `form`, `link`, `cookie`, `header`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Its name.
@@ -13,14 +13,15 @@ pub struct Input {
     pub name: Option<String>,
 }
 
-/// Where a finding is.
+/// The location of a finding.
 ///
-/// The text is kept verbatim and the parts are cut from it without changing a character: path templates such as
-/// `/orders/{id}` stay as they are, which a URL parser would percent-encode.
+/// The text is kept verbatim and the parts are cut from it without changing a character: path templates
+/// such as `/orders/{id}` stay as they are, which a URL parser would percent-encode.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Location {
-    /// The place as the scanner wrote it, a URL where it wrote one. Query values in it are masked when the finding's evidence is.
+    /// The place as the scanner wrote it, a URL where it wrote one. Query values in it are masked when the
+    /// finding's evidence is.
     pub text: String,
     /// `https` or `http`, lower case, where the text says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +42,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// The place that a URL names. Never fails: text that is no URL is all path.
+    /// Parses a URL. Never fails: a text that is no URL becomes the path.
     ///
     /// ```
     /// use appsec_core::Location;
@@ -67,7 +68,7 @@ impl Location {
         Self { text, scheme, host, port, path, method: None, input: None }
     }
 
-    /// The place that a host and a path name, as for scanners that see traffic and not URLs. The host may carry a port.
+    /// Builds the location of a host and a path, for scanners without URLs. The host may have a port.
     pub fn from_host_and_path(host: &str, path: &str) -> Self {
         let (bare, port) = split_port(host);
         let clean = clean_path(path);
@@ -82,13 +83,13 @@ impl Location {
         }
     }
 
-    /// Sets the HTTP method; kept in upper case. An empty word is none.
+    /// Sets the HTTP method; kept in upper case. An empty text clears it.
     pub fn with_method(mut self, method: &str) -> Self {
         self.method = (!method.trim().is_empty()).then(|| method.trim().to_ascii_uppercase());
         self
     }
 
-    /// Sets the vulnerable input; empty words are none.
+    /// Sets the vulnerable input. Empty texts count as `None`.
     pub fn with_input(mut self, kind: Option<&str>, name: Option<&str>) -> Self {
         let kind = kind.filter(|text| !text.is_empty()).map(str::to_owned);
         let name = name.filter(|text| !text.is_empty()).map(str::to_owned);
@@ -96,7 +97,7 @@ impl Location {
         self
     }
 
-    /// The port that is meant: the one in the text, else the scheme's usual one.
+    /// The explicit port, else the default port of the scheme.
     pub fn effective_port(&self) -> Option<u16> {
         self.port.or(match self.scheme.as_deref() {
             Some("https") => Some(443),
@@ -105,7 +106,7 @@ impl Location {
         })
     }
 
-    /// Host and meant port, as in `shop.example.com:443`; just the host where no port is known.
+    /// Host and effective port, as in `shop.example.com:443`; just the host where no port is known.
     pub fn authority(&self) -> String {
         match self.effective_port() {
             Some(port) => format!("{}:{port}", self.host),
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_meant_port_is_the_schemes_unless_named() {
+    fn the_effective_port_is_the_default_of_the_scheme() {
         assert_eq!(Location::from_url("https://a/x").authority(), "a:443");
         assert_eq!(Location::from_url("http://a/x").authority(), "a:80");
         assert_eq!(Location::from_url("https://a:443/x").authority(), "a:443");

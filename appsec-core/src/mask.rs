@@ -1,4 +1,4 @@
-//! Masking of evidence: what looks like a credential or a person's data becomes a constant word.
+//! Masking of evidence: credentials and personal data become constant placeholders.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -8,10 +8,12 @@ use serde_json::Value;
 
 mod hints;
 
-/// Replaces what looks like a secret by a constant word: authorization and cookie headers, bearer and JSON web tokens, values of
-/// parameters named like a secret, private keys, user names and passwords in URLs, payment card numbers, e-mail addresses.
+/// Replaces secrets by constant placeholders: authorization and cookie headers, bearer and JSON web tokens,
+/// values of parameters with a secret name, private keys, user names and passwords in URLs, payment card
+/// numbers, e-mail addresses.
 ///
-/// Masking is a net, not a proof: a secret that looks like ordinary text stays. Masked text masks to itself.
+/// Masking is best effort: a secret that looks like ordinary text stays. Masking masked text changes
+/// nothing.
 ///
 /// ```
 /// assert_eq!(
@@ -34,16 +36,17 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     masked
 }
 
-/// Masks every string of a JSON value, and each string and number, at any depth, whose key is named like a secret.
+/// Masks every string of a JSON value, and each string and number, at any depth, whose key is named like a
+/// secret.
 pub fn mask_json(value: &mut Value) {
     mask_value(value, false);
 }
 
 /// Returns whether the name of a header, a parameter or a JSON member says that its value is a secret.
 ///
-/// It does when it holds a word such as `token`, `password` or `cookie`, whatever its case and wherever `_` and `-`
-/// stand. That is wider than what [`mask`] and [`mask_json`] take for a secret: they leave evidence readable, while
-/// this is for error texts and logs, where masking too much costs nothing.
+/// A secret name contains a word such as `token`, `password` or `cookie`. Case, `_` and `-` are ignored.
+/// The test is wider than that of [`mask`] and [`mask_json`], which keep evidence readable: it is meant for
+/// error texts and logs, where masking too much does no harm.
 ///
 /// ```
 /// assert!(appsec_core::is_secret_name("X-Session-Token"));
@@ -56,7 +59,7 @@ pub fn is_secret_name(name: &str) -> bool {
     name == "sid" || SECRET_NAME_PARTS.iter().any(|part| name.contains(part))
 }
 
-/// `secret` is true below a key that is named like a secret. What is `null`, `true` or `false` tells none.
+/// `secret` is true below a key that is named like a secret. `null`, `true` and `false` are no secrets.
 fn mask_value(value: &mut Value, secret: bool) {
     match value {
         Value::String(_) | Value::Number(_) if secret => *value = Value::String("[masked:token]".to_owned()),
@@ -111,13 +114,14 @@ const USER_INFO: &str = r#"://[^/\s:?#]+:[^/\s@?#]+@(?:[^/\s@?#"'<>,]+@)*"#;
 
 static BEGINS_WITH_USER_INFO: LazyLock<Regex> = LazyLock::new(|| compiled(&format!("^{USER_INFO}")));
 
-/// A word that stands for what was there.
+/// A placeholder.
 static MASKED: LazyLock<Regex> = LazyLock::new(|| compiled(r"\[masked:[a-z-]+\]"));
 
 /// The rules, in the order in which they apply. [`hints`] names them by their places.
 ///
-/// Word boundaries are those of ASCII: a boundary of Unicode makes the engine fall back to its slowest way on any text that
-/// is not all ASCII, and cost 120 µs per finding in the benchmark. Beside a letter with an accent a secret begins all the same.
+/// Word boundaries are those of ASCII: a boundary of Unicode makes the engine fall back to its slowest way
+/// on any text that is not all ASCII, and cost 120 µs per finding in the benchmark. Beside a letter with an
+/// accent a secret begins all the same.
 static RULES: LazyLock<[Rule; 9]> = LazyLock::new(|| {
     let table: [(String, Replace); 9] = [
         (
@@ -142,7 +146,7 @@ static RULES: LazyLock<[Rule; 9]> = LazyLock::new(|| {
         (
             format!(r#"(?-u:\b)((?i-u:{SECRET_WORDS}))(\\?["']?\s*[=:]\s*\\?["']?)([^\s&"'\\;,<>}})]+)"#),
             |c| {
-                // Another rule may have been here before; what it left of the value is no less secret.
+                // An earlier rule may have masked a part of the value. The rest of it is secret as well.
                 let mark = c[3].find(']').filter(|_| c[3].starts_with("[masked:")).and_then(|end| c[3].get(..=end));
                 format!("{}{}{}", &c[1], &c[2], mark.unwrap_or("[masked:token]"))
             },
@@ -152,7 +156,7 @@ static RULES: LazyLock<[Rule; 9]> = LazyLock::new(|| {
         }),
         // A name may be an e-mail address, and a password may hold an `@`: the last one counts.
         (USER_INFO.to_owned(), |c| {
-            // The colon may be that of a word which another rule put in.
+            // The colon may be part of a placeholder that another rule inserted.
             let plain = MASKED.replace_all(&c[0], "-");
             if BEGINS_WITH_USER_INFO.is_match(&plain) { "://[masked:userinfo]@".to_owned() } else { c[0].to_owned() }
         }),
@@ -194,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_shape_becomes_its_word() {
+    fn each_kind_of_secret_becomes_its_placeholder() {
         for (text, expected) in [
             ("Authorization: Bearer abc.def", "Authorization: [masked:authorization]"),
             ("proxy-authorization:Basic Zm9v", "proxy-authorization:[masked:authorization]"),

@@ -14,16 +14,17 @@ use crate::scanner::DastApiScanner;
 
 /// A watch over one scan, made by [`DastApiScannerExt::watch`](crate::DastApiScannerExt::watch).
 ///
-/// Await it for the finished scan, or stream its changes with [`Watch::updates`]. Three ends are told apart:
+/// Await it for the finished scan, or stream its changes with [`Watch::updates`]. There are three endings:
 ///
 /// * the scan completed: `Ok`;
 /// * it was cancelled or aborted: `ScanFailed`, whose [`Error::scan`] is its last state;
-/// * the deadline passed: `Deadline`, whose [`Error::scan`] is the last state seen, and whose source says why the last poll failed
-///   where it did. The scan goes on.
+/// * the deadline passed: `Deadline`, whose [`Error::scan`] is the last state seen, and whose source says
+///   why the last poll failed where it did. The scan goes on.
 ///
-/// A failed poll is not a failed scan: network faults, server faults and rate limits are ridden out, as many in a row as
-/// [`Watch::max_failed_polls`] says. `NotFound` is ridden out in the same way until the scan has been seen once, since a service may
-/// not show a scan at once; after that, three in a row say that it is gone. A status this version does not know is not an end.
+/// A failed poll is not a failed scan: the watch tolerates network faults, server faults and rate limits,
+/// up to [`Watch::max_failed_polls`] in a row. It tolerates `NotFound` in the same way until the scan has
+/// been read once, since a service may not show a new scan immediately; after that, three in a row end the
+/// watch. An unknown status is not an end.
 ///
 /// ```no_run
 /// # async fn run(scanner: &dyn appsec_core::DastApiScanner, id: appsec_core::ScanId) -> appsec_core::Result<()> {
@@ -59,25 +60,26 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
         }
     }
 
-    /// The pause between two polls; default 30 s, at least 1 s. A server that asks for more gets it.
+    /// Sets the pause between two polls; default 30 s, at least 1 s. A longer `Retry-After` of the server
+    /// wins.
     pub fn every(mut self, pause: Duration) -> Self {
         self.every = pause.max(Self::MIN_EVERY);
         self
     }
 
-    /// How long to watch in all; default 24 h.
+    /// Sets how long to watch in all; default 24 h.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = limit;
         self
     }
 
-    /// How many failed polls in a row are ridden out; default 10.
+    /// Sets how many failed polls in a row are tolerated; default 10.
     pub fn max_failed_polls(mut self, polls: u32) -> Self {
         self.max_failed_polls = polls;
         self
     }
 
-    /// The scan each time that it changed, beginning with its present state.
+    /// Streams the scan each time that it changes, beginning with its current state.
     ///
     /// The stream ends after the completed scan, or with one of the errors that awaiting gives.
     pub fn updates(self) -> BoxStream<'a, Result<Scan>> {
@@ -87,7 +89,7 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
             end: after(now, self.deadline),
             started: now,
             last: None,
-            trouble: None,
+            last_failure: None,
             polls: 0,
             failures: 0,
             warned: false,
@@ -121,7 +123,7 @@ impl<'a, S: DastApiScanner + ?Sized> IntoFuture for Watch<'a, S> {
     }
 }
 
-/// A scan that was seen is gone after so many polls in a row that say so.
+/// The number of polls in a row with `NotFound` after which a scan that was read before is gone.
 const GONE_AFTER: u32 = 3;
 
 struct Polling<'a, S: ?Sized> {
@@ -131,7 +133,7 @@ struct Polling<'a, S: ?Sized> {
     next: Instant,
     last: Option<Scan>,
     /// Why the last poll failed, where it did.
-    trouble: Option<Error>,
+    last_failure: Option<Error>,
     polls: u32,
     failures: u32,
     warned: bool,
@@ -154,9 +156,9 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
             match polled {
                 Ok(scan) => {
                     self.failures = 0;
-                    self.trouble = None;
+                    self.last_failure = None;
                     self.next = after(Instant::now(), self.watch.every);
-                    self.note_unknown(&scan);
+                    self.warn_of_unknown_status(&scan);
                     if self.last.as_ref() != Some(&scan) {
                         self.last = Some(scan.clone());
                         return Ok(scan);
@@ -164,30 +166,30 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
                 }
                 Err(error) => {
                     self.failures += 1;
-                    if !self.rides_out(&error) {
+                    if !self.tolerates(&error) {
                         return Err(error);
                     }
                     let pause =
                         error.retry_after().map_or(self.watch.every, |hint| hint.max(self.watch.every));
                     tracing::debug!(scan = %self.watch.id, %error, failures = self.failures, "poll failed");
                     self.next = after(Instant::now(), pause);
-                    self.trouble = Some(error);
+                    self.last_failure = Some(error);
                 }
             }
         }
     }
 
-    fn rides_out(&self, error: &Error) -> bool {
+    fn tolerates(&self, error: &Error) -> bool {
         let passing = match error.kind() {
             ErrorKind::Transport | ErrorKind::Server | ErrorKind::RateLimited => true,
-            // It may not be listed yet; and once it was, a gateway may say so that knows of nothing.
+            // A new scan may not be visible yet. Later, a gateway may answer 404 for a short time.
             ErrorKind::NotFound => self.last.is_none() || self.failures < GONE_AFTER,
             _ => false,
         };
         passing && self.failures <= self.watch.max_failed_polls
     }
 
-    fn note_unknown(&mut self, scan: &Scan) {
+    fn warn_of_unknown_status(&mut self, scan: &Scan) {
         if let (ScanStatus::Unknown(word), false) = (&scan.status, self.warned) {
             self.warned = true;
             tracing::warn!(scan = %scan.id, status = %word, "unknown scan status; waiting on");
@@ -209,14 +211,14 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
         if let Some(scan) = self.last.take() {
             error = error.with_scan(scan);
         }
-        match self.trouble.take() {
-            Some(trouble) => error.with_source(trouble),
+        match self.last_failure.take() {
+            Some(last_failure) => error.with_source(last_failure),
             None => error,
         }
     }
 }
 
-/// A caller's "never", and a server's absurd hint, must not overflow the clock.
+/// Adds the pause without overflowing the clock, however long it is.
 fn after(start: Instant, pause: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     start + pause.min(FAR)

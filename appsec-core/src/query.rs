@@ -1,4 +1,4 @@
-//! What to ask a scanner's findings for, and what comes back.
+//! Queries for findings, and the events and batches of their stream.
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -11,26 +11,27 @@ use crate::finding::{Finding, FindingStatus};
 use crate::scan::ScanId;
 use crate::severity::Severity;
 
-/// Whose findings.
+/// The scope of a query for findings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FindingScope {
     /// Those of one scan, children included.
     Scan(ScanId),
-    /// Those of some bind targets; one walk serves them all. Never empty: an empty list is refused, not read as everything.
+    /// Those of some bind targets; one read serves them all. An empty list is refused, not read as
+    /// everything.
     Targets(Vec<BindTargetId>),
     /// Those of the whole tenant.
     All,
 }
 
-/// A question for findings.
+/// A query for findings.
 ///
-/// A query with a filter, or one that resumes, says nothing by absence: its coverage closes no finding.
+/// A query with a filter or a resume point makes absence inconclusive: its coverage closes no finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FindingQuery {
-    /// Whose findings.
+    /// The scope.
     pub scope: FindingScope,
     /// Only these severities; empty means all. Unknown ones always pass.
     pub severities: Vec<Severity>,
@@ -38,7 +39,7 @@ pub struct FindingQuery {
     pub statuses: Vec<FindingStatus>,
     /// Only findings seen at or after this time; those without a time pass.
     pub seen_since: Option<Timestamp>,
-    /// Where to go on.
+    /// Where to continue.
     pub resume: Option<ResumePoint>,
     /// Whether each finding carries the scanner's own record.
     pub raw: bool,
@@ -87,31 +88,32 @@ impl FindingQuery {
         self
     }
 
-    /// Only findings seen, or fixed, at or after this time. One whose times the scanner does not tell always passes.
+    /// Only findings seen, or fixed, at or after this time. A finding without times always passes.
     pub fn with_seen_since(mut self, since: Timestamp) -> Self {
         self.seen_since = Some(since);
         self
     }
 
-    /// Goes on from a batch's resume point.
+    /// Continues from the resume point of a batch.
     pub fn with_resume(mut self, point: ResumePoint) -> Self {
         self.resume = Some(point);
         self
     }
 
-    /// Lets each finding carry the scanner's own record, masked like the rest.
+    /// Sets whether each finding carries the scanner's own record, masked like the rest.
     pub fn with_raw(mut self, raw: bool) -> Self {
         self.raw = raw;
         self
     }
 
-    /// Leaves evidence as it is. It may then hold credentials and personal data of those whose traffic was recorded.
+    /// Sets whether evidence stays unmasked. It may then hold credentials and personal data from recorded
+    /// traffic.
     pub fn with_unmasked_evidence(mut self, unmasked: bool) -> Self {
         self.unmasked = unmasked;
         self
     }
 
-    /// True when the finding passes the filters.
+    /// Whether the finding passes the filters.
     pub fn matches(&self, finding: &Finding) -> bool {
         let severity = self.severities.is_empty()
             || finding.severity.is_unknown()
@@ -121,16 +123,16 @@ impl FindingQuery {
                 .status
                 .as_ref()
                 .is_none_or(|status| status.is_unknown() || self.statuses.contains(status));
-        // What was fixed meanwhile was last seen before.
-        let news = finding.last_seen.max(finding.first_seen).max(finding.fixed_at);
-        let time = match (self.seen_since, news) {
-            (Some(since), Some(news)) => news >= since,
+        // A finding that was fixed has an older last-seen time.
+        let latest = finding.last_seen.max(finding.first_seen).max(finding.fixed_at);
+        let time = match (self.seen_since, latest) {
+            (Some(since), Some(latest)) => latest >= since,
             _ => true,
         };
         severity && status && time
     }
 
-    /// Why absence in the answer proves nothing, whatever the scanner; `None` where it is for the scanner to say.
+    /// Why the query makes absence inconclusive for any scanner, or `None` where the scanner decides.
     pub fn inconclusive_reason(&self) -> Option<&'static str> {
         if self.resume.is_some() {
             Some("the import was resumed")
@@ -145,7 +147,7 @@ impl FindingQuery {
         }
     }
 
-    /// Refuses a query that no scanner may read as "everything".
+    /// Checks the query.
     ///
     /// # Errors
     /// `InvalidRequest` for an empty list of targets.
@@ -160,7 +162,8 @@ impl FindingQuery {
     }
 }
 
-/// Where a stream of findings can be taken up again. Opaque to all but the scanner that made it; serializable.
+/// A point from which a stream of findings can be resumed. It is serializable, and opaque to all but its
+/// scanner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResumePoint {
     scanner: String,
@@ -196,7 +199,7 @@ impl ResumePoint {
     }
 }
 
-/// How far a stream is.
+/// The progress of a stream of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
@@ -207,30 +210,31 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// So many read, of so many.
+    /// A progress of `done` records, of `total` where known.
     pub fn new(done: u64, total: Option<u64>) -> Self {
         Self { done, total }
     }
 }
 
-/// Some findings, where to go on after them, and what is missing so far.
+/// Some findings, with the point to resume after them and the gaps so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FindingBatch {
-    /// The findings, at most [`FindingBatch::MAX_FINDINGS`] or about [`FindingBatch::MAX_BYTES`] of them. May be empty.
+    /// The findings, at most [`FindingBatch::MAX_FINDINGS`] or about [`FindingBatch::MAX_BYTES`] of them.
+    /// May be empty.
     pub findings: Vec<Finding>,
-    /// Where to go on after this batch.
+    /// Where to resume after this batch.
     pub resume: ResumePoint,
-    /// What is missing so far.
+    /// The gaps so far.
     pub gaps: Vec<CoverageGap>,
     /// How far the stream is.
     pub progress: Option<Progress>,
 }
 
 impl FindingBatch {
-    /// The most findings in one batch.
+    /// The largest number of findings in one batch.
     pub const MAX_FINDINGS: usize = 256;
-    /// About the most bytes in one batch; a single larger finding still comes, alone.
+    /// The approximate limit of bytes in one batch. A single larger finding is a batch of its own.
     pub const MAX_BYTES: usize = 1 << 20;
 
     /// A batch.
@@ -238,7 +242,7 @@ impl FindingBatch {
         Self { findings, resume, gaps: Vec::new(), progress: None }
     }
 
-    /// Sets what is missing so far.
+    /// Sets the gaps so far.
     pub fn with_gaps(mut self, gaps: Vec<CoverageGap>) -> Self {
         self.gaps = gaps;
         self
@@ -257,7 +261,7 @@ impl FindingBatch {
 pub enum FindingEvent {
     /// Some findings.
     Batch(FindingBatch),
-    /// The end, and the proof of it. A stream that merely stops has proved nothing.
+    /// The end, with the coverage. A stream that stops without it is incomplete.
     End(Coverage),
 }
 
@@ -275,12 +279,12 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    /// An empty one.
+    /// An empty batcher.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// True when the finding would overfill the batch: [`Batcher::take`] first.
+    /// Whether the finding would overfill the batch. If so, call [`Batcher::take`] first.
     pub fn is_full_for(&self, finding: &Finding) -> bool {
         !self.findings.is_empty()
             && (self.findings.len() >= FindingBatch::MAX_FINDINGS
@@ -293,12 +297,12 @@ impl Batcher {
         self.findings.push(finding);
     }
 
-    /// True when nothing is collected.
+    /// Whether nothing is collected.
     pub fn is_empty(&self) -> bool {
         self.findings.is_empty()
     }
 
-    /// What is collected, leaving nothing behind.
+    /// Takes the collected findings out.
     pub fn take(&mut self) -> Vec<Finding> {
         self.bytes = 0;
         std::mem::take(&mut self.findings)
@@ -342,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn every_filter_silences() {
+    fn every_filter_makes_absence_inconclusive() {
         assert_eq!(FindingQuery::all().inconclusive_reason(), None);
         let point = ResumePoint::new("memory", &1).unwrap();
         for query in [

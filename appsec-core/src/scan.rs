@@ -12,13 +12,13 @@ crate::id_type! {
 }
 
 crate::open_enum! {
-    /// Where a scan stands.
+    /// The status of a scan.
     pub enum ScanStatus {
-        /// Accepted, waiting for its turn.
+        /// Accepted and waiting.
         Queued = "queued",
-        /// The scanner is at work.
+        /// The scanner is running.
         Running = "running",
-        /// Held; it can go on.
+        /// Paused; it can be resumed.
         Paused = "paused",
         /// Asked to stop, not yet ended.
         Stopping = "stopping",
@@ -26,7 +26,7 @@ crate::open_enum! {
         Processing = "processing",
         /// Ended, and its results are there.
         Completed = "completed",
-        /// Ended because someone stopped it; its results are partial.
+        /// Stopped by a user or a client; its results are partial.
         Canceled = "canceled",
         /// Ended for another reason; see the scan's problems.
         Aborted = "aborted",
@@ -34,20 +34,20 @@ crate::open_enum! {
 }
 
 impl ScanStatus {
-    /// True when the scan will not change any more. A word this version does not know is not an end.
+    /// Whether the scan has ended and will not change. An unknown status is not an end.
     pub fn is_ended(&self) -> bool {
         matches!(self, Self::Completed | Self::Canceled | Self::Aborted)
     }
 }
 
 crate::open_enum! {
-    /// What kind of trouble a scan had.
+    /// The kind of a problem of a scan.
     pub enum ScanProblemKind {
         /// No slot was free; the licence or the scanner allows no more scans at a time.
         NoSlot = "no_slot",
-        /// It waited too long for its turn.
+        /// It waited too long for a slot.
         QueuedTooLong = "queued_too_long",
-        /// The target does not answer, or stopped to.
+        /// The target does not respond, or stopped responding.
         TargetUnreachable = "target_unreachable",
         /// The scanner could not log in to the target.
         AuthenticationFailed = "authentication_failed",
@@ -55,9 +55,9 @@ crate::open_enum! {
         ScannerCrashed = "scanner_crashed",
         /// The time limit ended the scan before its work was done.
         TimeLimit = "time_limit",
-        /// Answers of the target were cut, so that parts of it were not examined.
+        /// Responses of the target were cut, so that parts of it were not examined.
         ResponseTruncated = "response_truncated",
-        /// A URL outside the scope was met and left alone.
+        /// A URL outside the scope was found and skipped.
         OutOfScope = "out_of_scope",
         /// The target is private and this scanner may not reach it.
         PrivateTarget = "private_target",
@@ -69,19 +69,19 @@ crate::open_enum! {
 }
 
 impl ScanProblemKind {
-    /// True when results may be missing because of it, so that silence about a finding proves nothing.
+    /// Whether results may be missing because of it, so that the absence of a finding is inconclusive.
     pub fn limits_results(&self) -> bool {
         !matches!(self, Self::OutOfScope | Self::Other)
     }
 }
 
-/// One trouble of a scan, in the scanner's words where it has any.
+/// A problem of a scan, with the message of the scanner where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScanProblem {
-    /// The kind of trouble.
+    /// The kind of problem.
     pub kind: ScanProblemKind,
-    /// How grave the scanner says it is.
+    /// The severity that the scanner reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
     /// One sentence.
@@ -94,7 +94,7 @@ impl ScanProblem {
         Self { kind, severity: None, message: message.into() }
     }
 
-    /// Sets how grave the scanner says it is.
+    /// Sets the severity that the scanner reports.
     pub fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = Some(severity);
         self
@@ -110,9 +110,9 @@ pub struct Scan {
     /// What was scanned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<BindTargetId>,
-    /// Where it stands.
+    /// The status.
     pub status: ScanStatus,
-    /// The scanner's own word for that.
+    /// The status as the scanner spells it.
     pub provider_status: String,
     /// How far it is, 0 to 100, where the scanner says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,7 +129,7 @@ pub struct Scan {
     /// What it works on, where the scanner says so: usually a URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// What went wrong so far.
+    /// The problems so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<ScanProblem>,
     /// The runs of its single targets.
@@ -162,7 +162,7 @@ impl Scan {
         self
     }
 
-    /// Sets the scanner's own word for the status.
+    /// Sets the status as the scanner spells it.
     pub fn with_provider_status(mut self, word: impl Into<String>) -> Self {
         self.provider_status = word.into();
         self
@@ -186,7 +186,7 @@ impl Scan {
         self
     }
 
-    /// True when it will not change any more.
+    /// Whether it has ended and will not change.
     pub fn is_ended(&self) -> bool {
         self.status.is_ended()
     }
@@ -212,7 +212,7 @@ impl ScanRequest {
     }
 }
 
-/// The answer to a request to scan.
+/// The result of a request to scan.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StartedScan {
     /// A scan was started.
@@ -222,7 +222,7 @@ pub enum StartedScan {
 }
 
 impl StartedScan {
-    /// The scan, whoever started it.
+    /// The scan, in either case.
     pub fn scan(&self) -> &Scan {
         match self {
             Self::Started(scan) | Self::AlreadyRunning(scan) => scan,

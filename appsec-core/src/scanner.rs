@@ -15,7 +15,7 @@ use crate::query::{FindingEvent, FindingQuery};
 use crate::scan::{Scan, ScanId, ScanRequest, StartedScan};
 use crate::stream::stream_error;
 
-/// Who causes findings.
+/// How a scanner produces findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -26,9 +26,9 @@ pub enum ScanMode {
     Active,
 }
 
-/// What a kind of scanner can do. Each name is a method of [`DastApiScanner`], with its variant.
+/// The capabilities of a scanner. Each name is a method of [`DastApiScanner`], with its variant.
 ///
-/// What is lacking answers `Unsupported` before any request.
+/// A call that the scanner lacks returns `Unsupported` before any request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "a flat list of abilities is what callers match on")]
@@ -39,8 +39,9 @@ pub struct Capabilities {
     pub findings_by_target: bool,
     /// `findings` with `FindingScope::All`.
     pub findings_all: bool,
-    /// `findings` with `seen_since`, so that nothing new or fixed since is left out: the findings' times are those of sightings and of
-    /// fixes. Where they tell something else, as when the API last had traffic, the filter works, and proves no import complete.
+    /// `findings` with `seen_since`, without leaving out a finding that is new or was fixed since. The
+    /// times of the findings must be those of detections and fixes. Where they mean something else,
+    /// such as the last traffic of an API, the filter works but the import is not complete.
     pub findings_since: bool,
     /// `start_scan`.
     pub start_scan: bool,
@@ -53,7 +54,7 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Of nothing.
+    /// No capabilities.
     pub const fn none() -> Self {
         Self {
             findings_by_scan: false,
@@ -85,7 +86,7 @@ impl Capabilities {
         self
     }
 
-    /// Sets whether a filter by time leaves out nothing new.
+    /// Sets whether a filter by time keeps everything new.
     pub const fn with_findings_since(mut self, yes: bool) -> Self {
         self.findings_since = yes;
         self
@@ -103,7 +104,7 @@ impl Capabilities {
         self
     }
 
-    /// Sets whether scans can be looked at.
+    /// Sets whether scans can be read and listed.
     pub const fn with_scans(mut self, yes: bool) -> Self {
         self.scans = yes;
         self
@@ -116,17 +117,17 @@ impl Capabilities {
     }
 }
 
-/// What kind of scanner it is.
+/// The description of a scanner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct ScannerInfo {
     /// The stable key of its kind: lower-case letters and digits, as in `saltsecurity` or `tenableiowas`.
     pub key: &'static str,
-    /// Its name for a person.
+    /// The display name.
     pub name: &'static str,
-    /// Who causes findings.
+    /// How it produces findings.
     pub mode: ScanMode,
-    /// What it can do.
+    /// Its capabilities.
     pub capabilities: Capabilities,
 }
 
@@ -142,17 +143,17 @@ impl ScannerInfo {
     }
 }
 
-/// A scanner of web applications or APIs: test the connection, list what can be bound, read findings, and start scans
-/// where the scanner scans.
+/// A scanner of web applications or APIs: test the connection, list what can be bound, read findings, and
+/// start scans where the scanner scans.
 ///
-/// Implement the four required methods, and those that the scanner's abilities ask for; callers find more comfortable forms in
-/// [`DastApiScannerExt`](crate::DastApiScannerExt). Each method has a *Contract*; every line of it is a check of the conformance
-/// suite (feature `testing`), named in brackets.
+/// Implement the four required methods, and those of the capabilities that the scanner has. Callers find
+/// more methods in [`DastApiScannerExt`](crate::DastApiScannerExt). Each method has a *Contract*. Every
+/// line of it is a check of the conformance suite (feature `testing`), named in brackets.
 ///
 /// The trait is and stays usable as `dyn DastApiScanner`. Adding a required method is a major version.
 #[async_trait]
 pub trait DastApiScanner: fmt::Debug + Send + Sync {
-    /// What kind of scanner it is.
+    /// Returns the description of the scanner.
     ///
     /// # Contract
     /// * The same value on each call. `[info/stable]`
@@ -163,9 +164,10 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     ///
     /// # Contract
     /// * With a working service and good credentials steps are taken and none fails. `[connection/ok]`
-    /// * When the service refuses the credentials, the credentials step fails with a cause and a remedy, and later steps
-    ///   are skipped. `[connection/refused]`
-    /// * When the service is down, a step fails with a cause and a remedy; nothing hangs and nothing panics. `[connection/down]`
+    /// * When the service refuses the credentials, the credentials step fails with a cause and a remedy,
+    ///   and later steps are skipped. `[connection/refused]`
+    /// * When the service is down, a step fails with a cause and a remedy; nothing hangs and nothing
+    ///   panics. `[connection/down]`
     async fn test_connection(&self) -> ConnectionReport;
 
     /// Lists what a project can be bound to, in batches.
@@ -173,8 +175,9 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// # Contract
     /// * Nothing is sent before the stream is polled. `[targets/lazy]`
     /// * Every target that exists is listed once. `[targets/complete]`
-    /// * A name filter lists exactly what it admits, ignoring case. `[targets/filter]`
-    /// * A service that is down is an error, never an empty listing; an error is the last item. `[targets/error-ends]`
+    /// * A name filter lists exactly the targets that match, ignoring case. `[targets/filter]`
+    /// * A service that is down is an error, never an empty listing; an error is the last item.
+    ///   `[targets/error-ends]`
     fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>>;
 
     /// Reads findings, in batches, ended by a coverage.
@@ -182,38 +185,46 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// # Contract
     /// * Nothing is sent before the stream is polled. `[findings/lazy]`
     /// * A stream that succeeds ends with exactly one `End`, its last item. `[findings/end-last]`
-    /// * A service that is down is an error; an error is the last item, and no `End` comes with it. `[findings/error-ends]`
+    /// * A service that is down is an error; an error is the last item, and no `End` comes with it.
+    ///   `[findings/error-ends]`
     /// * A batch holds at most 256 findings. `[findings/batch-size]`
     /// * Every finding that exists in the scope comes exactly once, and no other. `[findings/complete]`
     /// * Every finding names the scanner by its key. `[findings/scanner-key]`
     /// * The partition of every finding is in the coverage. `[findings/partition-covered]`
-    /// * A finding has the same fingerprint in every run and by every scope; at another place it has another.
-    ///   `[findings/stable-fingerprint]`
-    /// * With `Targets`, every finding names at least one of the targets asked for. `[findings/names-target]`
-    /// * With `Targets` of several, or of one named twice, each finding still comes once. `[findings/targets-once]`
+    /// * A finding has the same fingerprint in every run and by every scope; at another place it has
+    ///   another. `[findings/stable-fingerprint]`
+    /// * With `Targets`, every finding names at least one of the targets asked for.
+    ///   `[findings/names-target]`
+    /// * With `Targets` of several, or of one named twice, each finding still comes once.
+    ///   `[findings/targets-once]`
     /// * An empty list of targets is `InvalidRequest`, and nothing is sent. `[findings/empty-targets]`
-    /// * An unknown target, alone or beside a known one, is an error or a gap, never silence. `[findings/unknown-target]`
-    /// * A scope that the capabilities lack is `Unsupported`, and nothing is sent. `[findings/unsupported-scope]`
-    /// * A filter lets through exactly what [`FindingQuery::matches`], unknown words among it. `[findings/filter]`
-    /// * A filtered query closes nothing: absence says nothing in its coverage, which says by
-    ///   [`mark_all_inconclusive`](crate::Coverage::mark_all_inconclusive) that only a part was asked for. `[findings/filter-inconclusive]`
-    /// * From the resume point of any batch, stored as JSON and given to another handle, the rest comes. What came before may come
-    ///   again; nothing is lost. `[findings/resume]`
-    /// * A resumed stream closes nothing. `[findings/resume-inconclusive]`
+    /// * An unknown target, alone or beside a known one, is an error or a gap. `[findings/unknown-target]`
+    /// * A scope that the capabilities lack is `Unsupported`, and nothing is sent.
+    ///   `[findings/unsupported-scope]`
+    /// * A filter passes exactly what [`FindingQuery::matches`], unknown values included.
+    ///   `[findings/filter]`
+    /// * The coverage of a filtered query is inconclusive, by
+    ///   [`mark_all_inconclusive`](crate::Coverage::mark_all_inconclusive).
+    ///   `[findings/filter-inconclusive]`
+    /// * From the resume point of any batch, stored as JSON and given to another handle, the rest comes.
+    ///   What came before may come again; nothing is lost. `[findings/resume]`
+    /// * The coverage of a resumed stream is inconclusive. `[findings/resume-inconclusive]`
     /// * Another scanner's resume point is `ResumeExpired`. `[findings/foreign-resume]`
-    /// * When the service breaks under way, the stream ends in an error, or in a coverage by which nothing is gone that did not
-    ///   come. `[findings/broken-inconclusive]`
-    /// * A record that cannot be decoded is a gap of kind `Record`, the others still come, and absence says nothing in its
-    ///   partition. `[findings/bad-record]`
+    /// * When the service breaks during the read, the stream ends in an error, or with a coverage that is
+    ///   inconclusive for every finding that did not come. `[findings/broken-inconclusive]`
+    /// * A record that cannot be decoded is a gap of kind `Record`, the others still come, and absence is
+    ///   inconclusive in its partition. `[findings/bad-record]`
     /// * Evidence is masked, in the raw record too, unless the query asks otherwise. `[findings/masked]`
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>>;
 
     /// Starts a scan.
     ///
     /// # Contract
-    /// * Without the ability: `Unsupported`, and nothing is sent. `[start/unsupported]`
-    /// * The scan that is returned can be looked at with `scan`, at once or after some seconds of `NotFound`. `[start/visible]`
-    /// * While it runs, a second request answers `AlreadyRunning` with the same scan. `[start/already-running]`
+    /// * Without the capability: `Unsupported`, and nothing is sent. `[start/unsupported]`
+    /// * The scan that is returned can be read with `scan`, immediately or after some seconds of
+    ///   `NotFound`. `[start/visible]`
+    /// * While it runs, a second request returns `AlreadyRunning` with the same scan.
+    ///   `[start/already-running]`
     /// * An unknown target is `NotFound` or `InvalidRequest`. `[start/unknown-target]`
     ///
     /// # Errors
@@ -224,10 +235,10 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
         Err(Error::unsupported("start_scan"))
     }
 
-    /// Looks at a scan, its children and its problems.
+    /// Reads a scan, its children and its problems.
     ///
     /// # Contract
-    /// * Without the ability: `Unsupported`, and nothing is sent. `[scan/unsupported]`
+    /// * Without the capability: `Unsupported`, and nothing is sent. `[scan/unsupported]`
     /// * An unknown id is `NotFound` or `InvalidRequest`. `[scan/unknown]`
     /// * The scan has the id that was asked for. `[scan/same-id]`
     ///
@@ -241,7 +252,7 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// Asks a scan to stop. It may take a while until it has; watch it.
     ///
     /// # Contract
-    /// * Without the ability: `Unsupported`, and nothing is sent. `[stop/unsupported]`
+    /// * Without the capability: `Unsupported`, and nothing is sent. `[stop/unsupported]`
     /// * A running scan ends as `Canceled`. `[stop/cancels]`
     /// * Stopping a scan that has ended is no error. `[stop/ended-is-ok]`
     /// * An unknown id is `NotFound` or `InvalidRequest`. `[stop/unknown]`
@@ -256,8 +267,9 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// Lists the scans of a target, newest first, in batches.
     ///
     /// # Contract
-    /// * Without the ability: `Unsupported`, and nothing is sent. `[scans/unsupported]`
-    /// * A scan that was started is listed, at once or after some seconds, and names its target. `[scans/lists-started]`
+    /// * Without the capability: `Unsupported`, and nothing is sent. `[scans/unsupported]`
+    /// * A scan that was started is listed, immediately or after some seconds, and names its target.
+    ///   `[scans/lists-started]`
     /// * Newest first. `[scans/newest-first]`
     fn scans(&self, target: &BindTargetId) -> BoxStream<'static, Result<Vec<Scan>>> {
         let _ = target;
@@ -267,8 +279,9 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// Writes the status of a finding back to the scanner.
     ///
     /// # Contract
-    /// * Without the ability: `Unsupported`, and nothing is sent. `[status/unsupported]`
-    /// * A status that the scanner has no word for is `InvalidRequest`, and nothing is sent. `[status/unsupported-status]`
+    /// * Without the capability: `Unsupported`, and nothing is sent. `[status/unsupported]`
+    /// * A status that the scanner does not have is `InvalidRequest`, and nothing is sent.
+    ///   `[status/unsupported-status]`
     /// * After it succeeds, the finding is read with the new status. `[status/read-back]`
     ///
     /// # Errors

@@ -1,19 +1,20 @@
-//! How grave a finding is, ordered by meaning.
+//! The severity of a finding.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How grave a finding is. Ordered by meaning; a word this version does not know sorts below `Info`.
+/// The severity of a finding. Severities are ordered by meaning; an unknown one sorts below `Info`.
 ///
 /// May grow without a major version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// A word this version does not know, verbatim. It passes every severity filter: nobody can say that it is harmless.
+    /// A severity that this version does not know, verbatim. It passes every filter, since it may be a high
+    /// one.
     Unknown(Box<str>),
-    /// Worth knowing, no weakness by itself.
+    /// Informational; not a weakness by itself.
     Info,
     /// Low.
     Low,
@@ -41,7 +42,7 @@ impl Severity {
         }
     }
 
-    /// True for a word this version does not know.
+    /// Whether this version does not know the severity.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(_))
     }
@@ -60,7 +61,8 @@ impl Severity {
 
 impl From<&str> for Severity {
     fn from(text: &str) -> Self {
-        // Both vendors and most tools use these five; the two synonyms are those of scanners that print them in full.
+        // Both vendors and most tools use these five; the two synonyms are those of scanners that print them
+        // in full.
         for (known, words) in [
             (Self::Critical, ["critical", "critical"]),
             (Self::High, ["high", "high"]),

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A stream that yields the error and ends: the answer of a listing that cannot begin.
+/// Makes a stream that yields one error and ends, for a listing that cannot begin.
 pub fn stream_error<T: Send + 'static>(error: Error) -> BoxStream<'static, Result<T>> {
     Box::pin(stream::iter([Err(error)]))
 }
@@ -22,8 +22,8 @@ impl<T> StreamSender<T> {
     /// Sends an item, and waits until there is room for it. The stream holds one item at most.
     ///
     /// # Errors
-    /// `Unexpected` when the stream was dropped. The function that sends is dropped with its stream, so it sees this
-    /// only where it has moved the sender elsewhere.
+    /// `Unexpected` when the stream was dropped. The function that sends is dropped with its stream, so it
+    /// sees this only where it has moved the sender elsewhere.
     pub async fn send(&self, item: T) -> Result<()> {
         self.0.send(item).await.map_err(|_| Error::new(ErrorKind::Unexpected, "the stream was dropped"))
     }
@@ -31,8 +31,9 @@ impl<T> StreamSender<T> {
 
 /// Makes a stream from a function that sends its items.
 ///
-/// The stream yields what `run` sends, then the error that `run` returns, where it returns one, and ends. `run` runs
-/// only while the stream is polled, is at most one item ahead of the consumer, and is dropped with the stream.
+/// The stream yields what `run` sends, then the error that `run` returns, where it returns one, and ends.
+/// `run` runs only while the stream is polled, is at most one item ahead of the consumer, and is dropped
+/// with the stream.
 ///
 /// ```
 /// use appsec_core::{BoxStream, Result, stream_from};

@@ -1,4 +1,5 @@
-//! The suite and the contract lists are one; the smallest scanner passes it; what cannot be tried is skipped in print.
+//! The suite has a check for each contract line, `MemoryScanner` passes it, and the report lists what was
+//! skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the tables are there to be read")]
@@ -49,7 +50,7 @@ const LACKING: [&str; 6] = [
 #[should_panic(
     expected = r#"skipped beyond what was expected: ["findings/unsupported-scope"]; expected to be skipped, but not: ["findings/lazy"]"#
 )]
-async fn what_is_skipped_is_named() {
+async fn an_unexpected_list_of_skipped_checks_panics() {
     let report = conformance::run(|| async { Box::new(MemoryScanner::new()) as Box<dyn Fixture> }).await;
     report.assert_skipped(&[
         "status/unsupported",
@@ -100,7 +101,7 @@ async fn over_a_service_that_is_not_ours_it_reads_and_changes_nothing() {
         assert!(passed.contains(id), "{id}");
     }
     for outcome in report.outcomes().iter().filter(|outcome| outcome.status == CheckStatus::Skipped) {
-        assert!(!outcome.detail.is_empty(), "{} is skipped without a word", outcome.id);
+        assert!(!outcome.detail.is_empty(), "{} is skipped without a reason", outcome.id);
     }
 }
 

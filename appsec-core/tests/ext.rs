@@ -72,6 +72,28 @@ async fn findings_come_one_by_one_or_collected() {
     assert!(coverage.is_complete());
 }
 
+#[tokio::test]
+async fn the_coverage_is_there_once_the_items_have_ended() {
+    let scanner = MemoryScanner::new();
+    scanner.seed(&Dataset::new(1, 300)).await.unwrap();
+    let (_, expected) = scanner.collect_findings(FindingQuery::all()).await.unwrap();
+    let mut items = scanner.finding_items(FindingQuery::all());
+    let mut count = 0;
+    while items.try_next().await.unwrap().is_some() {
+        count += 1;
+    }
+    assert!(items.try_next().await.unwrap().is_none(), "it stays ended");
+    assert_eq!((count, items.into_coverage().unwrap()), (300, expected));
+
+    let unread = scanner.finding_items(FindingQuery::all());
+    assert_eq!(unread.into_coverage().unwrap_err().kind(), ErrorKind::Unexpected);
+    scanner.break_with(Fault::Down).await;
+    let mut broken = scanner.finding_items(FindingQuery::all());
+    assert_eq!(broken.try_next().await.unwrap_err().kind(), ErrorKind::Server);
+    assert!(broken.try_next().await.unwrap().is_none());
+    assert_eq!(broken.into_coverage().unwrap_err().kind(), ErrorKind::Unexpected);
+}
+
 /// A scanner whose streams are those given; it notes which of its methods were called.
 #[derive(Debug)]
 struct Spy {

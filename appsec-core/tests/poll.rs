@@ -1,4 +1,5 @@
-//! Watching a scan: its ends, the polls that fail, the pauses. On a paused clock, so that hours pass at once.
+//! Watching a scan: its ends, the polls that fail, the pauses. On a paused clock, so that hours pass at
+//! once.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::unnecessary_wraps, reason = "each line of a script is a result")]

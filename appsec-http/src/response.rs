@@ -105,6 +105,7 @@ impl Response {
         };
         let Undecodable { mut error, malformed } = undecodable;
         error = error.with_operation(operation).with_status(self.status).with_body_excerpt(self.excerpt());
+        error = error.with_html(self.is_html());
         if let Some(id) = self.request_id() {
             error = error.with_request_id(id);
         }

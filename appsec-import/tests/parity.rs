@@ -79,13 +79,13 @@ fn any_run() -> impl Strategy<Value = RandomRun> {
 
 fn expected(runs: &[RandomRun], times: &[Timestamp]) -> Vec<(Summary, Vec<KnownFinding>)> {
     let mut known = Vec::new();
-    let mut runs = Vec::new();
+    let mut results = Vec::new();
     for (random, now) in runs.iter().zip(times) {
         let run = reconcile(known, random.batches.iter().flatten(), &random.coverage(), *now);
-        known = run.transitions.into_iter().map(|outcome| outcome.finding).collect();
-        runs.push((run.summary, known.clone()));
+        known = run.transitions.into_iter().map(|transition| transition.finding).collect();
+        results.push((run.summary, known.clone()));
     }
-    runs
+    results
 }
 
 /// Sequences of random runs give the same summaries and the same findings, in the same order, from the pure

@@ -1,4 +1,4 @@
-//! How a client is made.
+//! The builder of the client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,19 +13,20 @@ use crate::error::to_error;
 use crate::export::ExportOptions;
 use crate::workflows::WaitOptions;
 
-/// The vendor's cloud, where all but a few tenants are.
+/// The vendor's cloud, which hosts all but a few tenants.
 pub const DEFAULT_BASE_URL: &str = "https://cloud.tenable.com";
 
-/// The variable that holds the access key, for [`TenableWasClient::from_env`].
+/// The environment variable of the access key, for [`TenableWasClient::from_env`].
 pub const TENABLE_ACCESS_KEY: &str = "TENABLE_ACCESS_KEY";
-/// The variable that holds the secret key, for [`TenableWasClient::from_env`].
+/// The environment variable of the secret key, for [`TenableWasClient::from_env`].
 pub const TENABLE_SECRET_KEY: &str = "TENABLE_SECRET_KEY";
-/// The variable that holds the base URL, for [`TenableWasClient::from_env`]; where it is not set, [`DEFAULT_BASE_URL`].
+/// The environment variable of the base URL, for [`TenableWasClient::from_env`]. The default is
+/// [`DEFAULT_BASE_URL`].
 pub const TENABLE_BASE_URL: &str = "TENABLE_BASE_URL";
 
-/// Makes a [`TenableWasClient`].
+/// Builds a [`TenableWasClient`].
 #[derive(Clone)]
-#[must_use = "nothing is made before `build`"]
+#[must_use = "a builder does nothing before `build`"]
 pub struct TenableWasClientBuilder {
     access_key: SecretString,
     secret_key: SecretString,
@@ -53,11 +54,11 @@ impl TenableWasClientBuilder {
         }
     }
 
-    /// A builder with the keys and the base URL of the environment: [`TENABLE_ACCESS_KEY`], [`TENABLE_SECRET_KEY`] and, where it is
-    /// set, [`TENABLE_BASE_URL`].
+    /// Creates a builder with the keys and the base URL of the environment: [`TENABLE_ACCESS_KEY`],
+    /// [`TENABLE_SECRET_KEY`] and, if set, [`TENABLE_BASE_URL`].
     ///
     /// # Errors
-    /// `Config` where a key is not set, naming its variable.
+    /// `Config` if a key is not set, naming its variable.
     pub fn from_env() -> Result<Self> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
@@ -82,26 +83,27 @@ impl TenableWasClientBuilder {
         self
     }
 
-    /// Sets everything about HTTP: proxy, trust, timeouts, retries, limits.
+    /// Sets the HTTP options: proxy, trust, timeouts, retries, limits.
     pub fn with_http(mut self, options: HttpOptions) -> Self {
         self.http = options;
         self
     }
 
-    /// Sets how exports are made.
+    /// Sets the options of exports.
     pub fn with_export(mut self, options: ExportOptions) -> Self {
         self.export = options;
         self
     }
 
-    /// Sets how the client waits for what the service does in the background, exports apart.
+    /// Sets how the client waits for background work of the service other than exports.
     pub fn with_waits(mut self, options: WaitOptions) -> Self {
         self.waits = options;
         self
     }
 
-    /// Names the integration in the user agent, in the form that the vendor asks for: `Integration/1.0 (<vendor>; <product>; Build/<version>)`.
-    /// Default: this crate. A user agent set in the HTTP options wins.
+    /// Sets the name of the integration in the user agent, in the form that the vendor requests:
+    /// `Integration/1.0 (<vendor>; <product>; Build/<version>)`. Default: this crate. A user agent set in
+    /// the HTTP options takes precedence.
     pub fn with_integration(
         mut self,
         vendor: impl Into<String>,
@@ -112,10 +114,10 @@ impl TenableWasClientBuilder {
         self
     }
 
-    /// Makes the client. Nothing is sent.
+    /// Builds the client. Nothing is sent.
     ///
     /// # Errors
-    /// `Config` for keys, a base URL or an option that cannot work. No error echoes a key.
+    /// `Config` for invalid keys, base URL or options. No error contains a key.
     pub fn build(self) -> Result<TenableWasClient> {
         self.export.check()?;
         self.waits.check()?;
@@ -133,14 +135,14 @@ impl TenableWasClientBuilder {
         })
     }
 
-    /// The value of the header. A key that holds what separates keys would say something else.
+    /// The value of the header. A key with a separator in it would change its meaning.
     fn keys(&self) -> Result<SecretString> {
         for (name, key) in [("access", &self.access_key), ("secret", &self.secret_key)] {
             let key = key.expose_secret();
             let problem = if key.trim().is_empty() {
                 "is empty"
             } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) || key.contains([';', '=', ',']) {
-                "holds a character that no key has; was a line break or a name copied along?"
+                "contains a character that no key has, such as a line break or a name that was copied with it"
             } else {
                 continue;
             };
@@ -153,12 +155,12 @@ impl TenableWasClientBuilder {
     fn user_agent(&self) -> Result<String> {
         for (name, part) in [("vendor", &self.vendor), ("product", &self.product), ("version", &self.version)]
         {
-            let fits = |c: char| c.is_ascii_graphic() || c == ' ';
-            if part.trim().is_empty() || !part.chars().all(fits) || part.contains([';', '(', ')']) {
+            let is_allowed = |c: char| c.is_ascii_graphic() || c == ' ';
+            if part.trim().is_empty() || !part.chars().all(is_allowed) || part.contains([';', '(', ')']) {
                 return Err(Error::new(
                     ErrorKind::Config,
                     format!(
-                        "the integration's {name} cannot stand in the user agent: visible ASCII without ; ( ) is needed"
+                        "the integration's {name} is not valid in a user agent: it must be visible ASCII without ; ( )"
                     ),
                 ));
             }
@@ -167,7 +169,7 @@ impl TenableWasClientBuilder {
     }
 }
 
-/// Shows everything but the keys.
+/// Shows all fields but the keys.
 impl fmt::Debug for TenableWasClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenableWasClientBuilder")
@@ -183,9 +185,10 @@ impl fmt::Debug for TenableWasClientBuilder {
 }
 
 impl TenableWasClient {
-    /// A client with the keys of a user, at [`DEFAULT_BASE_URL`] unless the builder is told otherwise.
+    /// Creates a builder with the API keys of a user. The default base URL is [`DEFAULT_BASE_URL`].
     ///
-    /// The vendor asks for one user, and so one pair of keys, per integration: making new keys ends the old ones at once.
+    /// The vendor requests one user, and so one pair of keys, per integration: new keys invalidate the old
+    /// ones immediately.
     pub fn builder(
         access_key: impl Into<SecretString>,
         secret_key: impl Into<SecretString>,
@@ -193,10 +196,10 @@ impl TenableWasClient {
         TenableWasClientBuilder::new(access_key.into(), secret_key.into())
     }
 
-    /// The client with the settings of the environment: [`TenableWasClientBuilder::from_env`], built.
+    /// Builds a client from the environment: see [`TenableWasClientBuilder::from_env`].
     ///
     /// # Errors
-    /// `Config` where a variable is missing or holds what cannot work.
+    /// `Config` if a variable is missing or invalid.
     pub fn from_env() -> Result<Self> {
         TenableWasClientBuilder::from_env()?.build()
     }
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_shows_a_key() {
+    fn no_debug_output_or_error_contains_a_key() {
         let client = builder().build().unwrap();
         let shown = format!("{:?} {client:?}", builder());
         assert!(!shown.contains("canary"), "{shown}");
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_agent_has_the_vendors_form() {
+    fn the_user_agent_has_the_form_of_the_vendor() {
         let agent = builder().with_integration("Example Corp", "Importer", "1.2").user_agent().unwrap();
         assert_eq!(agent, "Integration/1.0 (Example Corp; Importer; Build/1.2)");
         for part in ["", "a;b", "a(b", "a\nb", "é"] {
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_work_are_refused() {
+    fn invalid_settings_are_refused() {
         for options in [
             ExportOptions::new().with_assets_per_chunk(49),
             ExportOptions::new().with_assets_per_chunk(5001),
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_by_its_names() {
+    fn the_environment_variables_are_read() {
         let variables = |name: &str| match name {
             TENABLE_ACCESS_KEY => Some("a".to_owned()),
             TENABLE_SECRET_KEY => Some("s".to_owned()),

@@ -1,6 +1,6 @@
-//! The client: one method for each operation of the API, one file for each resource.
+//! The client: one method per operation of the API, one file per resource.
 //!
-//! Building a request is a function of its own in each file, free of IO.
+//! In each file, functions without IO build the requests.
 
 mod applications;
 mod attachments;
@@ -27,6 +27,6 @@ pub use reports::ReportFindings;
 pub use vulnerabilities::VulnerabilityPage;
 
 pub(crate) use handle::Inner;
-pub(crate) use pages::{MAX_IDLE_PAGES, endless};
+pub(crate) use pages::{MAX_IDLE_PAGES, no_paging};
 pub(crate) use reports::OPERATION as REPORT_OPERATION;
 pub(crate) use vulnerabilities::OPERATION as VULNERABILITIES_OPERATION;

@@ -1,4 +1,4 @@
-//! The connection test: what was seen at each step, and what to do where it is not as it should be.
+//! The connection test: each step with what was observed, and the remedy for a problem.
 
 use std::time::{Duration, Instant};
 
@@ -17,72 +17,72 @@ pub(crate) async fn test(client: &TenableWasClient) -> ConnectionReport {
     if report.has_failed() {
         return report;
     }
-    let seen = Seen::ask(client).await;
-    for step in seen.steps(Timestamp::now()) {
+    let responses = Responses::request(client).await;
+    for step in responses.steps(Timestamp::now()) {
         report.push(step);
     }
     report
 }
 
-/// An answer, and how long it took.
-struct Asked<T> {
-    answer: Result<T, Error>,
+/// The result of a call, and how long it took.
+struct Timed<T> {
+    result: Result<T, Error>,
     took: Duration,
 }
 
-impl<T> Asked<T> {
-    async fn of(call: impl Future<Output = Result<T, Error>>) -> Self {
+impl<T> Timed<T> {
+    async fn run(call: impl Future<Output = Result<T, Error>>) -> Self {
         let start = Instant::now();
-        let answer = call.await;
-        Self { answer, took: start.elapsed() }
+        let result = call.await;
+        Self { result, took: start.elapsed() }
     }
 
     fn error(&self) -> Option<&Error> {
-        self.answer.as_ref().err()
+        self.result.as_ref().err()
     }
 
-    fn refused(&self) -> bool {
+    fn is_auth_error(&self) -> bool {
         self.error().is_some_and(|error| error.kind() == ErrorKind::Auth)
     }
 }
 
-/// What the service answers to the four questions of the test. The rest is reading.
-struct Seen {
-    properties: Asked<ServerProperties>,
-    session: Option<Asked<Session>>,
-    configs: Option<Asked<Page<ConfigSummary>>>,
-    templates: Option<Asked<Page<Template>>>,
+/// The responses to the four requests of the test. The steps are derived from them without IO.
+struct Responses {
+    properties: Timed<ServerProperties>,
+    session: Option<Timed<Session>>,
+    configs: Option<Timed<Page<ConfigSummary>>>,
+    templates: Option<Timed<Page<Template>>>,
 }
 
-impl Seen {
-    /// Asks as long as the answers make sense.
-    async fn ask(client: &TenableWasClient) -> Self {
-        let properties = Asked::of(client.get_server_properties()).await;
-        let mut seen = Self { properties, session: None, configs: None, templates: None };
-        if seen
+impl Responses {
+    /// Sends the requests, up to the first that makes the rest pointless.
+    async fn request(client: &TenableWasClient) -> Self {
+        let properties = Timed::run(client.get_server_properties()).await;
+        let mut responses = Self { properties, session: None, configs: None, templates: None };
+        if responses
             .properties
             .error()
-            .is_some_and(|error| not_the_api(error).is_some() || seen.properties.refused())
+            .is_some_and(|error| cause_of_no_api(error).is_some() || responses.properties.is_auth_error())
         {
-            return seen;
+            return responses;
         }
-        let session = Asked::of(client.get_session()).await;
-        if session.refused() {
-            seen.session = Some(session);
-            return seen;
+        let session = Timed::run(client.get_session()).await;
+        if session.is_auth_error() {
+            responses.session = Some(session);
+            return responses;
         }
-        seen.session = Some(session);
-        let configs = Asked::of(client.search_configs(&Filter::everything(), &PageQuery::new())).await;
-        let go_on = configs.answer.is_ok();
-        seen.configs = Some(configs);
-        if go_on {
+        responses.session = Some(session);
+        let configs = Timed::run(client.search_configs(&Filter::everything(), &PageQuery::new())).await;
+        let configs_read = configs.result.is_ok();
+        responses.configs = Some(configs);
+        if configs_read {
             let one = PageQuery::new().with_limit(1);
-            seen.templates = Some(Asked::of(client.list_templates(&one)).await);
+            responses.templates = Some(Timed::run(client.list_templates(&one)).await);
         }
-        seen
+        responses
     }
 
-    /// The steps above the connection itself. A report takes none after the first that fails.
+    /// The steps above the network connection. A report ignores steps after the first failed one.
     fn steps(&self, now: Timestamp) -> Vec<ConnectionStep> {
         let mut steps = vec![self.http()];
         steps.extend(self.credentials());
@@ -93,30 +93,32 @@ impl Seen {
         steps
     }
 
-    /// The error that shows that no API answers, where one came.
-    fn unreadable(&self) -> Option<(&Error, Cause, Duration)> {
-        let of = |error: Option<&'_ Error>| error.and_then(not_the_api).is_some();
-        let asked = [
+    /// The first error that shows that no API responds, with its cause.
+    fn not_the_api(&self) -> Option<(&Error, Cause, Duration)> {
+        let is_not_the_api = |error: Option<&'_ Error>| error.and_then(cause_of_no_api).is_some();
+        let calls = [
             Some((self.properties.error(), self.properties.took)),
             self.configs.as_ref().map(|c| (c.error(), c.took)),
         ];
-        let (error, took) = asked.into_iter().flatten().find(|(error, _)| of(*error))?;
+        let (error, took) = calls.into_iter().flatten().find(|(error, _)| is_not_the_api(*error))?;
         let error = error?;
-        Some((error, not_the_api(error)?, took))
+        Some((error, cause_of_no_api(error)?, took))
     }
 
     fn http(&self) -> ConnectionStep {
         let kind = StepKind::Http;
-        let Some((error, cause, took)) = self.unreadable() else {
-            return ConnectionStep::passed(kind, self.properties.took, "the service answers in JSON");
+        let Some((error, cause, took)) = self.not_the_api() else {
+            return ConnectionStep::passed(kind, self.properties.took, "the service responds in JSON");
         };
         let remedy = match cause {
-            Cause::NotTheApi => "check the base URL, and whether a login portal or a proxy stands in between",
+            Cause::NotTheApi => {
+                "check the base URL, and whether a login portal or proxy intercepts the request"
+            }
             Cause::Redirected => "check the base URL: the API does not redirect",
-            Cause::RateLimited => "wait, and let one user with its own keys serve one integration",
-            Cause::ServerFault => "wait, and look at the vendor's status page",
+            Cause::RateLimited => "wait, and use a separate user with its own keys for each integration",
+            Cause::ServerFault => "wait, and check the vendor's status page",
             Cause::NoResponse => "check proxies and firewalls, and whether the timeouts are long enough",
-            _ => "check the base URL, and report the answer if it is right",
+            _ => "check the base URL; if it is right, report the response",
         };
         ConnectionStep::failed(kind, cause, took, sentence(error), remedy)
     }
@@ -124,9 +126,9 @@ impl Seen {
     fn credentials(&self) -> Option<ConnectionStep> {
         let kind = StepKind::Credentials;
         let refusals = [
-            Some((self.properties.refused(), self.properties.error(), self.properties.took)),
-            self.session.as_ref().map(|asked| (asked.refused(), asked.error(), asked.took)),
-            self.configs.as_ref().map(|asked| (asked.refused(), asked.error(), asked.took)),
+            Some((self.properties.is_auth_error(), self.properties.error(), self.properties.took)),
+            self.session.as_ref().map(|timed| (timed.is_auth_error(), timed.error(), timed.took)),
+            self.configs.as_ref().map(|timed| (timed.is_auth_error(), timed.error(), timed.took)),
         ];
         if let Some((_, Some(error), took)) = refusals.into_iter().flatten().find(|(refused, ..)| *refused) {
             return Some(ConnectionStep::failed(
@@ -134,22 +136,22 @@ impl Seen {
                 Cause::InvalidCredentials,
                 took,
                 sentence(error),
-                "generate new API keys for the user and set both; new keys end the old ones at once, and the user's allowed addresses count too",
+                "generate new API keys for the user and set both; new keys invalidate the old ones immediately, and the user may be restricted to certain IP addresses",
             ));
         }
         let configs = self.configs.as_ref()?;
-        // Whoever may not read is known all the same.
-        let known = configs.answer.is_ok()
+        // A user without permission is authenticated all the same.
+        let authenticated = configs.result.is_ok()
             || configs.error().is_some_and(|error| error.kind() == ErrorKind::PermissionDenied);
         let saw = match self.user() {
-            Some(user) => format!("the keys are those of {user}"),
+            Some(user) => format!("the keys belong to {user}"),
             None => "the keys are accepted".to_owned(),
         };
-        known.then(|| ConnectionStep::passed(kind, configs.took, saw))
+        authenticated.then(|| ConnectionStep::passed(kind, configs.took, saw))
     }
 
     fn session(&self) -> Option<&Session> {
-        self.session.as_ref()?.answer.as_ref().ok()
+        self.session.as_ref()?.result.as_ref().ok()
     }
 
     fn user(&self) -> Option<&str> {
@@ -169,15 +171,15 @@ impl Seen {
             None => "the user's role is not visible".to_owned(),
         };
         match configs.error().map(Error::kind) {
-            // What is not licensed is refused too; the next step says so.
-            Some(ErrorKind::PermissionDenied) if self.lacks_licence(now).is_some() => {
-                Some(ConnectionStep::skipped(kind, "cannot be told from the missing licence"))
+            // A missing licence is refused too, and is reported by the next step.
+            Some(ErrorKind::PermissionDenied) if self.licence_problem(now).is_some() => {
+                Some(ConnectionStep::skipped(kind, "cannot be distinguished from the missing licence"))
             }
             Some(ErrorKind::PermissionDenied) => Some(ConnectionStep::failed(
                 kind,
                 Cause::PermissionDenied,
                 configs.took,
-                format!("scan configurations may not be read; {role}"),
+                format!("scan configurations cannot be read; {role}"),
                 format!(
                     "give the user the role {} or one with WAS.SCAN_WAS.READ, and Can View on the configurations",
                     Role::BASIC
@@ -189,48 +191,48 @@ impl Seen {
                     kind,
                     Cause::PermissionDenied,
                     configs.took,
-                    format!("{role}, which can read and cannot launch scans"),
-                    format!("give the user the role {} where scans are to be launched", Role::SCAN_OPERATOR),
+                    format!("{role}, which can read but not launch scans"),
+                    format!("give the user the role {} if scans are to be launched", Role::SCAN_OPERATOR),
                 ))
             }
             None => Some(ConnectionStep::passed(
                 kind,
                 configs.took,
-                format!("scan configurations may be read; {role}"),
+                format!("scan configurations can be read; {role}"),
             )),
         }
     }
 
-    /// What is wrong with the licence; `None` where nothing is, or where it cannot be seen.
-    fn lacks_licence(&self, now: Timestamp) -> Option<String> {
-        let licence = self.properties.answer.as_ref().ok()?.license.as_ref()?;
+    /// The problem with the licence; `None` if there is none, or if the licence is not visible.
+    fn licence_problem(&self, now: Timestamp) -> Option<String> {
+        let licence = self.properties.result.as_ref().ok()?.license.as_ref()?;
         let Some(was) = licence.was() else {
-            return Some("the tenant's licence does not name Web App Scanning".to_owned());
+            return Some("the tenant's licence does not include Web App Scanning".to_owned());
         };
-        let ends = was.expiration_date.as_ref().and_then(crate::model::ApiTimestamp::timestamp)?;
-        (ends < now).then(|| format!("the licence of Web App Scanning ended at {ends}"))
+        let expires = was.expiration_date.as_ref().and_then(crate::model::ApiTimestamp::timestamp)?;
+        (expires < now).then(|| format!("the licence of Web App Scanning expired at {expires}"))
     }
 
     fn lists_configs(&self) -> bool {
-        let page = self.configs.as_ref().and_then(|asked| asked.answer.as_ref().ok());
+        let page = self.configs.as_ref().and_then(|timed| timed.result.as_ref().ok());
         page.is_some_and(|page| !page.items.is_empty())
     }
 
     fn licence(&self, now: Timestamp) -> ConnectionStep {
         let (kind, took) = (StepKind::Licence, self.properties.took);
         let remedy = "ask the owner of the tenant for a Web App Scanning licence";
-        match self.lacks_licence(now) {
-            Some(lack) if self.lists_configs() => ConnectionStep::warning(
+        match self.licence_problem(now) {
+            Some(problem) if self.lists_configs() => ConnectionStep::warning(
                 kind,
                 Cause::NotLicensed,
                 took,
-                format!("{lack}; configurations are still listed"),
+                format!("{problem}; configurations are still listed"),
                 remedy,
             ),
-            Some(lack) => ConnectionStep::failed(kind, Cause::NotLicensed, took, lack, remedy),
-            None => match self.properties.answer.as_ref().ok().and_then(|p| p.license.as_ref()?.was()) {
+            Some(problem) => ConnectionStep::failed(kind, Cause::NotLicensed, took, problem, remedy),
+            None => match self.properties.result.as_ref().ok().and_then(|p| p.license.as_ref()?.was()) {
                 Some(was) => {
-                    let mode = was.mode.as_deref().unwrap_or("of unknown kind");
+                    let mode = was.mode.as_deref().unwrap_or("unknown mode");
                     ConnectionStep::passed(kind, took, format!("Web App Scanning is licensed ({mode})"))
                 }
                 None => ConnectionStep::skipped(kind, "the licence is not visible to this user"),
@@ -241,11 +243,11 @@ impl Seen {
     fn base_path(&self) -> Option<ConnectionStep> {
         let kind = StepKind::BasePath;
         let configs = self.configs.as_ref()?;
-        let region = self.properties.answer.as_ref().ok().and_then(|properties| properties.region.as_deref());
-        Some(match &configs.answer {
+        let region = self.properties.result.as_ref().ok().and_then(|properties| properties.region.as_deref());
+        Some(match &configs.result {
             Ok(_) => {
                 let saw = region.map_or_else(
-                    || "the API is where it should be".to_owned(),
+                    || "the API is at this base URL".to_owned(),
                     |region| format!("region {region}"),
                 );
                 ConnectionStep::passed(kind, configs.took, saw)
@@ -255,7 +257,7 @@ impl Seen {
                 Cause::WrongBaseUrl,
                 configs.took,
                 sentence(error),
-                format!("the base URL is the scheme and host alone, as in {}", crate::DEFAULT_BASE_URL),
+                format!("set the base URL to scheme and host only, such as {}", crate::DEFAULT_BASE_URL),
             ),
         })
     }
@@ -263,14 +265,14 @@ impl Seen {
     fn bind_targets(&self) -> Option<ConnectionStep> {
         let kind = StepKind::BindTargets;
         let configs = self.configs.as_ref()?;
-        let page = configs.answer.as_ref().ok()?;
+        let page = configs.result.as_ref().ok()?;
         let templates = self.templates.as_ref();
         let no_templates = templates
-            .and_then(|asked| asked.answer.as_ref().ok())
+            .and_then(|timed| timed.result.as_ref().ok())
             .is_some_and(|page| page.items.is_empty() && page.total().unwrap_or_default() == 0);
-        let took = configs.took + templates.map_or(Duration::ZERO, |asked| asked.took);
+        let took = configs.took + templates.map_or(Duration::ZERO, |timed| timed.took);
         let template_remedy =
-            format!("give the user the role {} or one that may use the vendor's templates", Role::STANDARD);
+            format!("give the user the role {} or one that can use the vendor's templates", Role::STANDARD);
         let visible = page.items.iter().filter(|config| config.in_trash != Some(true)).count() as u64;
         Some(match (visible, no_templates) {
             (0, true) => ConnectionStep::failed(
@@ -285,13 +287,13 @@ impl Seen {
                 Cause::NoBindTargets,
                 took,
                 "no scan configuration is visible",
-                "make a scan configuration, or give the user Can View on one",
+                "create a scan configuration, or give the user Can View on one",
             ),
             (_, true) => ConnectionStep::warning(
                 kind,
                 Cause::NoScanTemplates,
                 took,
-                "scan configurations are visible and no scan template is",
+                "scan configurations are visible, but no scan template",
                 template_remedy,
             ),
             (visible, false) => {
@@ -302,18 +304,18 @@ impl Seen {
     }
 }
 
-/// The cause of an answer that is not the API's, or of none; `None` where the API answers, if only to refuse.
-fn not_the_api(error: &Error) -> Option<Cause> {
+/// Why an error is not one of the API; `None` if the API responded, even with a refusal.
+fn cause_of_no_api(error: &Error) -> Option<Cause> {
     match error.kind() {
         ErrorKind::Auth | ErrorKind::PermissionDenied | ErrorKind::NotFound => {
-            // A portal refuses too, in HTML.
-            error.message().contains("HTML page").then_some(Cause::NotTheApi)
+            // A login portal may refuse too, with an HTML page.
+            error.is_html().then_some(Cause::NotTheApi)
         }
         ErrorKind::RateLimited => Some(Cause::RateLimited),
         ErrorKind::Server => Some(Cause::ServerFault),
         ErrorKind::Transport | ErrorKind::Deadline => Some(Cause::NoResponse),
         _ if error.status().is_some_and(|status| (300..400).contains(&status)) => Some(Cause::Redirected),
-        ErrorKind::Decode if error.message().contains("HTML page") => Some(Cause::NotTheApi),
+        ErrorKind::Decode if error.is_html() => Some(Cause::NotTheApi),
         _ => Some(Cause::UnexpectedResponse),
     }
 }

@@ -1,4 +1,4 @@
-//! The one place where an answer that is no success becomes an [`Error`].
+//! Turns a response that is not a success into an [`Error`]. No other code does so.
 
 use appsec_core::{Error, ErrorKind};
 use appsec_http::Response;
@@ -7,51 +7,54 @@ use uuid::Uuid;
 
 use crate::export::Throttling;
 
-/// The longest message that is taken from an answer, in characters.
+/// The maximum length of a message that is taken from a response, in characters.
 const MAX_MESSAGE: usize = 300;
 
-/// What the body of an answer says.
+/// What the body of a response says about the error.
 #[derive(Default)]
-struct Said {
+struct ErrorBody {
     code: Option<String>,
     message: Option<String>,
-    /// The id of the running export, which has a field of its own.
-    active_job: Option<String>,
+    /// The export job that a new one conflicts with, from a member of its own.
+    active_job_id: Option<String>,
 }
 
-/// Turns an answer that is not 2xx into an error: the status chooses the kind, and the body's own code overrides it.
+/// Turns a response that is not 2xx into an error: the status decides the kind, and the body's own code
+/// overrides it.
 ///
-/// The service has three forms of JSON for it, and HTML (vendor document and recordings).
-pub(crate) fn to_error(answer: &Response) -> Error {
-    let status = answer.status();
+/// The service has several forms of JSON for errors, and HTML (vendor document and recordings).
+pub(crate) fn to_error(response: &Response) -> Error {
+    let status = response.status();
     if status == 429 {
         Throttling::note();
     }
-    let said = said(answer);
-    let kind = kind_of(status, said.code.as_deref(), said.message.as_deref());
-    let conflicting_id = said.active_job.as_deref().or(said.message.as_deref()).and_then(id_in);
-    let message = match said.message {
-        Some(message) => format!("{status}: {}", shortened(&answer.redacted(&message))),
+    let is_html = response.is_html();
+    let body = if is_html { ErrorBody::default() } else { read_body(response) };
+    let kind = kind_of(status, body.code.as_deref(), body.message.as_deref());
+    // The service names the scan or job in the way in a member for exports, and only in its text for scans.
+    let conflicting_id = (kind == ErrorKind::Conflict)
+        .then(|| body.active_job_id.clone().or_else(|| body.message.as_deref().and_then(uuid_in)))
+        .flatten();
+    let message = match body.message {
+        Some(message) => format!("{status}: {}", truncate(&response.redacted(&message))),
         None if (300..400).contains(&status) => {
             format!("{status}: the service redirects, which is not followed")
         }
-        None if answer.is_html() => match title(answer) {
+        None if is_html => match html_title(response) {
             Some(title) => {
-                let title = shortened(&answer.redacted(&title));
+                let title = truncate(&response.redacted(&title));
                 format!("{status}: an HTML page came instead of JSON, titled {title:?}")
             }
             None => format!("{status}: an HTML page came instead of JSON"),
         },
         None => format!("{status} without an explanation"),
     };
-    let mut error = Error::new(kind, message).with_status(status);
-    if kind == ErrorKind::Conflict
-        && let Some(id) = conflicting_id
-    {
-        error = error.with_conflicting_id(id.to_string());
+    let mut error = Error::new(kind, message).with_status(status).with_html(is_html);
+    if let Some(code) = body.code {
+        error = error.with_code(truncate(&response.redacted(&code)));
     }
-    if let Some(code) = said.code {
-        error = error.with_code(shortened(&answer.redacted(&code)));
+    if let Some(id) = conflicting_id {
+        error = error.with_conflicting_id(id);
     }
     error
 }
@@ -71,7 +74,7 @@ fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind 
         (429, _) => ErrorKind::RateLimited,
         (500.., _) | (408, None) => ErrorKind::Server,
         (400..500, Some(kind)) => kind,
-        // A report asked for too early: the request is right, the scan is not there yet.
+        // A report was requested too early: the request is valid, but the scan has not ended.
         (400, None) if message.is_some_and(|text| text.contains("not finalized")) => ErrorKind::Conflict,
         (400 | 413 | 414 | 415 | 422, None) => ErrorKind::InvalidRequest,
         (403, None) => ErrorKind::PermissionDenied,
@@ -81,93 +84,97 @@ fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorKind 
     }
 }
 
-fn said(answer: &Response) -> Said {
-    if answer.is_html() {
-        return Said::default();
-    }
-    let Ok(body) = serde_json::from_slice::<Value>(answer.body()) else {
-        let text = String::from_utf8_lossy(answer.body());
+fn read_body(response: &Response) -> ErrorBody {
+    let Ok(body) = serde_json::from_slice::<Value>(response.body()) else {
+        let text = String::from_utf8_lossy(response.body());
         let message = Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
-        return Said { message, ..Said::default() };
+        return ErrorBody { message, ..ErrorBody::default() };
     };
-    by_reasons(&body)
-        .or_else(|| by_fields(&body))
-        .or_else(|| by_failure(&body))
-        .or_else(|| by_message(&body))
+    from_reasons(&body)
+        .or_else(|| from_fields(&body))
+        .or_else(|| from_failure(&body))
+        .or_else(|| from_message(&body))
         .unwrap_or_default()
 }
 
-/// `{"reasons": [{"code": …, "reason": …}]}`; a launch answers a code without a reason.
-fn by_reasons(body: &Value) -> Option<Said> {
+/// Reads `{"reasons": [{"code": …, "reason": …}]}`. A refused launch may have a code and no reason.
+fn from_reasons(body: &Value) -> Option<ErrorBody> {
     let reasons = body.get("reasons")?.as_array().filter(|reasons| !reasons.is_empty())?;
-    let code = reasons.iter().find_map(|reason| text(reason, "code"));
-    let words: Vec<String> =
-        reasons.iter().filter_map(|reason| text(reason, "reason").or_else(|| text(reason, "code"))).collect();
-    Some(Said { code, message: (!words.is_empty()).then(|| words.join("; ")), active_job: None })
+    let code = reasons.iter().find_map(|reason| string_member(reason, "code"));
+    let messages: Vec<String> = reasons
+        .iter()
+        .filter_map(|reason| string_member(reason, "reason").or_else(|| string_member(reason, "code")))
+        .collect();
+    let message = (!messages.is_empty()).then(|| messages.join("; "));
+    Some(ErrorBody { code, message, ..ErrorBody::default() })
 }
 
-/// `{"code": …, "fields": [{"field": ".name", "value": {"message": …}}]}`
-fn by_fields(body: &Value) -> Option<Said> {
+/// Reads `{"code": …, "fields": [{"field": ".name", "value": {"message": …}}]}`.
+fn from_fields(body: &Value) -> Option<ErrorBody> {
     let fields = body.get("fields")?.as_array()?;
-    let words: Vec<String> = fields
+    let messages: Vec<String> = fields
         .iter()
         .map(|field| {
-            let name = text(field, "field").unwrap_or_default();
-            let message = field.get("value").and_then(|value| text(value, "message"));
-            let message = message.or_else(|| text(field, "message_type")).unwrap_or_default();
+            let name = string_member(field, "field").unwrap_or_default();
+            let message = field.get("value").and_then(|value| string_member(value, "message"));
+            let message = message.or_else(|| string_member(field, "message_type")).unwrap_or_default();
             format!("{name}: {message}")
         })
         .collect();
-    let code = text(body, "code");
-    let message = if words.is_empty() { code.clone() } else { Some(words.join("; ")) };
-    Some(Said { code, message, active_job: None })
+    let code = string_member(body, "code");
+    let message = if messages.is_empty() { code.clone() } else { Some(messages.join("; ")) };
+    Some(ErrorBody { code, message, ..ErrorBody::default() })
 }
 
-/// `{"active_job_id": …, "failure_reason": …}`
-fn by_failure(body: &Value) -> Option<Said> {
-    let reason = text(body, "failure_reason")?;
-    let active_job = text(body, "active_job_id");
-    let message = match &active_job {
+/// Reads `{"active_job_id": …, "failure_reason": …}`.
+fn from_failure(body: &Value) -> Option<ErrorBody> {
+    let reason = string_member(body, "failure_reason")?;
+    let active_job_id = string_member(body, "active_job_id");
+    let message = match &active_job_id {
         Some(job) => format!("{reason} (active job {job})"),
         None => reason,
     };
-    Some(Said { code: None, message: Some(message), active_job })
+    Some(ErrorBody { code: None, message: Some(message), active_job_id })
 }
 
-/// `{"statusCode": …, "error": …, "message": …}`, and the shorter forms of it.
-fn by_message(body: &Value) -> Option<Said> {
-    let message = text(body, "message").or_else(|| text(body, "error")).or_else(|| text(body, "status"));
-    let code = text(body, "code");
-    let message = message.or_else(|| code.clone());
-    (message.is_some() || code.is_some()).then_some(Said { code, message, active_job: None })
+/// Reads `{"statusCode": …, "error": …, "message": …}`, and shorter forms of it.
+fn from_message(body: &Value) -> Option<ErrorBody> {
+    let message = ["message", "error", "status"].into_iter().find_map(|name| string_member(body, name));
+    let code = string_member(body, "code");
+    (message.is_some() || code.is_some()).then(|| ErrorBody {
+        message: message.or_else(|| code.clone()),
+        code,
+        ..ErrorBody::default()
+    })
 }
 
 /// The title of an HTML page, in one line.
-fn title(answer: &Response) -> Option<String> {
-    let page = String::from_utf8_lossy(answer.body());
+fn html_title(response: &Response) -> Option<String> {
+    let page = String::from_utf8_lossy(response.body());
     let (_, rest) = page.split_once("<title>")?;
     let (title, _) = rest.split_once("</title>")?;
     let words: Vec<&str> = title.split_whitespace().collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn text(value: &Value, name: &str) -> Option<String> {
+/// The non-empty string under a name.
+fn string_member(value: &Value, name: &str) -> Option<String> {
     value.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn shortened(text: &str) -> String {
+fn truncate(text: &str) -> String {
     match text.char_indices().nth(MAX_MESSAGE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-/// Finds an id in the text of a response. A refused launch names the running scan there only.
-fn id_in(message: &str) -> Option<Uuid> {
-    message
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+/// The first UUID in a text of the service.
+fn uuid_in(text: &str) -> Option<String> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
         .filter(|word| word.len() == 36)
         .find_map(|word| Uuid::try_parse(word).ok())
+        .map(|id| id.to_string())
 }
 
 #[cfg(test)]
@@ -180,7 +187,10 @@ mod tests {
 
     const SCAN: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
 
-    #[expect(clippy::default_trait_access, reason = "the type of the headers is not this crate's to name")]
+    #[expect(
+        clippy::default_trait_access,
+        reason = "the crate does not depend on the one that defines the headers' type"
+    )]
     fn error(status: u16, body: &str) -> Error {
         to_error(&Response::new(status, Default::default(), body.to_owned()))
     }
@@ -188,8 +198,8 @@ mod tests {
     /// Status, body, kind, code, and a part of the message.
     type Row = (u16, &'static str, ErrorKind, Option<&'static str>, &'static str);
 
-    /// The catalogue of the service's refusals.
-    const CATALOGUE: &[Row] = &[
+    /// The error responses of the service.
+    const ERROR_RESPONSES: &[Row] = &[
         (
             400,
             r#"{"reasons":[{"code":"INVALID_ID_FORMAT","reason":"The provided ID of '10-ABC' must be UUID type"}]}"#,
@@ -300,43 +310,41 @@ mod tests {
     ];
 
     #[test]
-    fn every_answer_of_the_catalogue_has_its_kind_code_and_words() {
-        for (status, body, kind, code, words) in CATALOGUE {
+    fn every_error_response_has_its_kind_code_and_message() {
+        for (status, body, kind, code, text) in ERROR_RESPONSES {
             let error = error(*status, body);
             assert_eq!(error.kind(), *kind, "{status} {body}");
             assert_eq!(error.code(), *code, "{status} {body}");
             assert_eq!(error.status(), Some(*status));
-            assert!(error.message().contains(words), "{} lacks {words:?}", error.message());
+            assert!(error.message().contains(text), "{} lacks {text:?}", error.message());
         }
     }
 
     #[test]
-    fn a_long_explanation_is_cut_between_characters() {
+    fn a_long_message_is_truncated_between_characters() {
         let error = error(400, &"é".repeat(5000));
         assert!(error.message().chars().count() < MAX_MESSAGE + 20, "{}", error.message().len());
     }
 
     #[test]
-    fn a_conflict_names_the_running_scan_or_export() {
-        let launch =
-            format!(r#"{{"reasons":[{{"code":"NOT_ALLOWED","reason":"already running: '{SCAN}'"}}]}}"#);
-        let export =
-            format!(r#"{{"active_job_id":"{SCAN}","failure_reason":"conflict with a running export"}}"#);
-        for body in [launch, export] {
+    fn a_conflict_has_the_id_of_what_is_in_the_way() {
+        for body in [
+            format!(
+                r#"{{"reasons":[{{"code":"NOT_ALLOWED","reason":"This configuration already has a running scan: '{SCAN}'"}}]}}"#
+            ),
+            format!(r#"{{"active_job_id":"{SCAN}","failure_reason":"conflict with a running export"}}"#),
+        ] {
             assert_eq!(error(409, &body).conflicting_id(), Some(SCAN), "{body}");
+            assert_eq!(error(404, &body).conflicting_id().is_some(), body.contains("NOT_ALLOWED"), "{body}");
         }
-        let unnamed = r#"{"reasons":[{"code":"NOT_ALLOWED","reason":"a scan is running"}]}"#;
-        assert_eq!(error(409, unnamed).conflicting_id(), None);
-        let not_found = format!(r#"{{"reasons":[{{"code":"NOT_FOUND","reason":"'{SCAN}' not found"}}]}}"#);
-        assert_eq!(error(404, &not_found).conflicting_id(), None);
+        for text in ["no id", "x9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a", "9d0c7b6a-5e4f", ""] {
+            assert_eq!(error(409, text).conflicting_id(), None, "{text}");
+        }
     }
 
     #[test]
-    fn the_id_in_a_conflict_is_found() {
-        let message = format!("409: This configuration already has a running scan: '{SCAN}'");
-        assert_eq!(id_in(&message).unwrap().to_string(), SCAN);
-        for message in ["409: no id", "x9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a", "409: 9d0c7b6a-5e4f", ""] {
-            assert_eq!(id_in(message), None, "{message}");
-        }
+    fn an_html_page_is_marked() {
+        assert!(error(403, "<html><p>log in").is_html());
+        assert!(!error(403, "{}").is_html());
     }
 }

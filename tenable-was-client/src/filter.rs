@@ -1,8 +1,9 @@
 //! The filters of the searches, typed so that a filter that the service would refuse does not compile.
 //!
-//! Each search has its own fields: [`ConfigField`], [`ScanField`], [`UserTemplateField`], [`VulnerabilityField`]
-//! and, for the detections of one scan, [`ScanVulnerabilityField`]. Each field has its own operators and values.
-//! All of them are those of the vendor's document; [`Condition::raw`] and [`Filter::raw`] are for the rest.
+//! Each search has its own fields: [`ConfigField`], [`ScanField`], [`UserTemplateField`],
+//! [`VulnerabilityField`] and, for the detections of one scan, [`ScanVulnerabilityField`]. Each field has
+//! its own operators and values. All of them are those of the vendor's document; [`Condition::raw`] and
+//! [`Filter::raw`] are for the rest.
 //!
 //! ```
 //! use tenable_was_client::filter::{ConfigField, Date, Filter, LastScanStatusValue};

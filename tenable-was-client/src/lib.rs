@@ -3,26 +3,25 @@
 
 mod bind_targets;
 mod builder;
-mod client;
+pub mod client;
 mod connect;
 mod error;
-mod export;
+pub mod export;
 pub mod filter;
-mod findings;
+pub mod findings;
 mod map;
 pub mod model;
 mod scanner;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod workflows;
+pub mod workflows;
 
 pub use builder::{
     DEFAULT_BASE_URL, TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY, TenableWasClientBuilder,
 };
-pub use client::{MAX_IMPORT_BYTES, Order, PageQuery, ReportFindings, TenableWasClient, VulnerabilityPage};
-pub use export::{ChunkLoss, ExportEnding, ExportJob, ExportOptions, ExportRecords};
-pub use findings::{SavedFindings, SavedReport};
-pub use workflows::{Launch, OnRunning, WaitOptions};
+pub use client::{Order, PageQuery, TenableWasClient};
+pub use export::ExportOptions;
+pub use workflows::WaitOptions;
 
 pub use appsec_core::{Error, ErrorKind, Result};
 pub use appsec_http::{HttpOptions, Resolver, RetryPolicy};

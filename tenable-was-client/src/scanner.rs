@@ -105,7 +105,8 @@ impl TenableWasClient {
     /// The stable key of this scanner: that of Invicti AppSec's integration.
     pub const KEY: &'static str = "tenableiowas";
 
-    /// Reads the scan that was just launched. No failure is returned: the scan was launched even if it is not visible yet.
+    /// Reads the scan that was just launched. No failure is returned: the scan was launched even if it is
+    /// not visible yet.
     async fn launched(&self, id: TenableScanId, target: &BindTargetId) -> appsec_core::Scan {
         match self.get_scan(id).await {
             Ok(scan) => scan_of_target(&scan, target),
@@ -132,7 +133,8 @@ impl TenableWasClient {
         }
     }
 
-    /// Converts child scans, with the problems of those that have ended: the notes of the others may still change.
+    /// Converts child scans, with the problems of those that have ended: the notes of the others may still
+    /// change.
     async fn child_scans(
         &self,
         children: Vec<ChildScan>,

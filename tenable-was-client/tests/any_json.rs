@@ -1,4 +1,4 @@
-//! Whatever JSON comes, no model panics, and what was read can be written and read again.
+//! With any JSON, no model panics, and decoded values round-trip.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -15,10 +15,10 @@ use tenable_was_client::model::{
     ServerProperties, Session, Template, UserTemplate, Vulnerability,
 };
 
-/// A composed answer, and what reads it.
+/// A composed response, and the function that decodes it.
 type Reply = (&'static str, fn(&Value));
 
-const ANSWERS: &[Reply] = &[
+const RESPONSES: &[Reply] = &[
     ("config_search", read::<Page<ConfigSummary>>),
     ("config_scanner_text", read::<ConfigDetails>),
     ("scan_completed", read::<Scan>),
@@ -55,12 +55,12 @@ fn read_findings(value: &Value) {
     }
 }
 
-fn answer(name: &str) -> Value {
+fn response(name: &str) -> Value {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(format!("{name}.json"));
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// Replaces the value at a place, counted through the whole document.
+/// Replaces the value at a position, counted through the whole document.
 fn replace(value: &mut Value, place: &mut usize, with: &Value) {
     if *place == 0 {
         *value = with.clone();
@@ -93,9 +93,9 @@ fn odd() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn a_changed_answer_is_read_or_refused(which in 0..ANSWERS.len(), changes in proptest::collection::vec((0_usize..120, odd()), 1..4)) {
-        let (name, read) = ANSWERS[which];
-        let mut value = answer(name);
+    fn a_changed_response_is_decoded_or_refused(which in 0..RESPONSES.len(), changes in proptest::collection::vec((0_usize..120, odd()), 1..4)) {
+        let (name, read) = RESPONSES[which];
+        let mut value = response(name);
         for (place, with) in changes {
             replace(&mut value, &mut { place }, &with);
         }

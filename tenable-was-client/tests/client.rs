@@ -1,4 +1,4 @@
-//! Each operation by the request it sends and the answer it reads, and the calls that must not happen.
+//! Each operation by its request and response, and the calls that must not happen.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -44,7 +44,7 @@ fn client(server: &MockServer) -> TenableWasClient {
         .unwrap()
 }
 
-/// A server on which nothing but the mocks given is to be asked for.
+/// A server with these mocks only; any other request is an error.
 async fn server(mocks: Vec<Mock>) -> MockServer {
     let server = MockServer::start().await;
     for mock in mocks {
@@ -65,7 +65,7 @@ fn at(verb: &str, place: String) -> wiremock::MockBuilder {
 }
 
 #[tokio::test]
-async fn every_request_carries_the_keys_and_names_the_integration() {
+async fn every_request_has_the_keys_and_the_integration() {
     let server = server(vec![
         at("GET", "/session".to_owned())
             .and(header("x-apikeys", "accessKey=access-marker;secretKey=secret-marker"))
@@ -129,7 +129,7 @@ async fn a_listing_is_read_to_its_total_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_filter_goes_out_as_it_is() {
+async fn a_filter_is_sent_unchanged() {
     let sent = json!({"AND": [{"field": "scans_status", "operator": "contains", "value": ["completed"]}]});
     let server = server(vec![
         at("POST", "/was/v2/configs/search".to_owned())
@@ -145,7 +145,7 @@ async fn a_filter_goes_out_as_it_is() {
 }
 
 #[tokio::test]
-async fn scans_are_launched_looked_at_stopped_and_listed() {
+async fn scans_are_launched_read_stopped_and_listed() {
     let server = server(vec![
         at("POST", format!("/was/v2/configs/{CONFIG}/scans"))
             .and(body_string(""))
@@ -193,11 +193,11 @@ async fn scans_are_launched_looked_at_stopped_and_listed() {
 }
 
 #[tokio::test]
-async fn a_launch_is_sent_once_whatever_becomes_of_it() {
+async fn a_launch_is_sent_once_whatever_its_result() {
     for (answer, times) in [
         (ResponseTemplate::new(500), 1),
         (ResponseTemplate::new(503), 1),
-        // Answered with 429, nothing was done: asked again, and then given up.
+        // A 429 means that nothing was done: the request is retried, and then fails.
         (ResponseTemplate::new(429).insert_header("retry-after", "0"), 3),
     ] {
         let server = server(vec![
@@ -212,7 +212,7 @@ async fn a_launch_is_sent_once_whatever_becomes_of_it() {
 }
 
 #[tokio::test]
-async fn a_running_scan_and_a_running_export_are_named_in_the_conflict() {
+async fn a_conflict_has_the_id_of_the_running_scan_or_export() {
     let refusal = |name: &str| {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
         ResponseTemplate::new(409)
@@ -236,14 +236,16 @@ async fn a_running_scan_and_a_running_export_are_named_in_the_conflict() {
         (error.kind(), error.code(), error.request_id()),
         (ErrorKind::Conflict, Some("NOT_ALLOWED"), Some("r-1"))
     );
+    assert_eq!(error.conflicting_id(), Some(SCAN));
     assert!(error.message().contains(SCAN));
     let error = client.request_export(&ExportRequest::everything()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.conflicting_id(), Some(EXPORT));
     assert!(error.message().contains(EXPORT));
 }
 
 #[tokio::test]
-async fn a_report_is_read_finding_by_finding_and_then_the_rest_of_it() {
+async fn a_report_is_read_finding_by_finding_and_then_the_rest() {
     let server = server(vec![
         at("GET", format!("/was/v2/scans/{SCAN}/report"))
             .and(header("content-type", "application/json"))
@@ -264,7 +266,7 @@ async fn a_report_is_read_finding_by_finding_and_then_the_rest_of_it() {
 }
 
 #[tokio::test]
-async fn one_bad_finding_of_a_report_is_an_error_with_its_path_and_the_others_follow() {
+async fn an_undecodable_finding_of_a_report_is_an_error_item_with_its_path() {
     let body = json!({"findings": [{"plugin_id": 1}, {"plugin_id": {}}, {"plugin_id": 3}], "notes": []});
     let server = server(vec![
         at("GET", format!("/was/v2/scans/{SCAN}/report"))
@@ -283,7 +285,7 @@ async fn one_bad_finding_of_a_report_is_an_error_with_its_path_and_the_others_fo
 }
 
 #[tokio::test]
-async fn detections_are_read_one_by_one_with_the_place_of_their_page() {
+async fn detections_are_read_one_by_one_with_the_position_of_their_page() {
     let server = server(vec![
         at("POST", format!("/was/v2/scans/{SCAN}/vulnerabilities/search"))
             .and(query_param("limit", "200"))
@@ -302,7 +304,7 @@ async fn detections_are_read_one_by_one_with_the_place_of_their_page() {
 }
 
 #[tokio::test]
-async fn an_undecodable_page_is_an_error_that_names_operation_and_path() {
+async fn an_undecodable_page_is_an_error_with_operation_and_path() {
     let page = json!({"pagination": {"total": 1}, "items": [{"config_id": CONFIG, "target_count": {}}]});
     let server = server(vec![
         at("POST", "/was/v2/configs/search".to_owned())
@@ -318,7 +320,7 @@ async fn an_undecodable_page_is_an_error_that_names_operation_and_path() {
 }
 
 #[tokio::test]
-async fn a_search_is_asked_again_after_a_passing_fault_and_a_web_page_is_not_taken_for_an_answer() {
+async fn a_search_is_retried_after_a_transient_fault_and_an_html_page_is_an_error() {
     let search = || at("POST", "/was/v2/configs/search".to_owned());
     let server = server(vec![
         search().respond_with(ResponseTemplate::new(503)).up_to_n_times(1).named("fault").expect(1),
@@ -330,12 +332,13 @@ async fn a_search_is_asked_again_after_a_passing_fault_and_a_web_page_is_not_tak
     .await;
     let error = client(&server).search_configs(&Filter::everything(), &PageQuery::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.is_html(), "{error}");
     assert!(error.message().contains("HTML"), "{error}");
     assert_eq!(error.attempts(), 3);
 }
 
 #[tokio::test]
-async fn the_keys_are_in_no_error_even_if_the_service_echoes_them() {
+async fn no_error_contains_the_keys_even_if_the_service_echoes_them() {
     let echo = json!({"reasons": [{"code": "NOT_ALLOWED secret-marker", "reason": "X-ApiKeys accessKey=access-marker;secretKey=secret-marker is unknown"}]});
     let server = server(vec![
         Mock::given(any())

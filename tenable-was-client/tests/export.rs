@@ -19,7 +19,7 @@ use tenable_was_client::testing::{
     ExportEnd, ExportScript, FakeBuilder, FakeConfig, FakeFinding, FakePlugin, FakeScan, FakeTarget,
     FakeTenableWas, Reply, Route, When, days_ago,
 };
-use tenable_was_client::{ExportEnding, ExportOptions, TenableWasClient};
+use tenable_was_client::{ExportOptions, TenableWasClient, export::ExportEnding};
 
 fn target(host: &str, findings: usize) -> FakeTarget {
     let plugin = FakePlugin::new(98104, "Cross-Site Scripting (XSS)", Severity::High).shared();

@@ -16,7 +16,10 @@ use tenable_was_client::model::{
 use tenable_was_client::testing::{
     ExportEnd, ExportScript, FakeConfig, FakeFinding, FakePlugin, FakeTarget, FakeTenableWas, Route, days_ago,
 };
-use tenable_was_client::{ChunkLoss, ExportEnding, ExportJob, TenableWasClient};
+use tenable_was_client::{
+    TenableWasClient,
+    export::{ChunkLoss, ExportEnding, ExportJob},
+};
 
 /// A tenant with one chunk for each of four sites, which differ in every property that a filter can test.
 async fn start(script: ExportScript) -> (FakeTenableWas, TenableWasClient) {

@@ -1,4 +1,4 @@
-//! Every composed answer decodes, nothing of it is lost, and what it means is pinned.
+//! Every composed response decodes without loss, and its meaning is tested.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -29,20 +29,21 @@ fn decode<T: DeserializeOwned>(name: &str) -> T {
     serde_path_to_error::deserialize(&mut decoder).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The value without what counts as absent, and with numbers as text: what the models may write back in another form.
-fn settled(value: &Value) -> Value {
+/// Normalizes a value: without absent members, and with numbers as text, because the models may write these
+/// back in another form.
+fn normalized(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            let kept = members.iter().map(|(name, value)| (name.clone(), settled(value)));
+            let kept = members.iter().map(|(name, value)| (name.clone(), normalized(value)));
             Value::Object(
                 kept.filter(|(_, value)| !value.is_null() && *value != Value::Array(vec![])).collect(),
             )
         }
-        Value::Array(items) => Value::Array(items.iter().map(settled).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(normalized).collect()),
         Value::Number(number) => {
             Value::String(number.as_f64().map_or_else(String::new, |number| number.to_string()))
         }
-        // Known words are written in their usual spelling.
+        // Known values are written in their usual spelling.
         Value::String(text) => text
             .parse::<f64>()
             .map_or_else(|_| Value::String(text.to_lowercase()), |number| Value::String(number.to_string())),
@@ -53,7 +54,7 @@ fn settled(value: &Value) -> Value {
 fn keeps_everything<T: DeserializeOwned + Serialize>(name: &str) {
     let original: Value = serde_json::from_str(&read(name)).unwrap();
     let written = serde_json::to_value(decode::<T>(name)).unwrap();
-    assert_eq!(settled(&written), settled(&original), "{name}");
+    assert_eq!(normalized(&written), normalized(&original), "{name}");
 }
 
 fn scanners_keep_all_but_their_keys(name: &str) {
@@ -62,14 +63,14 @@ fn scanners_keep_all_but_their_keys(name: &str) {
         scanner.as_object_mut().unwrap().remove("key");
     }
     let list: ScannerList = decode(name);
-    assert_eq!(settled(&serde_json::to_value(&list).unwrap()), settled(&original));
+    assert_eq!(normalized(&serde_json::to_value(&list).unwrap()), normalized(&original));
     assert!(!format!("{list:?}").contains("marker"), "a linking key is a secret");
     let usable: Vec<_> = list.for_web_applications().map(|scanner| scanner.id).collect();
     assert_eq!(usable, [Some(ScannerId(36_960_339))]);
     assert_eq!(list.scanners[1].id, Some(ScannerId(36_000_001)));
 }
 
-/// Decodes a file by what its name says it is, and checks that nothing is lost.
+/// Decodes a file by its name, and checks that nothing is lost.
 fn check(name: &str) {
     match name {
         "config_search.json" => keeps_everything::<Page<ConfigSummary>>(name),
@@ -86,7 +87,7 @@ fn check(name: &str) {
         "folders.json" => keeps_everything::<Vec<Folder>>(name),
         "applications.json" => keeps_everything::<BTreeMap<String, AddedApplication>>(name),
         "user_template_search.json" => keeps_everything::<Page<UserTemplate>>(name),
-        // Read by the client, which takes either form.
+        // Tested with the client, which reads either form.
         "user_template_wrapped.json" => assert!(read(name).contains("\"data\"")),
         "server_status.json" => keeps_everything::<ServerStatus>(name),
         "scanners.json" => scanners_keep_all_but_their_keys(name),
@@ -100,14 +101,14 @@ fn check(name: &str) {
         _ if name.starts_with("export_status_") => keeps_everything::<ExportStatus>(name),
         _ if name.starts_with("export_chunk") => keeps_everything::<Vec<ExportFinding>>(name),
         "error_rate_limited.html" => assert!(read(name).starts_with("<html>")),
-        // What becomes of these is tested where errors are made.
+        // These are tested in the error module.
         _ if name.starts_with("error_") => drop(serde_json::from_str::<Value>(&read(name)).unwrap()),
         _ => panic!("{name} is read by no test"),
     }
 }
 
 #[test]
-fn every_file_decodes_and_nothing_is_lost() {
+fn every_file_decodes_without_loss() {
     let listed = read("README.md");
     let mut seen = BTreeSet::new();
     for entry in std::fs::read_dir(folder()).unwrap() {
@@ -125,7 +126,7 @@ fn every_file_decodes_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_scanner_id_comes_as_number_text_or_null() {
+fn a_scanner_id_is_a_number_text_or_null() {
     for (name, expected) in [
         ("config_scanner_number.json", Some(ScannerId(36_960_339))),
         ("config_scanner_text.json", Some(ScannerId(36_960_339))),
@@ -157,8 +158,8 @@ fn a_parent_has_neither_asset_nor_target_and_its_children_name_it() {
 }
 
 #[test]
-fn words_that_nobody_knows_are_kept() {
-    let scan: Scan = decode("scan_unknown_words.json");
+fn unknown_values_are_kept() {
+    let scan: Scan = decode("scan_unknown_values.json");
     assert_eq!(*scan.status.as_ref().unwrap().value(), ScanState::Unknown("hibernating".into()));
     assert!(!scan.has_ended());
     let queued: Scan = decode("scan_queued.json");
@@ -167,7 +168,7 @@ fn words_that_nobody_knows_are_kept() {
 }
 
 #[test]
-fn the_members_on_which_document_and_service_part_are_read_either_way() {
+fn members_that_contradict_the_document_are_read_in_either_form() {
     let [served] = <[ExportFinding; 1]>::try_from(decode::<Vec<_>>("export_chunk.json")).unwrap();
     let [schema, strange, sparse] =
         <[ExportFinding; 3]>::try_from(decode::<Vec<_>>("export_chunk_contradictions.json")).unwrap();
@@ -188,7 +189,7 @@ fn the_members_on_which_document_and_service_part_are_read_either_way() {
 }
 
 #[test]
-fn an_exports_counters_and_lists_are_read() {
+fn the_counters_and_lists_of_an_export_are_read() {
     let status: ExportStatus = decode("export_status_error.json");
     assert_eq!(*status.status.as_ref().unwrap().value(), ExportState::Error);
     assert_eq!((status.chunks_available.len(), status.chunks_cancelled.len()), (2, 18));
@@ -198,7 +199,7 @@ fn an_exports_counters_and_lists_are_read() {
 }
 
 #[test]
-fn the_licence_is_found_among_what_cannot_be_read() {
+fn the_licence_is_found_among_unreadable_members() {
     let properties: ServerProperties = decode("server_properties.json");
     assert_eq!(properties.license.unwrap().was().unwrap().mode.as_deref(), Some("standard"));
 }

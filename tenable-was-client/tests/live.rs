@@ -1,6 +1,7 @@
-//! Against the real service, where keys are given; it only reads.
+//! A read-only test with the real service, if keys are given.
 //!
-//! `TENABLE_LIVE=1 TENABLE_ACCESS_KEY=… TENABLE_SECRET_KEY=… cargo test -p tenable-was-client --test live -- --nocapture`
+//! `TENABLE_LIVE=1 TENABLE_ACCESS_KEY=… TENABLE_SECRET_KEY=… cargo test -p tenable-was-client --test live
+//! -- --nocapture`
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +10,7 @@ use futures_util::TryStreamExt;
 use tenable_was_client::TenableWasClient;
 
 #[tokio::test]
-async fn the_connection_stands_and_configurations_are_listed() {
+async fn the_connection_works_and_configurations_are_listed() {
     if std::env::var_os("TENABLE_LIVE").is_none() {
         println!("skipped: TENABLE_LIVE is not set");
         return;

@@ -8,7 +8,7 @@ use appsec_core::{DastApiScannerExt, ErrorKind, FindingQuery, FindingStatus, Gap
 use appsec_http::{HttpOptions, RetryPolicy};
 use serde_json::{Value, json};
 use tenable_was_client::model::{ChunkId, ExportRequest};
-use tenable_was_client::{ExportEnding, ExportOptions, TenableWasClient};
+use tenable_was_client::{ExportOptions, TenableWasClient, export::ExportEnding};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
 

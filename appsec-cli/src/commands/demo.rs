@@ -114,7 +114,8 @@ impl<'a> Demo<'a> {
         self.out.line(format_args!("\n{text}"))
     }
 
-    /// Runs a command line, and checks how it ends. Spaces within an argument are possible only between quotation marks.
+    /// Runs a command line, and checks how it ends. Spaces within an argument are possible only between
+    /// quotation marks.
     async fn step(&self, command_line: &str, expected: Exit) -> Result<()> {
         self.narrate(&format!("$ appsec {command_line}"))?;
         let arguments = command_line.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
@@ -159,7 +160,8 @@ impl<'a> Demo<'a> {
     }
 }
 
-/// Writes the credentials of the fakes into files of the folder, and returns a configuration that names them.
+/// Writes the credentials of the fakes into files of the folder, and returns a configuration that names
+/// them.
 fn write_config(fakes: &[(&'static Vendor, Box<dyn Fake>)], folder: &Path) -> std::io::Result<String> {
     let mut config = "store = \"sqlite:demo.db\"\n".to_owned();
     for (vendor, fake) in fakes {

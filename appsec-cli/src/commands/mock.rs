@@ -23,7 +23,8 @@ pub(crate) struct Args {
     listen: IpAddr,
     #[command(flatten)]
     ports: FakePorts,
-    /// The port of the control server, which scripts faults, lists requests and sets the time; 0 for any free port
+    /// The port of the control server, which scripts faults, lists requests and sets the time; 0 for any
+    /// free port
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     control_port: u16,
     /// What the services hold
@@ -31,7 +32,8 @@ pub(crate) struct Args {
     data: FakeData,
 }
 
-/// Prints the URLs and credentials of the fakes: in JSON as one document, otherwise as `export` lines for a shell.
+/// Prints the URLs and credentials of the fakes: in JSON as one document, otherwise as `export` lines for a
+/// shell.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let listening =
         |error: io::Error| Failure::new(Exit::Output, format!("listening on {}: {error}", args.listen));

@@ -1,4 +1,4 @@
-//! `appsec ping`: the "Test Connection" of Invicti AppSec, under its name in KDT.
+//! `appsec ping`: the "Test Connection" of Invicti, under its name in KDT.
 
 use appsec_core::{ConnectionReport, StepOutcome};
 use serde::Serialize;
@@ -10,7 +10,8 @@ use crate::output::{self, Cell, cell};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A connection or scanner to test; repeatable [default: all with a configuration, or with credentials in the environment]
+    /// A connection or scanner to test; repeatable [default: all with a configuration, or with credentials
+    /// in the environment]
     #[arg(short, long = "tool", value_name = "TOOL")]
     tools: Vec<String>,
 }

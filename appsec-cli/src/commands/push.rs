@@ -1,4 +1,4 @@
-//! `appsec push`: pushes the findings of a binding to DefectDojo, Invicti AppSec or GitHub code scanning.
+//! `appsec push`: pushes the findings of a binding to DefectDojo, Invicti or GitHub code scanning.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -37,7 +37,8 @@ pub(crate) struct Args {
     /// For GitHub: the repository, owner/name
     #[arg(long, env = "GITHUB_REPOSITORY", value_name = "OWNER/NAME")]
     repository: Option<String>,
-    /// For GitHub and Invicti: push incomplete data as well, although they close findings that the data do not hold
+    /// For GitHub and Invicti: push incomplete data as well, although they close findings that the data do
+    /// not hold
     #[arg(long)]
     allow_unproven_closing: bool,
 }

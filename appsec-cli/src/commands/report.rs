@@ -23,7 +23,8 @@ pub(crate) struct Args {
     /// The format: sarif, gitlab, defectdojo, ocsf, csv or jsonl
     #[arg(short, long, value_name = "FORMAT", value_parser = format)]
     format: ReportFormat,
-    /// The file [default: stdout]. A SARIF report that is too big for GitHub continues in FILE-2, FILE-3 and so on
+    /// The file [default: stdout]. A SARIF report that is too big for GitHub continues in FILE-2, FILE-3
+    /// and so on
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -28,7 +28,8 @@ enum ScheduleCommand {
     },
     /// List every binding with its state
     List,
-    /// List the bindings that are due, and why they do not run yet; exits 1 if one waits for a scanner that refuses or fails
+    /// List the bindings that are due, and why they do not run yet; exits 1 if one waits for a scanner that
+    /// refuses or fails
     Due,
     /// Show the next times at which bindings run, according to the configuration
     Next {
@@ -203,12 +204,12 @@ async fn hint(app: &App, tool: &str, target: &str) -> Result<Exit> {
     let store = app.store().await?;
     let mut bindings = 0;
     // A binding may name the connection, or the scanner's key as long as there is one connection to it.
-    let names = BTreeSet::from([named.name.as_str(), named.connection.vendor.key]);
-    for name in names {
-        if name != named.name && connections.find(name).is_ok_and(|other| other.name != named.name) {
+    let keys = BTreeSet::from([named.name.as_str(), named.connection.vendor.key]);
+    for key in keys {
+        if key != named.name && connections.find(key).is_ok_and(|other| other.name != named.name) {
             continue;
         }
-        let hinted = store.hint(name, &BindTargetId::from(target), Timestamp::now()).await;
+        let hinted = store.hint(key, &BindTargetId::from(target), Timestamp::now()).await;
         bindings += hinted.map_err(Failure::store)?;
     }
     if app.out.is_json() {

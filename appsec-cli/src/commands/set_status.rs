@@ -1,4 +1,5 @@
-//! `appsec set-status`: stores a decision about findings, and sends it to scanners that accept status changes.
+//! `appsec set-status`: stores a decision about findings, and sends it to scanners that accept status
+//! changes.
 
 use appsec_core::DastApiScanner;
 use appsec_import::Store as _;
@@ -72,7 +73,8 @@ impl NewStatus {
     }
 }
 
-/// In JSON: for each finding `{"fingerprint", "decided", "kept"}`, and `"written"` or `"error"` if the scanner was notified.
+/// In JSON: for each finding `{"fingerprint", "decided", "kept"}`, and `"written"` or `"error"` if the
+/// scanner was notified.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let (named, binding) = args.binding.resolve(app).await?;
     let store = app.store().await?;

@@ -1,4 +1,4 @@
-//! `appsec targets`: the choices of "Bind To" in Invicti AppSec.
+//! `appsec targets`: the choices of "Bind To" in Invicti.
 
 use appsec_core::{BindTarget, BindTargetQuery};
 use futures_util::TryStreamExt as _;

@@ -1,5 +1,5 @@
-//! `appsec worker`: runs the bindings that are due, until a signal stops it. Any number of workers on any number of machines can share
-//! a store.
+//! `appsec worker`: runs the bindings that are due, until a signal stops it. Any number of workers on any
+//! number of machines can share a store.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -64,7 +64,7 @@ pub(crate) struct FakeCredential {
 }
 
 /// How the demo controls the scans of one bind target of a fake that holds [`FakeData::Demo`].
-pub(crate) trait DemoScans {
+pub(crate) trait DemoScans: Send + Sync {
     /// The name of the bind target.
     fn target(&self) -> &'static str;
 

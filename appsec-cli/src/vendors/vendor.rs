@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use appsec_core::DastApiScanner;
@@ -38,8 +38,11 @@ pub(crate) struct Vendor {
     /// Reads the keys of a section `[connections.NAME]` that belong to this vendor alone.
     pub(crate) parse_settings: fn(toml::Deserializer<'_>) -> Result<Arc<dyn Settings>, toml::de::Error>,
     /// Starts a fake of the service on this address.
-    pub(crate) start_fake: fn(FakeData, SocketAddr) -> BoxFuture<'static, io::Result<Box<dyn Fake>>>,
+    pub(crate) start_fake: fn(FakeData, SocketAddr) -> BoxFuture<'static, StartedFake>,
 }
+
+/// A running fake, or why it could not listen on its address.
+pub(crate) type StartedFake = io::Result<Box<dyn Fake>>;
 
 /// The settings of a connection that belong to one vendor.
 pub(crate) trait Settings: fmt::Debug + Send + Sync {
@@ -80,12 +83,12 @@ impl OpenContext<'_> {
         self.base_url.map(str::to_owned).or_else(from_environment)
     }
 
-    /// A credential: from the variable or file that the settings name, else from the usual environment variable, else from the
-    /// user. `label` names it in messages, as in "API token".
+    /// A credential: from the variable or file that the settings name, else from the usual environment
+    /// variable, else from the user. `label` names it in messages, as in "API token".
     pub(super) fn secret(
         &self,
         label: &str,
-        (env, file): (Option<&String>, Option<&std::path::PathBuf>),
+        (env, file): (Option<&String>, Option<&PathBuf>),
         usual_variable: &str,
     ) -> Result<SecretString> {
         let source = SecretSource::new(self.folder, env, file);

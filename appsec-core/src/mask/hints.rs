@@ -1,8 +1,9 @@
 //! Which masking rules are worth applying to a text, found in one pass over its bytes.
 //!
-//! Nearly all evidence matches nothing, and finding that out with the rules' own patterns costs more than everything else that is
-//! done to a finding. Each rule needs some byte that is rare in text; where it stands, what is before or after decides. Saying
-//! "may match" without need only costs time; a rule that matches is never left out, which a test holds this to.
+//! Nearly all evidence matches nothing, and finding that out with the rules' own patterns costs more than
+//! everything else that is done to a finding. Each rule needs some byte that is rare in text; where it
+//! stands, what is before or after decides. Saying "may match" without need only costs time; a rule that
+//! matches is never left out, which a test holds this to.
 
 /// One bit for each place in the rules' table.
 const PRIVATE_KEY: u16 = 1;
@@ -77,7 +78,8 @@ pub(super) fn rules_that_may_match(text: &[u8]) -> u16 {
     rules
 }
 
-/// True where what stands before a colon or an equals sign may be the name of a secret, with space and a quote between.
+/// True where what stands before a colon or an equals sign may be the name of a secret, with space and a
+/// quote between.
 fn follows_a_word(before: &[u8]) -> bool {
     let mut word = before.trim_ascii_end();
     if let [rest @ .., b'"' | b'\''] = word {
@@ -87,7 +89,8 @@ fn follows_a_word(before: &[u8]) -> bool {
         word = rest;
     }
     match word {
-        // It may be a space of another script, or the vertical tab, which is no white space to `trim_ascii_end`.
+        // It may be a space of another script, or the vertical tab, which is no white space to
+        // `trim_ascii_end`.
         [.., 0x80.. | 0x0b] => true,
         // The last letters of the words; most others are left at once.
         [.., b'n' | b'N' | b'e' | b'E' | b'2' | b'y' | b'Y' | b's' | b'S' | b't' | b'T' | b'd' | b'D'] => {

@@ -26,7 +26,7 @@ use futures_util::TryStreamExt;
 use generator::Generator;
 use service::Service;
 
-type Transition<T> = Result<T, Box<dyn Error + Send + Sync>>;
+type BoxResult<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Enough to see that every part works.
 const SMALL: usize = 2_000;
@@ -35,7 +35,7 @@ const PART: &str = "APPSEC_BENCH_PART";
 const ADDRESS: &str = "APPSEC_BENCH_ADDRESS";
 const STORE: &str = "APPSEC_BENCH_STORE";
 
-fn main() -> Transition<()> {
+fn main() -> BoxResult<()> {
     // `cargo bench` adds arguments of its own.
     let count = std::env::args().skip(1).find_map(|text| text.replace('_', "").parse().ok()).unwrap_or(SMALL);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -46,7 +46,7 @@ fn main() -> Transition<()> {
 }
 
 /// The command that runs one part.
-fn part(name: &str, count: usize, store: Option<&str>) -> Transition<Command> {
+fn part(name: &str, count: usize, store: Option<&str>) -> BoxResult<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(count.to_string()).env(PART, name);
     command.envs(store.map(|url| (STORE, url)));
@@ -54,7 +54,7 @@ fn part(name: &str, count: usize, store: Option<&str>) -> Transition<Command> {
 }
 
 /// Each part in its own process, on each store that there is.
-fn all(count: usize) -> Transition<()> {
+fn all(count: usize) -> BoxResult<()> {
     println!("{:<52} {:>9} {:>12} {:>10} {:>10}", "", "findings", "seconds", "per second", "peak MiB");
     wait(&mut part("import", count, None)?)?;
     for (name, url, _keep) in stores()? {
@@ -75,7 +75,7 @@ fn all(count: usize) -> Transition<()> {
     Ok(())
 }
 
-fn wait(command: &mut Command) -> Transition<()> {
+fn wait(command: &mut Command) -> BoxResult<()> {
     let status = command.stdin(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err("a part failed".into()) }
 }
@@ -86,7 +86,7 @@ enum Keep {
     Server { _server: postgres::Postgres },
 }
 
-fn stores() -> Transition<Vec<(&'static str, String, Keep)>> {
+fn stores() -> BoxResult<Vec<(&'static str, String, Keep)>> {
     let mut stores = Vec::new();
     if cfg!(feature = "sqlite") {
         let folder = tempfile::tempdir()?;
@@ -101,7 +101,7 @@ fn stores() -> Transition<Vec<(&'static str, String, Keep)>> {
     Ok(stores)
 }
 
-async fn run(part: &str, count: usize) -> Transition<()> {
+async fn run(part: &str, count: usize) -> BoxResult<()> {
     match part {
         "service" => service::serve(count).await,
         "import" => import_alone(count),
@@ -115,8 +115,8 @@ async fn run(part: &str, count: usize) -> Transition<()> {
     }
 }
 
-/// The verdict without a store. It holds all findings of a line, as an embedder with a database of its own would not.
-fn import_alone(count: usize) -> Transition<()> {
+/// Reconciling without a store. It holds all findings of a binding in memory.
+fn import_alone(count: usize) -> BoxResult<()> {
     let findings: Vec<Finding> = Generator::new(count).batches().flatten().collect();
     let mut known = Vec::new();
     for which in ["first", "second"] {
@@ -131,8 +131,8 @@ fn import_alone(count: usize) -> Transition<()> {
     Ok(())
 }
 
-/// What the store does alone is timed, staging and verdict apart.
-async fn store_alone(count: usize) -> Transition<()> {
+/// The store alone: staging and concluding are timed separately.
+async fn store_alone(count: usize) -> BoxResult<()> {
     let store = SqlStore::connect(&std::env::var(STORE)?).await?;
     let scanner = Generator::new(count);
     for which in ["first", "second"] {
@@ -153,14 +153,14 @@ async fn store_alone(count: usize) -> Transition<()> {
         print(&format!("  the store alone, {which} run: staging"), count, staging);
         let began = Instant::now();
         store.conclude(&run, &coverage, &[]).await?;
-        print(&format!("  the store alone, {which} run: verdict"), count, began.elapsed());
+        print(&format!("  the store alone, {which} run: conclude"), count, began.elapsed());
     }
     store.close().await;
     Ok(())
 }
 
 /// From a service on loopback to findings, and no further.
-async fn network_alone(count: usize) -> Transition<()> {
+async fn network_alone(count: usize) -> BoxResult<()> {
     let client = service::client(&std::env::var(ADDRESS)?)?;
     let began = Instant::now();
     let received =
@@ -170,7 +170,7 @@ async fn network_alone(count: usize) -> Transition<()> {
 }
 
 /// The importer from a scanner into the store.
-async fn whole(count: usize, scanner: Arc<dyn DastApiScanner>, runs: &[&str]) -> Transition<()> {
+async fn whole(count: usize, scanner: Arc<dyn DastApiScanner>, runs: &[&str]) -> BoxResult<()> {
     let store = Arc::new(SqlStore::connect(&std::env::var(STORE)?).await?);
     let binding = binding("whole", &*scanner);
     let importer = Importer::new(scanner, store.clone());

@@ -11,7 +11,7 @@ use tenable_was_client::testing::{
 };
 use tenable_was_client::{ExportOptions, TenableWasClient};
 
-use crate::Transition;
+use crate::BoxResult;
 
 /// Sites: assets, and so chunks of the export.
 const SITES: usize = 100;
@@ -26,7 +26,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn start(findings: usize) -> Transition<Self> {
+    pub(crate) fn start(findings: usize) -> BoxResult<Self> {
         let mut child =
             crate::part("service", findings, None)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let orders = child.stdin.take().ok_or("no pipe")?;
@@ -36,7 +36,7 @@ impl Service {
     }
 
     /// Lets it forget its exports, whose chunks it would keep for a day.
-    pub(crate) fn forget_exports(&mut self) -> Transition<()> {
+    pub(crate) fn forget_exports(&mut self) -> BoxResult<()> {
         writeln!(self.orders, "forget")?;
         read_line(&mut self.answers).map(drop)
     }
@@ -49,14 +49,14 @@ impl Drop for Service {
     }
 }
 
-fn read_line(answers: &mut BufReader<ChildStdout>) -> Transition<String> {
+fn read_line(answers: &mut BufReader<ChildStdout>) -> BoxResult<String> {
     let mut line = String::new();
     answers.read_line(&mut line)?;
     Ok(line.trim().to_owned())
 }
 
-/// The service itself: says its address, and answers a line each time it is told to forget.
-pub(crate) async fn serve(findings: usize) -> Transition<()> {
+/// The service itself: prints its address, and one line each time it is asked to forget its exports.
+pub(crate) async fn serve(findings: usize) -> BoxResult<()> {
     let fake = FakeTenableWas::builder()
         .with_keys(KEYS[0], KEYS[1])
         .with_tenant(tenant(findings))

@@ -1,6 +1,6 @@
 //! `cargo run -p examples --bin custom_scanner`
 //!
-//! A scanner of one's own: implement the trait, then let the conformance suite prove that the contract is kept.
+//! Implements `DastApiScanner` for a scanner of your own, and checks it with the conformance suite.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::sync::{Arc, RwLock};
@@ -21,21 +21,21 @@ const INFO: ScannerInfo = ScannerInfo::new(
     Capabilities::none().with_findings_all(true).with_findings_by_target(true),
 );
 
-/// Reports dead links. Here they come from a list; in earnest a service would be asked for them.
+/// Reports dead links. Here they come from a list; a real scanner would request them from a service.
 #[derive(Debug, Clone)]
 struct LinkChecker(Arc<RwLock<Dataset>>);
 
 impl LinkChecker {
-    fn sites(&self) -> Result<Dataset> {
+    fn dataset(&self) -> Result<Dataset> {
         self.0
             .read()
-            .map(|sites| sites.clone())
-            .map_err(|_| Error::new(ErrorKind::Unexpected, "the list broke"))
+            .map(|dataset| dataset.clone())
+            .map_err(|_| Error::new(ErrorKind::Unexpected, "the list is poisoned"))
     }
 
     fn read(&self, scope: &FindingScope) -> Result<(Vec<Finding>, Coverage)> {
         let (mut findings, mut coverage, mut known) = (Vec::new(), Coverage::new(), Vec::new());
-        for site in self.sites()?.targets {
+        for site in self.dataset()?.targets {
             let (target, partition) =
                 (BindTargetId::from_parts("site", &site.name), PartitionKey::from(site.name.as_str()));
             for link in &site.findings {
@@ -49,7 +49,7 @@ impl LinkChecker {
                 finding.push_evidence(EvidenceKind::Output, Some(&link.evidence));
                 findings.push(finding);
             }
-            coverage.mark_conclusive(partition); // the whole site was looked at: what is not reported is gone
+            coverage.mark_conclusive(partition); // the whole site was checked, so an absent link is fixed
             known.push(target);
         }
         match scope {
@@ -81,7 +81,7 @@ impl DastApiScanner for LinkChecker {
         let this = self.clone();
         let target = |name: String| BindTarget::new(BindTargetId::from_parts("site", &name), name);
         stream_bind_targets(query, async move {
-            Ok(this.sites()?.targets.into_iter().map(|site| target(site.name)).collect())
+            Ok(this.dataset()?.targets.into_iter().map(|site| target(site.name)).collect())
         })
     }
 
@@ -94,18 +94,19 @@ impl DastApiScanner for LinkChecker {
     }
 }
 
-/// What the suite needs in order to fill the scanner.
+/// Lets the suite fill the scanner with data.
 #[async_trait]
 impl Fixture for LinkChecker {
     fn scanner(&self) -> Arc<dyn DastApiScanner> {
         Arc::new(self.clone())
     }
 
-    async fn seed(&self, world: &Dataset) -> Result<Option<Seeded>> {
-        *self.0.write().map_err(|_| Error::new(ErrorKind::Unexpected, "the list broke"))? = world.clone();
+    async fn seed(&self, dataset: &Dataset) -> Result<Option<Seeded>> {
+        *self.0.write().map_err(|_| Error::new(ErrorKind::Unexpected, "the list is poisoned"))? =
+            dataset.clone();
         let site =
             |seeded: Seeded, name: &String| seeded.with_target(name, BindTargetId::from_parts("site", name));
-        Ok(Some(world.targets.iter().map(|target| &target.name).fold(Seeded::new(), site)))
+        Ok(Some(dataset.targets.iter().map(|target| &target.name).fold(Seeded::new(), site)))
     }
 }
 

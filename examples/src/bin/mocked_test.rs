@@ -1,11 +1,12 @@
 //! `cargo run -p examples --bin mocked_test`, and `cargo test -p examples --bin mocked_test`
 //!
-//! A test suite against a fake service with scripted faults: what does an application do when the service goes wrong?
+//! Tests an application against a fake service with scripted faults.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use appsec_core::{DastApiScanner, DastApiScannerExt, FindingQuery, Result};
 
-/// The application under test: may its nightly import close the findings that it did not see?
+/// The result of the application under test, a nightly import: findings that it did not report may be
+/// closed only if nothing is missing.
 #[derive(Debug, PartialEq)]
 struct Nightly {
     findings: usize,
@@ -25,12 +26,12 @@ async fn main() -> anyhow::Result<()> {
 
     let fake = FakeTenableWas::builder().with_tenant(demo_tenant()).with_assets_per_chunk(1).start().await?;
     let scanner = fake.client()?;
-    println!("all is well: {:?}", nightly(&scanner).await?);
+    println!("without a fault: {:?}", nightly(&scanner).await?);
     fake.script_export(ExportScript::new().with_failed_chunks([2]));
-    println!("a chunk failed: {:?}", nightly(&scanner).await?);
+    println!("with a failed chunk: {:?}", nightly(&scanner).await?);
     fake.revoke_keys();
     if let Err(error) = nightly(&scanner).await {
-        println!("keys revoked: {error}");
+        println!("with revoked keys: {error}");
     }
     Ok(())
 }
@@ -47,24 +48,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_busy_service_is_asked_again_and_nothing_is_missing() {
+    async fn a_429_is_retried_and_nothing_is_missing() {
         let fake = salt().await;
-        let undisturbed = nightly(&fake.client().unwrap()).await.unwrap();
+        let expected = nightly(&fake.client().unwrap()).await.unwrap();
         fake.script(Route::ListGaps, When::After(2), Reply::TooManyRequests { retry_after: Some(0) });
-        assert_eq!(nightly(&fake.client().unwrap()).await.unwrap(), undisturbed);
+        assert_eq!(nightly(&fake.client().unwrap()).await.unwrap(), expected);
         assert!(
             fake.calls_to(Route::ListGaps).iter().any(|call| call.status == Some(429)),
-            "the fault was met"
+            "the fault occurred"
         );
     }
 
     #[tokio::test]
-    async fn a_revoked_token_is_named_as_the_cause_and_nothing_is_imported() {
+    async fn a_revoked_token_is_an_auth_error_and_nothing_is_imported() {
         let fake = salt().await;
         let scanner = fake.client().unwrap();
         fake.revoke_token();
         let error = nightly(&scanner).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Auth);
-        assert!(fake.calls_to(Route::ListHosts).is_empty(), "nothing is asked after the refusal");
+        assert!(fake.calls_to(Route::ListHosts).is_empty(), "no further request after the refusal");
     }
 }

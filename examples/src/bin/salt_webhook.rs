@@ -1,7 +1,7 @@
 //! `cargo run -p examples --bin salt_webhook`
 //!
-//! Salt's webhook, received by a server of axum: check the secret, then read the named host again, and nothing else. Here a fake
-//! Salt posts one hook and the example ends; in earnest Salt does, and it goes on.
+//! Receives Salt's webhook with axum: checks the secret, then reads the findings of the host that the
+//! webhook names. Here a fake Salt sends one webhook and the example ends; a real receiver runs on.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use appsec_core::{BindTargetId, DastApiScannerExt, ErrorKind, FindingQuery};
@@ -19,10 +19,10 @@ struct Receiver {
     hosts: Sender<BindTargetId>,
 }
 
-/// Answers at once: a sender of hooks does not wait for an import.
+/// Responds at once, since the sender does not wait for an import.
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
     match receiver.webhook.verify(&headers, &body) {
-        // A full queue loses a hint; the import on a schedule comes all the same.
+        // If the queue is full, the webhook is lost; the next scheduled import reads the host anyway.
         Ok(event) => {
             event.target().map_or(StatusCode::NO_CONTENT, |host| match receiver.hosts.try_send(host) {
                 Ok(()) => StatusCode::ACCEPTED,
@@ -40,10 +40,10 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let fake = FakeSalt::builder().with_tenant(demo_tenant()).start().await?;
-    let salt = fake.client()?; // in earnest: SaltClient::from_env()?
-    let secret = "a long random text"; // in earnest: out of a store of secrets
+    let salt = fake.client()?; // for a real Salt: SaltClient::from_env()?
+    let secret = "a long random text"; // in production: from a secret store
 
-    let (hosts, mut named) = mpsc::channel(100);
+    let (hosts, mut received) = mpsc::channel(100);
     let app = axum::Router::new()
         .route("/hooks/salt", post(receive))
         .layer(DefaultBodyLimit::max(Webhook::MAX_BODY_BYTES))
@@ -51,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/hooks/salt", listener.local_addr()?);
     println!(
-        "paste into Salt's dialogue: POST {url}, header {}, body {}",
+        "settings for Salt's webhook: POST {url}, header {}, body {}",
         Webhook::HEADER,
         Webhook::TEMPLATE
     );
@@ -61,10 +61,10 @@ async fn main() -> anyhow::Result<()> {
     println!("without the secret: {}", hook.send(&url).await?);
     println!("with it: {}", hook.with_header(Webhook::HEADER, secret).send(&url).await?);
 
-    if let Some(host) = named.recv().await {
+    if let Some(host) = received.recv().await {
         let (findings, coverage) = salt.collect_findings(FindingQuery::target(host.clone())).await?;
         println!("{host}: {} findings, complete: {}", findings.len(), coverage.is_complete());
-        println!("asked of Salt: {} pages of gaps", fake.calls_to(Route::ListGaps).len());
+        println!("requests to Salt: {} pages of posture gaps", fake.calls_to(Route::ListGaps).len());
     }
     Ok(())
 }

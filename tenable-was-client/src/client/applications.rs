@@ -1,4 +1,4 @@
-//! Applications: what the tenant lists as its web applications.
+//! Applications: the web applications of the tenant.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ pub(super) fn add(applications: &[NewApplication]) -> Result<Request> {
 }
 
 impl TenableWasClient {
-    /// Adds applications to the tenant's assets, and says of each URL what became of it. One that the tenant has already is not new. Needs
-    /// the role Basic.
+    /// Adds applications to the tenant's assets, and returns the result of each URL. An application that
+    /// exists already is not new. Requires the role Basic.
     ///
     /// # Errors
-    /// `InvalidRequest` for a name or a URL that the service does not take; `PermissionDenied`; those of every call, as for
-    /// [`search_configs`](Self::search_configs).
+    /// `InvalidRequest` for a name or URL that the service refuses; `PermissionDenied`; those of every
+    /// call, as for [`search_configs`](Self::search_configs).
     pub async fn add_applications(
         &self,
         applications: &[NewApplication],
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_request_is_that_of_the_document() {
+    fn the_request_matches_the_document() {
         let tag = "2f06e776-ecc3-4fbe-a005-6e84b4ed61a3";
         let site = NewApplication::new("shop", "https://shop.example.com:8443/eu");
         let request = add(&[site.clone(), site.with_tag(tag.parse().unwrap())]).unwrap();

@@ -12,15 +12,16 @@ pub(super) fn download(id: AttachmentId) -> Result<Request> {
 }
 
 impl TenableWasClient {
-    /// Writes a file that hangs off a detection, text or a picture, and gives its length in bytes. Needs the role Basic. It is written while it
-    /// arrives, so its size does not matter to the memory; the vendor names no bound for it. What breaks off midway is not asked for again: the
-    /// writer holds a part by then.
+    /// Downloads a file that is attached to a detection, a text or an image, into a writer. Returns its
+    /// length in bytes. Requires the role Basic. It is written as it arrives, so memory use does not depend
+    /// on its size, for which the vendor gives no bound. An interrupted download is not retried: the writer
+    /// holds a part by then.
     ///
-    /// Ids are in the detections, and at the end of a report's links: [`AttachmentId::from_link`].
+    /// Ids are in the detections and in the URLs of a report: see [`AttachmentId::from_link`].
     ///
     /// # Errors
-    /// `NotFound`; `Decode` for a web page, as a login portal sends it; `Unexpected` where the writer fails; those of every call, as for
-    /// [`search_configs`](Self::search_configs).
+    /// `NotFound`; `Decode` for an HTML page, such as of a login portal; `Unexpected` if the writer fails;
+    /// those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn download_attachment<W>(&self, id: AttachmentId, writer: &mut W) -> Result<u64>
     where
         W: AsyncWrite + Unpin + Send + ?Sized,
@@ -34,10 +35,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_request_is_that_of_the_document() {
+    fn the_request_matches_the_document() {
         let id = "0d0d0d0d-1e1e-4f2f-8a3a-4b4b5c5c6d6d";
         let request = download(id.parse().unwrap()).unwrap();
         assert_eq!(request.path().as_str(), format!("/was/v2/attachments/{id}"));
-        assert!(request.headers().is_empty(), "no media type is asked for");
+        assert!(request.headers().is_empty(), "no media type is requested");
     }
 }

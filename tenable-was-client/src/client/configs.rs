@@ -29,7 +29,7 @@ pub(super) fn get(id: ConfigId) -> Result<Request> {
 
 pub(super) fn create(config: &ScanConfig) -> Result<Request> {
     config.check_complete()?;
-    // Repeated only where it was never sent: it makes something new.
+    // Retried only if it was never sent: it creates something new.
     Request::post(CREATE, CONFIGS).with_json(config)
 }
 
@@ -39,7 +39,7 @@ pub(super) fn create_remediation(config: &RemediationConfig) -> Result<Request> 
 
 pub(super) fn upsert(id: ConfigId, config: &ScanConfig) -> Result<Request> {
     config.check_complete()?;
-    // Written twice it is the same.
+    // Writing it twice has the same result.
     Request::put("tenable: upsert config", path(id)?).with_repeat(RetrySafety::Always).with_json(config)
 }
 
@@ -71,16 +71,16 @@ pub(super) fn cicd(id: ConfigId) -> Result<Request> {
     Ok(Request::get("tenable: download config for CI", path))
 }
 
-fn tracking_of(answer: &Response) -> Option<ConfigTracking> {
-    answer.header("location").and_then(ConfigTracking::from_location)
+fn tracking_from(response: &Response) -> Option<ConfigTracking> {
+    response.header("location").and_then(ConfigTracking::from_location)
 }
 
 impl TenableWasClient {
-    /// Searches scan configurations. Needs the role Basic.
+    /// Searches scan configurations. Requires the role Basic.
     ///
     /// # Errors
-    /// `InvalidRequest` for a filter that the service refuses; those of every call: `Auth`, `PermissionDenied`, `RateLimited`, `Server`,
-    /// `Transport`, `Deadline`, `Decode`.
+    /// `InvalidRequest` for a filter that the service refuses; those of every call: `Auth`,
+    /// `PermissionDenied`, `RateLimited`, `Server`, `Transport`, `Deadline`, `Decode`.
     pub async fn search_configs(
         &self,
         filter: &Filter<ConfigField>,
@@ -89,7 +89,7 @@ impl TenableWasClient {
         self.http().json(&search(filter, page)?).await
     }
 
-    /// A scan configuration in full. Needs the role Scan Operator.
+    /// Reads a scan configuration with all its members. Requires the role Scan Operator.
     ///
     /// # Errors
     /// `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
@@ -97,19 +97,23 @@ impl TenableWasClient {
         self.http().json(&get(id)?).await
     }
 
-    /// Makes a configuration. Needs the role Scan Manager. The service writes it in the background, so that it may not show yet;
-    /// [`create_scan_config`](Self::create_scan_config) fills in what is left open, and waits.
+    /// Creates a configuration. Requires the role Scan Manager. The service writes it in the background, so
+    /// it may not be visible yet; [`create_scan_config`](Self::create_scan_config) fills in what is left
+    /// out, and waits.
     ///
     /// # Errors
-    /// `InvalidRequest`, before anything is sent, for what the service would refuse, and for an owner or a template that is left open; and for what
-    /// the service does refuse. `Conflict` for a name that is taken (assumed); `PermissionDenied` for a foreign owner too; those of every call, as
-    /// for [`search_configs`](Self::search_configs). An error with [`outcome_unknown`](appsec_core::Error::outcome_unknown) may have made one.
+    /// `InvalidRequest`, before anything is sent, for a configuration that the service would refuse and for
+    /// a missing owner or template; also for one that the service refuses. `Conflict` for a name that
+    /// exists (assumed); `PermissionDenied`, also for another owner; those of every call, as for
+    /// [`search_configs`](Self::search_configs). An error with
+    /// [`outcome_unknown`](appsec_core::Error::outcome_unknown) may have created one.
     pub async fn create_config(&self, config: &ScanConfig) -> Result<AcceptedConfig> {
         self.write_config(&create(config)?).await
     }
 
-    /// Replaces a configuration by this one, or makes it with this id. Needs the role Scan Manager. As for
-    /// [`create_config`](Self::create_config), the service writes it in the background; [`update_scan_config`](Self::update_scan_config) waits.
+    /// Replaces a configuration, or creates it with this id. Requires the role Scan Manager. As for
+    /// [`create_config`](Self::create_config), the service writes it in the background;
+    /// [`update_scan_config`](Self::update_scan_config) waits.
     ///
     /// # Errors
     /// Those of [`create_config`](Self::create_config).
@@ -118,15 +122,15 @@ impl TenableWasClient {
     }
 
     async fn write_config(&self, request: &Request) -> Result<AcceptedConfig> {
-        let answer = self.http().send(request).await?;
-        let tracking = tracking_of(&answer);
-        // It was accepted, whatever the answer looks like.
-        let config = answer.json(request.operation()).map_err(|error| error.with_outcome_unknown(true))?;
+        let response = self.http().send(request).await?;
+        let tracking = tracking_from(&response);
+        // The configuration was accepted, even if the response cannot be decoded.
+        let config = response.json(request.operation()).map_err(|error| error.with_outcome_unknown(true))?;
         Ok(AcceptedConfig { config, tracking })
     }
 
-    /// Looks how far the service is with a change to a configuration. Needs the role Scan Operator.
-    /// [`wait_for_config`](Self::wait_for_config) does this until it is done.
+    /// Reads the status of a change to a configuration. Requires the role Scan Operator.
+    /// [`wait_for_config`](Self::wait_for_config) polls it until the change is written.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -138,34 +142,40 @@ impl TenableWasClient {
         self.http().json::<Tracked>(&tracking(change)?).await.map(|tracked| tracked.tracking_status)
     }
 
-    /// Moves a configuration to a folder, by the folder's name. Needs the role Basic. What is moved to the trash is moved in the background, and
-    /// gives where to ask how far that is; the vendor does not write down the name for it, which its web interface calls `Trash`.
+    /// Moves a configuration to a folder, by the folder's name. Requires the role Basic. A move to the
+    /// trash happens in the background; the result then has the ids by which to ask for its status. The
+    /// vendor does not document the name of the trash, which its web interface calls `Trash`.
     ///
     /// # Errors
-    /// `InvalidRequest` for a name that no folder can have; `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `InvalidRequest` for an invalid folder name; `NotFound`; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn move_config(&self, id: ConfigId, folder: &str) -> Result<Option<ConfigTracking>> {
-        self.http().send(&move_to(id, folder)?).await.map(|answer| tracking_of(&answer))
+        self.http().send(&move_to(id, folder)?).await.map(|response| tracking_from(&response))
     }
 
-    /// Deletes a configuration with its scans and what they found. Needs the role Scan Manager. The service does so in the background.
+    /// Deletes a configuration with its scans and their findings. Requires the role Scan Manager. The
+    /// service deletes it in the background.
     ///
     /// # Errors
-    /// `Conflict` while a scan of it has not ended; `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `Conflict` while a scan of it has not ended; `NotFound`; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn delete_config(&self, id: ConfigId) -> Result<()> {
         self.http().send(&delete(id)?).await.map(|_| ())
     }
 
-    /// Lets the service propose a configuration that looks for one detection again. Needs the role Scan Manager. Nothing is made;
-    /// [`create_remediation_config`](Self::create_remediation_config) makes it.
+    /// Asks the service to propose a configuration that checks one detection again. Requires the role Scan
+    /// Manager. Nothing is created; [`create_remediation_config`](Self::create_remediation_config) does
+    /// that.
     ///
     /// # Errors
-    /// `InvalidRequest`, with status 422, for a plugin that cannot be checked so; `NotFound` for a detection that is not known; those of every
-    /// call, as for [`search_configs`](Self::search_configs).
+    /// `InvalidRequest`, with status 422, for a plugin that does not support it; `NotFound` for an unknown
+    /// detection; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn get_remediation_config(&self, id: VulnId) -> Result<RemediationConfig> {
         self.http().json(&remediation(id)?).await
     }
 
-    /// Makes the configuration that [`get_remediation_config`](Self::get_remediation_config) gave, as it came. Needs the role Scan Manager.
+    /// Creates the configuration that [`get_remediation_config`](Self::get_remediation_config) returned,
+    /// unchanged. Requires the role Scan Manager.
     ///
     /// # Errors
     /// Those of [`create_config`](Self::create_config).
@@ -173,12 +183,12 @@ impl TenableWasClient {
         self.write_config(&create_remediation(config)?).await
     }
 
-    /// Writes a configuration out in the form that the vendor's scanner for CI reads, which is HOCON; gives its length in bytes. Needs the
-    /// privilege `WAS.TOGGLE_WAS.USE` and the permission to configure it.
+    /// Downloads a configuration for the vendor's CI scanner, in HOCON, into a writer. Returns its length
+    /// in bytes. Requires the privilege `WAS.TOGGLE_WAS.USE` and the permission to configure it.
     ///
     /// # Errors
-    /// `NotFound`; `Unexpected` where the writer fails; those of every call, as for [`search_configs`](Self::search_configs). The writer may
-    /// hold a part by then.
+    /// `NotFound`; `Unexpected` if the writer fails; those of every call, as for
+    /// [`search_configs`](Self::search_configs). The writer may hold a part by then.
     pub async fn download_cicd_config<W>(&self, id: ConfigId, writer: &mut W) -> Result<u64>
     where
         W: AsyncWrite + Unpin + Send + ?Sized,
@@ -186,9 +196,9 @@ impl TenableWasClient {
         self.download(&cicd(id)?, writer).await
     }
 
-    /// Streams the configurations that a filter lets through, page by page, each once, oldest first.
+    /// Streams the configurations that match a filter, page by page, each once, oldest first.
     ///
-    /// The oldest come first because that order does not change while the listing is read.
+    /// That order does not change while the listing is read.
     pub fn configs(
         &self,
         filter: impl Into<Filter<ConfigField>>,
@@ -213,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         let page = PageQuery::new().with_offset(200).with_sort("created_at:asc");
         let request = search(&Filter::everything(), &page).unwrap();
         assert_eq!(request.method().as_str(), "POST");
@@ -231,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_configuration_is_changed_by_is_that_of_the_document() {
+    fn requests_that_change_a_configuration_match_the_document() {
         let id: ConfigId = ID.parse().unwrap();
         let change = ConfigTracking { config_id: id, tracking_id: ID.parse().unwrap() };
         let one = format!("/was/v2/configs/{ID}");
@@ -274,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_open_is_not_sent() {
+    fn an_incomplete_configuration_is_not_sent() {
         let open = ScanConfig::for_url("https://shop.example.com");
         for (config, path) in [
             (open.clone(), "owner_id"),
@@ -287,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_proposes_goes_back_byte_by_byte() {
+    fn a_proposed_configuration_is_sent_back_unchanged() {
         let json = r#"{"z":1,"scanner_id":"36960339","in_remediation":true,"number":1.50}"#;
         let proposed = serde_json::from_str(json).unwrap();
         assert_eq!(create_remediation(&proposed).unwrap().body().unwrap().as_ref(), json.as_bytes());

@@ -1,4 +1,4 @@
-//! The findings export, call by call, and as a job.
+//! The findings export: its single calls, and the start of a job.
 
 use appsec_http::{At, ElementStream, Path, Request, Result};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ fn path(id: ExportId) -> Result<Path> {
 fn request(what: &ExportRequest) -> Result<Request> {
     const OPERATION: &str = "tenable: request export";
     what.check().map_err(|error| error.with_operation(OPERATION))?;
-    // Repeated only where it was never sent: it makes a job, of which a tenant may have few.
+    // Retried only if it was never sent: it creates a job, of which a tenant can have few.
     Request::post(OPERATION, EXPORTS).with_json(what)
 }
 
@@ -39,13 +39,16 @@ fn cancel(id: ExportId) -> Result<Request> {
 }
 
 impl TenableWasClient {
-    /// Asks for an export of findings. Needs the role Basic; findings of assets that the user may not see are left out.
+    /// Requests an export of findings. Requires the role Basic. Findings of assets that the user cannot see
+    /// are left out.
     ///
-    /// [`start_export`](Self::start_export) does this and copes with one that is running already.
+    /// [`start_export`](Self::start_export) also handles an export that is running already.
     ///
     /// # Errors
-    /// `InvalidRequest` for a request that breaks a rule of the service, before it is sent, or that the service refuses; `Conflict` when an
-    /// equal export is running, whose id is in the message; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `InvalidRequest` for a request that breaks a rule of the service, before it is sent, or that the
+    /// service refuses; `Conflict` when an equal export is running, whose id is the
+    /// [`conflicting_id`](appsec_core::Error::conflicting_id); those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn request_export(&self, what: &ExportRequest) -> Result<ExportId> {
         #[derive(Deserialize)]
         struct Accepted {
@@ -54,8 +57,9 @@ impl TenableWasClient {
         self.http().json::<Accepted>(&request(what)?).await.map(|accepted| accepted.export_uuid)
     }
 
-    /// Lists the exports of the tenant: at most the thousand newest, and of those that have ended only those of the last three days (vendor
-    /// document). Needs the role Basic. Which chunks a job has is not among what it says; [`get_export`](Self::get_export) does.
+    /// Lists the exports of the tenant: at most the thousand newest, and of those that have ended only
+    /// those of the last three days (vendor document). Requires the role Basic. The list does not contain
+    /// the chunks of a job; [`get_export`](Self::get_export) returns them.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -63,18 +67,20 @@ impl TenableWasClient {
         self.http().json(&list()).await
     }
 
-    /// Looks at an export. Needs the role Basic.
+    /// Reads the status of an export. Requires the role Basic.
     ///
     /// # Errors
-    /// `NotFound` for one that has expired too; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `NotFound`, also for an expired one; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn get_export(&self, id: ExportId) -> Result<ExportStatus> {
         self.http().json(&status(id)?).await
     }
 
-    /// The records of a chunk, one by one while they arrive. Needs the role Basic. Chunks live for a day (vendor document).
+    /// Reads the records of a chunk, one by one as they arrive. Requires the role Basic. Chunks are kept
+    /// for a day (vendor document).
     ///
     /// # Errors
-    /// None but for what cannot be sent; those of the records come with them: see [`ExportRecords::next`].
+    /// Only for a request that cannot be sent. [`ExportRecords::next`] returns the errors of the records.
     pub fn export_chunk(&self, id: ExportId, chunk: ChunkId) -> Result<ExportRecords> {
         let decoder = RecordDecoder::new(self.inner.plugin_cache.clone());
         Ok(ExportRecords::new(self.chunk_elements(id, chunk)?, decoder, chunk))
@@ -87,27 +93,29 @@ impl TenableWasClient {
             .with_known_blocks(self.inner.plugin_cache.clone()))
     }
 
-    /// Asks the service to end an export, and gives what it says of the job then: its state and nothing else (vendor document). Needs the role
-    /// Basic. The chunk in the making is finished; chunks that are done stay for three days.
+    /// Cancels an export. Returns the state of the job and nothing else of it (vendor document). Requires
+    /// the role Basic. The current chunk is finished; finished chunks are kept for three days.
     ///
     /// # Errors
-    /// `InvalidRequest` where it cannot be cancelled, as when it has ended; `NotFound`; those of every call, as for
-    /// [`search_configs`](Self::search_configs).
+    /// `InvalidRequest` if it cannot be cancelled, for example because it has ended; `NotFound`; those of
+    /// every call, as for [`search_configs`](Self::search_configs).
     pub async fn cancel_export(&self, id: ExportId) -> Result<ExportStatus> {
         self.http().json(&cancel(id)?).await
     }
 
-    /// Asks for an export and gives the job to watch. An equal export that is running already is taken up; another one that stands in the
-    /// way is waited for.
+    /// Requests an export and returns its job. An equal export that is running already is adopted; another
+    /// one that conflicts is waited for.
     ///
     /// # Errors
-    /// `Conflict` when the other one is in the way for too long; those of [`request_export`](Self::request_export) otherwise.
+    /// `Conflict` if another export conflicts for too long; otherwise those of
+    /// [`request_export`](Self::request_export).
     pub async fn start_export(&self, what: &ExportRequest) -> Result<ExportJob> {
         ExportJob::start(self.clone(), what).await
     }
 
-    /// Takes up an export, of which these chunks were read before: one of one's own, or one that [`list_exports`](Self::list_exports) shows.
-    /// Nothing is sent until it is watched. [`ExportJob::resume`] does the same from a stored point.
+    /// Resumes an export of which these chunks were read before: an own one, or one from
+    /// [`list_exports`](Self::list_exports). Nothing is sent until the job is polled. [`ExportJob::resume`]
+    /// does the same from a stored point.
     pub fn resume_export(&self, id: ExportId, delivered: impl IntoIterator<Item = ChunkId>) -> ExportJob {
         ExportJob::resumed(self.clone(), id, delivered)
     }
@@ -120,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         let id: ExportId = "bf000000-53aa-4e70-9ef3-87cfca1d2be0".parse().unwrap();
         let base = format!("/was/v1/export/vulns/{id}");
         for (request, method, path, repeat) in [
@@ -138,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_a_rule_is_not_sent() {
+    fn a_request_that_breaks_a_rule_is_not_sent() {
         let error = request(&ExportRequest::everything().with_assets([])).unwrap_err();
         assert_eq!(error.kind(), appsec_core::ErrorKind::InvalidRequest);
         assert_eq!(error.operation(), Some("tenable: request export"));
@@ -146,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_asked_for_with_a_time_bound_and_all_states() {
+    fn an_export_of_everything_has_a_time_bound_and_all_states() {
         let asset = "77778888-9999-4aaa-8bbb-ccccddddeeee";
         let what = ExportRequest::everything().with_assets([asset.parse().unwrap(), asset.parse().unwrap()]);
         let request = request(&what).unwrap();

@@ -1,4 +1,4 @@
-//! The fields by which each search can be filtered, as the service lists them.
+//! The filter fields of each search, as the service lists them.
 
 use appsec_http::{Path, Request, Result};
 
@@ -28,9 +28,10 @@ pub(super) fn list_for_scan_vulnerabilities(scan: TenableScanId) -> Result<Reque
     Ok(Request::get("tenable: list vulnerability filters of scan", path))
 }
 
-/// The fields are those of the typed filters, [`ConfigField`](crate::filter::ConfigField) and the others, unless the service has learnt more.
+/// The fields are those of the typed filters, [`ConfigField`](crate::filter::ConfigField) and the others,
+/// unless the service has added some.
 impl TenableWasClient {
-    /// Lists the fields of [`search_configs`](Self::search_configs). Needs the role Basic.
+    /// Lists the fields of [`search_configs`](Self::search_configs). Requires the role Basic.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -38,7 +39,7 @@ impl TenableWasClient {
         self.http().json(&list_for_configs()).await
     }
 
-    /// Lists the fields of [`search_scans`](Self::search_scans). Needs the role Basic.
+    /// Lists the fields of [`search_scans`](Self::search_scans). Requires the role Basic.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -46,15 +47,18 @@ impl TenableWasClient {
         self.http().json(&list_for_scans(config)?).await
     }
 
-    /// Lists the fields of [`search_user_templates`](Self::search_user_templates). Needs the role Scan Operator.
+    /// Lists the fields of [`search_user_templates`](Self::search_user_templates). Requires the role Scan
+    /// Operator.
     ///
     /// # Errors
-    /// `PermissionDenied` below that role; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `PermissionDenied` below that role; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn list_user_template_filters(&self) -> Result<FilterList> {
         self.http().json(&list_for_user_templates()).await
     }
 
-    /// Lists the fields of [`search_vulnerabilities`](Self::search_vulnerabilities). Needs the role Basic.
+    /// Lists the fields of [`search_vulnerabilities`](Self::search_vulnerabilities). Requires the role
+    /// Basic.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -62,7 +66,8 @@ impl TenableWasClient {
         self.http().json(&list_for_vulnerabilities()).await
     }
 
-    /// Lists the fields of [`search_scan_vulnerabilities`](Self::search_scan_vulnerabilities). Needs the role Basic.
+    /// Lists the fields of [`search_scan_vulnerabilities`](Self::search_scan_vulnerabilities). Requires the
+    /// role Basic.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -78,7 +83,7 @@ mod tests {
     const ID: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         for (request, path) in [
             (list_for_configs(), "/was/v2/configs/filters".to_owned()),
             (list_for_scans(ID.parse().unwrap()).unwrap(), format!("/was/v2/configs/{ID}/scans/filters")),

@@ -1,4 +1,4 @@
-//! Folders, in which a user files configurations.
+//! Folders of configurations.
 
 use appsec_http::{Path, Request, Result};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::model::{Folder, FolderId};
 const FOLDERS: &str = "/was/v2/folders";
 
 #[derive(Serialize)]
-struct Named<'a> {
+struct FolderName<'a> {
     name: &'a str,
 }
 
@@ -18,12 +18,12 @@ pub(super) fn list() -> Request {
 }
 
 pub(super) fn create(name: &str) -> Result<Request> {
-    Request::post("tenable: create folder", FOLDERS).with_json(&Named { name })
+    Request::post("tenable: create folder", FOLDERS).with_json(&FolderName { name })
 }
 
 pub(super) fn rename(id: FolderId, name: &str) -> Result<Request> {
     Request::put("tenable: rename folder", Path::new(FOLDERS).join(&id.to_string())?)
-        .with_json(&Named { name })
+        .with_json(&FolderName { name })
 }
 
 pub(super) fn delete(id: FolderId) -> Result<Request> {
@@ -31,7 +31,7 @@ pub(super) fn delete(id: FolderId) -> Result<Request> {
 }
 
 impl TenableWasClient {
-    /// Lists the user's folders, all at once. Needs the role Basic.
+    /// Lists all folders of the user. Requires the role Basic.
     ///
     /// # Errors
     /// `PermissionDenied`; those of every call, as for [`search_configs`](Self::search_configs).
@@ -39,29 +39,33 @@ impl TenableWasClient {
         self.http().json(&list()).await
     }
 
-    /// Makes a folder. Needs the role Basic. A name holds letters, digits, blanks, `_` and `-`.
+    /// Creates a folder. Requires the role Basic. A name consists of letters, digits, spaces, `_` and `-`.
     ///
     /// # Errors
-    /// `InvalidRequest` for another name; `PermissionDenied`; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `InvalidRequest` for another name; `PermissionDenied`; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn create_folder(&self, name: &str) -> Result<Folder> {
         self.http().json(&create(name)?).await
     }
 
-    /// Gives a folder another name, as for [`create_folder`](Self::create_folder). Needs the role Basic.
+    /// Renames a folder. The name follows the rules of [`create_folder`](Self::create_folder). Requires the
+    /// role Basic.
     ///
     /// # Errors
-    /// `InvalidRequest` for a name that is not taken; `PermissionDenied` for a folder of the tenant's or of another user, also for
-    /// administrators; those of every call, as for [`search_configs`](Self::search_configs). What is said of a folder that does not exist is not
-    /// documented.
+    /// `InvalidRequest` for an invalid name; `PermissionDenied` for a folder of the tenant or of another
+    /// user, even for administrators; those of every call, as for [`search_configs`](Self::search_configs).
+    /// The response for a folder that does not exist is not documented.
     pub async fn rename_folder(&self, id: FolderId, name: &str) -> Result<Folder> {
         self.http().json(&rename(id, name)?).await
     }
 
-    /// Deletes a folder. What lies in it goes to the trash. Needs the role Basic. The service only queues it: the folder may show for a while.
+    /// Deletes a folder. Its configurations are moved to the trash. Requires the role Basic. The service
+    /// only queues the deletion, so the folder may be visible for a while.
     ///
     /// # Errors
-    /// `PermissionDenied` for a folder of the tenant's or of another user, also for administrators; those of every call, as for
-    /// [`search_configs`](Self::search_configs). What is said of a folder that does not exist is not documented.
+    /// `PermissionDenied` for a folder of the tenant or of another user, even for administrators; those of
+    /// every call, as for [`search_configs`](Self::search_configs). The response for a folder that does not
+    /// exist is not documented.
     pub async fn delete_folder(&self, id: FolderId) -> Result<()> {
         self.http().send(&delete(id)?).await.map(|_| ())
     }
@@ -72,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         let id: FolderId = "61616161-7171-4818-8919-a1a1a1a1a1a1".parse().unwrap();
         let one = format!("{FOLDERS}/{id}");
         for (request, method, path, body) in [

@@ -1,4 +1,4 @@
-//! The client itself.
+//! The client handle.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +8,12 @@ use appsec_http::HttpClient;
 use crate::export::{ExportOptions, PluginCache};
 use crate::workflows::{Wait, WaitOptions};
 
-/// A client of Tenable Web App Scanning. Cheap to clone; do not wrap it in an `Arc`. Clones share limits, retry budget and connections.
+/// A client of Tenable Web App Scanning.
 ///
-/// Each method of an operation is one call. Listings come page by page; [`TenableWasClient::configs`] and its like stream them.
+/// It is cheap to clone; do not wrap it in an `Arc`. Clones share limits, retry budget and connections.
+///
+/// Each method of an operation makes one call. Listings are returned page by page;
+/// [`TenableWasClient::configs`] and similar methods stream them.
 #[derive(Clone)]
 pub struct TenableWasClient {
     pub(crate) inner: Arc<Inner>,
@@ -28,12 +31,12 @@ impl TenableWasClient {
         &self.inner.http
     }
 
-    /// A wait that begins now.
+    /// Starts a wait.
     pub(crate) fn wait(&self) -> Wait {
         Wait::new(self.inner.waits)
     }
 
-    /// The base URL, without credentials.
+    /// Returns the base URL, without credentials.
     pub fn base_url(&self) -> &str {
         self.http().base_url().as_str()
     }

@@ -1,4 +1,4 @@
-//! Reports of scans that were made elsewhere.
+//! Imports of reports of other scans.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -13,7 +13,8 @@ use super::TenableWasClient;
 
 const OPERATION: &str = "tenable: import report";
 
-/// The most bytes that a report to import may have. Ours, not the service's: the report is held, and once more in the request.
+/// The maximum size of a report to import, in bytes. It is a limit of this client, not of the service: the
+/// report is in memory twice, once in the request.
 pub const MAX_IMPORT_BYTES: usize = 256 << 20;
 
 pub(super) fn import(report: &[u8]) -> Result<Request> {
@@ -25,15 +26,15 @@ pub(super) fn import(report: &[u8]) -> Result<Request> {
     );
     let tail = format!("\r\n--{boundary}--\r\n");
     let body = [head.as_bytes(), report, tail.as_bytes()].concat();
-    // Repeated only where it was never sent: it makes something new.
+    // Retried only if it was never sent: it creates something new.
     Ok(Request::post(OPERATION, "/api/v3/was/import")
         .with_body(format!("multipart/form-data; boundary={boundary}"), body))
 }
 
-/// What ends a part, and so must not occur in it.
+/// Returns a boundary that does not occur in the report.
 fn boundary(report: &[u8]) -> String {
     loop {
-        // Drawn at random, so that no report can be made to hold it.
+        // Random, so that no report can be crafted to contain it.
         let boundary = format!("appsec-sdk-{:016x}", RandomState::new().build_hasher().finish());
         if memmem::find(report, boundary.as_bytes()).is_none() {
             return boundary;
@@ -42,7 +43,7 @@ fn boundary(report: &[u8]) -> String {
 }
 
 fn check(report: &[u8]) -> Result<()> {
-    /// What every report has.
+    /// The members that every report has.
     #[derive(Deserialize)]
     struct Report {
         #[serde(rename = "config")]
@@ -52,27 +53,29 @@ fn check(report: &[u8]) -> Result<()> {
         #[serde(rename = "findings")]
         _findings: Vec<IgnoredAny>,
     }
-    let refused = |message: String| Error::new(ErrorKind::InvalidRequest, message).with_operation(OPERATION);
+    let invalid = |message: String| Error::new(ErrorKind::InvalidRequest, message).with_operation(OPERATION);
     if report.len() > MAX_IMPORT_BYTES {
-        return Err(refused(format!("the report has more than {MAX_IMPORT_BYTES} bytes")));
+        return Err(invalid(format!("the report is larger than {MAX_IMPORT_BYTES} bytes")));
     }
-    // The decoder's words are not kept as a source: they quote values.
+    // The decoder's error is not kept as the source: it quotes values.
     serde_json::from_slice::<Report>(report)
         .map(|_| ())
-        .map_err(|cause| refused(format!("this is no JSON report of a scan: {cause}")))
+        .map_err(|cause| invalid(format!("not a JSON report of a scan: {cause}")))
 }
 
 impl TenableWasClient {
-    /// Imports the JSON report of a scan that was made elsewhere, as [`save_report`](Self::save_report) writes it. Needs the role Basic, or the
-    /// privilege `WAS.SCAN_WAS.IMPORT`.
+    /// Imports the JSON report of another scan, in the form that [`save_report`](Self::save_report) writes.
+    /// Requires the role Basic, or the privilege `WAS.SCAN_WAS.IMPORT`.
     ///
-    /// The service makes a configuration of it in the background and does not say which: it is among [`configs`](Self::configs) then, with
-    /// `imported` set. Attachments are not imported. The report is sent whole, within the time of a single call.
+    /// The service creates a configuration from it in the background and does not return its id: the
+    /// configuration appears among [`configs`](Self::configs), with `imported` set. Attachments are not
+    /// imported. The report is sent as a whole, within the time limit of a single call.
     ///
     /// # Errors
-    /// `InvalidRequest`, before anything is sent, for what is no such report or has more than [`MAX_IMPORT_BYTES`](crate::MAX_IMPORT_BYTES), and
-    /// for ids in it that are none; `PermissionDenied`; those of every call, as for [`search_configs`](Self::search_configs). An error with
-    /// [`outcome_unknown`](appsec_core::Error::outcome_unknown) may have imported it.
+    /// `InvalidRequest`, before anything is sent, for something that is not such a report or is larger than
+    /// [`MAX_IMPORT_BYTES`](crate::client::MAX_IMPORT_BYTES), and from the service for invalid ids in it;
+    /// `PermissionDenied`; those of every call, as for [`search_configs`](Self::search_configs). An error
+    /// with [`outcome_unknown`](appsec_core::Error::outcome_unknown) may have imported it.
     pub async fn import_report(&self, report: &[u8]) -> Result<()> {
         self.http().send(&import(report)?).await.map(|_| ())
     }
@@ -101,11 +104,11 @@ mod tests {
         );
         assert_eq!(body, expected);
         assert!(!REPORT.contains(boundary));
-        assert_ne!(request.headers(), import(REPORT.as_bytes()).unwrap().headers(), "nobody can foresee it");
+        assert_ne!(request.headers(), import(REPORT.as_bytes()).unwrap().headers(), "it is not predictable");
     }
 
     #[test]
-    fn what_is_no_report_is_not_sent() {
+    fn an_invalid_report_is_not_sent() {
         for report in ["", "[]", "{}", r#"{"config": {}, "scan": {}}"#, &REPORT[..REPORT.len() - 1]] {
             assert_eq!(import(report.as_bytes()).unwrap_err().kind(), ErrorKind::InvalidRequest, "{report}");
         }

@@ -14,46 +14,60 @@ use futures_util::StreamExt;
 use crate::filter::Filter;
 use crate::model::Page;
 
-/// Which page of a listing.
+/// The page of a listing to request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct PageQuery {
-    /// How many items to pass over.
-    pub offset: u64,
-    /// How many items at most; the service takes 10 where nothing is said, and [`PageQuery::MAX_LIMIT`] at most.
-    pub limit: Option<u32>,
-    /// The order; the service's own where nothing is said.
-    pub sort: Option<Order>,
+    /// How many items to skip.
+    offset: u64,
+    /// The maximum number of items. The service's default is 10, its maximum [`PageQuery::MAX_LIMIT`].
+    limit: Option<u32>,
+    /// The order; by default the service's own.
+    sort: Option<Order>,
 }
 
 impl PageQuery {
-    /// The most items a page can hold (vendor document).
+    /// The maximum number of items in a page (vendor document).
     pub const MAX_LIMIT: u32 = 200;
 
-    /// The first page, as large as pages get.
+    /// Creates a query for the first page, with the maximum number of items.
     pub fn new() -> Self {
         Self { offset: 0, limit: Some(Self::MAX_LIMIT), sort: None }
     }
 
-    /// Passes over so many items.
+    /// Sets how many items to skip.
     pub fn with_offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
     }
 
-    /// At most so many items.
+    /// Sets the maximum number of items.
     pub fn with_limit(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// In that order.
+    /// Sets the order.
     pub fn with_sort(mut self, sort: impl Into<Order>) -> Self {
         self.sort = Some(sort.into());
         self
     }
 
-    pub(crate) fn on(&self, mut request: Request) -> Request {
+    /// Returns how many items to skip.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Returns the maximum number of items; `None` for the service's default.
+    pub fn limit(&self) -> Option<u32> {
+        self.limit
+    }
+
+    /// Returns the order; `None` for the service's own.
+    pub fn sort(&self) -> Option<&Order> {
+        self.sort.as_ref()
+    }
+
+    pub(super) fn apply_to(&self, mut request: Request) -> Request {
         if let Some(limit) = self.limit {
             request = request.with_query("limit", limit);
         }
@@ -65,10 +79,10 @@ impl PageQuery {
     }
 }
 
-/// An order of a listing, field by field.
+/// The order of a listing, by one or more fields.
 ///
-/// The vendor does not list the fields. Known to work are `name` and `created_at` (sent by other clients); the service echoes `updated_at`,
-/// `configs.updated_at`, `plugin_id`, `family` and `target`.
+/// The vendor does not document the fields. Other clients send `name` and `created_at`; the service returns
+/// `updated_at`, `configs.updated_at`, `plugin_id`, `family` and `target`.
 ///
 /// ```
 /// use tenable_was_client::Order;
@@ -79,28 +93,28 @@ impl PageQuery {
 pub struct Order(Cow<'static, str>);
 
 impl Order {
-    /// The smallest, oldest or first in the alphabet first.
+    /// Orders by a field, ascending.
     pub fn asc(field: impl fmt::Display) -> Self {
         Self(format!("{field}:asc").into())
     }
 
-    /// The greatest, newest or last in the alphabet first.
+    /// Orders by a field, descending.
     pub fn desc(field: impl fmt::Display) -> Self {
         Self(format!("{field}:desc").into())
     }
 
-    /// Among equals, the smallest first.
+    /// Adds an ascending order for equal items.
     pub fn then_asc(self, field: impl fmt::Display) -> Self {
         Self(format!("{self},{field}:asc").into())
     }
 
-    /// Among equals, the greatest first.
+    /// Adds a descending order for equal items.
     pub fn then_desc(self, field: impl fmt::Display) -> Self {
         Self(format!("{self},{field}:desc").into())
     }
 }
 
-/// The order as it is sent.
+/// Takes the order in the form in which it is sent.
 impl From<&'static str> for Order {
     fn from(text: &'static str) -> Self {
         Self(text.into())
@@ -113,7 +127,7 @@ impl fmt::Display for Order {
     }
 }
 
-/// The request of a search, which changes nothing and so is repeated at need.
+/// Builds the request of a search. A search changes nothing, so it is safe to retry.
 pub(super) fn search<F>(
     operation: &'static str,
     path: impl Into<Path>,
@@ -121,22 +135,25 @@ pub(super) fn search<F>(
     page: &PageQuery,
 ) -> Result<Request> {
     filter.check(operation)?;
-    page.on(Request::post(operation, path).with_repeat(RetrySafety::Always)).with_json(filter)
+    page.apply_to(Request::post(operation, path).with_repeat(RetrySafety::Always)).with_json(filter)
 }
 
-/// Pages in a row that may bring nothing but items that came before. A service that goes on like that does not page at all.
+/// The number of consecutive pages that may contain only items that were returned before. A service that
+/// continues does not page at all.
 pub(crate) const MAX_IDLE_PAGES: u32 = 3;
 
-/// The error for a service that does not page.
-pub(crate) fn endless() -> Error {
-    let message = format!("{MAX_IDLE_PAGES} pages in a row bring nothing new");
+/// The error for a service that ignores the offset.
+pub(crate) fn no_paging() -> Error {
+    let message = format!("{MAX_IDLE_PAGES} consecutive pages have no new items");
     Error::new(ErrorKind::Unexpected, message)
 }
 
-/// Streams a listing page by page, each item once: offsets shift under a listing that changes, so that an item may come twice.
+/// Streams a listing page by page, each item once: in a listing that changes, offsets shift, so the service
+/// may return an item twice.
 ///
-/// The end is what the total says; an empty page ends it too, for where the total counts what the caller may not see. An order that the
-/// service refuses is given up: the vendor does not say by which fields a listing can be sorted.
+/// The total decides the end. An empty page ends the listing too, because the total may count items that
+/// the caller cannot see. If the service refuses the order, the listing is read without one: the vendor
+/// does not document by which fields a listing can be sorted.
 pub(crate) fn pages<T, K, F, Fut>(
     first: PageQuery,
     id: fn(&T) -> K,
@@ -148,16 +165,16 @@ where
     F: FnMut(PageQuery) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Page<T>>> + Send + 'static,
 {
-    let (mut seen, mut idle) = (HashSet::new(), 0);
+    let (mut returned, mut idle) = (HashSet::new(), 0);
     paginate(first, move |query: PageQuery| {
         let unsorted = PageQuery { sort: None, ..query.clone() };
         let page = fetch(query.clone());
-        // A future that is not awaited asks for nothing.
-        let again = (query.sort.is_some() && query.offset == 0).then(|| fetch(unsorted.clone()));
+        // A future that is not awaited sends nothing.
+        let unsorted_page = (query.sort.is_some() && query.offset == 0).then(|| fetch(unsorted.clone()));
         async move {
-            let (query, page) = match (page.await, again) {
-                (Err(error), Some(again)) if error.kind() == ErrorKind::InvalidRequest => {
-                    (unsorted, again.await?)
+            let (query, page) = match (page.await, unsorted_page) {
+                (Err(error), Some(unsorted_page)) if error.kind() == ErrorKind::InvalidRequest => {
+                    (unsorted, unsorted_page.await?)
                 }
                 (page, _) => (query, page?),
             };
@@ -167,10 +184,10 @@ where
     })
     .map(move |page| {
         let mut items = page?;
-        let came = !items.is_empty();
-        items.retain(|item| seen.insert(id(item)));
-        idle = if came && items.is_empty() { idle + 1 } else { 0 };
-        if idle >= MAX_IDLE_PAGES { Err(endless()) } else { Ok(items) }
+        let is_empty = items.is_empty();
+        items.retain(|item| returned.insert(id(item)));
+        idle = if !is_empty && items.is_empty() { idle + 1 } else { 0 };
+        if idle >= MAX_IDLE_PAGES { Err(no_paging()) } else { Ok(items) }
     })
     .scan(false, |failed, page| {
         let ended = *failed;
@@ -180,7 +197,7 @@ where
     .boxed()
 }
 
-/// The page after this one; `None` where there is none.
+/// The query of the next page; `None` after the last one.
 fn next_page<T>(query: &PageQuery, page: &Page<T>) -> Option<PageQuery> {
     let offset = query.offset + page.items.len() as u64;
     let more = page.total().is_none_or(|total| offset < total);
@@ -198,15 +215,15 @@ mod tests {
         serde_json::from_str(&format!(r#"{{"pagination":{{"total":{total}}},"items":{items:?}}}"#)).unwrap()
     }
 
-    async fn walk(script: Vec<Page<u32>>) -> (Vec<Vec<u32>>, Vec<u64>) {
+    async fn read(script: Vec<Page<u32>>) -> (Vec<Vec<u32>>, Vec<u64>) {
         let offsets = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let asked = std::sync::Arc::clone(&offsets);
+        let requested = std::sync::Arc::clone(&offsets);
         let mut script = script.into_iter();
         let stream = pages(
             PageQuery::new(),
             |item| *item,
             move |query| {
-                asked.lock().unwrap().push(query.offset);
+                requested.lock().unwrap().push(query.offset);
                 let page = script.next().unwrap();
                 async move { Ok(page) }
             },
@@ -218,26 +235,26 @@ mod tests {
 
     #[tokio::test]
     async fn the_total_ends_a_listing_and_a_short_page_does_not() {
-        let (items, offsets) = walk(vec![page(&[1], Some(3)), page(&[2, 3], Some(3))]).await;
+        let (items, offsets) = read(vec![page(&[1], Some(3)), page(&[2, 3], Some(3))]).await;
         assert_eq!((items, offsets), (vec![vec![1], vec![2, 3]], vec![0, 1]));
     }
 
     #[tokio::test]
-    async fn an_item_that_shifts_into_the_next_page_comes_once() {
-        let (items, _) = walk(vec![page(&[1, 2], Some(4)), page(&[2, 3], Some(4))]).await;
+    async fn an_item_that_shifts_into_the_next_page_is_returned_once() {
+        let (items, _) = read(vec![page(&[1, 2], Some(4)), page(&[2, 3], Some(4))]).await;
         assert_eq!(items, [vec![1, 2], vec![3]]);
     }
 
     #[tokio::test]
-    async fn a_service_that_does_not_page_is_an_error_and_not_an_endless_listing() {
+    async fn a_service_that_does_not_page_is_an_error() {
         let stream = pages(PageQuery::new(), |item| *item, |_| async { Ok(page(&[1, 2], Some(1_000_000))) });
         let pages: Vec<_> = stream.collect().await;
-        assert_eq!(pages.len(), 4, "the first page, two that bring nothing, and the error");
+        assert_eq!(pages.len(), 4, "the first page, two without new items, and the error");
         assert_eq!(pages[3].as_ref().unwrap_err().kind(), ErrorKind::Unexpected);
     }
 
     #[tokio::test]
-    async fn an_order_that_is_refused_is_given_up() {
+    async fn a_refused_order_is_dropped() {
         let stream = pages(
             PageQuery::new().with_sort("created_at:asc"),
             |item| *item,
@@ -254,10 +271,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_total_an_empty_page_ends_it() {
-        let (items, offsets) = walk(vec![page(&[1, 2], None), page(&[], None)]).await;
+    async fn without_a_total_an_empty_page_ends_a_listing() {
+        let (items, offsets) = read(vec![page(&[1, 2], None), page(&[], None)]).await;
         assert_eq!((items, offsets), (vec![vec![1, 2], vec![]], vec![0, 2]));
-        let (_, offsets) = walk(vec![page(&[1], Some(9)), page(&[], Some(9))]).await;
-        assert_eq!(offsets, [0, 1], "the total may count what is not visible");
+        let (_, offsets) = read(vec![page(&[1], Some(9)), page(&[], Some(9))]).await;
+        assert_eq!(offsets, [0, 1], "the total may count invisible items");
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{Page, Plugin, PluginId, PluginSummary};
 const PLUGINS: &str = "/was/v2/plugins";
 
 pub(super) fn list(page: &PageQuery) -> Request {
-    page.on(Request::get("tenable: list plugins", PLUGINS))
+    page.apply_to(Request::get("tenable: list plugins", PLUGINS))
 }
 
 pub(super) fn get(id: PluginId) -> Result<Request> {
@@ -17,7 +17,7 @@ pub(super) fn get(id: PluginId) -> Result<Request> {
 }
 
 impl TenableWasClient {
-    /// Lists plugins: number, name and family. Needs the role Basic.
+    /// Lists plugins with their id, name and family. Requires the role Basic.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -25,7 +25,7 @@ impl TenableWasClient {
         self.http().json(&list(page)).await
     }
 
-    /// A plugin in full. Needs the role Basic.
+    /// Reads a plugin with all its members. Requires the role Basic.
     ///
     /// # Errors
     /// `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
@@ -33,7 +33,7 @@ impl TenableWasClient {
         self.http().json(&get(id)?).await
     }
 
-    /// Streams all plugins, page by page, each once, by their numbers.
+    /// Streams all plugins, page by page, each once, ordered by id.
     pub fn plugins(&self) -> BoxStream<'static, Result<Vec<PluginSummary>>> {
         let client = self.clone();
         let first = PageQuery::new().with_sort(Order::asc("plugin_id"));
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         assert_eq!(get(PluginId(98074)).unwrap().path().as_str(), "/was/v2/plugins/98074");
         let request = list(&PageQuery::new().with_sort(Order::asc("family").then_desc("name")));
         assert_eq!(request.path().as_str(), "/was/v2/plugins");

@@ -1,4 +1,4 @@
-//! Scans: launch, look, stop, list, notes, and the runs over single targets.
+//! Scans: launch, read, stop, list, their notes and targets.
 
 use appsec_http::{Path, Request, Result, RetrySafety};
 use futures_core::stream::BoxStream;
@@ -13,13 +13,13 @@ fn scan_path(id: TenableScanId) -> Result<Path> {
     Path::new("/was/v2/scans").join(&id.to_string())
 }
 
-fn scans_of(config: ConfigId) -> Result<Path> {
+fn config_scans_path(config: ConfigId) -> Result<Path> {
     Path::new("/was/v2/configs").join(&config.to_string())?.join("scans")
 }
 
 pub(super) fn launch(config: ConfigId) -> Result<Request> {
-    // Repeated only where it was never sent: it starts a scan.
-    Ok(Request::post("tenable: launch scan", scans_of(config)?))
+    // Retried only if it was never sent: it starts a scan.
+    Ok(Request::post("tenable: launch scan", config_scans_path(config)?))
 }
 
 pub(super) fn get(id: TenableScanId) -> Result<Request> {
@@ -39,26 +39,28 @@ pub(super) fn delete(id: TenableScanId) -> Result<Request> {
 }
 
 pub(super) fn search(config: ConfigId, filter: &Filter<ScanField>, page: &PageQuery) -> Result<Request> {
-    pages::search("tenable: search scans", scans_of(config)?.join("search")?, filter, page)
+    pages::search("tenable: search scans", config_scans_path(config)?.join("search")?, filter, page)
 }
 
 pub(super) fn notes(id: TenableScanId, page: &PageQuery) -> Result<Request> {
-    Ok(page.on(Request::get("tenable: list scan notes", scan_path(id)?.join("notes")?)))
+    Ok(page.apply_to(Request::get("tenable: list scan notes", scan_path(id)?.join("notes")?)))
 }
 
 pub(super) fn by_targets(id: TenableScanId, page: &PageQuery) -> Result<Request> {
     let path = scan_path(id)?.join("vulnerabilities")?.join("by-targets")?.join("search")?;
     let request = Request::post("tenable: search targets of scan", path).with_repeat(RetrySafety::Always);
-    page.on(request).with_json(&json!({}))
+    page.apply_to(request).with_json(&json!({}))
 }
 
 impl TenableWasClient {
-    /// Launches a scan of a configuration. Needs the role Scan Operator. The scan may take some seconds until it can be looked at.
-    /// [`launch_or`](Self::launch_or) copes with one that is running already.
+    /// Launches a scan of a configuration. Requires the role Scan Operator. The scan may take some seconds
+    /// to become visible. [`launch_or`](Self::launch_or) also handles a scan that is running already.
     ///
     /// # Errors
-    /// `Conflict` when one is running already, whose id is in the message; `NotFound`; those of every call, as for
-    /// [`search_configs`](Self::search_configs). An error with [`outcome_unknown`](appsec_core::Error::outcome_unknown) may have started a scan.
+    /// `Conflict` if a scan is running already, whose id is the
+    /// [`conflicting_id`](appsec_core::Error::conflicting_id); `NotFound`; those of every call, as for
+    /// [`search_configs`](Self::search_configs). An error with
+    /// [`outcome_unknown`](appsec_core::Error::outcome_unknown) may have started a scan.
     pub async fn launch_scan(&self, config: ConfigId) -> Result<TenableScanId> {
         #[derive(Deserialize)]
         struct Launched {
@@ -67,24 +69,27 @@ impl TenableWasClient {
         self.http().json::<Launched>(&launch(config)?).await.map(|launched| launched.scan_id)
     }
 
-    /// Looks at a scan. Needs the role Basic.
+    /// Reads a scan. Requires the role Basic.
     ///
     /// # Errors
-    /// `NotFound`, for some seconds after a launch too; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `NotFound`, also for some seconds after the launch; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn get_scan(&self, id: TenableScanId) -> Result<Scan> {
         self.http().json(&get(id)?).await
     }
 
-    /// Asks a scan to stop, pause or resume. Needs the role Scan Operator. Stop and pause need a scan that runs, resume one that is paused.
+    /// Asks a scan to stop, pause or resume. Requires the role Scan Operator. Stop and pause require a
+    /// running scan, resume a paused one.
     ///
     /// # Errors
-    /// `Conflict` where the scan's state does not allow it; `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `Conflict` if the scan's status does not allow it; `NotFound`; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn update_scan(&self, id: TenableScanId, action: &RequestedAction) -> Result<()> {
         self.http().send(&update(id, action)?).await.map(|_| ())
     }
 
-    /// Asks a scan that runs to pause: [`update_scan`](Self::update_scan) with that action. To stop one, whatever its state, there is
-    /// [`stop_scan`](appsec_core::DastApiScanner::stop_scan).
+    /// Asks a running scan to pause: [`update_scan`](Self::update_scan) with that action. To stop a scan in
+    /// any status, use [`stop_scan`](appsec_core::DastApiScanner::stop_scan).
     ///
     /// # Errors
     /// Those of [`update_scan`](Self::update_scan).
@@ -92,7 +97,7 @@ impl TenableWasClient {
         self.update_scan(id, &RequestedAction::Pause).await
     }
 
-    /// Asks a scan that is paused to go on: [`update_scan`](Self::update_scan) with that action.
+    /// Asks a paused scan to resume: [`update_scan`](Self::update_scan) with that action.
     ///
     /// # Errors
     /// Those of [`update_scan`](Self::update_scan).
@@ -100,15 +105,17 @@ impl TenableWasClient {
         self.update_scan(id, &RequestedAction::Resume).await
     }
 
-    /// Deletes a scan and what it found. Needs the role Scan Operator. The service does so in the background.
+    /// Deletes a scan and its findings. Requires the role Scan Operator. The service deletes it in the
+    /// background.
     ///
     /// # Errors
-    /// `Conflict` while it has not ended; `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `Conflict` while it has not ended; `NotFound`; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn delete_scan(&self, id: TenableScanId) -> Result<()> {
         self.http().send(&delete(id)?).await.map(|_| ())
     }
 
-    /// Searches the scans of a configuration. Needs the role Basic.
+    /// Searches the scans of a configuration. Requires the role Basic.
     ///
     /// # Errors
     /// Those of [`search_configs`](Self::search_configs).
@@ -121,7 +128,7 @@ impl TenableWasClient {
         self.http().json(&search(config, filter, page)?).await
     }
 
-    /// Lists the remarks of the scanner on a scan. Needs the role Basic.
+    /// Lists the notes of the scanner on a scan. Requires the role Basic.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -129,7 +136,8 @@ impl TenableWasClient {
         self.http().json(&notes(id, page)?).await
     }
 
-    /// Lists the targets of a scan, each with the run over it. **Not documented by the vendor**; its web interface and its Python library use it.
+    /// Lists the targets of a scan, each with its scan. **Not documented by the vendor**; its web interface
+    /// and its Python library use it.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -137,8 +145,8 @@ impl TenableWasClient {
         self.http().json(&by_targets(id, page)?).await
     }
 
-    /// Streams the scans of a configuration that a filter lets through, page by page, each once, newest first; children of multi-target
-    /// scans among them.
+    /// Streams the scans of a configuration that match a filter, page by page, each once, newest first.
+    /// Children of multi-target scans are included.
     pub fn scans_of_config(
         &self,
         config: ConfigId,
@@ -156,10 +164,10 @@ impl TenableWasClient {
         )
     }
 
-    /// Streams the remarks on a scan, page by page.
+    /// Streams the notes on a scan, page by page.
     pub fn scan_notes(&self, id: TenableScanId) -> BoxStream<'static, Result<Vec<ScanNote>>> {
         let client = self.clone();
-        // Notes may lack an id; then their texts tell them apart.
+        // A note may lack an id; then its text identifies it.
         let key = |note: &ScanNote| {
             (note.scan_note_id.clone(), note.scan_note_id.is_none().then(|| format!("{note:?}")))
         };
@@ -169,7 +177,8 @@ impl TenableWasClient {
         })
     }
 
-    /// Streams the targets of a scan, page by page. Not documented by the vendor; see [`search_scan_targets`](Self::search_scan_targets).
+    /// Streams the targets of a scan, page by page. Not documented by the vendor; see
+    /// [`search_scan_targets`](Self::search_scan_targets).
     pub fn scan_targets(&self, id: TenableScanId) -> BoxStream<'static, Result<Vec<ScanTarget>>> {
         let client = self.clone();
         let key = |row: &ScanTarget| {
@@ -191,7 +200,7 @@ mod tests {
     const ID: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         let scan: TenableScanId = ID.parse().unwrap();
         let config: ConfigId = ID.parse().unwrap();
         let page = PageQuery::new();

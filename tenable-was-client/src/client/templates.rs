@@ -9,7 +9,7 @@ use crate::model::{Page, Template, TemplateId};
 const TEMPLATES: &str = "/was/v2/templates";
 
 pub(super) fn list(page: &PageQuery) -> Request {
-    page.on(Request::get("tenable: list templates", TEMPLATES))
+    page.apply_to(Request::get("tenable: list templates", TEMPLATES))
 }
 
 pub(super) fn get(id: TemplateId) -> Result<Request> {
@@ -17,23 +17,25 @@ pub(super) fn get(id: TemplateId) -> Result<Request> {
 }
 
 impl TenableWasClient {
-    /// Lists the vendor's scan templates. Needs the role Standard.
+    /// Lists the vendor's scan templates. Requires the role Standard.
     ///
     /// # Errors
-    /// `PermissionDenied` below that role; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `PermissionDenied` below that role; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn list_templates(&self, page: &PageQuery) -> Result<Page<Template>> {
         self.http().json(&list(page)).await
     }
 
-    /// One of the vendor's scan templates. Needs the role Standard.
+    /// Reads one of the vendor's scan templates. Requires the role Standard.
     ///
     /// # Errors
-    /// `NotFound`; `PermissionDenied` below that role; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `NotFound`; `PermissionDenied` below that role; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn get_template(&self, id: TemplateId) -> Result<Template> {
         self.http().json(&get(id)?).await
     }
 
-    /// Streams the vendor's scan templates, page by page, each once, by their names.
+    /// Streams the vendor's scan templates, page by page, each once, ordered by name.
     pub fn templates(&self) -> BoxStream<'static, Result<Vec<Template>>> {
         let client = self.clone();
         let first = PageQuery::new().with_sort(Order::asc("name"));
@@ -53,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         let request = list(&PageQuery::new().with_limit(1));
         assert_eq!(request.path().as_str(), "/was/v2/templates");
         assert_eq!(request.query(), [("limit", "1".to_owned()), ("offset", "0".to_owned())]);

@@ -1,4 +1,4 @@
-//! The tenant: its server, licence and scanners, and the user whose keys are used.
+//! The tenant: its server, licence and scanners, and the user of the API keys.
 
 use appsec_http::{Request, Result};
 
@@ -22,15 +22,15 @@ pub(super) fn scanners() -> Request {
 }
 
 impl TenableWasClient {
-    /// How the server is. A gateway in front of one that is down answers in its place.
+    /// Reads the status of the server. If the server is down, a gateway responds instead of it.
     ///
     /// # Errors
-    /// `Server` then; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `Server` in that case; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn get_server_status(&self) -> Result<ServerStatus> {
         self.http().json(&server_status()).await
     }
 
-    /// What the server says of itself, and the licence.
+    /// Reads the properties of the server, and the licence.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -38,7 +38,8 @@ impl TenableWasClient {
         self.http().json(&server_properties()).await
     }
 
-    /// The user whose keys are used. Not in the vendor's current document; its Python library has it, marked as deprecated.
+    /// Reads the user of the API keys. The operation is not in the vendor's current document; its Python
+    /// library marks it as deprecated.
     ///
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
@@ -46,8 +47,8 @@ impl TenableWasClient {
         self.http().json(&session()).await
     }
 
-    /// Lists the scanners, and groups of them, of the whole platform; [`ScannerList::for_web_applications`] picks those that a configuration can
-    /// name. Their linking keys are not kept.
+    /// Lists the scanners and scanner groups of the whole platform; [`ScannerList::for_web_applications`]
+    /// selects those that a configuration can use. Their linking keys are not kept.
     ///
     /// # Errors
     /// `PermissionDenied`; those of every call, as for [`search_configs`](Self::search_configs).
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_paths_are_those_of_the_platform() {
+    fn the_paths_match_the_platform() {
         assert_eq!(server_properties().path().as_str(), "/server/properties");
         assert_eq!(server_status().path().as_str(), "/server/status");
         assert_eq!(session().path().as_str(), "/session");

@@ -1,4 +1,4 @@
-//! Templates that users made. The API has no operation to make one.
+//! User templates. The API has no operation to create one.
 
 use appsec_http::{Path, Request, Result};
 use futures_core::stream::BoxStream;
@@ -32,7 +32,8 @@ pub(super) fn delete(id: UserTemplateId) -> Result<Request> {
 }
 
 impl TenableWasClient {
-    /// Searches the templates that users made. Needs the role Scan Operator. Their settings are not in the answer.
+    /// Searches user templates. Requires the role Scan Operator. The response does not contain their
+    /// settings.
     ///
     /// # Errors
     /// `PermissionDenied` below that role; those of [`search_configs`](Self::search_configs).
@@ -45,43 +46,45 @@ impl TenableWasClient {
         Ok(page.map(|template| template.0))
     }
 
-    /// A template that a user made, with its settings. Needs the role Scan Operator.
+    /// Reads a user template with its settings. Requires the role Scan Operator.
     ///
     /// # Errors
-    /// `NotFound`; `PermissionDenied` below that role; those of every call, as for [`search_configs`](Self::search_configs).
+    /// `NotFound`; `PermissionDenied` below that role; those of every call, as for
+    /// [`search_configs`](Self::search_configs).
     pub async fn get_user_template(&self, id: UserTemplateId) -> Result<UserTemplate> {
         self.http().json::<Unwrapped<_>>(&get(id)?).await.map(|template| template.0)
     }
 
-    /// Replaces a template that a user made by another, all of it; [`UserTemplateUpdate::from_template`] begins with what it is. Needs the role Scan
-    /// Manager.
+    /// Replaces all of a user template; [`UserTemplateUpdate::from_template`] starts from the current one.
+    /// Requires the role Scan Manager.
     ///
-    /// The service only queues it, so that the old one may show for a while. Where the answer holds the template, it is given; the vendor shows
-    /// no example of it.
+    /// The service only queues the update, so the old template may be visible for a while. Returns the
+    /// template if the response contains it; the vendor documents no example.
     ///
     /// # Errors
-    /// `InvalidRequest` for what the service does not take; `PermissionDenied` below that role; those of every call, as for
-    /// [`search_configs`](Self::search_configs).
+    /// `InvalidRequest` for a template that the service refuses; `PermissionDenied` below that role; those
+    /// of every call, as for [`search_configs`](Self::search_configs).
     pub async fn update_user_template(
         &self,
         id: UserTemplateId,
         template: &UserTemplateUpdate,
     ) -> Result<Option<UserTemplate>> {
-        let answer: Value = self.http().json(&update(id, template)?).await?;
-        // It was accepted: an answer that is no template is no failure.
-        Ok(serde_json::from_value::<Unwrapped<_>>(answer).ok().map(|template| template.0))
+        let response: Value = self.http().json(&update(id, template)?).await?;
+        // The update was accepted: a response without a template is not a failure.
+        Ok(serde_json::from_value::<Unwrapped<_>>(response).ok().map(|template| template.0))
     }
 
-    /// Deletes a template that a user made. Needs the role Scan Manager. The service only queues it.
+    /// Deletes a user template. Requires the role Scan Manager. The service only queues the deletion.
     ///
     /// # Errors
-    /// `Conflict` while a configuration follows it, whose id is in the message; `NotFound`; `PermissionDenied` below that role; those of every
-    /// call, as for [`search_configs`](Self::search_configs).
+    /// `Conflict` while a configuration uses it, whose id is the
+    /// [`conflicting_id`](appsec_core::Error::conflicting_id); `NotFound`; `PermissionDenied` below that
+    /// role; those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn delete_user_template(&self, id: UserTemplateId) -> Result<()> {
         self.http().send(&delete(id)?).await.map(|_| ())
     }
 
-    /// Streams the templates of users that a filter lets through, page by page, each once, oldest first.
+    /// Streams the user templates that match a filter, page by page, each once, oldest first.
     pub fn user_templates(
         &self,
         filter: impl Into<Filter<UserTemplateField>>,
@@ -109,7 +112,7 @@ mod tests {
     const ID: &str = "aaaabbbb-cccc-4ddd-8eee-ffff00001111";
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         let id: UserTemplateId = ID.parse().unwrap();
         let settings = serde_json::from_value(json!({"timeout": "08:00:00"})).unwrap();
         let template = UserTemplateUpdate::new("a", ID, ID.parse().unwrap(), settings);

@@ -1,4 +1,4 @@
-//! Single detections: of one scan, of all scans, and one in full.
+//! Detections: of one scan, of all scans, and single ones.
 
 use appsec_core::{Error, ErrorKind};
 use appsec_http::{At, ElementStream, Path, Request, Result};
@@ -32,7 +32,8 @@ pub(super) fn search_scan(
 }
 
 impl TenableWasClient {
-    /// A detection in full, with the request and the answer that show it. Needs the role Basic.
+    /// Reads a detection with all its members, including the request and the response that prove it.
+    /// Requires the role Basic.
     ///
     /// # Errors
     /// `NotFound`; those of every call, as for [`search_configs`](Self::search_configs).
@@ -40,44 +41,48 @@ impl TenableWasClient {
         self.http().json(&get(id)?).await
     }
 
-    /// Searches the detections of all scans, one by one while the page arrives. Needs the role Basic.
+    /// Searches the detections of all scans. The page is read one by one as it arrives. Requires the role
+    /// Basic.
     ///
     /// # Errors
-    /// Of the page: those of [`search_configs`](Self::search_configs).
+    /// When reading the page: those of [`search_configs`](Self::search_configs).
     pub fn search_vulnerabilities(
         &self,
         filter: &Filter<VulnerabilityField>,
         page: &PageQuery,
     ) -> Result<VulnerabilityPage> {
-        search(filter, page).map(|request| self.vulnerability_page_of(&request))
+        search(filter, page).map(|request| self.open_vulnerability_page(&request))
     }
 
-    /// Searches the detections of a scan, one by one while the page arrives. Needs the role Basic. For a multi-target scan ask for its children.
+    /// Searches the detections of a scan. The page is read one by one as it arrives. Requires the role
+    /// Basic. For a multi-target scan, search its children.
     ///
     /// # Errors
-    /// Of the page: those of [`search_configs`](Self::search_configs).
+    /// When reading the page: those of [`search_configs`](Self::search_configs).
     pub fn search_scan_vulnerabilities(
         &self,
         scan: TenableScanId,
         filter: &Filter<ScanVulnerabilityField>,
         page: &PageQuery,
     ) -> Result<VulnerabilityPage> {
-        search_scan(scan, filter, page).map(|request| self.vulnerability_page_of(&request))
+        search_scan(scan, filter, page).map(|request| self.open_vulnerability_page(&request))
     }
 
-    fn vulnerability_page_of(&self, request: &Request) -> VulnerabilityPage {
+    fn open_vulnerability_page(&self, request: &Request) -> VulnerabilityPage {
         let elements = self.http().elements(request, At::Field("items"));
         VulnerabilityPage { operation: request.operation(), elements }
     }
 
-    /// The same with everything let through, for the walks of the scanner.
+    /// Opens a page of all detections of a scan.
     pub(crate) fn vulnerability_page(&self, scan: TenableScanId, offset: u64) -> Result<VulnerabilityPage> {
         self.search_scan_vulnerabilities(scan, &Filter::everything(), &PageQuery::new().with_offset(offset))
     }
 
-    /// Streams the detections of all scans that a filter lets through, each once, oldest first; a page is held at a time.
+    /// Streams the detections of all scans that match a filter, each once, oldest first. One page at a time
+    /// is in memory.
     ///
-    /// A detection that cannot be decoded is an error among the others, after which the stream goes on; any other error ends it.
+    /// A detection that cannot be decoded is an error item, after which the stream continues. Any other
+    /// error ends it.
     pub fn vulnerabilities(
         &self,
         filter: impl Into<Filter<VulnerabilityField>>,
@@ -86,7 +91,8 @@ impl TenableWasClient {
         detections(move |page| client.search_vulnerabilities(&filter, page))
     }
 
-    /// Streams the detections of a scan that a filter lets through, as [`vulnerabilities`](Self::vulnerabilities) does those of all.
+    /// Streams the detections of a scan that match a filter, like
+    /// [`vulnerabilities`](Self::vulnerabilities).
     pub fn vulnerabilities_of_scan(
         &self,
         scan: TenableScanId,
@@ -97,18 +103,18 @@ impl TenableWasClient {
     }
 }
 
-/// A detection of a listing, or why it cannot be decoded.
+/// A detection of a listing, or the error of decoding it.
 struct Listed {
-    place: u64,
+    position: u64,
     record: Result<Vulnerability>,
 }
 
 impl Listed {
-    /// What makes two the same. What cannot be decoded is like nothing else.
+    /// Identifies the detection. One that cannot be decoded is identified by its position.
     fn key(&self) -> (Option<VulnId>, Option<u64>) {
         match &self.record {
             Ok(record) => (Some(record.vuln_id), None),
-            Err(_) => (None, Some(self.place)),
+            Err(_) => (None, Some(self.position)),
         }
     }
 }
@@ -119,7 +125,7 @@ fn detections(
     let first = PageQuery::new().with_sort(Order::asc("created_at"));
     pages::pages(first, Listed::key, move |query| {
         let page = search(&query);
-        async move { page?.listed(query.offset).await }
+        async move { page?.listed(query.offset()).await }
     })
     .map(|page| {
         let records = match page {
@@ -132,7 +138,7 @@ fn detections(
     .boxed()
 }
 
-/// A page of detections, one by one.
+/// A reader of a page of detections, one by one.
 #[derive(Debug)]
 pub struct VulnerabilityPage {
     operation: &'static str,
@@ -140,29 +146,30 @@ pub struct VulnerabilityPage {
 }
 
 impl VulnerabilityPage {
-    /// The next detection, or `None` after the page's last one. Cancel-safe.
+    /// Returns the next detection, or `None` after the page's last one. Cancel-safe.
     ///
     /// # Errors
-    /// `Decode` for a detection that cannot be decoded, with its path; the next call goes on after it. Others end the page.
+    /// `Decode` for a detection that cannot be decoded, with its path; the next call continues after it.
+    /// Other errors end the page.
     pub async fn next(&mut self) -> Option<Result<Vulnerability>> {
         Some(self.elements.next().await?.and_then(|element| element.json(self.operation)))
     }
 
-    /// The whole page, of which the first item has this place in the listing.
+    /// Reads the whole page. `first` is the position of its first item in the listing.
     async fn listed(mut self, first: u64) -> Result<Page<Listed>> {
         let mut items = Vec::new();
         while let Some(element) = self.elements.next().await {
             let record = element?.json(self.operation);
-            items.push(Listed { place: first + items.len() as u64, record });
+            items.push(Listed { position: first + items.len() as u64, record });
         }
-        // A page that does not say where it lies is followed by another, until one is empty.
+        // After a page without a position, pages are read until one is empty.
         Ok(Page { pagination: self.pagination().ok(), items })
     }
 
-    /// Where the page lies, once it was read to its end.
+    /// Returns the position of the page, after it was read to its end.
     ///
     /// # Errors
-    /// `Decode` where the answer does not say.
+    /// `Decode` if the response has none.
     pub fn pagination(&self) -> Result<Pagination> {
         #[derive(serde::Deserialize)]
         struct Rest {
@@ -170,7 +177,7 @@ impl VulnerabilityPage {
         }
         let rest = self.elements.rest().and_then(|rest| serde_json::from_str::<Rest>(rest.get()).ok());
         rest.map(|rest| rest.pagination).ok_or_else(|| {
-            Error::new(ErrorKind::Decode, "the page does not say where it lies in its listing")
+            Error::new(ErrorKind::Decode, "the page has no position in its listing")
                 .with_operation(self.operation)
                 .with_path("pagination")
         })
@@ -186,7 +193,7 @@ mod tests {
     const ID: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
 
     #[test]
-    fn requests_are_those_of_the_document() {
+    fn requests_match_the_document() {
         let request = get(ID.parse().unwrap()).unwrap();
         assert_eq!(request.path().as_str(), format!("/was/v2/vulnerabilities/{ID}"));
         let asset = VulnerabilityField::ASSET_ID.is(ID.parse().unwrap());
@@ -198,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_of_a_scan_is_that_of_the_document() {
+    fn the_search_of_a_scan_matches_the_document() {
         let page = PageQuery::new().with_offset(200);
         let request = search_scan(ID.parse().unwrap(), &Filter::everything(), &page).unwrap();
         let id = ID;

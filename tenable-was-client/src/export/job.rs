@@ -363,10 +363,10 @@ fn is_equal_request(request: &ExportRequest, status: &ExportStatus) -> bool {
     let ended_early = matches!(ending(status), Some(ExportEnding::Cancelled | ExportEnding::Failed));
     // It is not known whether an echo names the properties.
     let all_properties = request.properties.is_empty();
-    let requested = request.filters.essence(false);
+    let requested = request.filters.normalized(false);
     !ended_early
         && all_properties
-        && status.filters.as_ref().is_some_and(|echoed| echoed.essence(true) == requested)
+        && status.filters.as_ref().is_some_and(|echoed| echoed.normalized(true) == requested)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use appsec_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-/// One condition: a field, an operator and a value. The methods of [`Field`](super::Field) create conditions;
-/// `F` is the set of fields.
+/// One condition: a field, an operator and a value. The methods of [`Field`](super::Field) create
+/// conditions; `F` is the set of fields.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(bound = "")]
 pub struct Condition<F> {
@@ -19,8 +19,8 @@ pub struct Condition<F> {
 }
 
 impl<F> Condition<F> {
-    /// Creates a condition without any check, for a field, an operator or a type of value that this version does
-    /// not know.
+    /// Creates a condition without any check, for a field, an operator or a type of value that this version
+    /// does not know.
     ///
     /// The client's `list_*_filters` methods ask the service for its fields and operators.
     pub fn raw(field: impl Into<String>, operator: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -32,8 +32,8 @@ impl<F> Condition<F> {
     }
 }
 
-/// What a search returns: everything, or what meets one condition or groups of conditions. `F` is the set of
-/// fields.
+/// What a search returns: everything, or what meets one condition or groups of conditions. `F` is the set
+/// of fields.
 ///
 /// A [`Condition`] converts into a filter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,14 +69,15 @@ impl<F> Filter<F> {
         Self(Body::Groups(Groups { all: conditions.into_iter().collect(), any: None }))
     }
 
-    /// Matches what meets at least one of the conditions. Without conditions the search is refused before it is
-    /// sent, because the service would treat it as no filter at all (assumed).
+    /// Matches what meets at least one of the conditions. Without conditions the search is refused before
+    /// it is sent, because the service would treat it as no filter at all (assumed).
     pub fn any(conditions: impl IntoIterator<Item = Condition<F>>) -> Self {
         Self::both([], conditions)
     }
 
-    /// Matches what meets all conditions of `all` and at least one of `any`. That the service combines its two
-    /// groups in this way is assumed: the vendor does not say. If `any` is empty, see [`any`](Self::any).
+    /// Matches what meets all conditions of `all` and at least one of `any`. That the service combines its
+    /// two groups in this way is assumed: the vendor does not say. If `any` is empty, see
+    /// [`any`](Self::any).
     pub fn both(
         all: impl IntoIterator<Item = Condition<F>>,
         any: impl IntoIterator<Item = Condition<F>>,
@@ -85,7 +86,8 @@ impl<F> Filter<F> {
         Self(Body::Groups(Groups { all, any: Some(any) }))
     }
 
-    /// Creates a filter from a request body without any check, such as nested groups, which one other client sends.
+    /// Creates a filter from a request body without any check, such as nested groups, which one other
+    /// client sends.
     pub fn raw(body: Value) -> Self {
         Self(Body::Raw(body))
     }

@@ -131,7 +131,8 @@ impl<F, V: fmt::Display> Field<F, ScanStatus<V>> {
         self.condition("contains", texts(values))
     }
 
-    /// The status is none of these values (`ncontains`). An empty list is refused before the search is sent.
+    /// The status is none of these values (`ncontains`). An empty list is refused before the search is
+    /// sent.
     pub fn none_of(&self, values: impl IntoIterator<Item = V>) -> Condition<F> {
         self.condition("ncontains", texts(values))
     }

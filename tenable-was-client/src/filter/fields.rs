@@ -71,7 +71,8 @@ fields! {
         DESCRIPTION: Text = "user_templates.description",
     }
 
-    /// The fields of the detections of all scans. There are none for severity, state, or the status of the scan.
+    /// The fields of the detections of all scans. There are none for severity, state, or the status of the
+    /// scan.
     VulnerabilityField {
         /// The asset.
         ASSET_ID: Exact<AssetId> = "asset_id",

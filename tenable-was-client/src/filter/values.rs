@@ -68,8 +68,8 @@ values! {
         Completed = "completed",
     }
 
-    /// The vendor's templates that can be searched for. The template `quick`, which was observed, is not one of
-    /// them.
+    /// The vendor's templates that can be searched for. The template `quick`, which was observed, is not
+    /// one of them.
     TemplateNameValue {
         /// A scan of a web application.
         Scan = "scan",

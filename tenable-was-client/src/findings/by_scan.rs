@@ -17,7 +17,7 @@ use super::refusal::is_refusal;
 use super::rule_cache::ScanRuleCache;
 use super::unknown_values::{count_unknown, undecodable_record};
 use crate::TenableWasClient;
-use crate::client::{MAX_IDLE_PAGES, REPORT_OPERATION, VULNERABILITIES_OPERATION, endless};
+use crate::client::{MAX_IDLE_PAGES, REPORT_OPERATION, VULNERABILITIES_OPERATION, no_paging};
 use crate::filter::{ConfigField, Filter};
 use crate::map::{FindingContext, finding_from_vulnerability, scan_partition};
 use crate::model::{ConfigId, ReportFinding, Scan, ScanReport, TenableScanId, Vulnerability};
@@ -359,7 +359,7 @@ impl ScanFindingsReader {
             }
             idle = if known == seen.len() as u64 + unreadable { idle + 1 } else { 0 };
             if idle >= MAX_IDLE_PAGES {
-                return Err(endless());
+                return Err(no_paging());
             }
         };
         self.flush(&mut batcher, total).await?;

@@ -2,7 +2,7 @@
 
 use appsec_core::{Cvss, Rule};
 
-use crate::model::{ExportPlugin, OwaspCategory, Plugin, PluginId, ReportFinding, Xref};
+use crate::model::{ExportPlugin, OwaspCategory, Plugin, PluginId, ReportFinding, export_plugins::Xref};
 
 /// Returns the rule of a plugin in an export record.
 pub(crate) fn rule_from_export(plugin: &ExportPlugin) -> Rule {

@@ -1,4 +1,4 @@
-//! The description of an API that a scan is to read.
+//! API descriptions for scans.
 
 use appsec_core::{Error, ErrorKind, Result};
 use base64::Engine;
@@ -7,9 +7,10 @@ use url::Url;
 
 use super::settings::{Redacted, ScopeSettings};
 
-/// The description of an API, by which a scan finds what no link leads to: a file, or where one is.
+/// The description of an API, by which a scan finds endpoints that no link leads to: a file or its URL.
 ///
-/// Checked when it is made, not by the service minutes later: the name's ending, the size, and whether a file is what its name says.
+/// The extension, the size and the kind of content are checked here, since the service reports a problem
+/// minutes later.
 ///
 /// ```
 /// use tenable_was_client::model::ApiSpec;
@@ -41,23 +42,25 @@ enum Source {
         base64: Redacted<String>,
     },
     Url(String),
-    /// The API itself.
+    /// The API's own introspection.
     Introspection,
 }
 
 impl ApiSpec {
-    /// The most bytes that a file may have, before it is encoded. The vendor says 1 MB, and does not say which; this is the larger one.
+    /// The maximum size of a file in bytes, before encoding. The vendor says 1 MB without saying which;
+    /// this is the larger one.
     pub const MAX_FILE_BYTES: usize = 1 << 20;
 
-    /// An OpenAPI document of version 2 or 3, in JSON or YAML. The name ends in `.json`, `.yaml` or `.yml`.
+    /// Uses an OpenAPI document of version 2 or 3, in JSON or YAML. The name must end in `.json`, `.yaml`
+    /// or `.yml`.
     ///
     /// # Errors
-    /// `InvalidRequest` for a name or a content that the service would refuse.
+    /// `InvalidRequest` for a name or content that the service would refuse.
     pub fn openapi(name: impl Into<String>, content: impl AsRef<[u8]>) -> Result<Self> {
         Self::file(Kind::OpenApi, name.into(), content.as_ref())
     }
 
-    /// A schema of GraphQL. The name ends in `.graphql`.
+    /// Uses a GraphQL schema. The name must end in `.graphql`.
     ///
     /// # Errors
     /// Those of [`openapi`](Self::openapi).
@@ -65,7 +68,7 @@ impl ApiSpec {
         Self::file(Kind::GraphQl, name.into(), content.as_ref())
     }
 
-    /// A description of a SOAP service in WSDL 1.1. The name ends in `.wsdl`, `.xml` or `/wsdl/`.
+    /// Uses a WSDL 1.1 description of a SOAP service. The name must end in `.wsdl`, `.xml` or `/wsdl/`.
     ///
     /// # Errors
     /// Those of [`openapi`](Self::openapi).
@@ -73,7 +76,8 @@ impl ApiSpec {
         Self::file(Kind::Wsdl, name.into(), content.as_ref())
     }
 
-    /// Where an OpenAPI document is, for one that is too large to be sent. The URL ends as the name of a file does.
+    /// Uses the URL of an OpenAPI document, for one that is too large to send. The URL must end like a file
+    /// name.
     ///
     /// # Errors
     /// `InvalidRequest` for a URL that the service would refuse.
@@ -81,7 +85,7 @@ impl ApiSpec {
         Self::url(Kind::OpenApi, url.into())
     }
 
-    /// Where a schema of GraphQL is.
+    /// Uses the URL of a GraphQL schema.
     ///
     /// # Errors
     /// Those of [`openapi_url`](Self::openapi_url).
@@ -89,7 +93,7 @@ impl ApiSpec {
         Self::url(Kind::GraphQl, url.into())
     }
 
-    /// Where a description of a SOAP service is.
+    /// Uses the URL of a WSDL description.
     ///
     /// # Errors
     /// Those of [`openapi_url`](Self::openapi_url).
@@ -97,25 +101,28 @@ impl ApiSpec {
         Self::url(Kind::Wsdl, url.into())
     }
 
-    /// Asks the GraphQL API for its schema.
+    /// Reads the GraphQL schema from the API by introspection.
     pub fn graphql_introspection() -> Self {
         Self { kind: Kind::GraphQl, source: Source::Introspection }
     }
 
     fn file(kind: Kind, name: String, content: &[u8]) -> Result<Self> {
-        let refused = |problem: &str| {
-            Err(Error::new(ErrorKind::InvalidRequest, format!("{name:?} is no {}: {problem}", kind.name())))
+        let invalid = |problem: &str| {
+            Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("{name:?} is not a valid {}: {problem}", kind.name()),
+            ))
         };
-        if !kind.ends(&name) {
-            return refused(&format!("its name must end in {}", kind.endings().join(" or ")));
+        if !kind.has_extension(&name) {
+            return invalid(&format!("its name must end in {}", kind.extensions().join(" or ")));
         }
         if content.len() > Self::MAX_FILE_BYTES {
             let size = content.len();
-            return refused(&format!("it has {size} bytes, of which 1 MB is the most; name its URL instead"));
+            return invalid(&format!("it has {size} bytes, and the maximum is 1 MB; use its URL instead"));
         }
-        let Ok(text) = std::str::from_utf8(content) else { return refused("it is not text in UTF-8") };
-        if let Err(problem) = kind.look_into(&name, text.trim_start_matches('\u{feff}').trim()) {
-            return refused(problem);
+        let Ok(text) = std::str::from_utf8(content) else { return invalid("it is not UTF-8 text") };
+        if let Err(problem) = kind.check_content(&name, text.trim_start_matches('\u{feff}').trim()) {
+            return invalid(problem);
         }
         let base64 = Redacted(STANDARD.encode(content));
         Ok(Self { kind, source: Source::File { name, base64 } })
@@ -123,16 +130,18 @@ impl ApiSpec {
 
     fn url(kind: Kind, url: String) -> Result<Self> {
         let parsed = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        if parsed.is_none_or(|url| !url.has_host()) || !kind.ends(&url) {
-            let endings = kind.endings().join(" or ");
-            let message =
-                format!("{url:?} is no URL of a {}: http or https, ending in {endings}", kind.name());
+        if parsed.is_none_or(|url| !url.has_host()) || !kind.has_extension(&url) {
+            let extensions = kind.extensions().join(" or ");
+            let message = format!(
+                "{url:?} is not the URL of a {}: it must be http or https and end in {extensions}",
+                kind.name()
+            );
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
         Ok(Self { kind, source: Source::Url(url) })
     }
 
-    /// Puts it into a scope, in place of one of its kind.
+    /// Sets the description in a scope, replacing one of the same kind.
     pub fn put_into(self, scope: &mut ScopeSettings) {
         let (mut file, mut filename, mut url, mut introspection) = (None, None, None, None);
         match self.source {
@@ -163,7 +172,7 @@ impl Kind {
         }
     }
 
-    fn endings(self) -> &'static [&'static str] {
+    fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::OpenApi => &[".json", ".yaml", ".yml"],
             Self::GraphQl => &[".graphql"],
@@ -171,41 +180,37 @@ impl Kind {
         }
     }
 
-    fn ends(self, name: &str) -> bool {
-        self.endings().iter().any(|ending| name.len() > ending.len() && name.ends_with(ending))
+    fn has_extension(self, name: &str) -> bool {
+        self.extensions().iter().any(|extension| name.len() > extension.len() && name.ends_with(extension))
     }
 
-    /// What a glance shows; whether the content is valid is for the service to say.
-    fn look_into(self, name: &str, text: &str) -> std::result::Result<(), &'static str> {
+    /// Checks the kind of content. Whether it is valid is left to the service.
+    fn check_content(self, name: &str, text: &str) -> std::result::Result<(), &'static str> {
         match self {
             _ if text.is_empty() => Err("it is empty"),
             Self::OpenApi if name.rsplit('.').next() == Some("json") => {
                 let document =
-                    serde_json::from_str::<serde_json::Value>(text).map_err(|_| "it is no JSON")?;
-                let versioned = ["openapi", "swagger"].iter().any(|member| document.get(member).is_some());
-                if versioned { Ok(()) } else { Err("it has no member openapi or swagger") }
+                    serde_json::from_str::<serde_json::Value>(text).map_err(|_| "it is not JSON")?;
+                let has_version = ["openapi", "swagger"].iter().any(|member| document.get(member).is_some());
+                if has_version { Ok(()) } else { Err("it has no member openapi or swagger") }
             }
             Self::OpenApi => {
-                // JSON is YAML too.
+                // YAML may also be JSON.
                 let line = |line: &str| {
                     let name = line.trim_start_matches(['{', '"', '\'', ' ']);
                     name.starts_with("openapi") || name.starts_with("swagger")
                 };
-                if text.lines().any(line) {
-                    Ok(())
-                } else {
-                    Err("no line of it begins with openapi or swagger")
-                }
+                if text.lines().any(line) { Ok(()) } else { Err("no line starts with openapi or swagger") }
             }
             Self::GraphQl if text.starts_with(['{', '<']) => {
-                Err("it is JSON or XML, where the schema language is needed")
+                Err("it is JSON or XML instead of the GraphQL schema language")
             }
             Self::GraphQl => Ok(()),
             Self::Wsdl => {
                 if text.starts_with('<') && text.contains("definitions") {
                     Ok(())
                 } else {
-                    Err("it has no definitions in XML")
+                    Err("it has no XML definitions")
                 }
             }
         }
@@ -225,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_goes_to_its_members() {
+    fn each_kind_sets_its_members() {
         let yaml = "openapi: 3.0.0\npaths: {}\n";
         assert_eq!(
             in_scope(ApiSpec::openapi("shop.yaml", yaml).unwrap()),
@@ -241,37 +246,37 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_a_kind_stays() {
+    fn the_last_of_a_kind_replaces_the_others() {
         let mut scope = ScopeSettings::default();
         ApiSpec::graphql_introspection().put_into(&mut scope);
         ApiSpec::graphql("a.graphql", "type Query { a: Int }").unwrap().put_into(&mut scope);
         ApiSpec::openapi_url("https://shop.example.com/openapi.json").unwrap().put_into(&mut scope);
-        assert_eq!(scope.graphql_introspection, None, "a file takes the place of asking");
+        assert_eq!(scope.graphql_introspection, None, "a file replaces introspection");
         assert!(scope.graphql_file.is_some() && scope.openapi_file_url.is_some());
     }
 
     #[test]
-    fn what_the_service_would_refuse_is_refused_before_it_is_sent() {
+    fn invalid_descriptions_are_refused() {
         let json = r#"{"openapi": "3.1.0"}"#;
         let large = format!("openapi: 3.0.0\n#{}", "x".repeat(ApiSpec::MAX_FILE_BYTES));
-        for (spec, words) in [
+        for (spec, text) in [
             (ApiSpec::openapi("shop.txt", json), "must end in .json or .yaml or .yml"),
             (ApiSpec::openapi(".json", json), "must end in"),
-            (ApiSpec::openapi("shop.json", "{"), "no JSON"),
+            (ApiSpec::openapi("shop.json", "{"), "not JSON"),
             (ApiSpec::openapi("shop.json", "{}"), "no member openapi"),
             (ApiSpec::openapi("shop.yml", "paths: {}"), "no line"),
             (ApiSpec::openapi("shop.yml", [0xff, 0xfe]), "UTF-8"),
             (ApiSpec::openapi("shop.yml", "\u{feff} \n"), "empty"),
-            (ApiSpec::openapi("shop.yml", &large), "1 MB is the most"),
+            (ApiSpec::openapi("shop.yml", &large), "the maximum is 1 MB"),
             (ApiSpec::graphql("shop.graphql", "{\"data\": {}}"), "schema language"),
-            (ApiSpec::wsdl("shop.wsdl", "definitions"), "no definitions in XML"),
+            (ApiSpec::wsdl("shop.wsdl", "definitions"), "no XML definitions"),
             (ApiSpec::openapi_url("ftp://shop.example.com/openapi.json"), "http or https"),
-            (ApiSpec::openapi_url("https://shop.example.com/openapi"), "ending in"),
-            (ApiSpec::wsdl_url("/shop.wsdl"), "no URL"),
+            (ApiSpec::openapi_url("https://shop.example.com/openapi"), "end in"),
+            (ApiSpec::wsdl_url("/shop.wsdl"), "not the URL"),
         ] {
             let error = spec.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-            assert!(error.message().contains(words), "{error} lacks {words:?}");
+            assert!(error.message().contains(text), "{error} lacks {text:?}");
         }
         ApiSpec::openapi("shop.json", json).unwrap();
         ApiSpec::openapi("shop.yaml", format!("{{\n  {json}\n}}")).unwrap();

@@ -1,4 +1,4 @@
-//! Points in time, in the several forms that the service writes.
+//! Timestamps in the formats of the service.
 
 use std::fmt::{self, Write as _};
 
@@ -8,69 +8,73 @@ use serde::{Serialize, Serializer};
 
 use super::LenientDeserialize;
 
-/// A point in time as the service wrote it: ISO-8601 with 0 to 6 digits of fraction and `Z` or `+00:00`, or a Unix number of seconds
-/// or milliseconds.
+/// A timestamp as the service wrote it: ISO 8601 with 0 to 6 fractional digits and `Z` or `+00:00`, or a
+/// Unix time in seconds or milliseconds.
 ///
-/// What cannot be read is kept verbatim and has no [`ApiTimestamp::timestamp`]: a time nobody can read is no reason to lose a record.
+/// Text that cannot be parsed is kept verbatim, and [`ApiTimestamp::timestamp`] is `None`: an unreadable
+/// time must not make a record unreadable.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiTimestamp {
-    at: Option<Timestamp>,
-    /// Kept only where it differs from the usual spelling, which is nearly never.
-    spelled: Option<Box<Form>>,
+    timestamp: Option<Timestamp>,
+    /// The original, kept only if it differs from the usual format, which is rare.
+    original: Option<Box<Original>>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Form {
+enum Original {
     Text(String),
     Number(i64),
 }
 
-/// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5000.
+/// Numbers from here on are milliseconds: as seconds they would be after the year 5000.
 const FIRST_MILLISECOND: i64 = 100_000_000_000;
 
 impl ApiTimestamp {
-    /// The point in time, where the text could be read.
+    /// Returns the timestamp, if it could be parsed.
     pub fn timestamp(&self) -> Option<Timestamp> {
-        self.at
+        self.timestamp
     }
 
     fn from_text(text: &str) -> Self {
-        let at = text.parse::<Timestamp>().ok();
-        // Nearly all; to write each one out and compare costs more than to read it.
-        let usual = is_plain(text.as_bytes()) && at.is_some()
-            || at.is_some_and(|at| {
+        let timestamp = text.parse::<Timestamp>().ok();
+        // The common case first: writing each one out to compare costs more than parsing it.
+        let usual = is_plain(text.as_bytes()) && timestamp.is_some()
+            || timestamp.is_some_and(|timestamp| {
                 let mut compare = Compare { rest: text };
-                write!(compare, "{at}").is_ok() && compare.rest.is_empty()
+                write!(compare, "{timestamp}").is_ok() && compare.rest.is_empty()
             });
-        Self { at, spelled: (!usual).then(|| Box::new(Form::Text(text.to_owned()))) }
+        Self { timestamp, original: (!usual).then(|| Box::new(Original::Text(text.to_owned()))) }
     }
 
     fn from_number(number: i64) -> Self {
-        let at = if number >= FIRST_MILLISECOND {
+        let timestamp = if number >= FIRST_MILLISECOND {
             Timestamp::from_millisecond(number)
         } else {
             Timestamp::from_second(number)
         };
-        Self { at: at.ok(), spelled: Some(Box::new(Form::Number(number))) }
+        Self { timestamp: timestamp.ok(), original: Some(Box::new(Original::Number(number))) }
     }
 }
 
 impl From<Timestamp> for ApiTimestamp {
-    fn from(at: Timestamp) -> Self {
-        Self { at: Some(at), spelled: None }
+    fn from(timestamp: Timestamp) -> Self {
+        Self { timestamp: Some(timestamp), original: None }
     }
 }
 
-/// True for `2026-10-01T00:44:10Z`, which is how a time of whole seconds is written. A leap second is read as another time.
+/// Whether a text has the format `2026-10-01T00:44:10Z`, the usual one for whole seconds. A leap second
+/// parses as another time.
 fn is_plain(text: &[u8]) -> bool {
-    const FORM: &[u8; 20] = b"0000-00-00T00:00:00Z";
-    let alike = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
-    text.len() == FORM.len()
-        && text.iter().zip(FORM).all(alike)
+    const PATTERN: &[u8; 20] = b"0000-00-00T00:00:00Z";
+    let fits = |(byte, pattern): (&u8, &u8)| {
+        if *pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern }
+    };
+    text.len() == PATTERN.len()
+        && text.iter().zip(PATTERN).all(fits)
         && text.get(17).is_some_and(|tens| *tens < b'6')
 }
 
-/// Compares what is written with a text, without an allocation.
+/// Compares written text with a given one, without allocating.
 struct Compare<'a> {
     rest: &'a str,
 }
@@ -90,10 +94,10 @@ impl fmt::Debug for ApiTimestamp {
 
 impl fmt::Display for ApiTimestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.spelled.as_deref(), self.at) {
-            (Some(Form::Text(text)), _) => f.write_str(text),
-            (Some(Form::Number(number)), _) => number.fmt(f),
-            (None, Some(at)) => at.fmt(f),
+        match (self.original.as_deref(), self.timestamp) {
+            (Some(Original::Text(text)), _) => f.write_str(text),
+            (Some(Original::Number(number)), _) => number.fmt(f),
+            (None, Some(timestamp)) => timestamp.fmt(f),
             (None, None) => Ok(()),
         }
     }
@@ -101,8 +105,8 @@ impl fmt::Display for ApiTimestamp {
 
 impl Serialize for ApiTimestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.spelled.as_deref() {
-            Some(Form::Number(number)) => serializer.serialize_i64(*number),
+        match self.original.as_deref() {
+            Some(Original::Number(number)) => serializer.serialize_i64(*number),
             _ => serializer.collect_str(self),
         }
     }
@@ -115,7 +119,7 @@ impl LenientDeserialize for ApiTimestamp {
             type Value = ApiTimestamp;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a point in time")
+                f.write_str("a timestamp")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<ApiTimestamp, E> {
@@ -153,30 +157,30 @@ mod tests {
             ("1540350772", 1_540_350_772),
             ("1732582685595", 1_732_582_685),
         ] {
-            let moment = read(json);
-            assert_eq!(moment.timestamp().unwrap().as_second(), seconds, "{json}");
-            assert_eq!(serde_json::to_string(&moment).unwrap(), json);
+            let time = read(json);
+            assert_eq!(time.timestamp().unwrap().as_second(), seconds, "{json}");
+            assert_eq!(serde_json::to_string(&time).unwrap(), json);
         }
     }
 
     #[test]
-    fn a_time_that_cannot_be_read_is_kept() {
+    fn an_unreadable_time_is_kept() {
         for json in ["\"yesterday\"", "\"\"", "9223372036854775807"] {
-            let moment = read(json);
-            assert_eq!(moment.timestamp(), None, "{json}");
-            assert_eq!(serde_json::to_string(&moment).unwrap(), json);
+            let time = read(json);
+            assert_eq!(time.timestamp(), None, "{json}");
+            assert_eq!(serde_json::to_string(&time).unwrap(), json);
         }
     }
 
     #[test]
-    fn a_leap_second_is_written_back_as_it_came() {
+    fn a_leap_second_is_written_back_unchanged() {
         let json = "\"2016-12-31T23:59:60Z\"";
         assert_eq!(serde_json::to_string(&read(json)).unwrap(), json);
     }
 
     #[test]
-    fn the_usual_spelling_costs_no_text() {
-        assert!(read("\"2020-06-11T15:07:41Z\"").spelled.is_none());
-        assert!(read("\"2020-06-11T15:07:41.62Z\"").spelled.is_none());
+    fn the_usual_format_keeps_no_original() {
+        assert!(read("\"2020-06-11T15:07:41Z\"").original.is_none());
+        assert!(read("\"2020-06-11T15:07:41.62Z\"").original.is_none());
     }
 }

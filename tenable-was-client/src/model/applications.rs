@@ -1,31 +1,31 @@
-//! Applications: what a tenant lists as its web applications, scanned or not.
+//! Applications: the web applications of a tenant, scanned or not.
 
 use serde::Serialize;
 
 use super::ids::{AssetId, TagId};
 use super::record;
 
-/// An application to add to a tenant's assets.
+/// An application to add to the assets of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NewApplication {
-    /// The name to list it by, which no other has.
+    /// The name, which must be unique.
     #[serde(rename = "user_defined_name")]
     pub name: String,
-    /// Its URL. Scheme, host, port and path say what belongs to it.
+    /// The URL. Its scheme, host, port and path identify the application.
     pub url: String,
-    /// Tags to put on it.
+    /// Tags of the application.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<TagId>,
 }
 
 impl NewApplication {
-    /// An application of that name at that URL, without tags.
+    /// Creates an application without tags.
     pub fn new(name: impl Into<String>, url: impl Into<String>) -> Self {
         Self { name: name.into(), url: url.into(), tags: Vec::new() }
     }
 
-    /// Puts a tag on it.
+    /// Adds a tag.
     pub fn with_tag(mut self, tag: TagId) -> Self {
         self.tags.push(tag);
         self
@@ -33,16 +33,16 @@ impl NewApplication {
 }
 
 record! {
-    /// What became of an application that was to be added. What the service says of one that it did not take is not documented, so anything
-    /// may be absent.
+    /// The result of adding an application. The response for one that was not added is not documented, so
+    /// any member may be absent.
     pub struct AddedApplication {
-        /// Whether it was taken.
+        /// Whether the application was added.
         pub success: Option<bool>,
-        /// Its asset.
+        /// The id of its asset.
         pub asset_id: Option<AssetId>,
-        /// Whether the asset did not exist before.
+        /// Whether the asset is new.
         pub is_new: Option<bool>,
-        /// Whether the tenant keeps track of it.
+        /// Whether the application is tracked.
         pub is_tracked: Option<bool>,
     }
 }

@@ -12,119 +12,120 @@ use super::user_templates::UserTemplateRef;
 use super::{ApiTimestamp, record};
 
 record! {
-    /// A scan configuration as listings show it.
+    /// A scan configuration, as listed.
     pub struct ConfigSummary {
-        /// Its id.
+        /// The id.
         pub config_id: ConfigId,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// A word on it.
+        /// The description.
         pub description: Option<String>,
-        /// The user who owns it.
+        /// The id of the owner.
         pub owner_id: Option<String>,
-        /// The tenant.
+        /// The id of the tenant.
         pub container_id: Option<String>,
-        /// True when others may see it.
+        /// Whether other users can see it.
         pub is_shared: Option<bool>,
-        /// What the caller may do with it.
+        /// The caller's permission.
         pub user_permissions: Option<Verbatim<PermissionLevel>>,
-        /// Its URL, where it has one; the first or none where it has several.
+        /// The target's URL. With several targets it is the first one, or absent.
         pub target: Option<String>,
-        /// How many targets it has.
+        /// The number of targets.
         pub target_count: Option<u64>,
-        /// When it was made.
+        /// When it was created.
         pub created_at: Option<ApiTimestamp>,
-        /// When it was changed.
+        /// When it was last changed.
         pub updated_at: Option<ApiTimestamp>,
-        /// When it runs by itself; absent for one that runs on demand.
+        /// The schedule; absent if the configuration runs on demand only.
         pub schedule: Option<Schedule>,
-        /// The vendor's template that it follows.
+        /// The vendor's template.
         pub template_id: Option<TemplateId>,
-        /// The user's template that it follows.
+        /// The user template.
         pub user_template: Option<UserTemplateRef>,
-        /// Its newest scan; absent where it never ran.
+        /// The last scan; absent if there is none.
         pub last_scan: Option<Scan>,
-        /// True when it lies in the trash.
+        /// Whether it is in the trash.
         pub in_trash: Option<bool>,
-        /// True when it was made by the import of a report.
+        /// Whether it was created by importing a report.
         pub imported: Option<bool>,
     }
 
-    /// A scan configuration in full.
+    /// A scan configuration with all its members.
     pub struct ConfigDetails {
-        /// Its id; absent in an answer that only proposes a configuration.
+        /// The id; absent in a proposed configuration.
         pub config_id: Option<ConfigId>,
-        /// The tenant.
+        /// The id of the tenant.
         pub container_id: Option<String>,
-        /// The user who owns it.
+        /// The id of the owner.
         pub owner_id: Option<String>,
-        /// The vendor's template that it follows.
+        /// The vendor's template.
         pub template_id: Option<TemplateId>,
-        /// The user's template that it follows.
+        /// The user template.
         pub user_template_id: Option<UserTemplateId>,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// A word on it.
+        /// The description.
         pub description: Option<String>,
-        /// The URLs it scans.
+        /// The URLs to scan.
         pub targets: Vec<String>,
-        /// The only URL it scans; in the form that `targets` has replaced.
+        /// The only URL to scan, in the form that `targets` replaced.
         pub target: Option<String>,
-        /// The tags whose assets it scans.
+        /// Tags whose assets are scanned.
         pub tag_targets: Vec<TagId>,
-        /// The applications it scans.
+        /// Applications to scan.
         pub applications: Vec<AssetId>,
-        /// When it was made.
+        /// When it was created.
         pub created_at: Option<ApiTimestamp>,
-        /// When it was changed.
+        /// When it was last changed.
         pub updated_at: Option<ApiTimestamp>,
-        /// How it scans.
+        /// The settings of the scans.
         pub settings: Option<ConfigSettings>,
-        /// The scanner or scanner group it runs on: a number, its text, or absent (observed).
+        /// The scanner or scanner group: a number, a number as text, or absent (observed).
         pub scanner_id: Option<ScannerId>,
-        /// When it runs by itself.
+        /// The schedule.
         pub schedule: Option<Schedule>,
-        /// When scans run and pause.
+        /// When scheduled scans run and pause.
         pub schedule_windows: Option<ScheduleWindows>,
-        /// When scans pause, in the older form.
+        /// When scheduled scans pause, in the form that `schedule_windows` replaced.
         pub pause_window: Option<PauseWindow>,
-        /// The folder it lies in.
+        /// The folder.
         pub folder: Option<Folder>,
-        /// True when it lies in the trash.
+        /// Whether it is in the trash.
         pub in_trash: Option<bool>,
-        /// What those may do with it who are not named.
+        /// The permission of users who are not named in `permissions`.
         pub default_permissions: Option<Verbatim<PermissionLevel>>,
-        /// What others may do with it.
+        /// The permissions of single users and groups.
         pub permissions: Vec<Permission>,
-        /// Where the results of its scans show.
+        /// Where the results of the scans are visible.
         pub results_visibility: Option<Verbatim<ResultsVisibility>>,
-        /// Who is told when a scan ends.
+        /// Who is notified when a scan ends.
         pub notifications: Option<Notifications>,
-        /// True when it checks a remedy (observed; not in the vendor's document).
+        /// Whether it is a remediation scan (observed; not in the vendor's document).
         pub in_remediation: Option<bool>,
     }
 
-    /// Who is told when a scan ends.
+    /// Who is notified when a scan ends.
     #[derive(Default)]
     pub struct Notifications {
-        /// Mail addresses.
+        /// E-mail addresses.
         pub emails: Option<Vec<String>>,
     }
 }
 
 appsec_core::open_enum! {
-    /// How far the service is with a change to a configuration.
+    /// The status of a change to a configuration.
     pub enum TrackingStatus {
-        /// At it.
+        /// In progress.
         Processing = "processing",
-        /// Done.
+        /// Written.
         Completed = "completed",
-        /// Given up; it does not say why.
+        /// Failed; the service gives no reason.
         Failed = "failed",
     }
 }
 
-/// A change to a configuration that the service makes in the background, and where to ask how far it is.
+/// The ids by which to ask for the status of a change to a configuration, which the service makes in the
+/// background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConfigTracking {
     /// The configuration.
@@ -134,7 +135,8 @@ pub struct ConfigTracking {
 }
 
 impl ConfigTracking {
-    /// Reads the ids from where an answer says that its progress is. Nothing else of it is used: requests go to the base URL alone.
+    /// Reads the ids from a `Location` header. Nothing else of the header is used: requests go to the base
+    /// URL only.
     pub(crate) fn from_location(location: &str) -> Option<Self> {
         let path = location.split(['?', '#']).next().unwrap_or_default();
         let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
@@ -143,13 +145,13 @@ impl ConfigTracking {
     }
 }
 
-/// A configuration that the service has taken, and is writing in the background.
+/// A configuration that the service has accepted and writes in the background.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AcceptedConfig {
     /// The configuration as it will be.
     pub config: ConfigDetails,
-    /// Where to ask how far the service is; `None` where it did not say.
+    /// The ids by which to ask for the status; `None` if the response has none.
     pub tracking: Option<ConfigTracking>,
 }
 
@@ -158,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ids_are_read_from_a_location_in_any_form_and_from_nothing_else() {
+    fn the_ids_are_read_from_any_form_of_location() {
         let (config, tracking) =
             ("5b1f2a34-0c1d-4e5f-8a9b-101112131415", "0f0e0d0c-0b0a-4908-8706-050403020100");
         let place = format!("/configs/{config}/status/{tracking}");

@@ -1,4 +1,4 @@
-//! Reading values that the service writes in more than one way.
+//! Lenient deserialization of values that the service writes in more than one form.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,22 +9,23 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// A value as it may stand in an answer. The type says what may be absent: an `Option` or a list may, the rest may not.
+/// A value that is read leniently from a response. An `Option`, a list or a map may be absent; other types
+/// may not.
 pub(crate) trait LenientDeserialize: Sized {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 
-    /// What stands for a member that is not there; `None` where it must be.
+    /// The value of an absent member; `None` if the member is required.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// True for what is not written back.
+    /// Whether the value is omitted when writing.
     fn is_absent(&self) -> bool {
         false
     }
 }
 
-/// Lets serde read what [`LenientDeserialize`] describes.
+/// Implements [`Deserialize`] by [`LenientDeserialize`].
 pub(crate) struct Lenient<T>(pub(crate) T);
 
 impl<'de, T: LenientDeserialize> Deserialize<'de> for Lenient<T> {
@@ -33,7 +34,7 @@ impl<'de, T: LenientDeserialize> Deserialize<'de> for Lenient<T> {
     }
 }
 
-/// Reads a type as its `Deserialize` says.
+/// Implements [`LenientDeserialize`] by [`Deserialize`].
 macro_rules! impl_lenient_by_serde {
     ($($type:ty),+ $(,)?) => {$(
         impl $crate::model::deserialize::LenientDeserialize for $type {
@@ -128,7 +129,7 @@ impl<T: LenientDeserialize> LenientDeserialize for Arc<T> {
     }
 }
 
-/// Text; a number or a truth value is taken as its text.
+/// Reads text. Numbers and booleans are read as their text.
 impl LenientDeserialize for String {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
@@ -167,11 +168,11 @@ impl LenientDeserialize for String {
     }
 }
 
-/// A truth value, or a word or number for it.
+/// Reads a boolean, a number, or the text `true` or `false` in any case.
 impl LenientDeserialize for bool {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Truth;
-        impl Visitor<'_> for Truth {
+        struct Boolean;
+        impl Visitor<'_> for Boolean {
             type Value = bool;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,13 +195,13 @@ impl LenientDeserialize for bool {
                 }
             }
         }
-        deserializer.deserialize_any(Truth)
+        deserializer.deserialize_any(Boolean)
     }
 }
 
 macro_rules! numbers {
     ($($type:ty, $what:literal, $($visit:ident: $from:ty => $convert:expr),+;)+) => {$(
-        /// A number, or its text.
+        /// Reads a number, or a number as text.
         impl LenientDeserialize for $type {
             fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Number;
@@ -232,14 +233,14 @@ numbers! {
     f64, "a number", visit_u64: u64 => as_float, visit_i64: i64 => as_signed_float, visit_f64: f64 => Some;
 }
 
-#[expect(clippy::cast_precision_loss, reason = "scores and times of far less than 2^52")]
-#[expect(clippy::unnecessary_wraps, reason = "the shape that the table asks for")]
+#[expect(clippy::cast_precision_loss, reason = "scores and times are far below 2^52")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature that the macro needs")]
 fn as_float(number: u64) -> Option<f64> {
     Some(number as f64)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "scores and times of far less than 2^52")]
-#[expect(clippy::unnecessary_wraps, reason = "the shape that the table asks for")]
+#[expect(clippy::cast_precision_loss, reason = "scores and times are far below 2^52")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature that the macro needs")]
 fn as_signed_float(number: i64) -> Option<f64> {
     Some(number as f64)
 }
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_text_are_read_from_one_another() {
+    fn numbers_are_read_from_text_and_text_from_numbers() {
         assert_eq!(read::<String>("105658"), Some("105658".to_owned()));
         assert_eq!(read::<String>("\"105658\""), Some("105658".to_owned()));
         assert_eq!(read::<u64>("\"2\""), Some(2));
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_absent_where_something_may_be_absent() {
+    fn null_is_absent_for_optional_values() {
         assert_eq!(read::<Option<u64>>("null"), Some(None));
         assert_eq!(read::<Vec<u64>>("null"), Some(Vec::new()));
         assert_eq!(read::<BTreeMap<String, u64>>("null"), Some(BTreeMap::new()));

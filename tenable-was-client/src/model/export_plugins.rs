@@ -1,4 +1,4 @@
-//! Plugins as the records of the findings export carry them.
+//! Plugins in the records of the findings export.
 
 use appsec_core::Severity;
 use serde::{Deserialize, Serialize};
@@ -9,19 +9,19 @@ use super::ids::PluginId;
 use super::{ApiTimestamp, record};
 
 record! {
-    /// A plugin as export records carry it.
+    /// A plugin in an export record.
     pub struct ExportPlugin {
-        /// Its number.
+        /// The plugin id.
         pub id: PluginId,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// Its family.
+        /// The plugin family.
         pub family: Option<String>,
-        /// Its family's number.
+        /// The id of the plugin family.
         pub family_id: Option<u64>,
-        /// How grave it is.
+        /// The severity.
         pub risk_factor: Option<Severity>,
-        /// The same as a number: an integer (observed; the vendor's document says text).
+        /// The severity as a number: an integer (observed; the vendor's document says text).
         pub original_risk_factor_num: Option<u64>,
         /// The language.
         pub locale: Option<String>,
@@ -29,35 +29,35 @@ record! {
         pub kind: Option<String> as "type",
         /// `SENSOR`, …
         pub intel_type: Option<String>,
-        /// Its version.
+        /// The version.
         pub version: Option<String>,
-        /// It in one line.
+        /// A summary in one line.
         pub synopsis: Option<String>,
-        /// What the weakness is.
+        /// The description of the weakness.
         pub description: Option<String>,
-        /// How to remedy it.
+        /// How to fix it.
         pub solution: Option<String>,
         /// When it was published.
         pub publication_date: Option<ApiTimestamp>,
-        /// When it was changed.
+        /// When it was last changed.
         pub modification_date: Option<ApiTimestamp>,
-        /// When the remedy was published.
+        /// When the fix was published.
         pub patch_publication_date: Option<ApiTimestamp>,
         /// When the vulnerability was published.
         pub vuln_publication_date: Option<ApiTimestamp>,
-        /// Whether exploits are known, in words.
+        /// Whether exploits are known, as text.
         pub exploitability_ease: Option<String>,
         /// Whether an exploit is known.
         pub exploit_available: Option<bool>,
         /// Whether malware uses it.
         pub exploited_by_malware: Option<bool>,
-        /// Whether the press wrote of it.
+        /// Whether the vulnerability was in the news.
         pub in_the_news: Option<bool>,
-        /// Whether the vendor's other scanner exploited it.
+        /// Whether Nessus exploited it.
         pub exploited_by_nessus: Option<bool>,
-        /// Whether it looks for accounts with default passwords.
+        /// Whether the plugin checks for accounts with default passwords.
         pub checks_for_default_account: Option<bool>,
-        /// Whether it looks for malware.
+        /// Whether the plugin checks for malware.
         pub checks_for_malware: Option<bool>,
         /// Whether Canvas has an exploit.
         pub exploit_framework_canvas: Option<bool>,
@@ -69,21 +69,21 @@ record! {
         pub exploit_framework_exploithub: Option<bool>,
         /// Whether Metasploit has an exploit.
         pub exploit_framework_metasploit: Option<bool>,
-        /// Its package in Canvas.
+        /// The package in Canvas.
         pub canvas_package: Option<String>,
-        /// Its name in D2 Elliot.
+        /// The name in D2 Elliot.
         pub d2_elliot_name: Option<String>,
-        /// Its number at `ExploitHub`.
+        /// The number in `ExploitHub`.
         pub exploithub_sku: Option<String>,
-        /// Its name in Metasploit.
+        /// The name in Metasploit.
         pub metasploit_name: Option<String>,
-        /// Its bulletin at Microsoft.
+        /// The Microsoft security bulletin.
         pub ms_bulletin: Option<String>,
-        /// Its notice at Ubuntu.
+        /// The Ubuntu security notice.
         pub usn: Option<String>,
-        /// Whether a remedy exists.
+        /// Whether a fix exists.
         pub has_patch: Option<bool>,
-        /// Exploits, by the framework that has them.
+        /// Exploits, by framework.
         pub exploit_frameworks: Vec<ExploitFramework>,
         /// The probability of exploitation, in percent.
         pub epss_score: Option<f64>,
@@ -109,55 +109,55 @@ record! {
         pub cvss4_vector: Option<Cvss4Vector>,
         /// CVSS 4 threat score and vector.
         pub cvss4_threat_vector: Option<Cvss4ThreatVector>,
-        /// The vendor's own rating.
+        /// The vendor's priority rating (VPR).
         pub vpr: Option<Vpr>,
-        /// The vendor's own rating by the model of before; deprecated.
+        /// The vendor's priority rating by the previous model; deprecated.
         pub vpr_v2: Option<Vpr>,
-        /// Where to read on.
+        /// Links to further information.
         pub see_also: Vec<String>,
-        /// Numbers at Bugtraq: text (observed; the vendor's document says numbers).
+        /// Bugtraq ids: text (observed; the vendor's document says numbers).
         pub bid: Vec<String>,
-        /// Policies that it belongs to.
+        /// Policies that contain the plugin.
         pub policy: Vec<String>,
-        /// References to other lists.
+        /// References to other catalogues.
         pub xrefs: Vec<Xref>,
-        /// Products concerned.
+        /// Affected products.
         pub cpe: Vec<String>,
-        /// Places in the CVE list.
+        /// CVE ids.
         pub cve: Vec<String>,
-        /// Numbers in the CWE list.
+        /// CWE ids.
         pub cwe: Vec<String>,
-        /// Names in WASC's list.
+        /// Names of WASC threat classes.
         pub wasc: Vec<String>,
-        /// Places in OWASP's list of 2010.
+        /// Categories of the OWASP Top Ten 2010.
         pub owasp_2010: Vec<String>,
-        /// Places in OWASP's list of 2013.
+        /// Categories of the OWASP Top Ten 2013.
         pub owasp_2013: Vec<String>,
-        /// Places in OWASP's list of 2017.
+        /// Categories of the OWASP Top Ten 2017.
         pub owasp_2017: Vec<String>,
-        /// Places in OWASP's list of 2021.
+        /// Categories of the OWASP Top Ten 2021.
         pub owasp_2021: Vec<String>,
-        /// Places in OWASP's list of APIs of 2019.
+        /// Categories of the OWASP API Top Ten 2019.
         pub owasp_api_2019: Vec<String>,
-        /// The number it is shown under.
+        /// The number it is displayed under.
         pub public_display: Option<u64>,
-        /// Its grade by DISA.
+        /// The severity by DISA STIG.
         pub stig_severity: Option<String>,
-        /// A way round, in words.
+        /// The workaround.
         pub workaround: Option<String>,
-        /// The kind of way round.
+        /// The kind of workaround.
         pub workaround_type: Option<String>,
-        /// When the way round was published.
+        /// When the workaround was published.
         pub workaround_published: Option<ApiTimestamp>,
-        /// Whether there is a way round.
+        /// Whether a workaround exists.
         pub has_workaround: Option<bool>,
-        /// Whether the product's vendor does not support it any more.
+        /// Whether the product's vendor has ended its support.
         pub unsupported_by_vendor: Option<bool>,
-        /// Whether the product's vendor has no remedy.
+        /// Whether the product's vendor has no fix.
         pub vendor_unpatched: Option<bool>,
     }
 
-    /// Exploits that a framework has.
+    /// The exploits of a framework.
     pub struct ExploitFramework {
         /// The framework.
         pub kind: Option<String> as "type",
@@ -165,61 +165,61 @@ record! {
         pub ids: Vec<String>,
     }
 
-    /// A CVSS 2 or 3 vector: verbatim, and spelled out. The members are named after those of CVSS 2 in both.
+    /// A CVSS 2 or 3 vector, verbatim and by metric. In both, the members have the names of CVSS 2.
     pub struct CvssVector {
-        /// The vector, verbatim.
+        /// The vector string.
         pub raw: Option<String>,
-        /// Where the attacker has to be.
+        /// The attack vector.
         pub access_vector: Option<String>,
-        /// How hard the attack is.
+        /// The attack complexity.
         pub access_complexity: Option<String>,
-        /// What the attacker has to be logged in to.
+        /// The required authentication.
         pub authentication: Option<String>,
-        /// What becomes of secrets.
+        /// The impact on confidentiality.
         pub confidentiality_impact: Option<String>,
-        /// What becomes of data.
+        /// The impact on integrity.
         pub integrity_impact: Option<String>,
-        /// What becomes of the service.
+        /// The impact on availability.
         pub availability_impact: Option<String>,
     }
 
-    /// A CVSS 2 or 3 temporal vector: verbatim, and spelled out.
+    /// A CVSS 2 or 3 temporal vector, verbatim and by metric.
     pub struct CvssTemporalVector {
-        /// The vector, verbatim.
+        /// The vector string.
         pub raw: Option<String>,
-        /// How mature exploits are.
+        /// The maturity of exploits.
         pub exploitability: Option<String>,
-        /// What remedies there are.
+        /// The remediation level.
         pub remediation_level: Option<String>,
-        /// How sure the report is.
+        /// The report confidence.
         pub report_confidence: Option<String>,
     }
 
-    /// A CVSS 4 vector: verbatim, and spelled out.
+    /// A CVSS 4 vector, verbatim and by metric.
     pub struct Cvss4Vector {
-        /// The vector, verbatim.
+        /// The vector string.
         pub raw: Option<String>,
-        /// Where the attacker has to be.
+        /// The attack vector.
         pub attack_vector: Option<String>,
-        /// How hard the attack is.
+        /// The attack complexity.
         pub attack_complexity: Option<String>,
-        /// What has to be given for the attack.
+        /// The attack requirements.
         pub attack_requirements: Option<String>,
-        /// The rights that the attacker needs.
+        /// The required privileges.
         pub privileges_required: Option<String>,
-        /// What a user has to do for it.
+        /// The required user interaction.
         pub user_interaction: Option<String>,
-        /// What becomes of the system's secrets.
+        /// The impact on the vulnerable system's confidentiality.
         pub vulnerable_system_confidentiality: Option<String>,
-        /// What becomes of the system's data.
+        /// The impact on the vulnerable system's integrity.
         pub vulnerable_system_integrity: Option<String>,
-        /// What becomes of the system's service.
+        /// The impact on the vulnerable system's availability.
         pub vulnerable_system_availability: Option<String>,
-        /// What becomes of the secrets of systems behind it.
+        /// The impact on subsequent systems' confidentiality.
         pub subsequent_system_confidentiality: Option<String>,
-        /// What becomes of the data of systems behind it.
+        /// The impact on subsequent systems' integrity.
         pub subsequent_system_integrity: Option<String>,
-        /// What becomes of the service of systems behind it.
+        /// The impact on subsequent systems' availability.
         pub subsequent_system_availability: Option<String>,
     }
 
@@ -227,79 +227,79 @@ record! {
     pub struct Cvss4ThreatVector {
         /// The score.
         pub threat_score: Option<f64>,
-        /// How mature exploits are.
+        /// The maturity of exploits.
         pub exploit_maturity: Option<String>,
-        /// The vector, verbatim.
+        /// The vector string.
         pub raw: Option<String>,
     }
 
-    /// The vendor's own rating.
+    /// The vendor's priority rating (VPR).
     pub struct Vpr {
         /// The score, 0.1 to 10.
         pub score: Option<f64>,
-        /// What it is made of.
+        /// The factors of the score.
         pub drivers: Option<VprDrivers>,
-        /// When it was made.
+        /// When it was created.
         pub updated: Option<ApiTimestamp>,
     }
 
-    /// What the vendor's rating is made of.
+    /// The factors of the vendor's priority rating.
     pub struct VprDrivers {
-        /// How mature exploits are.
+        /// The maturity of exploits.
         pub exploit_code_maturity: Option<String>,
-        /// How intense the threat was in the last 28 days.
+        /// The intensity of the threat in the last 28 days.
         pub threat_intensity_last28: Option<String>,
-        /// Where the threat was seen in the last 28 days.
+        /// The sources of the threat in the last 28 days.
         pub threat_sources_last28: Vec<String>,
-        /// How many products are concerned.
+        /// The number of affected products, as text.
         pub product_coverage: Option<String>,
-        /// The impact part of CVSS 3.
+        /// The CVSS 3 impact score.
         pub cvss3_impact_score: Option<f64>,
-        /// Whether the impact is a prediction.
+        /// Whether the impact score is a prediction.
         pub cvss_impact_score_predicted: Option<bool>,
-        /// How old the vulnerability is, in days.
+        /// The age of the vulnerability, in days.
         pub age_of_vuln: Option<DayRange>,
-        /// How recent the threat is, in days.
+        /// The time since the last threat event, in days.
         pub threat_recency: Option<DayRange>,
     }
 
-    /// A number of days, from one to another.
+    /// A range of days.
     pub struct DayRange {
-        /// The least.
+        /// The lower bound.
         pub lower_bound: Option<u64>,
-        /// The most; 0 or absent where there is no end to it.
+        /// The upper bound; 0 or absent if there is none.
         pub upper_bound: Option<u64>,
     }
 }
 
-/// A reference to another list: an object (observed), or text (the vendor's document).
+/// A reference to another catalogue: an object (observed) or text (the vendor's document).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Xref {
-    /// A list and the places in it.
+    /// A catalogue and the ids in it.
     Typed {
-        /// The list: `owasp_asvs`, `capec`, `hipaa`, `iso`, `nist`, `disa_stig`, `pci_dss`, …
+        /// The catalogue: `owasp_asvs`, `capec`, `hipaa`, `iso`, `nist`, `disa_stig`, `pci_dss`, …
         #[serde(rename = "type")]
         kind: String,
-        /// The places, each preceded by the list's version.
+        /// The ids, each prefixed by the catalogue's version.
         id: Vec<String>,
     },
     /// Text.
     Text(String),
-    /// Another shape, kept as it is.
+    /// Any other JSON, kept unchanged.
     Other(Value),
 }
 
 impl<'de> Deserialize<'de> for Xref {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let places = value.as_object().filter(|object| object.len() == 2).and_then(|object| {
+        let typed = value.as_object().filter(|object| object.len() == 2).and_then(|object| {
             let kind = object.get("type")?.as_str()?.to_owned();
             let id = Vec::<String>::read(object.get("id")?).ok()?;
             Some(Self::Typed { kind, id })
         });
-        Ok(match (places, value) {
-            (Some(places), _) => places,
+        Ok(match (typed, value) {
+            (Some(typed), _) => typed,
             (None, Value::String(text)) => Self::Text(text),
             (None, other) => Self::Other(other),
         })

@@ -9,13 +9,13 @@ use super::ids::AssetId;
 use super::{ApiTimestamp, record};
 
 appsec_core::open_enum! {
-    /// Where a finding stands.
+    /// The state of a finding.
     pub enum FindingState {
         /// Found.
         Open = "OPEN",
-        /// Found; a word of the vendor's data stream for the same.
+        /// Found; the name of this state in the vendor's data stream.
         Active = "ACTIVE",
-        /// Was fixed and is back.
+        /// Found again after it was fixed.
         Reopened = "REOPENED",
         /// Fixed.
         Fixed = "FIXED",
@@ -23,49 +23,49 @@ appsec_core::open_enum! {
 }
 
 appsec_core::open_enum! {
-    /// Whether a rule of the tenant's changed a finding's severity.
+    /// Whether a rule of the tenant changed the severity of a finding.
     pub enum SeverityModification {
-        /// None did.
+        /// No rule did.
         None = "NONE",
-        /// One set another severity.
+        /// A rule set another severity.
         Recasted = "RECASTED",
-        /// One accepts the risk.
+        /// A rule accepts the risk.
         Accepted = "ACCEPTED",
     }
 }
 
 record! {
-    /// A finding of an export: the record of one weakness at one place, kept across scans.
+    /// A finding of an export: one weakness at one location, across scans.
     pub struct ExportFinding {
-        /// Its long-lived id.
+        /// The id, which stays the same across scans.
         pub finding_id: Option<String>,
-        /// Where it is.
+        /// The URL.
         pub url: Option<String>,
-        /// What the vulnerable input is.
+        /// The kind of the vulnerable input.
         pub input_type: Option<String>,
-        /// The vulnerable input's name.
+        /// The name of the vulnerable input.
         pub input_name: Option<String>,
-        /// The HTTP method (not seen so far).
+        /// The HTTP method (never observed).
         pub http_method: Option<String>,
-        /// What the plugin printed, at most 1 MB.
+        /// The output of the plugin, at most 1 MB.
         pub output: Option<String>,
-        /// What of the answer proves it.
+        /// The part of the response that proves the finding.
         pub proof: Option<String>,
-        /// What was sent to provoke it.
+        /// The payload that was sent.
         pub payload: Option<String>,
-        /// Where it stands.
+        /// The state.
         pub state: Option<Verbatim<FindingState>>,
-        /// How grave it is now.
+        /// The current severity.
         pub severity: Option<Severity>,
-        /// The same as a number, 0 (info) to 4 (critical).
+        /// The current severity as a number, 0 (info) to 4 (critical).
         pub severity_id: Option<u64>,
-        /// How grave it was before any rule changed it.
+        /// The severity before any rule changed it, as a number.
         pub severity_default_id: Option<u64>,
-        /// Whether a rule changed it.
+        /// Whether a rule changed the severity.
         pub severity_modification_type: Option<Verbatim<SeverityModification>>,
-        /// That rule's comment.
+        /// The comment of that rule.
         pub recast_reason: Option<String>,
-        /// That rule.
+        /// The id of that rule.
         pub recast_rule_uuid: Option<String>,
         /// When it was first found.
         pub first_found: Option<ApiTimestamp>,
@@ -73,37 +73,37 @@ record! {
         pub last_found: Option<ApiTimestamp>,
         /// When it was fixed.
         pub last_fixed: Option<ApiTimestamp>,
-        /// When it was last looked at.
+        /// When it was last observed.
         pub last_observed: Option<ApiTimestamp>,
-        /// When it was stored: text (observed; the vendor's document says a number).
+        /// When it was indexed: text (observed; the vendor's document says a number).
         pub indexed_at: Option<ApiTimestamp>,
-        /// The plugin. Equal plugins of an export are one.
+        /// The plugin. Equal plugins of an export share one allocation.
         pub plugin: Option<Arc<ExportPlugin>>,
-        /// What was scanned. Equal ones of a chunk are one, mostly.
+        /// The asset. Most equal assets of a chunk share one allocation.
         pub asset: Option<Arc<ExportAsset>>,
-        /// The latest scan that saw it. Equal ones of a chunk are one, mostly.
+        /// The last scan that found it. Most equal scans of a chunk share one allocation.
         pub scan: Option<Arc<ExportScan>>,
     }
 
-    /// What was scanned.
+    /// The asset.
     pub struct ExportAsset {
-        /// The asset.
+        /// The id of the asset.
         pub uuid: Option<AssetId>,
-        /// Its host name.
+        /// The host name.
         pub fqdn: Option<String>,
-        /// Its address.
+        /// The IP address.
         pub ipv4: Option<String>,
-        /// Its addresses.
+        /// The IP addresses.
         pub ipv4s: Vec<String>,
     }
 
-    /// The latest scan that saw a finding.
+    /// The last scan that found a finding.
     pub struct ExportScan {
-        /// Its id.
+        /// The id.
         pub uuid: Option<String>,
-        /// The schedule that started it.
+        /// The id of the schedule that started it.
         pub schedule_uuid: Option<String>,
-        /// When it began.
+        /// When it started.
         pub started_at: Option<ApiTimestamp>,
         /// When it ended.
         pub completed_at: Option<ApiTimestamp>,

@@ -7,23 +7,23 @@ use super::ids::{ChunkId, ExportId};
 use super::{ApiTimestamp, record};
 
 appsec_core::open_enum! {
-    /// Where an export job stands.
+    /// The state of an export job.
     pub enum ExportState {
-        /// Waiting for its turn.
+        /// Waiting to be processed.
         Queued = "QUEUED",
-        /// Under way; chunks may be there already.
+        /// In progress; chunks may be available already.
         Processing = "PROCESSING",
-        /// Ended. Chunks may have failed all the same.
+        /// Finished; some chunks may have failed.
         Finished = "FINISHED",
-        /// Ended by someone.
+        /// Cancelled.
         Cancelled = "CANCELLED",
-        /// Ended by a fault. Chunks may be there all the same.
+        /// Failed; some chunks may be available.
         Error = "ERROR",
     }
 }
 
 impl ExportState {
-    /// True when no more chunks will come. A word this version does not know is not an end.
+    /// Whether the job has ended, so that no more chunks will come. An unknown state counts as not ended.
     pub fn is_ended(&self) -> bool {
         matches!(self, Self::Finished | Self::Cancelled | Self::Error)
     }
@@ -32,37 +32,37 @@ impl ExportState {
 record! {
     /// The export jobs of a tenant.
     pub struct ExportList {
-        /// The jobs. Which chunks they have is not said here.
+        /// The jobs, without their chunks.
         pub exports: Vec<ExportStatus>,
     }
 
     /// An export job.
     pub struct ExportStatus {
-        /// Its id.
+        /// The id.
         pub uuid: Option<ExportId>,
-        /// Where it stands.
+        /// The state.
         pub status: Option<Verbatim<ExportState>>,
-        /// What went wrong.
+        /// Why the job failed.
         pub reason: Option<String>,
-        /// Chunks that can be fetched.
+        /// Chunks that can be downloaded.
         pub chunks_available: Vec<ChunkId>,
-        /// Chunks that could not be made.
+        /// Chunks that failed.
         pub chunks_failed: Vec<ChunkId>,
         /// Chunks that were dropped after a failure or a cancellation.
         pub chunks_cancelled: Vec<ChunkId>,
-        /// How many chunks there are in all.
+        /// The total number of chunks.
         pub total_chunks: Option<u64>,
-        /// How many can be fetched.
+        /// The number of chunks that can be downloaded.
         pub chunks_available_count: Option<u64>,
-        /// How many hold nothing.
+        /// The number of empty chunks.
         pub empty_chunks_count: Option<u64>,
-        /// How many are done.
+        /// The number of finished chunks.
         pub finished_chunks: Option<u64>,
-        /// What was asked for.
+        /// The filters of the request.
         pub filters: Option<ExportFilters>,
-        /// How many assets a chunk covers.
+        /// The number of assets in a chunk.
         pub num_assets_per_chunk: Option<u64>,
-        /// When it was asked for.
+        /// When it was requested.
         pub created: Option<ApiTimestamp>,
     }
 }

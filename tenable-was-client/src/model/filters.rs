@@ -1,43 +1,44 @@
-//! By which fields a search can be filtered, as the service lists them.
+//! The filter fields of a search, as the service lists them.
 
 use super::record;
 
 record! {
-    /// The fields by which a search can be filtered.
+    /// The filter fields of a search.
     pub struct FilterList {
         /// The fields.
         pub filters: Vec<FilterField>,
     }
 
-    /// A field by which a search can be filtered.
+    /// A filter field of a search.
     pub struct FilterField {
-        /// Its name, as it goes into a condition.
+        /// The name to use in a condition.
         pub name: Option<String>,
-        /// Its name for people.
+        /// The name to display.
         pub readable_name: Option<String>,
-        /// The operators that it takes. Others may work all the same: `contains` does for `scans_status`, which lists `eq` alone (observed).
+        /// The operators that it takes. Others may work too: `contains` works for `scans_status`, which
+        /// lists only `eq` (observed).
         pub operators: Vec<String>,
-        /// What a user would be shown to fill in; absent where nothing is said.
+        /// The form control of the field, if the service describes one.
         pub control: Option<FilterControl>,
     }
 
-    /// What a field's value looks like.
+    /// The form control of a field.
     pub struct FilterControl {
         /// `dropdown`, `datefield` or `entry`.
         pub kind: Option<String> as "type",
-        /// The values, of a `dropdown` (observed; not in the vendor's schema).
+        /// The values of a `dropdown` (observed; not in the vendor's schema).
         pub list: Vec<String>,
-        /// The expression that a value matches.
+        /// The regular expression that a value must match.
         pub regex: Option<String>,
-        /// The same for people.
+        /// A description of that expression.
         pub readable_regex: Option<String>,
-        /// How long a value may be.
+        /// The maximum length of a value.
         pub max_length: Option<u64>,
     }
 }
 
 impl FilterList {
-    /// The field of that name.
+    /// Returns the field with this name.
     pub fn get(&self, name: &str) -> Option<&FilterField> {
         self.filters.iter().find(|field| field.name.as_deref() == Some(name))
     }

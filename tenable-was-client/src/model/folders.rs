@@ -1,14 +1,14 @@
-//! Folders, which users file their configurations in.
+//! Folders of configurations.
 
 use super::ids::FolderId;
 use super::record;
 
 record! {
-    /// A folder. Each user has folders of their own, beside those that the tenant provides.
+    /// A folder. Each user has own folders, besides those of the tenant.
     pub struct Folder {
-        /// Its id.
+        /// The id.
         pub folder_id: FolderId,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
     }
 }

@@ -1,4 +1,4 @@
-//! Typed ids, so that none can be taken for another and none can leave its place in a path.
+//! Typed ids. They cannot be confused with one another, and cannot change the path of a request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ macro_rules! uuid_ids {
         impl FromStr for $name {
             type Err = Error;
 
-            /// Reads the id from its text.
+            /// Parses the id.
             ///
             /// # Errors
             /// `InvalidRequest` for anything but a UUID.
@@ -43,23 +43,24 @@ macro_rules! uuid_ids {
 uuid_ids! {
     /// The id of a scan configuration.
     ConfigId, "the id of a scan configuration";
-    /// The id of one run of a configuration, or of one of its targets within a run.
+    /// The id of a scan, or of the scan of one target.
     TenableScanId, "the id of a scan";
-    /// The id of an asset: what was scanned, across configurations.
+    /// The id of an asset: what is scanned, across configurations.
     AssetId, "the id of an asset";
     /// The id of one of the vendor's scan templates.
     TemplateId, "the id of a template";
-    /// The id of a template that a user made.
+    /// The id of a user template.
     UserTemplateId, "the id of a user template";
-    /// The id of one detection in one scan. It is not the export's `finding_id`, which lives across scans.
+    /// The id of one detection in one scan. It is not the export's `finding_id`, which stays the same
+    /// across scans.
     VulnId, "the id of a vulnerability";
     /// The id of an export job.
     ExportId, "the id of an export";
-    /// The id of a folder that a user files configurations in.
+    /// The id of a folder of configurations.
     FolderId, "the id of a folder";
     /// The id of a file attached to a detection.
     AttachmentId, "the id of an attachment";
-    /// The id of a tag's value.
+    /// The id of a tag value.
     TagId, "the id of a tag";
     /// The id of credentials that the tenant manages.
     CredentialId, "the id of credentials";
@@ -67,17 +68,18 @@ uuid_ids! {
     TrackingId, "the id of a change to a configuration";
 }
 
-/// The number of a plugin: the rule that a finding breaks.
+/// The number of a plugin, the check that produces a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct PluginId(pub u64);
 
-/// The number of a chunk within its export. Numbers need be neither contiguous nor in order (vendor document).
+/// The number of a chunk within its export. Numbers need be neither contiguous nor in order (vendor
+/// document).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ChunkId(pub u64);
 
-/// The number of a scanner or of a group of scanners.
+/// The number of a scanner or scanner group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ScannerId(pub u64);
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_read_from_its_text_and_from_nothing_else() {
+    fn an_id_is_parsed_from_a_uuid_only() {
         let text = "5b1f2a34-0c1d-4e5f-8a9b-101112131415";
         assert_eq!(text.parse::<ConfigId>().unwrap().to_string(), text);
         for text in ["", "..", "5b1f2a34", "5b1f2a34-0c1d-4e5f-8a9b-101112131415/../x", "10-ABC"] {

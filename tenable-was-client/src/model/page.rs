@@ -3,19 +3,19 @@
 use super::record;
 
 record! {
-    /// Where a page lies in its listing.
+    /// The position of a page in its listing.
     pub struct Pagination {
-        /// How many items the listing has in all.
+        /// The number of items in the listing.
         pub total: Option<u64>,
-        /// How many items come before this page.
+        /// The number of items before this page.
         pub offset: Option<u64>,
-        /// How many items a page holds at most.
+        /// The maximum number of items in a page.
         pub limit: Option<u64>,
         /// The order.
         pub sort: Vec<Sort>,
     }
 
-    /// A part of a listing's order.
+    /// One field of a listing's order.
     pub struct Sort {
         /// The field.
         pub name: Option<String>,
@@ -29,20 +29,20 @@ record! {
 #[serde(bound(deserialize = "T: serde::Deserialize<'de>"))]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// Where the page lies.
+    /// The position of the page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pagination: Option<Pagination>,
-    /// Its items.
+    /// The items.
     pub items: Vec<T>,
 }
 
 impl<T> Page<T> {
-    /// How many items the listing has in all, where the service says so.
+    /// Returns the number of items in the listing, if the service gives it.
     pub fn total(&self) -> Option<u64> {
         self.pagination.as_ref().and_then(|pagination| pagination.total)
     }
 
-    /// The same page with its items made into others.
+    /// Converts the items.
     pub(crate) fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
         Page { pagination: self.pagination, items: self.items.into_iter().map(make).collect() }
     }

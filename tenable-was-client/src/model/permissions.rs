@@ -1,37 +1,37 @@
-//! Who may do what with a configuration or a template.
+//! Permissions on configurations and templates.
 
 use appsec_core::Verbatim;
 
 use super::record;
 
 appsec_core::open_enum! {
-    /// What the caller, or someone else, may do with a configuration.
+    /// A level of access to a configuration or template.
     pub enum PermissionLevel {
-        /// Nothing.
+        /// No access.
         NoAccess = "no_access",
-        /// Look at it.
+        /// Can view it.
         View = "view",
-        /// Look at it and launch it.
+        /// Can view and launch it.
         Control = "control",
-        /// Everything.
+        /// Can do everything.
         Configure = "configure",
     }
 }
 
 appsec_core::open_enum! {
-    /// Where the results of scans show.
+    /// Where the results of scans are visible.
     pub enum ResultsVisibility {
-        /// With the scans alone.
+        /// Only with the scans.
         Private = "private",
-        /// In the vendor's dashboards too, as happens where nothing is said.
+        /// Also in the vendor's dashboards, the service's default.
         Dashboard = "dashboard",
     }
 }
 
 appsec_core::open_enum! {
-    /// Who is given a permission.
+    /// Whom a permission is given to.
     pub enum PermissionEntity {
-        /// One user.
+        /// A user.
         User = "user",
         /// A group of users.
         Group = "group",
@@ -39,24 +39,24 @@ appsec_core::open_enum! {
 }
 
 record! {
-    /// What one user or group may do.
+    /// The permission of one user or group.
     pub struct Permission {
         /// Whether it is a user or a group.
         pub entity: Option<Verbatim<PermissionEntity>>,
-        /// The user or the group.
+        /// The id of the user or group.
         pub entity_id: Option<String>,
-        /// What is allowed.
+        /// The level of access.
         pub level: Option<Verbatim<PermissionLevel>>,
     }
 }
 
 impl Permission {
-    /// Allows so much to a user, by the user's UUID.
+    /// Creates the permission of a user, by UUID.
     pub fn user(id: impl Into<String>, level: PermissionLevel) -> Self {
         Self::new(PermissionEntity::User, id.into(), level)
     }
 
-    /// Allows so much to a group, by the group's UUID.
+    /// Creates the permission of a group, by UUID.
     pub fn group(id: impl Into<String>, level: PermissionLevel) -> Self {
         Self::new(PermissionEntity::Group, id.into(), level)
     }

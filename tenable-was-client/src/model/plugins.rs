@@ -1,4 +1,4 @@
-//! Plugins: the rules that findings break.
+//! Plugins: the checks that produce findings.
 
 use appsec_core::Severity;
 
@@ -6,59 +6,59 @@ use super::ids::PluginId;
 use super::{ApiTimestamp, record};
 
 record! {
-    /// A plugin as listings and templates show it.
+    /// A plugin, as listed.
     pub struct PluginSummary {
-        /// Its number.
+        /// The plugin id.
         pub plugin_id: PluginId,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// Its family.
+        /// The plugin family.
         pub family: Option<String>,
-        /// Policies that it belongs to (observed; seen empty only).
+        /// Policies that contain the plugin (observed as an empty list only).
         pub policy: Vec<String>,
     }
 
-    /// A plugin in full.
+    /// A plugin with all its members.
     pub struct Plugin {
-        /// Its number.
+        /// The plugin id.
         pub plugin_id: PluginId,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// Its family.
+        /// The plugin family.
         pub family: Option<String>,
-        /// It in one line.
+        /// A summary in one line.
         pub synopsis: Option<String>,
-        /// What the weakness is.
+        /// The description of the weakness.
         pub description: Option<String>,
-        /// How to remedy it.
+        /// How to fix it.
         pub solution: Option<String>,
         /// When it was published.
         pub published: Option<ApiTimestamp>,
-        /// When the remedy was published.
+        /// When the fix was published.
         pub patch_published: Option<ApiTimestamp>,
-        /// When it was changed.
+        /// When it was last changed.
         pub plugin_modified: Option<ApiTimestamp>,
-        /// How grave it is.
+        /// The severity.
         pub risk_factor: Option<Severity>,
-        /// Where to read on.
+        /// Links to further information.
         pub see_also: Vec<String>,
-        /// CVSS 3 base score, the only rating here.
+        /// CVSS 3 base score, the only score in this record.
         pub cvss3_base_score: Option<f64>,
-        /// Names in WASC's list.
+        /// Names of WASC threat classes.
         pub wasc: Vec<String>,
-        /// Numbers in the CWE list.
+        /// CWE ids.
         pub cwe: Vec<String>,
-        /// Places in OWASP's lists.
+        /// OWASP categories.
         pub owasp: Vec<OwaspCategory>,
-        /// Policies that it belongs to.
+        /// Policies that contain the plugin.
         pub policy: Vec<String>,
     }
 
-    /// A place in one of OWASP's lists. The list of 2019 is that of APIs.
+    /// A category of an OWASP Top Ten. The one of 2019 is that of APIs.
     pub struct OwaspCategory {
-        /// The list's year.
+        /// The year of the Top Ten.
         pub year: Option<String>,
-        /// The place, as in `A3` or `API8`.
+        /// The category, such as `A3` or `API8`.
         pub category: Option<String>,
     }
 }

@@ -1,10 +1,11 @@
 //! The macro that declares the records of the API.
 
-/// Declares records of the API: a struct whose members are matched by name, with [`Extra`] for the rest.
+/// Declares records of the API: structs whose members are matched by name, with [`Extra`] for the rest.
 ///
-/// A member that is absent or `null` is what its type says of absence; one that comes twice is an error, as for serde.
-/// `as "name"` gives a member that has another name in JSON. It stands in for a derive because serde's `flatten`, which
-/// would keep unknown members too, costs about a hundred allocations on a record of the export.
+/// The type of a member decides its value if it is absent or `null`. A member that occurs twice is an
+/// error, as in serde. `as "name"` sets another name in JSON. The macro replaces a derive because serde's
+/// `flatten`, which would keep unknown members too, costs about a hundred allocations per record of the
+/// export.
 macro_rules! record {
     ($(
         $(#[$meta:meta])*
@@ -17,7 +18,7 @@ macro_rules! record {
         #[non_exhaustive]
         pub struct $name {
             $($(#[$about])* pub $field: $type,)*
-            /// What this version does not know.
+            /// Members that this version does not know.
             pub extra: $crate::model::Extra,
         }
 
@@ -26,8 +27,8 @@ macro_rules! record {
                 use ::serde::de::Error as _;
                 use $crate::model::deserialize::{LenientDeserialize, Lenient};
 
-                /// A member, or the name of one that is not declared.
-                #[allow(non_camel_case_types, reason = "named after the members")]
+                /// A declared member, or the name of another one.
+                #[allow(non_camel_case_types, reason = "the variants are named after the members")]
                 enum Key { $($field,)* Other(String) }
 
                 impl<'de> ::serde::Deserialize<'de> for Key {
@@ -63,7 +64,7 @@ macro_rules! record {
                         Some(Key::Other(name)) => {
                             let value = members.next_value()?;
                             if !extra.insert(name, value) {
-                                return Err(A::Error::custom("an unknown member comes twice"));
+                                return Err(A::Error::custom("duplicate unknown member"));
                             }
                         }
                     }
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn known_members_are_typed_and_the_rest_is_kept() {
+    fn unknown_members_are_kept() {
         let json = r#"{"id":7,"type":"x","tags":["a"],"inner":{"name":"n","new":1},"later":{"a":[1]}}"#;
         let record = read(json).unwrap();
         assert_eq!((record.id, record.kind.as_deref()), (7, Some("x")));
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_and_null_are_one() {
+    fn absent_and_null_are_equal() {
         let record = read(r#"{"id":"7","type":null,"tags":null,"inner":null}"#).unwrap();
         assert_eq!(record, read(r#"{"id":7}"#).unwrap());
         assert!(record.extra.is_empty());
@@ -165,15 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_member() {
         assert!(read("{}").unwrap_err().contains("missing field `id`"));
         assert!(read(r#"{"id":1,"id":1}"#).unwrap_err().contains("duplicate field `id`"));
-        assert!(read(r#"{"id":1,"x":1,"x":1}"#).unwrap_err().contains("twice"));
+        assert!(read(r#"{"id":1,"x":1,"x":1}"#).unwrap_err().contains("duplicate unknown member"));
         assert!(read("[]").unwrap_err().contains("an object"));
     }
 
     #[test]
-    fn the_path_leads_to_the_member() {
+    fn the_error_path_leads_to_the_member() {
         let mut decoder = serde_json::Deserializer::from_str(r#"{"id":1,"inner":{"name":{}}}"#);
         let error = serde_path_to_error::deserialize::<_, Record>(&mut decoder).unwrap_err();
         assert_eq!(error.path().to_string(), "inner.name");

@@ -1,4 +1,4 @@
-//! The configuration of a scan that checks a remedy.
+//! Configurations of remediation scans.
 
 use appsec_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
@@ -6,27 +6,27 @@ use serde_json::value::RawValue;
 
 use super::configs::ConfigDetails;
 
-/// The configuration of a scan that looks for one detection again, as the service proposes it. It is not made yet:
-/// [`create_remediation_config`](crate::TenableWasClient::create_remediation_config) makes it.
+/// The configuration of a scan that checks one detection again, as the service proposes it. It does not
+/// exist yet: [`create_remediation_config`](crate::TenableWasClient::create_remediation_config) creates it.
 ///
-/// It is kept as it came, byte by byte: it has members that no request is documented to have.
+/// It is kept byte by byte as received, because it has members that no request is documented to have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RemediationConfig(Box<RawValue>);
 
 impl RemediationConfig {
-    /// The JSON as it came.
+    /// Returns the JSON as received.
     pub fn json(&self) -> &str {
         self.0.get()
     }
 
-    /// What it says; without an id, since it is not made yet.
+    /// Decodes the configuration. It has no id because it does not exist yet.
     ///
     /// # Errors
-    /// `Decode` where it has another form than configurations have.
+    /// `Decode` if it does not have the form of a configuration.
     pub fn details(&self) -> Result<ConfigDetails> {
         serde_json::from_str(self.json()).map_err(|cause| {
-            Error::new(ErrorKind::Decode, format!("the proposed configuration is not understood: {cause}"))
+            Error::new(ErrorKind::Decode, format!("the proposed configuration cannot be decoded: {cause}"))
         })
     }
 }
@@ -37,7 +37,7 @@ mod tests {
     use crate::model::PluginId;
 
     #[test]
-    fn it_is_kept_as_it_came_and_can_be_read() {
+    fn it_is_kept_unchanged_and_can_be_decoded() {
         let json = r#"{"scanner_id":"36960339","z":1.50,"in_remediation":true,"settings":{"remediation":{"findings":[{"plugin_id":115540,"details":{"inputType":"cookie"}}]}}}"#;
         let proposed: RemediationConfig = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&proposed).unwrap(), json, "as 1.50 is still 1.50");

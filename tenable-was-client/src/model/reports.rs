@@ -11,7 +11,7 @@ use super::templates::TemplateRef;
 use super::user_templates::UserTemplateRef;
 use super::{ApiTimestamp, record};
 
-/// The forms in which the service writes a report.
+/// The formats of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ReportFormat {
@@ -19,19 +19,19 @@ pub enum ReportFormat {
     Json,
     /// PDF.
     Pdf,
-    /// A table, a line for each finding.
+    /// CSV, one line per finding.
     Csv,
-    /// A web page.
+    /// HTML.
     Html,
-    /// The vendor's own XML, `NessusClientData_v2`.
+    /// The vendor's XML format `NessusClientData_v2`.
     Xml,
 }
 
 impl ReportFormat {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 5] = [Self::Json, Self::Pdf, Self::Csv, Self::Html, Self::Xml];
 
-    /// The content type that a request for it has.
+    /// Returns the content type that requests this format.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -42,7 +42,7 @@ impl ReportFormat {
         }
     }
 
-    /// The usual end of a file's name, without the dot.
+    /// Returns the usual file extension, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -55,75 +55,75 @@ impl ReportFormat {
 }
 
 record! {
-    /// What stands in a report beside its findings.
+    /// A report without its findings.
     pub struct ScanReport {
-        /// What it says of itself.
+        /// The format version and creation time.
         pub report: Option<ReportHeader>,
         /// The configuration.
         pub config: Option<ReportConfig>,
-        /// The vendor's template that was followed.
+        /// The vendor's template.
         pub template: Option<TemplateRef>,
-        /// The user's template; all its members may be absent.
+        /// The user template; all its members may be absent.
         pub user_template: Option<UserTemplateRef>,
         /// The scan.
         pub scan: Option<ReportScan>,
-        /// The scanner's remarks.
+        /// The notes of the scanner.
         pub notes: Vec<ReportNote>,
     }
 
-    /// What a report says of itself.
+    /// The format version and creation time of a report.
     pub struct ReportHeader {
-        /// The form's version, `1.1` so far.
+        /// The version of the format; always `1.1` so far.
         pub version: Option<String>,
-        /// When it was made.
+        /// When it was created.
         pub created_at: Option<ApiTimestamp>,
     }
 
-    /// The configuration as it was for the scan.
+    /// The configuration at the time of the scan.
     pub struct ReportConfig {
-        /// Its id.
+        /// The id.
         pub config_id: Option<ConfigId>,
-        /// The user who owns it.
+        /// The id of the owner.
         pub owner_id: Option<String>,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// A word on it.
+        /// The description.
         pub description: Option<String>,
-        /// How it scans.
+        /// The settings of the scans.
         pub settings: Option<Value>,
-        /// `cloud`, or another word.
+        /// The kind of scanner, such as `cloud`.
         pub scanner_type: Option<String>,
-        /// The scanner.
+        /// The id of the scanner.
         pub scanner_instance_id: Option<String>,
     }
 
-    /// The scan that a report is about.
+    /// The scan of a report.
     pub struct ReportScan {
-        /// Its id.
+        /// The id.
         pub scan_id: Option<TenableScanId>,
-        /// The user who started it.
+        /// The id of the user who started it.
         pub user_id: Option<String>,
-        /// Where it stands.
+        /// The state.
         pub status: Option<Verbatim<ScanState>>,
-        /// What was scanned.
+        /// The asset.
         pub asset_id: Option<AssetId>,
         /// The URL that was scanned.
         pub target: Option<String>,
-        /// When it was asked for.
+        /// When it was requested.
         pub created_at: Option<ApiTimestamp>,
-        /// When the scanner began.
+        /// When the scanner started.
         pub started_at: Option<ApiTimestamp>,
         /// When it ended.
         pub finalized_at: Option<ApiTimestamp>,
     }
 
-    /// A remark of the scanner, as reports print it.
+    /// A note of the scanner, in a report.
     pub struct ReportNote {
-        /// How grave it is.
+        /// The severity.
         pub severity: Option<Severity>,
-        /// The cause in a few words.
+        /// The title.
         pub title: Option<String>,
-        /// One sentence.
+        /// The text.
         pub message: Option<String>,
     }
 
@@ -131,19 +131,19 @@ record! {
     pub struct ReportFinding {
         /// The plugin.
         pub plugin_id: PluginId,
-        /// The plugin's name.
+        /// The name of the plugin.
         pub name: Option<String>,
-        /// The plugin's family.
+        /// The family of the plugin.
         pub family: Option<String>,
-        /// The plugin in one line.
+        /// The summary of the plugin.
         pub synopsis: Option<String>,
-        /// What the weakness is.
+        /// The description of the weakness.
         pub description: Option<String>,
-        /// How to remedy it.
+        /// How to fix it.
         pub solution: Option<String>,
-        /// How grave it is.
+        /// The severity.
         pub risk_factor: Option<Severity>,
-        /// Where it is.
+        /// The URL.
         pub uri: Option<String>,
         /// CVSS 2 base score.
         pub cvss: Option<f64>,
@@ -153,73 +153,75 @@ record! {
         pub cvssv3: Option<f64>,
         /// CVSS 3 vector.
         pub cvssv3_vector: Option<String>,
-        /// CVSS 4 base score (not seen so far; the export has one).
+        /// CVSS 4 base score (never observed here; the export has one).
         pub cvssv4: Option<f64>,
-        /// CVSS 4 vector (not seen so far; the export has one).
+        /// CVSS 4 vector (never observed here; the export has one).
         pub cvssv4_vector: Option<String>,
-        /// Places in the CVE list.
+        /// CVE ids.
         pub cves: Vec<String>,
-        /// Where to read on.
+        /// Links to further information.
         pub see_also: Vec<String>,
-        /// Names in WASC's list.
+        /// Names of WASC threat classes.
         pub wasc: Vec<String>,
-        /// Numbers in the CWE list: integers here, text elsewhere (observed).
+        /// CWE ids: integers here, text elsewhere (observed).
         pub cwe: Vec<String>,
-        /// Places in OWASP's lists.
+        /// OWASP categories.
         pub owasp: Vec<OwaspCategory>,
-        /// Numbers at Bugtraq.
+        /// Bugtraq ids.
         pub bid: Vec<String>,
-        /// The vulnerable input's name.
+        /// The name of the vulnerable input.
         pub input_name: Option<String>,
-        /// What the vulnerable input is.
+        /// The kind of the vulnerable input.
         pub input_type: Option<String>,
-        /// What of the answer proves it.
+        /// The part of the response that proves the finding.
         pub proof: Option<String>,
-        /// What was sent to provoke it.
+        /// The payload that was sent.
         pub payload: Option<String>,
-        /// What the plugin printed.
+        /// The output of the plugin.
         pub output: Option<String>,
-        /// The request's head.
+        /// The headers of the request.
         pub request_headers: Option<String>,
-        /// The answer's head.
+        /// The headers of the response.
         pub response_headers: Option<String>,
-        /// References to other lists.
+        /// References to other catalogues.
         pub xrefs: Vec<ReportXref>,
         /// URLs of attached files.
         pub attachments: Vec<String>,
         /// When the plugin was published.
         pub plugin_publication_date: Option<ApiTimestamp>,
-        /// When the plugin was changed.
+        /// When the plugin was last changed.
         pub plugin_modification_date: Option<ApiTimestamp>,
     }
 
-    /// A reference to another list.
+    /// A reference to another catalogue.
     pub struct ReportXref {
-        /// The list.
+        /// The catalogue.
         pub xref_name: Option<String>,
-        /// The place in it.
+        /// The id in the catalogue.
         pub xref_value: Option<String>,
     }
 }
 
 impl ReportConfig {
-    /// How it scanned, by name; `None` where a report says it in another form than configurations do, which is no reason to refuse a report.
+    /// Decodes the settings; `None` if they do not have the form of a configuration's settings, which does
+    /// not invalidate the report.
     pub fn typed_settings(&self) -> Option<ConfigSettings> {
         serde_json::from_value(self.settings.clone()?).ok()
     }
 }
 
 impl ScanReport {
-    /// What was left of a report when its findings were taken out.
+    /// Decodes a report whose findings were taken out.
     pub(crate) fn from_rest(rest: &str, operation: &'static str) -> Result<Self> {
         serde_json::from_str(rest).map_err(|cause| {
-            // The decoder quotes values of the report, of any length: its error is not kept as a source.
+            // The decoder's error quotes values of the report, of any length, so it is not kept as the
+            // source.
             let cause: String = mask(&cause.to_string()).chars().take(MAX_CAUSE).collect();
-            let message = format!("what stands beside the findings is not understood: {cause}");
+            let message = format!("the report without its findings cannot be decoded: {cause}");
             Error::new(ErrorKind::Decode, message).with_operation(operation)
         })
     }
 }
 
-/// How much is told of why a report is not understood, in characters.
+/// The maximum length of the reason why a report cannot be decoded, in characters.
 const MAX_CAUSE: usize = 200;

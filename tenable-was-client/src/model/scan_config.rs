@@ -1,4 +1,4 @@
-//! A scan configuration as one is made or changed.
+//! Scan configurations to create or change.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use super::configs::{ConfigDetails, Notifications};
 use super::extra::Extra;
 use super::ids::{AssetId, CredentialId, FolderId, ScannerId, TagId, TemplateId, UserTemplateId};
 use super::permissions::Permission;
-use super::schedule::{PauseWindow, Schedule, ScheduleWindows, refused};
+use super::schedule::{PauseWindow, Schedule, ScheduleWindows};
 use super::settings::{ConfigSettings, ScopeOption};
+use super::validation::invalid_member;
 
-/// A scan configuration as one is made or changed: all of it, since a change replaces the whole.
+/// A scan configuration to create or change. A change replaces all of it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,7 +24,7 @@ use super::settings::{ConfigSettings, ScopeOption};
 ///
 /// # fn main() -> tenable_was_client::Result<()> {
 /// let config = ScanConfig::for_url("https://shop.example.com")
-///     .with_name("shop, every night")
+///     .with_name("shop, nightly")
 ///     .with_schedule(Schedule::daily("20260301T020000", "Europe/Paris"))
 ///     .with_timeout(Duration::from_secs(4 * 3600))
 ///     .with_excluded_path("logout")
@@ -33,74 +34,77 @@ use super::settings::{ConfigSettings, ScopeOption};
 /// # }
 /// ```
 ///
-/// The owner and the template's id may be left open: [`complete_config`](crate::TenableWasClient::complete_config) fills them in.
+/// The owner and the template's id may be left out:
+/// [`complete_config`](crate::TenableWasClient::complete_config) fills them in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ScanConfig {
-    /// Its name, which no other configuration has.
+    /// The name, which must be unique.
     pub name: String,
-    /// A word on it.
+    /// The description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The URLs it scans. More than one makes its scans parents with a child for each; how many may be is for the service to say.
+    /// The URLs to scan. With more than one, a scan is a parent with one child per URL. The service decides
+    /// how many are allowed.
     pub targets: Vec<String>,
-    /// The tags whose assets it scans.
+    /// Tags whose assets are scanned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tag_targets: Vec<TagId>,
-    /// The applications it scans.
+    /// Applications to scan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub applications: Vec<AssetId>,
-    /// The folder to file it in.
+    /// The folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder_id: Option<FolderId>,
-    /// The user who owns it; left open, the user whose keys are used.
+    /// The owner; if left out, the user of the API keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<String>,
-    /// The vendor's template that it follows.
+    /// The vendor's template.
     #[serde(rename = "template_id", serialize_with = "TemplateChoice::write")]
     pub template: TemplateChoice,
-    /// The user's template that it follows.
+    /// The user template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_template_id: Option<UserTemplateId>,
-    /// The scanner or group of scanners it runs on; left open, the vendor's cloud.
+    /// The scanner or scanner group; if left out, the vendor's cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scanner_id: Option<ScannerId>,
-    /// When it runs by itself; left open, on demand.
+    /// The schedule; if left out, scans run on demand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// When scans run and pause. It needs a schedule.
+    /// When scheduled scans run and pause. Requires a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule_windows: Option<ScheduleWindows>,
-    /// When scans pause, in the form that `schedule_windows` has replaced.
+    /// When scheduled scans pause, in the form that `schedule_windows` replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause_window: Option<PauseWindow>,
-    /// Who is told when a scan ends.
+    /// Who is notified when a scan ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notifications: Option<Notifications>,
-    /// What others may do with it.
+    /// The permissions of single users and groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<Permission>,
-    /// How it scans.
+    /// The settings of the scans.
     pub settings: ConfigSettings,
-    /// What this version does not know, kept from a configuration that was read.
+    /// Members that this version does not know, kept from a configuration that was read.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// Which of the vendor's templates a configuration follows.
+/// The vendor's template of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TemplateChoice {
-    /// `api` for one with the description of an API, which is that template's work (assumed), else `scan`.
+    /// `api` if the configuration has an API description, for which that template is made (assumed), else
+    /// `scan`.
     Default,
-    /// By its name, as in `scan`, `overview`, `api`, `quick`, `pci`, `ssl_tls` or `config_audit`.
+    /// By name: `scan`, `overview`, `api`, `quick`, `pci`, `ssl_tls`, `config_audit`, …
     Name(String),
-    /// By its id.
+    /// By id.
     Id(TemplateId),
 }
 
 impl TemplateChoice {
-    /// Only an id can be sent.
+    /// Writes the id. Other choices cannot be sent.
     fn write<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Id(id) => id.serialize(serializer),
@@ -110,14 +114,15 @@ impl TemplateChoice {
 }
 
 impl ScanConfig {
-    /// A configuration that scans a URL, named after its host, on demand, by the vendor's usual template and in the vendor's cloud.
+    /// Creates a configuration that scans a URL on demand, named after its host, with the vendor's default
+    /// template and cloud scanner.
     pub fn for_url(url: impl Into<String>) -> Self {
         let url = url.into();
         let host = Url::parse(&url).ok().and_then(|url| url.host_str().map(str::to_owned));
         Self { targets: vec![url.clone()], ..Self::new(host.unwrap_or(url)) }
     }
 
-    /// A configuration of that name that scans nothing yet.
+    /// Creates a configuration without targets.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -140,10 +145,10 @@ impl ScanConfig {
         }
     }
 
-    /// A configuration as it is, for a change to some of it.
+    /// Creates a configuration from an existing one, to change parts of it.
     ///
-    /// What only the service sets is left out: ids and dates of its own, and what all others may do with it and where its results show, which
-    /// no request is documented to say.
+    /// Members that only the service sets are left out: its ids and dates, and `default_permissions` and
+    /// `results_visibility`, which no request is documented to have.
     pub fn from_details(config: ConfigDetails) -> Self {
         Self {
             name: config.name.unwrap_or_default(),
@@ -170,13 +175,13 @@ impl ScanConfig {
         }
     }
 
-    /// Sets its name.
+    /// Sets the name.
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sets a word on it.
+    /// Sets the description.
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
@@ -194,49 +199,49 @@ impl ScanConfig {
         self
     }
 
-    /// Adds an application to scan, by its asset.
+    /// Adds an application to scan, by the id of its asset.
     pub fn with_application(mut self, asset: AssetId) -> Self {
         self.applications.push(asset);
         self
     }
 
-    /// Follows a template of the vendor's, by its name.
+    /// Sets the vendor's template by name.
     pub fn with_template(mut self, name: impl Into<String>) -> Self {
         self.template = TemplateChoice::Name(name.into());
         self
     }
 
-    /// Follows a template of the vendor's, by its id.
+    /// Sets the vendor's template by id.
     pub fn with_template_id(mut self, id: TemplateId) -> Self {
         self.template = TemplateChoice::Id(id);
         self
     }
 
-    /// Follows a user's template.
+    /// Sets the user template.
     pub fn with_user_template(mut self, id: UserTemplateId) -> Self {
         self.user_template_id = Some(id);
         self
     }
 
-    /// Sets the user who owns it, by UUID.
+    /// Sets the owner, by UUID.
     pub fn with_owner(mut self, user: impl Into<String>) -> Self {
         self.owner_id = Some(user.into());
         self
     }
 
-    /// Runs on a scanner or group of scanners of one's own, as an address that only these reach needs.
+    /// Sets the scanner or scanner group, for targets that the vendor's cloud cannot reach.
     pub fn with_scanner(mut self, scanner: ScannerId) -> Self {
         self.scanner_id = Some(scanner);
         self
     }
 
-    /// Files it in a folder.
+    /// Sets the folder.
     pub fn with_folder(mut self, folder: FolderId) -> Self {
         self.folder_id = Some(folder);
         self
     }
 
-    /// Runs by itself.
+    /// Sets the schedule.
     pub fn with_schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = Some(schedule);
         self
@@ -248,20 +253,20 @@ impl ScanConfig {
         self
     }
 
-    /// Tells a mail address when a scan ends.
+    /// Adds an e-mail address to notify when a scan ends.
     pub fn with_email(mut self, address: impl Into<String>) -> Self {
         let notifications = self.notifications.get_or_insert_default();
         notifications.emails.get_or_insert_default().push(address.into());
         self
     }
 
-    /// Allows a user or a group something.
+    /// Adds the permission of a user or a group.
     pub fn with_permission(mut self, permission: Permission) -> Self {
         self.permissions.push(permission);
         self
     }
 
-    /// Logs in with credentials that the tenant manages.
+    /// Adds credentials that the tenant manages.
     pub fn with_credentials(self, id: CredentialId) -> Self {
         self.with_settings(|settings| {
             let credentials = settings.credentials.get_or_insert_default();
@@ -269,21 +274,21 @@ impl ScanConfig {
         })
     }
 
-    /// Sets the longest a scan may run, in whole seconds; 99:59:59 is the most.
+    /// Sets the time limit of a scan, in whole seconds, at most 99:59:59.
     pub fn with_timeout(self, limit: Duration) -> Self {
         let seconds = limit.as_secs();
         let text = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
         self.with_settings(|settings| settings.timeout = Some(text))
     }
 
-    /// Sets how far a scan goes from its targets.
+    /// Sets which URLs a scan may visit, relative to its targets.
     pub fn with_scope(self, option: ScopeOption) -> Self {
         self.with_settings(|settings| {
             settings.scope.get_or_insert_default().option = Some(option.into());
         })
     }
 
-    /// Adds a URL to the scope, beside the targets.
+    /// Adds a URL to the scope, in addition to the targets.
     pub fn with_scope_url(self, url: impl Into<String>) -> Self {
         let url = url.into();
         self.with_settings(|settings| {
@@ -291,7 +296,7 @@ impl ScanConfig {
         })
     }
 
-    /// Leaves out paths that match a pattern.
+    /// Excludes paths that match a pattern.
     pub fn with_excluded_path(self, pattern: impl Into<String>) -> Self {
         let pattern = pattern.into();
         self.with_settings(|settings| {
@@ -300,29 +305,29 @@ impl ScanConfig {
         })
     }
 
-    /// Reads the description of an API.
+    /// Sets the API description to read.
     pub fn with_api_spec(self, spec: ApiSpec) -> Self {
         self.with_settings(|settings| spec.put_into(settings.scope.get_or_insert_default()))
     }
 
-    /// Changes how it scans.
+    /// Changes the settings.
     pub fn with_settings(mut self, change: impl FnOnce(&mut ConfigSettings)) -> Self {
         change(&mut self.settings);
         self
     }
 
-    /// The name of the template to look for; `None` where its id is known.
+    /// The name of the template to look up; `None` if the id is known.
     pub(crate) fn template_name(&self) -> Option<&str> {
         match &self.template {
             TemplateChoice::Id(_) => None,
             TemplateChoice::Name(name) => Some(name),
-            TemplateChoice::Default => Some(if self.describes_an_api() { "api" } else { "scan" }),
+            TemplateChoice::Default => Some(if self.has_api_spec() { "api" } else { "scan" }),
         }
     }
 
-    fn describes_an_api(&self) -> bool {
+    fn has_api_spec(&self) -> bool {
         let Some(scope) = &self.settings.scope else { return false };
-        let given = [
+        let members = [
             &scope.openapi_file,
             &scope.openapi_file_url,
             &scope.graphql_file,
@@ -330,24 +335,27 @@ impl ScanConfig {
             &scope.soap_file,
             &scope.soap_file_url,
         ];
-        given.iter().any(|member| member.is_some()) || scope.graphql_introspection == Some(true)
+        members.iter().any(|member| member.is_some()) || scope.graphql_introspection == Some(true)
     }
 
-    /// Checks what can be seen without the service. Each method that sends a configuration does this first.
+    /// Checks the configuration locally. Each method that sends a configuration does this first.
     ///
     /// # Errors
-    /// `InvalidRequest` with the path of what the service would refuse.
+    /// `InvalidRequest` with the path of a member that the service would refuse.
     pub fn check(&self) -> Result<()> {
         if self.name.trim().is_empty() {
-            return Err(refused("name", "a configuration needs a name"));
+            return Err(invalid_member("name", "a configuration needs a name"));
         }
         if self.targets.is_empty() && self.tag_targets.is_empty() && self.applications.is_empty() {
-            return Err(refused("targets", "a configuration needs a URL, a tag or an application to scan"));
+            return Err(invalid_member(
+                "targets",
+                "a configuration needs a URL, a tag or an application to scan",
+            ));
         }
         let scope_urls = self.settings.scope.as_ref().and_then(|scope| scope.urls.as_ref());
         for (path, urls) in [("targets", Some(&self.targets)), ("settings.scope.urls", scope_urls)] {
             if let Some(url) = urls.into_iter().flatten().find(|url| !is_absolute(url)) {
-                return Err(refused(path, format!("{url:?} is no absolute URL of http or https")));
+                return Err(invalid_member(path, format!("{url:?} is not an absolute http or https URL")));
             }
         }
         if let Some(schedule) = &self.schedule {
@@ -355,7 +363,7 @@ impl ScanConfig {
         }
         if let Some(windows) = &self.schedule_windows {
             if self.schedule.is_none() {
-                return Err(refused("schedule_windows", "windows need a schedule"));
+                return Err(invalid_member("schedule_windows", "windows need a schedule"));
             }
             windows.check()?;
         }
@@ -365,21 +373,24 @@ impl ScanConfig {
             address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
         };
         if let Some(address) = addresses.find(|address| !is_address(address)) {
-            return Err(refused("notifications.emails", format!("{address:?} is no mail address")));
+            return Err(invalid_member(
+                "notifications.emails",
+                format!("{address:?} is not an e-mail address"),
+            ));
         }
         self.check_settings()
     }
 
-    /// [`check`](Self::check), and that nothing is left open.
+    /// Does [`check`](Self::check), and checks that the owner and the template's id are set.
     pub(crate) fn check_complete(&self) -> Result<()> {
         self.check()?;
         if self.owner_id.as_ref().is_none_or(|owner| owner.trim().is_empty()) {
-            return Err(refused("owner_id", "the owner is left open, which `complete_config` fills in"));
+            return Err(invalid_member("owner_id", "the owner is missing; `complete_config` fills it in"));
         }
         if !matches!(self.template, TemplateChoice::Id(_)) {
-            return Err(refused(
+            return Err(invalid_member(
                 "template_id",
-                "the template's id is left open, which `complete_config` fills in",
+                "the template's id is missing; `complete_config` fills it in",
             ));
         }
         Ok(())
@@ -390,8 +401,8 @@ impl ScanConfig {
         for (path, time) in
             [("settings.timeout", &settings.timeout), ("settings.queue_timeout", &settings.queue_timeout)]
         {
-            if let Some(time) = time.as_ref().filter(|time| !is_length(time)) {
-                return Err(refused(path, format!("{time:?} is not HH:MM:SS, at most 99:59:59")));
+            if let Some(time) = time.as_ref().filter(|time| !is_duration(time)) {
+                return Err(invalid_member(path, format!("{time:?} is not HH:MM:SS, at most 99:59:59")));
             }
         }
         let Some(scope) = &settings.scope else { return Ok(()) };
@@ -402,7 +413,7 @@ impl ScanConfig {
             ("settings.scope.auto_redundant_paths", scope.auto_redundant_paths),
         ] {
             if limit == Some(0) {
-                return Err(refused(path, "1 is the least"));
+                return Err(invalid_member(path, "the minimum is 1"));
             }
         }
         for (path, file, url) in [
@@ -411,11 +422,11 @@ impl ScanConfig {
             ("settings.scope.soap_file", &scope.soap_file, &scope.soap_file_url),
         ] {
             if file.is_some() && url.is_some() {
-                return Err(refused(path, "a file and the URL of one exclude each other"));
+                return Err(invalid_member(path, "a file and the URL of a file cannot be combined"));
             }
-            // In Base64 three bytes are four characters.
+            // Base64 encodes three bytes in four characters.
             if file.as_ref().is_some_and(|file| file.len() / 4 * 3 > ApiSpec::MAX_FILE_BYTES + 2) {
-                return Err(refused(path, "the file has more than 1 MB; name its URL instead"));
+                return Err(invalid_member(path, "the file is larger than 1 MB; use its URL instead"));
             }
         }
         Ok(())
@@ -426,12 +437,12 @@ fn is_absolute(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// `HH:MM:SS`. Hours go up to 99.
-fn is_length(time: &str) -> bool {
+/// Whether a text is `HH:MM:SS`, with hours up to 99.
+fn is_duration(time: &str) -> bool {
     let parts: Vec<&str> = time.split(':').collect();
-    let two = |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_two_digits = |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
     let [_, minutes, seconds] = parts.as_slice() else { return false };
-    parts.iter().all(two) && *minutes < "60" && *seconds < "60"
+    parts.iter().all(is_two_digits) && *minutes < "60" && *seconds < "60"
 }
 
 #[cfg(test)]
@@ -467,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_people_set_stands_where_the_document_has_it() {
+    fn every_option_is_serialized_as_documented() {
         let config = ScanConfig::new("x")
             .with_description("nightly run")
             .with_target("https://a.example.com")
@@ -492,7 +503,7 @@ mod tests {
             .with_excluded_path("logout");
         config.check().unwrap();
         let body = json_of(&config);
-        assert_eq!(body["template_id"], Value::Null, "a name is no id");
+        assert_eq!(body["template_id"], Value::Null, "a name is not an id");
         assert_eq!(body["scanner_id"], json!(36_960_339));
         assert_eq!(body["notifications"], json!({"emails": ["appsec@example.com"]}));
         assert_eq!(body["permissions"], json!([{"entity": "group", "entity_id": ID, "level": "view"}]));
@@ -509,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn the_description_of_an_api_chooses_the_template_for_it() {
+    fn an_api_description_selects_the_api_template() {
         let spec = ApiSpec::openapi_url("https://shop.example.com/openapi.json").unwrap();
         let config = shop().with_api_spec(spec);
         assert_eq!(config.template_name(), Some("api"));
@@ -517,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_goes_back_with_what_is_not_known() {
+    fn unknown_members_are_written_back() {
         let read: ConfigDetails = serde_json::from_value(json!({
             "config_id": ID, "container_id": "c", "created_at": "2026-03-01T08:00:00Z", "in_trash": false,
             "folder": {"folder_id": ID, "name": "Shop"}, "owner_id": "me", "template_id": ID, "name": "shop",
@@ -538,13 +549,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_would_refuse_is_refused_by_its_path() {
+    fn invalid_members_are_refused_with_their_path() {
         let windows = ScheduleWindows::new("UTC");
         let timeout = |text: &str| {
             let text = text.to_owned();
             shop().with_settings(|settings| settings.timeout = Some(text))
         };
-        let scope = |change: fn(&mut crate::model::ScopeSettings)| {
+        let scope = |change: fn(&mut crate::model::settings::ScopeSettings)| {
             shop().with_settings(|settings| change(settings.scope.get_or_insert_default()))
         };
         for (config, path) in vec![

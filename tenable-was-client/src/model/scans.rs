@@ -1,4 +1,4 @@
-//! Scans: runs of a configuration, their notes, and the runs over the single targets of one.
+//! Scans, their notes and their targets.
 
 use std::collections::BTreeMap;
 
@@ -10,188 +10,189 @@ use super::user_templates::UserTemplateRef;
 use super::{ApiTimestamp, record};
 
 appsec_core::open_enum! {
-    /// Where a scan stands.
+    /// The status of a scan.
     pub enum ScanState {
-        /// Made, may be started.
+        /// Created; can be started.
         Ready = "ready",
         /// Accepted, waiting for a slot (observed; not in the vendor's document).
         Queued = "queued",
-        /// Asked for, not yet running.
+        /// Requested, not running yet.
         Pending = "pending",
-        /// The scanner is at work.
+        /// Being scanned.
         Running = "running",
         /// Asked to pause.
         Pausing = "pausing",
-        /// Held; it can be resumed.
+        /// Paused; can be resumed.
         Paused = "paused",
         /// Asked to stop.
         Stopping = "stopping",
-        /// The scanner is done, its results are being stored.
+        /// The scanner has finished, and the results are being stored.
         Processing = "processing",
-        /// Finished, also by its time limit.
+        /// Finished, possibly by reaching its time limit.
         Completed = "completed",
         /// Stopped by a user.
         Canceled = "canceled",
-        /// Ended for another reason; its notes say which.
+        /// Ended for another reason, which the notes give.
         Aborted = "aborted",
     }
 }
 
 appsec_core::open_enum! {
-    /// What was last asked of a scan.
+    /// The last action that was requested of a scan.
     pub enum RequestedAction {
-        /// To start.
+        /// Start.
         Start = "start",
-        /// To pause.
+        /// Pause.
         Pause = "pause",
-        /// To go on.
+        /// Resume.
         Resume = "resume",
-        /// To stop.
+        /// Stop.
         Stop = "stop",
     }
 }
 
 record! {
-    /// One run of a configuration, or of one target within such a run.
+    /// A scan of a configuration, or of one target of a scan.
     ///
-    /// A configuration with several targets makes a parent, without asset and target, and a child for each target. Findings,
-    /// reports and notes of a target belong to the child.
+    /// A scan with several targets is a parent without asset and target, with one child per target.
+    /// Findings, reports and notes of a target belong to the child.
     pub struct Scan {
-        /// Its id.
+        /// The id.
         pub scan_id: TenableScanId,
-        /// The run over all targets that it is a part of.
+        /// The parent scan.
         pub parent_id: Option<TenableScanId>,
         /// The configuration.
         pub config_id: Option<ConfigId>,
-        /// What was scanned. Absent on parents, and in some answers about others.
+        /// The asset. Absent for parents, and in some responses for other scans.
         pub asset_id: Option<AssetId>,
-        /// The URL that was scanned. Absent as `asset_id` is.
+        /// The URL that was scanned. Absent when `asset_id` is.
         pub target: Option<String>,
-        /// The same, by another name (observed in older answers).
+        /// The URL that was scanned, by another name (observed in older responses).
         pub application_uri: Option<String>,
-        /// The user who started it.
+        /// The id of the user who started it.
         pub user_id: Option<String>,
-        /// When it was asked for.
+        /// When it was requested.
         pub created_at: Option<ApiTimestamp>,
-        /// When its status changed last.
+        /// When the status last changed.
         pub updated_at: Option<ApiTimestamp>,
-        /// When the scanner began.
+        /// When the scanner started.
         pub started_at: Option<ApiTimestamp>,
         /// When it ended.
         pub finalized_at: Option<ApiTimestamp>,
-        /// What was last asked of it.
+        /// The last action that was requested.
         pub requested_action: Option<Verbatim<RequestedAction>>,
-        /// Where it stands.
+        /// The state.
         pub status: Option<Verbatim<ScanState>>,
-        /// How far it is.
+        /// The progress.
         pub metadata: Option<ScanMetadata>,
-        /// Where it runs.
+        /// The scanner.
         pub scanner: Option<Scanner>,
-        /// The name of the vendor's template it follows.
+        /// The name of the vendor's template.
         pub template_name: Option<String>,
-        /// The templates it follows.
+        /// The templates.
         pub config_metadata: Option<ScanConfigMetadata>,
-        /// How many children stand where; on parents.
+        /// The number of children by status; on parents only.
         pub target_scans: BTreeMap<String, u64>,
     }
 
-    /// How far a scan is.
+    /// The progress of a scan.
     pub struct ScanMetadata {
         /// URLs found.
         pub found_urls: Option<u64>,
-        /// URLs waiting.
+        /// URLs in the queue.
         pub queued_urls: Option<u64>,
-        /// URLs visited.
+        /// URLs that were crawled.
         pub crawled_urls: Option<u64>,
-        /// URLs examined.
+        /// URLs that were audited.
         pub audited_urls: Option<u64>,
-        /// Pages waiting.
+        /// Pages in the queue.
         pub queued_pages: Option<u64>,
-        /// Pages examined.
+        /// Pages that were audited.
         pub audited_pages: Option<u64>,
-        /// HTTP requests sent.
+        /// HTTP requests that were sent.
         pub request_count: Option<u64>,
-        /// Mean time of the target's answers, in milliseconds.
+        /// The mean response time of the target, in milliseconds.
         pub response_time: Option<u64>,
-        /// The scanner's own word. It lags, and never tells the end.
+        /// The scanner's own status. It lags behind, and never shows the end.
         pub scan_status: Option<String>,
-        /// How much of the crawl is done, in percent.
+        /// The progress of the crawl, in percent.
         pub estimate_crawl_percent_complete: Option<u64>,
-        /// Children that have ended; on parents.
+        /// The number of children that have ended; on parents only.
         pub finalized_children: Option<u64>,
-        /// Children in all; on parents.
+        /// The number of children; on parents only.
         pub total_children: Option<u64>,
     }
 
-    /// Where a scan runs.
+    /// The scanner of a scan.
     pub struct Scanner {
-        /// The group's name.
+        /// The name of the scanner group.
         pub group_name: Option<String>,
     }
 
-    /// The templates that a scan follows.
+    /// The templates of a scan.
     pub struct ScanConfigMetadata {
-        /// The vendor's.
+        /// The vendor's template.
         pub template: Option<TemplateRef>,
-        /// The user's.
+        /// The user template.
         pub user_template: Option<UserTemplateRef>,
     }
 
-    /// A remark of the scanner on a scan.
+    /// A note of the scanner on a scan.
     pub struct ScanNote {
-        /// Its id.
+        /// The id.
         pub scan_note_id: Option<String>,
         /// The scan.
         pub scan_id: Option<TenableScanId>,
-        /// When it was made.
+        /// When it was created.
         pub created_at: Option<ApiTimestamp>,
-        /// How grave it is.
+        /// The severity.
         pub severity: Option<Severity>,
-        /// The cause in a few words.
+        /// The title.
         pub title: Option<String>,
-        /// One sentence.
+        /// The text.
         pub message: Option<String>,
     }
 
-    /// A target of a scan with the run over it: a row of the by-targets search, which the vendor does not document.
+    /// A target of a scan, with its scan: a row of the by-targets search, which the vendor does not
+    /// document.
     pub struct ScanTarget {
         /// The target.
         pub target: Option<TargetRef>,
-        /// The run over it; absent where there was none.
+        /// The scan of the target; absent if there was none.
         pub scan: Option<TargetScan>,
-        /// How much was found.
+        /// The number of findings.
         pub findings: Option<FindingCounts>,
     }
 
     /// A target of a scan.
     pub struct TargetRef {
-        /// Its id within the configuration.
+        /// The id within the configuration.
         pub target_id: Option<String>,
-        /// Its asset.
+        /// The id of its asset.
         pub asset_id: Option<AssetId>,
-        /// Its URL.
+        /// The URL.
         pub target_url: Option<String>,
     }
 
-    /// The run over one target.
+    /// The scan of one target.
     pub struct TargetScan {
-        /// Its id.
+        /// The id.
         pub scan_id: TenableScanId,
-        /// When it was asked for.
+        /// When it was requested.
         pub created_at: Option<ApiTimestamp>,
-        /// When the scanner began.
+        /// When the scanner started.
         pub started_at: Option<ApiTimestamp>,
-        /// When it ended (not seen so far).
+        /// When it ended (never observed).
         pub finalized_at: Option<ApiTimestamp>,
-        /// Where it stands.
+        /// The state.
         pub status: Option<Verbatim<ScanState>>,
-        /// How far it is.
+        /// The progress.
         pub estimate_percent_complete: Option<u64>,
     }
 
-    /// How much was found at a target. Info findings are left out of `finding_count`.
+    /// The number of findings of a target. `finding_count` does not include info findings.
     pub struct FindingCounts {
-        /// All but info.
+        /// All findings but info.
         pub finding_count: Option<u64>,
         /// Info.
         pub info_vulns: Option<u64>,
@@ -212,13 +213,13 @@ impl Scan {
         self.target.as_deref().or(self.application_uri.as_deref())
     }
 
-    /// True when it is the run over one target. An answer that names neither asset nor target may be a parent, or an answer that left
-    /// them out.
+    /// Whether it is the scan of one target. A record without asset and target may be a parent, or one that
+    /// omits them.
     pub fn is_of_one_target(&self) -> bool {
         self.asset_id.is_some() || self.parent_id.is_some()
     }
 
-    /// True when it has ended: by its status, or by the time of its end where the status is a word nobody knows.
+    /// Whether the scan has ended: by its status, or by its end time if the status is unknown.
     pub fn has_ended(&self) -> bool {
         match self.status.as_ref().map(Verbatim::value) {
             Some(ScanState::Completed | ScanState::Canceled | ScanState::Aborted) => true,

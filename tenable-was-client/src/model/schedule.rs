@@ -1,19 +1,20 @@
-//! When a configuration scans.
+//! Schedules of configurations.
 
 use std::collections::BTreeMap;
 
-use appsec_core::{Error, ErrorKind, Result, Verbatim};
+use appsec_core::{Result, Verbatim};
 
+use super::validation::invalid_member;
 use super::{Extra, record};
 
 appsec_core::open_enum! {
-    /// How often a schedule launches, beside what its rule says.
+    /// How often a schedule launches a scan, in addition to its rule.
     pub enum LaunchInterval {
-        /// By days.
+        /// Every day.
         Daily = "DAILY",
-        /// By weeks.
+        /// Every week.
         Weekly = "WEEKLY",
-        /// By months.
+        /// Every month.
         Monthly = "MONTHLY",
         /// Once.
         OneTime = "ONETIME",
@@ -41,51 +42,51 @@ appsec_core::open_enum! {
 }
 
 appsec_core::open_enum! {
-    /// What a window is for.
+    /// The purpose of a window.
     pub enum WindowKind {
-        /// Scans run in it.
+        /// Scans run during it.
         Scan = "scan",
-        /// Scans pause in it.
+        /// Scans pause during it.
         Pause = "pause",
     }
 }
 
 record! {
-    /// When a configuration runs by itself.
+    /// When a configuration is scanned automatically.
     pub struct Schedule {
-        /// The rule of RFC 5545, as in `FREQ=WEEKLY;INTERVAL=1;BYDAY=MO`.
+        /// The recurrence rule of RFC 5545, such as `FREQ=WEEKLY;INTERVAL=1;BYDAY=MO`.
         pub rrule: Option<String>,
         /// The first run, `YYYYMMDDTHHMMSS`, with a `Z` for UTC.
         pub starttime: Option<String>,
-        /// The time zone's name.
+        /// The name of the time zone.
         pub timezone: Option<String>,
-        /// False when it is switched off.
+        /// Whether it is enabled.
         pub enabled: Option<bool>,
-        /// How often it launches; only ever written.
+        /// How often it launches a scan; only written, never read.
         pub launch: Option<Verbatim<LaunchInterval>>,
     }
 
-    /// When scheduled scans run, and when they pause.
+    /// When scheduled scans run and pause.
     pub struct ScheduleWindows {
-        /// False when they are switched off.
+        /// Whether they are enabled.
         pub enabled: Option<bool>,
-        /// The time zone's name.
+        /// The name of the time zone.
         pub time_zone: Option<String>,
         /// The windows.
         pub windows: Option<Vec<ScheduleWindow>>,
     }
 
-    /// A time of each week.
+    /// A period of each week.
     pub struct ScheduleWindow {
-        /// What it is for.
+        /// The purpose.
         pub kind: Option<Verbatim<WindowKind>> as "type",
-        /// When it opens.
+        /// The start.
         pub start: Option<WindowTime>,
-        /// When it closes.
+        /// The end.
         pub end: Option<WindowTime>,
     }
 
-    /// A moment of each week.
+    /// A time of each week.
     pub struct WindowTime {
         /// The day.
         pub day_of_week: Option<Verbatim<Weekday>>,
@@ -93,27 +94,28 @@ record! {
         pub time: Option<String>,
     }
 
-    /// When scans pause, in the form that [`ScheduleWindows`] has replaced.
+    /// When scheduled scans pause, in the form that [`ScheduleWindows`] replaced.
     pub struct PauseWindow {
-        /// False when it is switched off.
+        /// Whether it is enabled.
         pub enabled: Option<bool>,
-        /// The time zone's name.
+        /// The name of the time zone.
         pub timezone: Option<String>,
-        /// The pause of each day, by the day's name, `sunday` to `saturday`.
+        /// The pause of each day, by the name of the day, `sunday` to `saturday`.
         pub pause_window_schedule: BTreeMap<String, Option<DayWindow>>,
     }
 
-    /// A time of a day.
+    /// A period of a day.
     pub struct DayWindow {
-        /// From when, `HH:MM`.
+        /// The start, `HH:MM`.
         pub start: Option<String>,
-        /// Until when, `HH:MM`.
+        /// The end, `HH:MM`.
         pub end: Option<String>,
     }
 }
 
 impl Schedule {
-    /// Runs by a rule of RFC 5545, from the first run on: `YYYYMMDDTHHMMSS` in a time zone by its name, or with a `Z` in UTC.
+    /// Creates a schedule from a rule of RFC 5545 and the first run: `YYYYMMDDTHHMMSS` in the named time
+    /// zone, or with a `Z` in UTC.
     ///
     /// ```
     /// use tenable_was_client::model::Schedule;
@@ -132,63 +134,68 @@ impl Schedule {
         }
     }
 
-    /// Runs every day at the time of the first run, as for [`new`](Self::new).
+    /// Creates a schedule that runs every day at the time of the first run, as for [`new`](Self::new).
     pub fn daily(first: impl Into<String>, timezone: impl Into<String>) -> Self {
         Self::new("FREQ=DAILY;INTERVAL=1", first, timezone).with_launch(LaunchInterval::Daily)
     }
 
-    /// Runs every week on these days at the time of the first run, as for [`new`](Self::new).
+    /// Creates a schedule that runs every week on these days at the time of the first run, as for
+    /// [`new`](Self::new).
     pub fn weekly(
         days: impl IntoIterator<Item = Weekday>,
         first: impl Into<String>,
         timezone: impl Into<String>,
     ) -> Self {
-        // The rule's names of days are the first two letters.
+        // Days are named by their first two letters in a rule.
         let short = |day: Weekday| day.as_str().chars().take(2).collect::<String>().to_uppercase();
         let days: Vec<String> = days.into_iter().map(short).collect();
         let rule = format!("FREQ=WEEKLY;INTERVAL=1;BYDAY={}", days.join(","));
         Self::new(rule, first, timezone).with_launch(LaunchInterval::Weekly)
     }
 
-    /// Runs every month on the day and at the time of the first run, as for [`new`](Self::new).
+    /// Creates a schedule that runs every month on the day and at the time of the first run, as for
+    /// [`new`](Self::new).
     pub fn monthly(first: impl Into<String>, timezone: impl Into<String>) -> Self {
         Self::new("FREQ=MONTHLY;INTERVAL=1", first, timezone).with_launch(LaunchInterval::Monthly)
     }
 
-    /// Sets how often it launches, beside the rule.
+    /// Sets how often it launches a scan, in addition to the rule.
     pub fn with_launch(mut self, launch: LaunchInterval) -> Self {
         self.launch = Some(launch.into());
         self
     }
 
-    /// Switches it off or on.
+    /// Sets whether it is enabled.
     pub fn with_enabled(mut self, enabled: bool) -> Self {
         self.enabled = Some(enabled);
         self
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        let said = |member: &Option<String>| member.clone().unwrap_or_default();
-        let (rule, first) = (said(&self.rrule), said(&self.starttime));
+        let text = |member: &Option<String>| member.clone().unwrap_or_default();
+        let (rule, first) = (text(&self.rrule), text(&self.starttime));
         if let Err(problem) = check_rule(&rule) {
-            return Err(refused("schedule.rrule", format!("{rule:?} is no rule of RFC 5545: {problem}")));
+            return Err(invalid_member(
+                "schedule.rrule",
+                format!("{rule:?} is not a recurrence rule of RFC 5545: {problem}"),
+            ));
         }
         if !is_start(&first) {
             let message = format!("{first:?} is not YYYYMMDDTHHMMSS, with or without a Z");
-            return Err(refused("schedule.starttime", message));
+            return Err(invalid_member("schedule.starttime", message));
         }
         check_zone("schedule.timezone", self.timezone.as_deref())
     }
 }
 
 impl ScheduleWindows {
-    /// No windows yet, in that time zone.
+    /// Creates an empty set of windows in a time zone.
     pub fn new(time_zone: impl Into<String>) -> Self {
         let windows = Some(Vec::new());
         Self { enabled: Some(true), time_zone: Some(time_zone.into()), windows, extra: Extra::default() }
     }
 
-    /// Adds a window, from a day and time to another; times are `HH:MM`.
+    /// Adds a window, from one day and time to another. Times are `HH:MM`.
     pub fn with_window(mut self, kind: WindowKind, start: (Weekday, &str), end: (Weekday, &str)) -> Self {
         let time = |(day, time): (Weekday, &str)| {
             let (day_of_week, time) = (Some(day.into()), Some(time.to_owned()));
@@ -214,7 +221,7 @@ impl ScheduleWindows {
                 let day = moment.and_then(|moment| moment.day_of_week.as_ref());
                 if !is_time(time) || day.is_none_or(|day| day.value().is_unknown()) {
                     let path = format!("schedule_windows.windows[{number}].{name}");
-                    return Err(refused(&path, "needs a day of the week and a time, HH:MM"));
+                    return Err(invalid_member(&path, "needs a day of the week and a time, HH:MM"));
                 }
             }
         }
@@ -222,12 +229,7 @@ impl ScheduleWindows {
     }
 }
 
-/// A member that the service would refuse.
-pub(crate) fn refused(path: &str, message: impl AsRef<str>) -> Error {
-    Error::new(ErrorKind::InvalidRequest, format!("{path}: {}", message.as_ref())).with_path(path)
-}
-
-/// The parts that a rule may have, after RFC 5545.
+/// The parts of a recurrence rule (RFC 5545).
 const PARTS: &[&str] = &[
     "FREQ",
     "UNTIL",
@@ -245,20 +247,20 @@ const PARTS: &[&str] = &[
     "WKST",
 ];
 
-/// `ONETIME` is not in the RFC; schedules of the vendor's other scanners have it.
+/// `ONETIME` is not in the RFC; schedules of the vendor's other scanners use it.
 const FREQUENCIES: &[&str] =
     &["SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY", "ONETIME"];
 
-/// The form of a rule. That a date is none or a rule never comes true is for the service to say.
+/// Checks the syntax of a rule. Whether its dates exist and it ever applies is left to the service.
 fn check_rule(rule: &str) -> std::result::Result<(), String> {
     let mut parts = BTreeMap::new();
     for part in rule.split(';') {
         let (name, value) = part.split_once('=').ok_or_else(|| format!("{part:?} is not NAME=VALUE"))?;
         if !PARTS.contains(&name) {
-            return Err(format!("it has no part {name:?}"));
+            return Err(format!("there is no part {name:?}"));
         }
-        let fits = |c: char| c.is_ascii_alphanumeric() || ",+-".contains(c);
-        if value.is_empty() || !value.chars().all(fits) {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ",+-".contains(c);
+        if value.is_empty() || !value.chars().all(is_allowed) {
             return Err(format!("{name} has the value {value:?}"));
         }
         if parts.insert(name, value).is_some() {
@@ -267,7 +269,7 @@ fn check_rule(rule: &str) -> std::result::Result<(), String> {
     }
     match parts.get("FREQ") {
         None => return Err("FREQ is missing".to_owned()),
-        Some(word) if !FREQUENCIES.contains(word) => return Err(format!("FREQ has the value {word:?}")),
+        Some(value) if !FREQUENCIES.contains(value) => return Err(format!("FREQ has the value {value:?}")),
         Some(_) => {}
     }
     for name in ["INTERVAL", "COUNT"] {
@@ -277,7 +279,7 @@ fn check_rule(rule: &str) -> std::result::Result<(), String> {
         }
     }
     if parts.contains_key("COUNT") && parts.contains_key("UNTIL") {
-        return Err("COUNT and UNTIL exclude each other".to_owned());
+        return Err("COUNT and UNTIL cannot be combined".to_owned());
     }
     Ok(())
 }
@@ -296,21 +298,25 @@ fn is_time(text: &str) -> bool {
 
 fn check_zone(path: &str, zone: Option<&str>) -> Result<()> {
     let zone = zone.unwrap_or_default();
-    let fits = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
-    if zone.is_empty() || !zone.chars().all(fits) {
-        return Err(refused(path, format!("{zone:?} is no name of a time zone, as Europe/Paris is")));
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+    if zone.is_empty() || !zone.chars().all(is_allowed) {
+        return Err(invalid_member(
+            path,
+            format!("{zone:?} is not the name of a time zone, such as Europe/Paris"),
+        ));
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use appsec_core::ErrorKind;
     use serde_json::json;
 
     use super::*;
 
     #[test]
-    fn schedules_have_the_form_of_the_document() {
+    fn schedules_are_serialized_as_documented() {
         let start = "20260301T020000";
         assert_eq!(
             serde_json::to_value(Schedule::daily(start, "Europe/Paris")).unwrap(),
@@ -324,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_have_the_form_of_the_document() {
+    fn windows_are_serialized_as_documented() {
         let windows = ScheduleWindows::new("America/Chicago").with_window(
             WindowKind::Scan,
             (Weekday::Monday, "10:00"),
@@ -339,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_service_can_read_is_refused_by_its_path() {
+    fn invalid_schedules_are_refused_with_their_path() {
         let start = "20260301T020000";
         for rule in [
             "",

@@ -1,6 +1,7 @@
-//! How a configuration scans.
+//! The settings of a scan configuration.
 //!
-//! Every member may be absent, which leaves it to the template. A list that is absent is the template's, one that is empty is empty.
+//! Every member may be absent, in which case the template's value applies. An absent list is the template's
+//! list; an empty list is empty.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,145 +15,148 @@ use super::ids::{CredentialId, PluginId, TenableScanId, VulnId};
 use super::{LenientDeserialize, record};
 
 appsec_core::open_enum! {
-    /// How far a scan goes from its targets.
+    /// Which URLs a scan may visit, relative to its targets.
     pub enum ScopeOption {
-        /// Wherever the crawl leads.
+        /// All URLs that the crawl finds.
         All = "all",
-        /// The given URLs, those beside them and those below.
+        /// The given URLs, their siblings and everything below.
         Paths = "paths",
-        /// The given URLs and those below.
+        /// The given URLs and everything below.
         Children = "children",
-        /// The given URLs alone.
+        /// The given URLs only.
         Urls = "urls",
     }
 }
 
 appsec_core::open_enum! {
-    /// What a list of plugins means.
+    /// The meaning of a list of plugins.
     pub enum PluginMode {
-        /// Those listed are off, all others on.
+        /// The listed plugins are off, all others on.
         Disable = "disable",
-        /// Those listed are on, all others off.
+        /// The listed plugins are on, all others off.
         Enable = "enable",
     }
 }
 
 appsec_core::open_enum! {
-    /// How long the list of common files is that a scan tries.
+    /// The list of common file names that a scan tries.
     pub enum Dictionary {
-        /// Short.
+        /// A short list.
         Limited = "limited",
-        /// All of it.
+        /// The full list.
         Full = "full",
     }
 }
 
 record! {
-    /// How a configuration scans.
+    /// The settings of a scan configuration.
     #[derive(Default)]
     pub struct ConfigSettings {
-        /// A word on them.
+        /// The description.
         pub description: Option<String>,
-        /// The longest a scan may run, `HH:MM:SS`, at most `99:59:59`.
+        /// The time limit of a scan, `HH:MM:SS`, at most `99:59:59`.
         pub timeout: Option<String>,
-        /// The longest a scan may wait, in the same form (observed; not in the vendor's document).
+        /// The time limit for waiting in the queue, in the same form (observed; not in the vendor's
+        /// document).
         pub queue_timeout: Option<String>,
-        /// Lets the scan write a log, which [can be fetched](crate::TenableWasClient::download_scan_debug_zip) afterwards.
+        /// Whether the scan writes a log, which can be
+        /// [downloaded](crate::TenableWasClient::download_scan_debug_zip).
         pub debug_mode: Option<bool>,
         /// Not explained by the vendor.
         pub input_force: Option<bool>,
-        /// How the scan logs in.
+        /// The credentials.
         pub credentials: Option<CredentialSettings>,
-        /// What is scanned.
+        /// The scope.
         pub scope: Option<ScopeSettings>,
-        /// Which plugins run, and how fast.
+        /// The plugins and the rate limit.
         pub plugin: Option<PluginSettings>,
-        /// The browser that crawls.
+        /// The crawling browser.
         pub browser: Option<BrowserSettings>,
-        /// The requests that are sent.
+        /// The HTTP requests.
         pub http: Option<HttpSettings>,
-        /// The browser's waits, as the vendor's document has them.
+        /// The delays of the browser, as in the vendor's document.
         pub chrome_script: Option<ChromeScriptSettings>,
-        /// The browser's waits, as the service returns them (observed).
+        /// The delays of the browser, as the service returns them (observed).
         pub chrome: Option<ChromeSettings>,
-        /// What is tried.
+        /// The assessment.
         pub assessment: Option<AssessmentSettings>,
-        /// What is tested for weaknesses.
+        /// The elements to test.
         pub audit: Option<AuditSettings>,
-        /// What is looked for again; in a scan that checks a remedy (observed).
+        /// The findings to check again, in a remediation scan (observed).
         pub remediation: Option<RemediationSettings>,
         /// Always empty so far (observed).
         pub session: Option<Value>,
-        /// The target; in reports (observed).
+        /// The target, in reports (observed).
         pub target: Option<String>,
     }
 
-    /// How a scan logs in.
+    /// The credentials of a scan.
     #[derive(Default)]
     pub struct CredentialSettings {
         /// Credentials that the tenant manages.
         pub credential_ids: Option<Vec<CredentialId>>,
     }
 
-    /// What is scanned.
+    /// The scope.
     #[derive(Default)]
     pub struct ScopeSettings {
-        /// How far the scan goes from its targets.
+        /// Which URLs the scan may visit, relative to its targets.
         pub option: Option<Verbatim<ScopeOption>>,
-        /// URLs to scan beside the targets.
+        /// URLs to scan in addition to the targets.
         pub urls: Option<Vec<String>>,
-        /// File extensions that are left out.
+        /// File extensions to exclude.
         pub exclude_file_extensions: Option<Vec<String>>,
-        /// Patterns of paths that are left out.
+        /// Patterns of paths to exclude.
         pub exclude_path_patterns: Option<Vec<String>>,
-        /// How deep in a page's elements, from 1. The service takes 5 where nothing is said.
+        /// The maximum depth in the page's DOM, at least 1. The service's default is 5.
         pub dom_depth_limit: Option<u64>,
-        /// How many folders deep, from 1. The service takes 10 where nothing is said.
+        /// The maximum depth of directories, at least 1. The service's default is 10.
         pub directory_depth_limit: Option<u64>,
-        /// How many pages, from 1. The service takes 10 000 where nothing is said.
+        /// The maximum number of pages, at least 1. The service's default is 10 000.
         pub page_limit: Option<u64>,
-        /// A project of the Selenium IDE that leads the crawl. It may hold passwords, so that `Debug` leaves it out.
+        /// A Selenium IDE project that guides the crawl. It may contain passwords, so `Debug` omits it.
         pub crawl_script: Option<Redacted<Value>>,
-        /// Its name, which ends in `.side`.
+        /// The file name, which ends in `.side`.
         pub crawl_script_filename: Option<String>,
-        /// Whether the folders above a path are visited too.
+        /// Whether the directories above a path are visited too.
         pub decompose_paths: Option<bool>,
-        /// Whether binary files are left out.
+        /// Whether binary files are excluded.
         pub exclude_binaries: Option<bool>,
-        /// How many paths that look alike are visited, from 1.
+        /// The maximum number of similar paths to visit, at least 1.
         pub auto_redundant_paths: Option<u64>,
-        /// Whether pages that are alike are visited once (observed; not in the vendor's document).
+        /// Whether similar pages are visited only once (observed; not in the vendor's document).
         pub deduplicate_pages: Option<bool>,
-        /// An OpenAPI document of version 2 or 3, in Base64. See [`ApiSpec`](super::ApiSpec) for this and the next members.
+        /// An OpenAPI document of version 2 or 3, in Base64. [`ApiSpec`](super::ApiSpec) sets this and the
+        /// next members.
         pub openapi_file: Option<String>,
-        /// Its name, which ends in `.json`, `.yaml` or `.yml`.
+        /// The file name, which ends in `.json`, `.yaml` or `.yml`.
         pub openapi_filename: Option<String>,
-        /// Where it is, in place of the file.
+        /// The URL, instead of the file.
         pub openapi_file_url: Option<String>,
-        /// A schema of GraphQL, in Base64.
+        /// A GraphQL schema, in Base64.
         pub graphql_file: Option<String>,
-        /// Its name, which ends in `.graphql`.
+        /// The file name, which ends in `.graphql`.
         pub graphql_filename: Option<String>,
-        /// Where it is, in place of the file.
+        /// The URL, instead of the file.
         pub graphql_file_url: Option<String>,
-        /// Whether the API is asked for its schema.
+        /// Whether the schema is read from the API by introspection.
         pub graphql_introspection: Option<bool>,
-        /// A description of a SOAP service in WSDL 1.1, in Base64.
+        /// A WSDL 1.1 description of a SOAP service, in Base64.
         pub soap_file: Option<String>,
-        /// Its name, which ends in `.wsdl`, `.xml` or `/wsdl/`.
+        /// The file name, which ends in `.wsdl`, `.xml` or `/wsdl/`.
         pub soap_filename: Option<String>,
-        /// Where it is, in place of the file.
+        /// The URL, instead of the file.
         pub soap_file_url: Option<String>,
     }
 
-    /// Which plugins run, and how fast.
+    /// The plugins and the rate limit.
     #[derive(Default)]
     pub struct PluginSettings {
-        /// How fast.
+        /// The rate limit.
         pub rate_limiter: Option<RateLimiter>,
-        /// What the lists mean.
+        /// The meaning of the lists.
         pub mode: Option<Verbatim<PluginMode>>,
-        /// Plugins by number.
+        /// Plugins by id.
         pub ids: Option<Vec<PluginId>>,
         /// Plugins by name.
         pub names: Option<Vec<String>>,
@@ -160,185 +164,188 @@ record! {
         pub families: Option<Vec<String>>,
     }
 
-    /// How fast a scan goes.
+    /// The rate limit of a scan.
     #[derive(Default)]
     pub struct RateLimiter {
-        /// Requests per second. The service takes 25 where nothing is said.
+        /// Requests per second. The service's default is 25.
         pub requests_per_second: Option<u64>,
-        /// Whether it slows down by itself, as happens where nothing is said.
+        /// Whether the scan slows down automatically, the service's default.
         pub autothrottle: Option<bool>,
-        /// How many timeouts in a row end the scan. The service takes 100 where nothing is said.
+        /// The number of consecutive timeouts that ends the scan. The service's default is 100.
         pub timeout_threshold: Option<u64>,
     }
 
-    /// The browser that crawls.
+    /// The crawling browser.
     #[derive(Default)]
     pub struct BrowserSettings {
-        /// In pixels.
+        /// The size in pixels.
         pub screen_width: Option<u64>,
-        /// In pixels.
+        /// The size in pixels.
         pub screen_height: Option<u64>,
-        /// Whether images are not loaded.
+        /// Whether images are ignored.
         pub ignore_images: Option<bool>,
-        /// The longest a page may take: milliseconds by the vendor's document, seconds by the values observed. Nothing is converted here.
+        /// The time limit of a page: in milliseconds by the vendor's document, in seconds by the observed
+        /// values. It is not converted.
         pub job_timeout: Option<u64>,
-        /// Whether the page's elements are examined.
+        /// Whether the elements of the page are analyzed.
         pub analysis: Option<bool>,
-        /// How many browsers run.
+        /// The number of browsers.
         pub pool_size: Option<u64>,
     }
 
-    /// The requests that a scan sends.
+    /// The HTTP requests of a scan.
     #[derive(Default)]
     pub struct HttpSettings {
-        /// The most that is read of an answer, in bytes, from 1. The service takes 500 000 where nothing is said.
+        /// The maximum size of a response in bytes, at least 1. The service's default is 500 000.
         pub response_max_size: Option<u64>,
-        /// How many redirects are followed, from 1. The service takes 1 where nothing is said.
+        /// The maximum number of redirects to follow, at least 1. The service's default is 1.
         pub request_redirect_limit: Option<u64>,
         /// The user agent; `%v` stands for the scanner's version.
         pub user_agent: Option<String>,
-        /// Whether the user agent was set by a user.
+        /// Whether a user set the user agent.
         pub custom_user_agent: Option<bool>,
-        /// Headers, by name. A user agent among them wins over `user_agent`. Values may be secrets, so that `Debug` leaves them out.
+        /// Headers, by name. A user agent among them overrides `user_agent`. Values may be secrets, so
+        /// `Debug` omits them.
         pub request_headers: Option<Redacted<BTreeMap<String, String>>>,
-        /// How many requests are under way at once. The service takes 10 where nothing is said.
+        /// The number of concurrent requests. The service's default is 10.
         pub request_concurrency: Option<u64>,
-        /// The longest a request may take: milliseconds by the vendor's document, seconds by the values observed. Nothing is converted here.
+        /// The time limit of a request: in milliseconds by the vendor's document, in seconds by the
+        /// observed values. It is not converted.
         pub request_timeout: Option<u64>,
-        /// Whether requests name the scan (observed; not in the vendor's document).
+        /// Whether requests contain the id of the scan (observed; not in the vendor's document).
         pub include_scan_id: Option<bool>,
     }
 
-    /// The browser's waits in milliseconds, as the vendor's document has them.
+    /// The delays of the browser in milliseconds, as in the vendor's document.
     #[derive(Default)]
     pub struct ChromeScriptSettings {
-        /// After the last command.
+        /// The delay after the last command.
         pub finish_wait: Option<u64>,
-        /// For a page.
+        /// The delay for a page to load.
         pub page_load_wait: Option<u64>,
-        /// Between two commands.
+        /// The delay between two commands.
         pub command_wait: Option<u64>,
-        /// Whether the browser's own protections are off.
+        /// Whether the browser's web security is disabled.
         pub disable_web_security: Option<bool>,
     }
 
-    /// The browser's waits in milliseconds, as the service returns them.
+    /// The delays of the browser in milliseconds, as the service returns them.
     #[derive(Default)]
     pub struct ChromeSettings {
-        /// After the last command.
+        /// The delay after the last command.
         pub script_finish_wait: Option<u64>,
-        /// For a page.
+        /// The delay for a page to load.
         pub script_page_load_wait: Option<u64>,
-        /// Between two commands.
+        /// The delay between two commands.
         pub script_command_wait: Option<u64>,
-        /// Whether the browser's own protections are off.
+        /// Whether the browser's web security is disabled.
         pub disable_web_security: Option<bool>,
     }
 
-    /// What a scan tries.
+    /// The assessment of a scan.
     #[derive(Default)]
     pub struct AssessmentSettings {
-        /// False for a scan that only looks.
+        /// Whether the scan attacks; false for a passive scan.
         pub enable: Option<bool>,
-        /// How many common files are tried.
+        /// Which list of common file names is tried.
         pub dictionary: Option<Verbatim<Dictionary>>,
-        /// Whether the target's software is made out.
+        /// Whether the software of the target is identified.
         pub fingerprinting: Option<bool>,
-        /// A file on another host by which remote inclusion is tested.
+        /// The URL of a file by which remote file inclusion is tested.
         pub rfi_remote_url: Option<String>,
-        /// Elements of pages that are not touched.
+        /// Page elements to exclude.
         pub element_exclusions: Option<Vec<ElementExclusion>>,
     }
 
-    /// An element of pages that a scan does not touch.
+    /// A page element to exclude.
     #[derive(Default)]
     pub struct ElementExclusion {
         /// `dom_element`.
         pub element_type: Option<String>,
         /// `text` or `attribute`.
         pub selector_type: Option<String>,
-        /// A text, or an object of one attribute and its value.
+        /// A text, or an object with one attribute and its value.
         pub selector: Option<Value>,
     }
 
-    /// What a scan tests for weaknesses.
+    /// The elements that a scan tests.
     #[derive(Default)]
     pub struct AuditSettings {
         /// Forms.
         pub forms: Option<bool>,
         /// Cookies.
         pub cookies: Option<bool>,
-        /// Cookies, at length.
+        /// Cookies, extensively.
         pub cookies_extensively: Option<bool>,
-        /// Forms that scripts make.
+        /// Forms that are created by scripts.
         pub ui_forms: Option<bool>,
-        /// Inputs that scripts make.
+        /// Inputs that are created by scripts.
         pub ui_inputs: Option<bool>,
         /// Headers.
         pub headers: Option<bool>,
         /// Links.
         pub links: Option<bool>,
-        /// The names of parameters.
+        /// Parameter names.
         pub parameter_names: Option<bool>,
-        /// The values of parameters.
+        /// Parameter values.
         pub parameter_values: Option<bool>,
-        /// Parameters in paths (observed; not in the vendor's document).
+        /// Path parameters (observed; not in the vendor's document).
         pub path_parameters: Option<bool>,
         /// JSON.
         pub jsons: Option<bool>,
         /// XML.
         pub xmls: Option<bool>,
-        /// With payloads as they are.
+        /// With raw payloads.
         pub with_raw_payloads: Option<bool>,
-        /// By GET and by POST.
+        /// With both GET and POST.
         pub with_both_http_methods: Option<bool>,
-        /// With parameters that do not exist.
+        /// With an extra parameter.
         pub with_extra_parameter: Option<bool>,
         /// Always empty so far (observed).
         pub include_vector_patterns: Option<Vec<Value>>,
     }
 
-    /// What a scan that checks a remedy looks for again.
+    /// The findings that a remediation scan checks again.
     #[derive(Default)]
     pub struct RemediationSettings {
-        /// The detections.
+        /// The findings.
         pub findings: Option<Vec<RemediationFinding>>,
     }
 
-    /// A detection that is looked for again.
+    /// A finding that a remediation scan checks again.
     #[derive(Default)]
     pub struct RemediationFinding {
-        /// The detection.
+        /// The id of the detection.
         pub vuln_id: Option<VulnId>,
-        /// The scan that made it.
+        /// The scan that found it.
         pub scan_id: Option<TenableScanId>,
         /// The plugin.
         pub plugin_id: Option<PluginId>,
-        /// Where it was.
+        /// The URL where it was found.
         pub found_on_url: Option<String>,
-        /// The input.
+        /// The vulnerable input.
         pub details: Option<RemediationInput>,
     }
 
-    /// The input of a detection that is looked for again.
+    /// The vulnerable input of such a finding.
     #[derive(Default)]
     pub struct RemediationInput {
-        /// What it is.
+        /// The kind of input.
         pub input_type: Option<String> as "inputType",
-        /// Its name.
+        /// The name.
         pub input_name: Option<String> as "inputName",
-        /// How it was found.
+        /// How it was created.
         pub creation_type: Option<String>,
     }
 }
 
 impl ElementExclusion {
-    /// Elements with this text.
+    /// Excludes the elements with this text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::by("text", Value::String(text.into()))
     }
 
-    /// Elements whose attribute has this value, as in `id` and `logout`.
+    /// Excludes the elements whose attribute has this value, such as `id` and `logout`.
     pub fn attribute(name: impl Into<String>, value: impl Into<String>) -> Self {
         let pair = (name.into(), Value::String(value.into()));
         Self::by("attribute", Value::Object(std::iter::once(pair).collect()))
@@ -354,7 +361,8 @@ impl ElementExclusion {
     }
 }
 
-/// A value that may be a secret, or is too long for a log: it is read and written like any other, and `Debug` leaves it out.
+/// A value that may be a secret, or is too long for a log. It is read and written like any other, but
+/// `Debug` omits it.
 #[derive(Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Redacted<T>(pub T);
@@ -384,7 +392,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_lost_or_added_and_empty_lists_stay() {
+    fn settings_round_trip_and_empty_lists_stay() {
         let settings = json!({
             "timeout": "08:00:00", "session": {}, "later": [1],
             "plugin": {"mode": "disable", "ids": [], "rate_limiter": {"requests_per_second": 25}},
@@ -403,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_secret_is_not_shown() {
+    fn possible_secrets_are_not_in_debug_output() {
         let settings: ConfigSettings = serde_json::from_value(json!({
             "http": {"request_headers": {"Authorization": "Bearer canary"}},
             "scope": {"crawl_script": {"commands": ["canary"]}},

@@ -6,33 +6,34 @@ use super::record;
 use super::settings::ConfigSettings;
 
 record! {
-    /// A template of the vendor's.
+    /// A template of the vendor.
     pub struct Template {
-        /// Its id.
+        /// The id.
         pub template_id: TemplateId,
-        /// Its name: `scan`, `overview`, `pci`, `ssl_tls`, `config_audit`, `api`, `quick`, and what may come.
+        /// The name: `scan`, `overview`, `pci`, `ssl_tls`, `config_audit`, `api`, `quick`, and others in
+        /// future.
         pub name: Option<String>,
-        /// A word on it.
+        /// The description.
         pub description: Option<String>,
-        /// `locked` where settings cannot deviate, else `open`.
+        /// `locked` if settings cannot differ from the template, else `open`.
         pub plugin_state: Option<String>,
-        /// The kinds of scanner it runs on: a list (observed; the vendor's document says text).
+        /// The kinds of scanner that it supports: a list (observed; the vendor's document says text).
         pub scanner_types: Vec<String>,
-        /// Settings that are fixed; those that are absent are not.
+        /// Settings with a fixed value.
         pub settings: Option<ConfigSettings>,
-        /// Settings to begin with.
+        /// Default settings.
         pub defaults: Option<ConfigSettings>,
-        /// Its plugins.
+        /// The plugins.
         pub plugins: Vec<PluginSummary>,
     }
 
-    /// A template of the vendor's, by name.
+    /// A reference to a template of the vendor.
     pub struct TemplateRef {
-        /// Its id.
+        /// The id.
         pub template_id: Option<TemplateId>,
-        /// Its name, as in `scan` or `config_audit`.
+        /// The name, such as `scan` or `config_audit`.
         pub name: Option<String>,
-        /// A word on it.
+        /// The description.
         pub description: Option<String>,
     }
 }

@@ -1,4 +1,4 @@
-//! The tenant: its server and licence, and the user whose keys are used.
+//! The tenant: its server, licence and scanners, and the user of the API keys.
 
 use std::collections::BTreeMap;
 
@@ -11,57 +11,57 @@ use super::ids::ScannerId;
 use super::{ApiTimestamp, LenientDeserialize, record};
 
 appsec_core::open_enum! {
-    /// How the server is.
+    /// The status of the server.
     pub enum ServerState {
-        /// It serves.
+        /// Ready.
         Ready = "ready",
-        /// It starts.
+        /// Starting.
         Loading = "loading",
-        /// Its database is damaged.
+        /// The database is damaged.
         CorruptDb = "corrupt-db",
-        /// Its plugins are out of date.
+        /// The plugins are out of date.
         FeedExpired = "feed-expired",
-        /// Its evaluation is over.
+        /// The evaluation has expired.
         EvalExpired = "eval-expired",
-        /// It is locked.
+        /// Locked.
         Locked = "locked",
-        /// It is not registered.
+        /// Not registered.
         Register = "register",
-        /// It is not registered, and locked.
+        /// Not registered, and locked.
         RegisterLocked = "register-locked",
-        /// Its plugins could not be fetched.
+        /// The plugins could not be downloaded.
         DownloadFailed = "download-failed",
-        /// Its plugins could not be read.
+        /// The plugins could not be read.
         FeedError = "feed-error",
     }
 }
 
 record! {
-    /// How the server is.
+    /// The status of the server.
     pub struct ServerStatus {
-        /// An HTTP status, 200 where all is well.
+        /// An HTTP status; 200 if the server is ready.
         pub code: Option<u64>,
-        /// How it is, in a word.
+        /// The state.
         pub status: Option<Verbatim<ServerState>>,
     }
 
-    /// What the server says of itself.
+    /// The properties of the server.
     pub struct ServerProperties {
         /// The licence.
         pub license: Option<Licence>,
         /// The region.
         pub region: Option<String>,
-        /// The platform's kind.
+        /// The kind of the platform.
         pub nessus_type: Option<String>,
-        /// The platform's version.
+        /// The version of the platform.
         pub server_version: Option<String>,
     }
 
-    /// What the tenant has licensed.
+    /// The licence of the tenant.
     pub struct Licence {
         /// The products, by name; `was` is Web App Scanning.
         pub apps: BTreeMap<String, Value>,
-        /// True for an evaluation.
+        /// Whether it is an evaluation licence.
         pub evaluation: Option<Value>,
     }
 
@@ -69,13 +69,13 @@ record! {
     pub struct AppLicence {
         /// `eval` or `standard`.
         pub mode: Option<String>,
-        /// When it ends, in seconds of Unix time.
+        /// When the licence expires, in seconds since the Unix epoch.
         pub expiration_date: Option<ApiTimestamp>,
-        /// The licence's kind.
+        /// The kind of the licence.
         pub kind: Option<String> as "type",
     }
 
-    /// The user whose keys are used.
+    /// The user of the API keys.
     pub struct Session {
         /// The user's id.
         pub uuid: Option<String>,
@@ -95,40 +95,40 @@ record! {
 
     /// The scanners of a tenant.
     pub struct ScannerList {
-        /// The scanners, and the groups of them.
+        /// The scanners and scanner groups.
         pub scanners: Vec<ListedScanner>,
     }
 
-    /// A scanner, or a group of scanners.
+    /// A scanner or a scanner group.
     pub struct ListedScanner {
-        /// Its number, by which a configuration names it.
+        /// The number by which a configuration refers to it.
         pub id: Option<ScannerId>,
-        /// Its UUID.
+        /// The UUID.
         pub uuid: Option<String>,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// Its kind: `webapp`, `managed_webapp`, `local`, …
+        /// The kind: `webapp`, `managed_webapp`, `local`, …
         pub kind: Option<String> as "type",
         /// `on` or `off`.
         pub status: Option<String>,
-        /// True when it can scan web applications.
+        /// Whether it can scan web applications.
         pub supports_webapp: Option<bool>,
-        /// True for a group.
+        /// Whether it is a group.
         pub group: Option<bool>,
-        /// True when it is a pool.
+        /// Whether it is a pool.
         pub pool: Option<bool>,
-        /// True when others may use it.
+        /// Whether other users can use it.
         pub shared: Option<bool>,
-        /// Who owns it.
+        /// The owner.
         pub owner: Option<String>,
-        /// The key by which a scanner links itself to the tenant, which is a secret.
+        /// The key by which a scanner links itself to the tenant, a secret.
         pub key: Withheld,
-        /// What it is licensed for.
+        /// The licence of the scanner.
         pub license: Option<Value>,
     }
 }
 
-/// Something secret that an answer holds and nobody asked for: it is read past, and neither kept nor written.
+/// A secret in a response that no caller needs: it is skipped when reading, and neither kept nor written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Withheld;
@@ -154,36 +154,36 @@ impl Serialize for Withheld {
 }
 
 impl ScannerList {
-    /// Those that can scan web applications: the ones to name in a configuration.
+    /// The scanners that can scan web applications, which a configuration can use.
     pub fn for_web_applications(&self) -> impl Iterator<Item = &ListedScanner> {
         self.scanners.iter().filter(|scanner| scanner.supports_webapp == Some(true))
     }
 }
 
 impl Licence {
-    /// The licence of Web App Scanning; `None` where the tenant has none, or none that can be read.
+    /// Returns the licence of Web App Scanning; `None` if there is none, or if it cannot be decoded.
     pub fn was(&self) -> Option<AppLicence> {
         serde_json::from_value(self.apps.get("was")?.clone()).ok()
     }
 }
 
-/// A user's role, by its number. A role includes those below it; tenants may have roles of their own in between.
+/// A user's role, by its number. A role includes the roles below it. Tenants can define roles in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(pub u64);
 
 impl Role {
-    /// Reads.
+    /// Can read.
     pub const BASIC: Self = Self(16);
-    /// Reads and launches scans.
+    /// Can read and launch scans.
     pub const SCAN_OPERATOR: Self = Self(24);
-    /// Sees templates too.
+    /// Can also read templates.
     pub const STANDARD: Self = Self(32);
-    /// Makes configurations.
+    /// Can create configurations.
     pub const SCAN_MANAGER: Self = Self(40);
-    /// Everything.
+    /// Can do everything.
     pub const ADMINISTRATOR: Self = Self(64);
 
-    /// The vendor's word for the number, where it has one.
+    /// Returns the vendor's name of the role, if the number is one of the vendor's.
     pub fn name(self) -> &'static str {
         match self {
             Self::BASIC => "Basic",

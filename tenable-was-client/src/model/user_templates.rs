@@ -1,4 +1,4 @@
-//! Templates that users made.
+//! User templates.
 
 use appsec_core::{Error, ErrorKind, Verbatim};
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
@@ -11,76 +11,76 @@ use super::settings::ConfigSettings;
 use super::{ApiTimestamp, record};
 
 record! {
-    /// A template that a user made.
+    /// A user template.
     pub struct UserTemplate {
-        /// Its id.
+        /// The id.
         pub user_template_id: UserTemplateId,
-        /// The vendor's template that it builds on.
+        /// The vendor's template that it is based on.
         pub template_id: Option<TemplateId>,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// A word on it.
+        /// The description.
         pub description: Option<String>,
-        /// The user who owns it.
+        /// The id of the owner.
         pub owner_id: Option<String>,
-        /// The tenant.
+        /// The id of the tenant.
         pub container_id: Option<String>,
-        /// When it was made.
+        /// When it was created.
         pub created_at: Option<ApiTimestamp>,
-        /// When it was changed.
+        /// When it was last changed.
         pub updated_at: Option<ApiTimestamp>,
-        /// What those may do with it who are not named.
+        /// The permission of users who are not named in `permissions`.
         pub default_permissions: Option<Verbatim<PermissionLevel>>,
-        /// Where the results of its scans show.
+        /// Where the results of the scans are visible.
         pub results_visibility: Option<Verbatim<ResultsVisibility>>,
-        /// What others may do with it.
+        /// The permissions of single users and groups.
         pub permissions: Vec<Permission>,
-        /// What the caller may do with it.
+        /// The caller's permission.
         pub user_permissions: Option<Verbatim<PermissionLevel>>,
-        /// True when others may see it.
+        /// Whether other users can see it.
         pub is_shared: Option<bool>,
-        /// How configurations that follow it scan; not in listings.
+        /// The settings of the scans; not in listings.
         pub settings: Option<ConfigSettings>,
     }
 
-    /// A user's template, by name.
+    /// A reference to a user template.
     pub struct UserTemplateRef {
-        /// Its id.
+        /// The id.
         pub user_template_id: Option<UserTemplateId>,
-        /// Its name.
+        /// The name.
         pub name: Option<String>,
-        /// The user who owns it.
+        /// The id of the owner.
         pub owner_id: Option<String>,
-        /// A word on it.
+        /// The description.
         pub description: Option<String>,
     }
 }
 
-/// What a user's template becomes: all of it, since an update replaces the whole.
+/// A user template to write. An update replaces all of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct UserTemplateUpdate {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// A word on it.
+    /// The description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The user who owns it, by UUID.
+    /// The owner, by UUID.
     pub owner_id: String,
-    /// What those may do with it who are not named.
+    /// The permission of users who are not named in `permissions`.
     pub default_permissions: Verbatim<PermissionLevel>,
-    /// Where the results of its scans show.
+    /// Where the results of the scans are visible.
     pub results_visibility: Verbatim<ResultsVisibility>,
-    /// What others may do with it.
+    /// The permissions of single users and groups.
     pub permissions: Vec<Permission>,
-    /// The vendor's template that it builds on.
+    /// The vendor's template that it is based on.
     pub template_id: TemplateId,
-    /// How configurations that follow it scan.
+    /// The settings of the scans.
     pub settings: ConfigSettings,
 }
 
 impl UserTemplateUpdate {
-    /// A template that is its owner's alone, and whose results show in the dashboards.
+    /// Creates an update that gives access to the owner only and shows results in the dashboards.
     pub fn new(
         name: impl Into<String>,
         owner_id: impl Into<String>,
@@ -99,74 +99,74 @@ impl UserTemplateUpdate {
         }
     }
 
-    /// A template as it is, for a change to some of it. Listings do not show settings, so it must come from
-    /// [`get_user_template`](crate::TenableWasClient::get_user_template).
+    /// Creates an update from a template, to change parts of it. Listings do not have the settings, so the
+    /// template must come from [`get_user_template`](crate::TenableWasClient::get_user_template).
     ///
     /// # Errors
-    /// `InvalidRequest` where something that an update must say was not in the answer.
+    /// `InvalidRequest` if the template lacks a member that an update must have.
     pub fn from_template(template: UserTemplate) -> Result<Self, Error> {
-        let lacks = |what: &str| {
+        let missing = |what: &str| {
             let id = template.user_template_id;
-            Error::new(ErrorKind::InvalidRequest, format!("the user template {id} does not show its {what}"))
+            Error::new(ErrorKind::InvalidRequest, format!("the user template {id} lacks its {what}"))
         };
         Ok(Self {
-            name: template.name.clone().ok_or_else(|| lacks("name"))?,
-            owner_id: template.owner_id.clone().ok_or_else(|| lacks("owner_id"))?,
-            template_id: template.template_id.ok_or_else(|| lacks("template_id"))?,
-            settings: template.settings.clone().ok_or_else(|| lacks("settings"))?,
-            // Nothing is taken for the default here: that might open to all what is closed.
+            name: template.name.clone().ok_or_else(|| missing("name"))?,
+            owner_id: template.owner_id.clone().ok_or_else(|| missing("owner_id"))?,
+            template_id: template.template_id.ok_or_else(|| missing("template_id"))?,
+            settings: template.settings.clone().ok_or_else(|| missing("settings"))?,
+            // No default is used here: it might give everyone access to a private template.
             default_permissions: template
                 .default_permissions
                 .clone()
-                .ok_or_else(|| lacks("default_permissions"))?,
+                .ok_or_else(|| missing("default_permissions"))?,
             results_visibility: template
                 .results_visibility
                 .clone()
-                .ok_or_else(|| lacks("results_visibility"))?,
+                .ok_or_else(|| missing("results_visibility"))?,
             description: template.description,
             permissions: template.permissions,
         })
     }
 
-    /// Sets its name.
+    /// Sets the name.
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sets a word on it.
+    /// Sets the description.
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Sets what those may do with it who are not named.
+    /// Sets the permission of users who are not named.
     pub fn with_default_permissions(mut self, level: PermissionLevel) -> Self {
         self.default_permissions = level.into();
         self
     }
 
-    /// Sets where the results of its scans show.
+    /// Sets where the results of the scans are visible.
     pub fn with_results_visibility(mut self, visibility: ResultsVisibility) -> Self {
         self.results_visibility = visibility.into();
         self
     }
 
-    /// Adds what a user or a group may do with it.
+    /// Adds the permission of a user or a group.
     pub fn with_permission(mut self, permission: Permission) -> Self {
         self.permissions.push(permission);
         self
     }
 
-    /// Sets how configurations that follow it scan.
+    /// Sets the settings of the scans.
     pub fn with_settings(mut self, settings: ConfigSettings) -> Self {
         self.settings = settings;
         self
     }
 }
 
-/// Lets serde read a record whose members stand in a `data` of their own, as the vendor's schema has it, or beside its id, as the service has
-/// been seen to send it.
+/// Reads a record whose members are either inside a `data` object, as in the vendor's schema, or beside the
+/// id, as observed.
 pub(crate) struct Unwrapped<T>(pub(crate) T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Unwrapped<T> {
@@ -176,7 +176,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Unwrapped<T> {
             && let Some(Value::Object(data)) = members.remove("data")
         {
             for (name, value) in data {
-                // What stands outside wins: there it is the id.
+                // Members outside `data` take precedence: the id is one of them.
                 members.entry(name).or_insert(value);
             }
         }
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn flat_and_wrapped_are_the_same_template() {
+    fn flat_and_wrapped_members_are_read_alike() {
         let data = json!({"template_id": ID, "name": "house rules", "owner_id": "o", "settings": {"timeout": "08:00:00"},
             "default_permissions": "no_access", "results_visibility": "dashboard", "permissions": [], "later": 1});
         let mut flat = data.clone();
@@ -211,14 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn data_that_is_no_wrapper_is_kept_and_a_missing_id_is_named() {
+    fn other_data_is_kept_and_a_missing_id_is_an_error() {
         let template = read(json!({"user_template_id": ID, "data": 7})).unwrap();
         assert_eq!(template.extra.get("data"), Some(&json!(7)));
         assert!(read(json!({"data": {"name": "x"}})).unwrap_err().to_string().contains("user_template_id"));
     }
 
     #[test]
-    fn an_update_of_a_template_changes_what_it_is_told_to() {
+    fn an_update_changes_only_what_is_set() {
         let template = read(json!({"user_template_id": ID, "template_id": ID, "name": "a", "owner_id": "o",
             "default_permissions": "View", "results_visibility": "private", "settings": {"x": 1}}))
         .unwrap();
@@ -227,12 +227,12 @@ mod tests {
             serde_json::to_value(update).unwrap(),
             json!({"name": "b", "owner_id": "o", "default_permissions": "View", "results_visibility": "private",
                 "permissions": [], "template_id": ID, "settings": {"x": 1}}),
-            "what must be said is said, empty or not"
+            "required members are written even if they are empty"
         );
     }
 
     #[test]
-    fn a_template_of_a_listing_is_not_enough_for_an_update() {
+    fn a_listed_template_is_not_enough_for_an_update() {
         let listed =
             read(json!({"user_template_id": ID, "template_id": ID, "name": "a", "owner_id": "o"})).unwrap();
         let error = UserTemplateUpdate::from_template(listed).unwrap_err();

@@ -1,12 +1,12 @@
-//! Single detections, as the search of a scan lists them.
+//! Detections in single scans.
 
 use super::ids::{AttachmentId, PluginId, TenableScanId, VulnId};
 use super::{ApiTimestamp, record};
 
 record! {
-    /// One detection in one scan. Severity, state and the plugin's name are not in it.
+    /// One detection in one scan. It has no severity, state or plugin name.
     pub struct Vulnerability {
-        /// Its id, of this scan only.
+        /// The id, which is valid within this scan only.
         pub vuln_id: VulnId,
         /// The scan.
         pub scan_id: Option<TenableScanId>,
@@ -16,76 +16,76 @@ record! {
         pub created_at: Option<ApiTimestamp>,
         /// The URL of the page or element.
         pub uri: Option<String>,
-        /// True when it concerns a whole page.
+        /// Whether it concerns a whole page.
         pub is_page: Option<bool>,
-        /// What was seen.
+        /// The details.
         pub details: Option<VulnerabilityDetails>,
         /// Attached files.
         pub attachments: Vec<Attachment>,
     }
 
-    /// What was seen of a detection.
+    /// The details of a detection.
     pub struct VulnerabilityDetails {
-        /// The vulnerable input's name.
+        /// The name of the vulnerable input.
         pub input_name: Option<String>,
-        /// What the vulnerable input is: `form`, `cookie`, `link`, …
+        /// The kind of the vulnerable input: `form`, `cookie`, `link`, …
         pub input_type: Option<String>,
-        /// What the plugin printed.
+        /// The output of the plugin.
         pub output: Option<String>,
-        /// What of the answer proves it.
+        /// The part of the response that proves the finding.
         pub proof: Option<String>,
-        /// What was sent to provoke it.
+        /// The payload that was sent.
         pub payload: Option<String>,
-        /// The path to the element.
+        /// The CSS selector of the element.
         pub selector: Option<String>,
-        /// The page of the element.
+        /// The URL of the element's page.
         pub selector_url: Option<String>,
-        /// The expression that matched.
+        /// The regular expression that matched.
         pub signature: Option<String>,
-        /// The request; only where one detection is asked for.
+        /// The request; only if a single detection is requested.
         pub request: Option<HttpRequest>,
-        /// The answer; only where one detection is asked for.
+        /// The response; only if a single detection is requested.
         pub response: Option<HttpResponse>,
     }
 
-    /// A request of the scanner.
+    /// A request that the scanner sent.
     pub struct HttpRequest {
-        /// Its head, verbatim.
+        /// The headers, verbatim.
         pub headers: Option<String>,
-        /// Its body.
+        /// The body.
         pub body: Option<String>,
     }
 
-    /// An answer to the scanner.
+    /// A response that the scanner received.
     pub struct HttpResponse {
-        /// Its head, verbatim.
+        /// The headers, verbatim.
         pub headers: Option<String>,
-        /// Its body.
+        /// The body.
         pub body: Option<String>,
-        /// How long it took, in seconds.
+        /// The response time, in seconds.
         pub time: Option<f64>,
     }
 
     /// A file attached to a detection.
     pub struct Attachment {
-        /// Its id.
+        /// The id.
         pub attachment_id: Option<AttachmentId>,
-        /// When it was made.
+        /// When it was created.
         pub created_at: Option<ApiTimestamp>,
-        /// Its name.
+        /// The name.
         pub attachment_name: Option<String>,
         /// `md5:` and 32 hexadecimal digits.
         pub md5: Option<String>,
-        /// Its media type.
+        /// The media type.
         pub file_type: Option<String>,
-        /// Its size in bytes; may be 0.
+        /// The size in bytes; may be 0.
         pub size: Option<u64>,
     }
 }
 
 impl AttachmentId {
-    /// The id at the end of an attachment's link, as reports hold them. Nothing else of the link is used: to whom requests go, and with them the
-    /// keys, is not for an answer to say.
+    /// Reads the id from an attachment's URL in a report. Nothing else of the URL is used: a response must
+    /// not decide where requests, and the keys with them, are sent.
     ///
     /// ```
     /// use tenable_was_client::model::AttachmentId;

@@ -1,31 +1,31 @@
-//! Whether an error says what the service said.
+//! Whether an error contains what the service reported.
 
 use serde_json::Value;
 use tenable_was_client::{Error, ErrorKind};
 
 use crate::openapi::Example;
 
-/// What an error lacks of the answer it was made of, in sentences.
-pub(crate) fn faults(example: &Example<'_>, error: &Error) -> Vec<String> {
-    let mut faults = Vec::new();
+/// The differences between an error and its response.
+pub(crate) fn problems(example: &Example<'_>, error: &Error) -> Vec<String> {
+    let mut problems = Vec::new();
     let wanted = kind(example.status);
     if error.kind() != wanted {
-        faults.push(format!("{:?} instead of {wanted:?}", error.kind()));
+        problems.push(format!("{:?} instead of {wanted:?}", error.kind()));
     }
     if error.status() != Some(example.status) {
-        faults.push(format!("the status {:?} instead of {}", error.status(), example.status));
+        problems.push(format!("the status {:?} instead of {}", error.status(), example.status));
     }
     let code = code(example.value);
     if error.code() != code {
-        faults.push(format!("the code {:?} instead of {code:?}", error.code()));
+        problems.push(format!("the code {:?} instead of {code:?}", error.code()));
     }
     let message = in_one_line(error.message());
     let lacking = words(example).into_iter().filter(|words| !message.contains(&in_one_line(words)));
-    faults.extend(lacking.map(|words| format!("{message:?} lacks {words:?}")));
-    faults
+    problems.extend(lacking.map(|words| format!("{message:?} lacks {words:?}")));
+    problems
 }
 
-/// The kind that a status has; no example's code asks for another.
+/// The kind of a status; no example's code overrides it.
 fn kind(status: u16) -> ErrorKind {
     match status {
         400 | 415 | 422 => ErrorKind::InvalidRequest,
@@ -35,7 +35,7 @@ fn kind(status: u16) -> ErrorKind {
         409 => ErrorKind::Conflict,
         429 => ErrorKind::RateLimited,
         500.. => ErrorKind::Server,
-        other => panic!("an example with the status {other}, of which this test knows no kind"),
+        other => panic!("an example with the status {other}, for which this test has no kind"),
     }
 }
 
@@ -44,7 +44,7 @@ fn code(body: &Value) -> Option<&str> {
     first.and_then(Value::as_str)
 }
 
-/// The vendor's words in an answer. An empty object has none.
+/// The vendor's words in an response. An empty object has none.
 fn words(example: &Example<'_>) -> Vec<String> {
     let texts = |nodes: &[Option<&Value>]| -> Vec<String> {
         nodes.iter().filter_map(|node| Some((*node)?.as_str()?.to_owned())).collect()
@@ -63,7 +63,7 @@ fn words(example: &Example<'_>) -> Vec<String> {
     reasons.chain(fields).chain(rest).collect()
 }
 
-/// Messages are one line: what breaks one is written as its escape.
+/// Messages are one line: line breaks are escaped.
 fn in_one_line(text: &str) -> String {
     text.replace("\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,5 @@
-//! What becomes of an answer in the client's types: nothing may be lost, and what the document names has a type.
+//! Compares responses with the client's types: nothing may be lost, and each member of the document has a
+//! type.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +7,16 @@ use serde_json::{Value, json};
 
 use crate::schema::{Schemas, joined};
 
-/// A place where the answer and what was made of it are not the same.
+/// A difference between a response and what was decoded from it.
 #[derive(Debug)]
 pub(crate) struct Difference {
-    /// The way to it: names, with `[]` for every place in a list.
+    /// The path: names, with `[]` for every index of a list.
     pub(crate) path: String,
     pub(crate) what: String,
 }
 
-/// Where what was written back is not what was read. Absent, `null` and an empty list are one.
+/// The differences between what was read and what was written back. Absent, `null` and an empty list are
+/// equal.
 pub(crate) fn differences(read: &Value, written: &Value) -> Vec<Difference> {
     let mut differences = Vec::new();
     compare("", read, written, &mut differences);
@@ -44,12 +46,12 @@ fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// The answer with a value that no type takes in the place of each of its members, and in that of each member that the document names and
-/// the example leaves out; by the way to the member.
-pub(crate) fn spoiled(schemas: &Schemas, schema: &Value, value: &Value) -> BTreeMap<String, Value> {
+/// Returns the response with each member replaced by a value that no type accepts, including members that
+/// the document defines and the example omits, by the path of the member.
+pub(crate) fn corrupted(schemas: &Schemas, schema: &Value, value: &Value) -> BTreeMap<String, Value> {
     let mut places = BTreeMap::new();
     collect(schemas, schema, value, "", "", &mut places);
-    places.into_iter().map(|(path, pointer)| (path, spoil(value.clone(), &pointer))).collect()
+    places.into_iter().map(|(path, pointer)| (path, corrupt(value.clone(), &pointer))).collect()
 }
 
 fn collect(
@@ -94,8 +96,8 @@ fn child(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// A list in a list: neither text nor number nor object, and no list of these.
-fn spoil(mut value: Value, pointer: &str) -> Value {
+/// A nested list, which is neither text, number or object, nor a list of these.
+fn corrupt(mut value: Value, pointer: &str) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     let name = name.replace("~1", "/").replace("~0", "~");
     match value.pointer_mut(parent).unwrap() {

@@ -1,23 +1,24 @@
-//! Where the document is contradicted: by its own examples, by what the client sends, by what the client makes of answers. Each by name.
+//! Known contradictions of the document: by its own examples, by the client's requests, and by the client's
+//! types.
 //!
-//! Every exception must be needed: one that is not any more is a fault too.
+//! An exception that is no longer needed is a problem too.
 
 use std::cell::Cell;
 use std::fmt;
 
-/// A place where something else than the document's word is right.
+/// A place where the document is wrong.
 pub(crate) struct Exception {
     /// An operation's id, or `*` for any.
     operation: &'static str,
-    /// What is wrong there; see where the table is used.
+    /// The kind of violation; its meaning depends on the table.
     kind: &'static str,
-    /// The way to it. `*` stands for any one name, `**` for any number of names.
+    /// The path. `*` matches one name, `**` any number of names.
     path: &'static str,
     why: &'static str,
     used: Cell<bool>,
 }
 
-/// Exceptions of one sort.
+/// A table of exceptions.
 pub(crate) struct Exceptions {
     what: &'static str,
     list: Vec<Exception>,
@@ -30,7 +31,7 @@ impl Exceptions {
         Self { what, list: rows.iter().map(exception).collect() }
     }
 
-    /// True where the place is excepted.
+    /// Whether there is an exception for this place.
     pub(crate) fn cover(&self, operation: &str, kind: &str, path: &str) -> bool {
         let found = self.list.iter().find(|exception| {
             ["*", operation].contains(&exception.operation)
@@ -43,10 +44,12 @@ impl Exceptions {
         found.is_some()
     }
 
-    /// Exceptions that were not needed, in sentences.
+    /// The exceptions that were not needed.
     pub(crate) fn unused(&self) -> Vec<String> {
         let unused = self.list.iter().filter(|exception| !exception.used.get());
-        unused.map(|unused| format!("needless: {} ({} {})", self.what, unused.kind, unused.path)).collect()
+        unused
+            .map(|unused| format!("unused exception: {} ({} {})", self.what, unused.kind, unused.path))
+            .collect()
     }
 }
 
@@ -73,38 +76,38 @@ fn matches(pattern: &[&str], path: &[&str]) -> bool {
     }
 }
 
-/// What the client sends and the document's schema does not allow.
+/// Members that the client sends and the document's schema does not allow.
 pub(crate) fn sent() -> Exceptions {
-    const AS_IT_CAME: &str = "a proposed configuration is posted back as it came";
-    const AS_READ: &str = "a configuration that was read is written back whole";
+    const UNCHANGED: &str = "a proposed configuration is sent back unchanged";
+    const AS_READ: &str = "a configuration that was read is written back completely";
     Exceptions::new(
         "Sent, and not allowed by the document",
         &[
             ("was-export-findings", "undocumented", "properties", "the vendor's Python library sends it"),
             ("was-v2-config-search", "anyOf", "", "`contains` takes a list (observed), text by the schema"),
-            ("was-v2-config-create", "type", "scanner_id", AS_IT_CAME),
-            ("was-v2-config-create", "null", "settings.scope.*", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "in_remediation", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "settings.remediation", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "settings.session", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "settings.queue_timeout", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "settings.audit.include_vector_patterns", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "settings.audit.path_parameters", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "settings.chrome", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "settings.http.include_scan_id", AS_IT_CAME),
-            ("was-v2-config-create", "undocumented", "settings.scope.deduplicate_pages", AS_IT_CAME),
+            ("was-v2-config-create", "type", "scanner_id", UNCHANGED),
+            ("was-v2-config-create", "null", "settings.scope.*", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "in_remediation", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "settings.remediation", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "settings.session", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "settings.queue_timeout", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "settings.audit.include_vector_patterns", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "settings.audit.path_parameters", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "settings.chrome", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "settings.http.include_scan_id", UNCHANGED),
+            ("was-v2-config-create", "undocumented", "settings.scope.deduplicate_pages", UNCHANGED),
             ("was-v2-config-upsert", "undocumented", "settings.chrome", AS_READ),
             ("was-v2-config-upsert", "undocumented", "settings.http.include_scan_id", AS_READ),
         ],
     )
 }
 
-/// What the document's schema of a request names and no sample sends.
+/// Members that the document's schema of a request defines and no sample sends.
 pub(crate) fn unsent() -> Exceptions {
-    const OLD: &str = "deprecated by the document: `targets` has replaced it";
+    const OLD: &str = "deprecated by the document: replaced by `targets`";
     const DEPRECATED: &str = "deprecated by the document";
     Exceptions::new(
-        "Named by the document, and never sent",
+        "Defined by the document, and never sent",
         &[
             ("was-v2-config-create", "", "target", OLD),
             ("was-v2-config-upsert", "", "target", OLD),
@@ -113,19 +116,19 @@ pub(crate) fn unsent() -> Exceptions {
     )
 }
 
-/// Where an example is not what the document's own schema says of it. The numbers are those of the list of contradictions; where there is
-/// none, the place is one of the many where the schema does not name what is sent.
+/// Examples that contradict the document's own schema. The numbers are those of the list of contradictions.
+/// Without a number, it is one of the many members that the schema does not define.
 pub(crate) fn contradicted() -> Exceptions {
-    const SCANNER: &str = "1: a number by the schema; null and text too";
-    const CHROME: &str = "2: `chrome` is what comes, `chrome_script` what is described";
-    const SCAN: &str = "3: a scan is not what its schema says";
-    const NULL: &str = "4: null where nothing is set";
-    const FLAT: &str = "5: a user's template is flat, not wrapped in `data`";
+    const SCANNER: &str = "1: a number by the schema; also null and text";
+    const CHROME: &str = "2: `chrome` is sent, `chrome_script` is documented";
+    const SCAN: &str = "3: a scan differs from its schema";
+    const NULL: &str = "4: null if not set";
+    const FLAT: &str = "5: a user template is flat, not wrapped in `data`";
     const REPORT: &str = "6: a report is flat, not wrapped in `data`";
     const TEMPLATE: &str = "7: a list, and more names";
-    const SHAPES: &str = "8: refusals have three shapes";
+    const SHAPES: &str = "8: errors have three forms";
     const EXPORT: &str = "9: the export's own types";
-    const INPUT: &str = "10: null where there is no input";
+    const INPUT: &str = "10: null if there is no input";
     const LAUNCH: &str = "11: a code without a reason";
     const UNNAMED: &str = "-: sent, and not in the schema";
     const PROPOSED: &str = "-: a proposal has no id, no dates and no visibility yet";
@@ -171,8 +174,8 @@ pub(crate) fn contradicted() -> Exceptions {
             ("was-v2-templates-list", "enum", "items[].name", TEMPLATE),
             ("was-v2-templates-details", "type", "scanner_types", TEMPLATE),
             ("was-v2-templates-details", "enum", "scanner_types", TEMPLATE),
-            ("was-v2-templates-list", "missing", "items[].timeout", "-: it stands in `settings`"),
-            ("was-v2-templates-details", "missing", "timeout", "-: it stands in `settings`"),
+            ("was-v2-templates-list", "missing", "items[].timeout", "-: it is inside `settings`"),
+            ("was-v2-templates-details", "missing", "timeout", "-: it is inside `settings`"),
             ("*", "missing", "reasons", SHAPES),
             ("*", "undocumented", "statusCode", SHAPES),
             ("*", "undocumented", "error", SHAPES),
@@ -217,9 +220,9 @@ pub(crate) fn contradicted() -> Exceptions {
     )
 }
 
-/// What is written back in another form than it was read.
-pub(crate) fn retold() -> Exceptions {
-    const MEANING: &str = "a severity is read by its meaning, and written in lower case";
+/// Members that are written back in another form than they were read.
+pub(crate) fn reformatted() -> Exceptions {
+    const MEANING: &str = "a severity is decoded, and written in lower case";
     Exceptions::new(
         "Written back in another form than read",
         &[
@@ -236,13 +239,13 @@ pub(crate) fn retold() -> Exceptions {
     )
 }
 
-/// What is kept as it came, without a type of its own.
+/// Members that are kept without a type.
 pub(crate) fn untyped() -> Exceptions {
     const EMPTY: &str = "empty in every example";
     const FOREIGN: &str = "a file of another program";
     const WRAPPER: &str = "5, 6: of the wrapper in the schema, which does not come";
     Exceptions::new(
-        "Kept as it came, without a type",
+        "Kept without a type",
         &[
             ("*", "", "**.crawl_script", FOREIGN),
             ("was-v3-config-remediation", "", "settings.session", EMPTY),
@@ -260,7 +263,7 @@ pub(crate) fn untyped() -> Exceptions {
                 "was-v2-user-templates-update",
                 "",
                 "**",
-                "accepted, whatever the answer looks like: none is shown",
+                "accepted with any response: the document has no example",
             ),
         ],
     )

@@ -1,48 +1,54 @@
-//! The client, held to the vendor's own document: each operation has a method, each request is one of the document's, each of its examples
-//! is understood, and where the document is wrong, that is said by name.
+//! The client, tested against the vendor's own document: each operation has a method, each request matches
+//! the document, each example is decoded, and each place where the document is wrong is listed.
 //!
-//! The document is not part of this project. The environment names a copy of it; without one the test says that it was skipped.
+//! The document is not part of this project. An environment variable has the path of a copy; without it the
+//! test prints that it was skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "the table is for whoever reads the run")]
+#![allow(clippy::print_stdout, reason = "the table is part of the output of the test")]
 
-mod breaches;
+mod check;
 mod errors;
 mod examples;
 mod exceptions;
+mod mutations;
 mod openapi;
 mod operations;
 mod requests;
 mod schema;
 mod service;
 mod table;
-mod trial;
 
+use check::DocumentCheck;
 use openapi::{Document, VARIABLE};
 use service::Service;
 use table::{Count, Table};
-use trial::Trial;
 
 #[tokio::test]
-async fn the_client_is_held_to_the_vendors_document() {
+async fn the_client_matches_the_vendors_document() {
     let Some(document) = Document::get() else {
-        println!("skipped: {VARIABLE} names no file, so nothing is held to the vendor's document");
+        println!("skipped: {VARIABLE} is not set, so the vendor's document is not tested");
         return;
     };
     let operations = document.operations();
-    let mut trial = Trial::new(document, Service::start().await);
+    let mut check = DocumentCheck::new(document, Service::start().await);
     let mut table = Table::default();
     for operation in &operations {
         let row = operations::all().find(|row| row.id == operation.id);
         let count = match row {
-            Some(row) => trial.hold(operation, row).await,
+            Some(row) => check.operation(operation, row).await,
             None => Count::of(operation),
         };
         table.push(operation, row, count);
     }
     for row in operations::all().filter(|row| !operations.iter().any(|operation| operation.id == row.id)) {
-        trial.problem(row.id, "the document knows no such operation");
+        check.problem(row.id, "the document has no such operation");
     }
-    let problems = trial.end();
+    let problems = check.end();
     println!("{table}");
-    assert!(problems.is_empty() && table.is_whole(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+    assert!(
+        problems.is_empty() && table.is_complete(),
+        "{} problems:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
 }

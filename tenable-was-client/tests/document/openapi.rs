@@ -1,10 +1,10 @@
-//! The vendor's document, as far as this test reads it.
+//! The parts of the vendor's document that this test reads.
 
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-/// Names the file that holds the document.
+/// The environment variable with the path of the document.
 pub(crate) const VARIABLE: &str = "TENABLE_WAS_OPENAPI";
 
 /// The document.
@@ -16,14 +16,14 @@ pub(crate) struct Operation<'a> {
     pub(crate) verb: String,
     pub(crate) path: &'a str,
     pub(crate) parameters: Vec<Parameter<'a>>,
-    /// The media type and the schema of the request's body, where it has one.
+    /// The media type and the schema of the request's body, if it has one.
     pub(crate) body: Option<(&'a str, &'a Value)>,
     pub(crate) examples: Vec<Example<'a>>,
-    /// The schema of the first answer that is a success.
+    /// The schema of the first successful response.
     pub(crate) success: &'a Value,
 }
 
-/// What a path, a query or a header holds.
+/// A parameter in a path, a query or a header.
 pub(crate) struct Parameter<'a> {
     pub(crate) name: &'a str,
     /// `path`, `query` or `header`.
@@ -32,11 +32,11 @@ pub(crate) struct Parameter<'a> {
     pub(crate) schema: &'a Value,
 }
 
-/// An answer that the document gives as an example.
+/// An example response of the document.
 pub(crate) struct Example<'a> {
     pub(crate) status: u16,
     pub(crate) media: &'a str,
-    /// The schema that the document declares for it; an empty object where it declares none.
+    /// The schema that the document declares for it; an empty object if it declares none.
     pub(crate) schema: &'a Value,
     pub(crate) value: &'a Value,
     /// Headers that the document declares for it.
@@ -44,7 +44,7 @@ pub(crate) struct Example<'a> {
 }
 
 impl<'a> Example<'a> {
-    /// An answer where the document shows none.
+    /// A composed response, for an operation without an example.
     pub(crate) fn composed(operation: &Operation<'a>, value: &'a Value) -> Self {
         Self { status: 200, media: "application/json", schema: operation.success, value, headers: Vec::new() }
     }
@@ -53,7 +53,8 @@ impl<'a> Example<'a> {
         (200..300).contains(&self.status)
     }
 
-    /// True for what is JSON: objects and lists in JSON's media type, and the chunk of an export, which is JSON in another one.
+    /// Whether the example is JSON: it has the media type of JSON, or is the chunk of an export, which is
+    /// JSON with another media type.
     pub(crate) fn is_json(&self) -> bool {
         self.media == "application/json" || self.value.is_array()
     }
@@ -68,7 +69,7 @@ impl<'a> Example<'a> {
 }
 
 impl Document {
-    /// The document; `None` where no file is named.
+    /// Returns the document; `None` if the variable is not set.
     pub(crate) fn get() -> Option<&'static Self> {
         static DOCUMENT: OnceLock<Option<Document>> = OnceLock::new();
         DOCUMENT.get_or_init(Self::read).as_ref()
@@ -81,14 +82,14 @@ impl Document {
         Some(Self(serde_json::from_slice(&text).unwrap()))
     }
 
-    /// The first example of an operation that is a success.
+    /// Returns the first successful example of an operation.
     pub(crate) fn success(&self, operation: &str) -> &Value {
         let operations = self.operations();
         let operation = operations.iter().find(|known| known.id == operation).unwrap();
         operation.examples.iter().find(|example| example.is_success()).unwrap().value
     }
 
-    /// The document with another value at a place in an operation.
+    /// Returns the document with another value at a pointer in an operation.
     pub(crate) fn changed(&self, operation: &str, place: &str, value: Value) -> Self {
         let mut changed = self.0.clone();
         let (path, verb) = self.place_of(operation);
@@ -101,7 +102,7 @@ impl Document {
         Self(changed)
     }
 
-    /// The document with an operation at another place.
+    /// Returns the document with an operation at another method and path.
     pub(crate) fn moved(&self, operation: &str, verb: &str, path: &str) -> Self {
         let mut moved = self.0.clone();
         let (old_path, old_verb) = self.place_of(operation);
@@ -151,7 +152,7 @@ impl Document {
         }
     }
 
-    /// What a reference leads to; anything else is itself.
+    /// Follows a reference; returns anything else unchanged.
     fn resolved<'a>(&'a self, node: &'a Value) -> &'a Value {
         match node.get("$ref").and_then(Value::as_str) {
             Some(reference) => self.0.pointer(reference.trim_start_matches('#')).unwrap(),

@@ -1,4 +1,4 @@
-//! Whether a request is one of the document's.
+//! Whether a request matches the document.
 
 use std::collections::BTreeSet;
 
@@ -9,22 +9,22 @@ use crate::exceptions::Exceptions;
 use crate::openapi::{Operation, Parameter};
 use crate::schema::{Schemas, joined};
 
-/// What is wrong with a request, in sentences.
-pub(crate) fn faults(
+/// The problems of a request.
+pub(crate) fn problems(
     operation: &Operation<'_>,
     schemas: &Schemas,
-    granted: &Exceptions,
+    allowed: &Exceptions,
     request: &Request,
 ) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     if request.method.as_str() != operation.verb {
-        faults.push(format!("{} instead of {}", request.method, operation.verb));
+        problems.push(format!("{} instead of {}", request.method, operation.verb));
     }
-    faults.extend(path(operation, schemas, request.url.path()));
-    faults.extend(query(operation, schemas, request));
-    faults.extend(headers(operation, schemas, request));
-    faults.extend(body(operation, schemas, granted, request));
-    faults
+    problems.extend(path(operation, schemas, request.url.path()));
+    problems.extend(query(operation, schemas, request));
+    problems.extend(headers(operation, schemas, request));
+    problems.extend(body(operation, schemas, allowed, request));
+    problems
 }
 
 fn path(operation: &Operation<'_>, schemas: &Schemas, path: &str) -> Vec<String> {
@@ -32,56 +32,56 @@ fn path(operation: &Operation<'_>, schemas: &Schemas, path: &str) -> Vec<String>
     if template.len() != path.len() {
         return vec![format!("the path {} is not {}", path.join("/"), operation.path)];
     }
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for (template, segment) in template.iter().zip(&path) {
         match template.strip_prefix('{').and_then(|template| template.strip_suffix('}')) {
             Some(name) => match parameter(operation, "path", name) {
-                Some(parameter) => faults.extend(value(schemas, parameter, segment)),
-                None => faults.push(format!("the document does not say what {name} is")),
+                Some(parameter) => problems.extend(value(schemas, parameter, segment)),
+                None => problems.push(format!("the document does not define {name}")),
             },
             None if template == segment => {}
-            None => faults.push(format!("{segment:?} in the path instead of {template:?}")),
+            None => problems.push(format!("{segment:?} in the path instead of {template:?}")),
         }
     }
-    faults
+    problems
 }
 
 fn query(operation: &Operation<'_>, schemas: &Schemas, request: &Request) -> Vec<String> {
     let pairs: Vec<(String, String)> = request.url.query_pairs().into_owned().collect();
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for (name, text) in &pairs {
         match parameter(operation, "query", name) {
-            Some(parameter) => faults.extend(value(schemas, parameter, text)),
-            None => faults.push(format!("the query has {name:?}, which the document does not name")),
+            Some(parameter) => problems.extend(value(schemas, parameter, text)),
+            None => problems.push(format!("the query has {name:?}, which the document does not name")),
         }
     }
     let required =
         operation.parameters.iter().filter(|parameter| parameter.place == "query" && parameter.required);
     let missing = required.filter(|parameter| !pairs.iter().any(|(name, _)| name == parameter.name));
-    faults.extend(missing.map(|parameter| format!("the query lacks {}", parameter.name)));
-    faults
+    problems.extend(missing.map(|parameter| format!("the query lacks {}", parameter.name)));
+    problems
 }
 
 fn headers(operation: &Operation<'_>, schemas: &Schemas, request: &Request) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     if !request.headers.contains_key("x-apikeys") {
-        faults.push("no keys are sent".to_owned());
+        problems.push("no keys are sent".to_owned());
     }
     for parameter in operation.parameters.iter().filter(|parameter| parameter.place == "header") {
         match request.headers.get(parameter.name).and_then(|value| value.to_str().ok()) {
-            Some(text) => faults.extend(value(schemas, parameter, text)),
-            None if parameter.required => faults.push(format!("the header {} is missing", parameter.name)),
+            Some(text) => problems.extend(value(schemas, parameter, text)),
+            None if parameter.required => problems.push(format!("the header {} is missing", parameter.name)),
             None => {}
         }
     }
-    faults
+    problems
 }
 
 fn parameter<'a>(operation: &'a Operation<'a>, place: &str, name: &str) -> Option<&'a Parameter<'a>> {
     operation.parameters.iter().find(|parameter| parameter.place == place && parameter.name == name)
 }
 
-/// What is wrong with a text that stands for a number or for itself.
+/// The problems of a parameter value, which is a number or text.
 fn value(schemas: &Schemas, parameter: &Parameter<'_>, text: &str) -> Vec<String> {
     let value = match parameter.schema["type"].as_str() {
         Some("integer" | "number") => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
@@ -94,7 +94,7 @@ fn value(schemas: &Schemas, parameter: &Parameter<'_>, text: &str) -> Vec<String
 fn body(
     operation: &Operation<'_>,
     schemas: &Schemas,
-    granted: &Exceptions,
+    allowed: &Exceptions,
     request: &Request,
 ) -> Vec<String> {
     let media = request.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -109,7 +109,7 @@ fn body(
             let Some(json) = json(request) else { return vec!["its body is no JSON".to_owned()] };
             let violations = schemas.violations(schema, &json).into_iter();
             violations
-                .filter(|violation| !granted.cover(operation.id, &violation.kind, &violation.path))
+                .filter(|violation| !allowed.cover(operation.id, &violation.kind, &violation.path))
                 .map(|violation| format!("in its body, {violation}: {json}"))
                 .collect()
         }
@@ -129,7 +129,7 @@ pub(crate) fn json(request: &Request) -> Option<Value> {
     serde_json::from_slice(&request.body).ok()
 }
 
-/// What of an operation's request was never sent: members of its body and names of its query.
+/// The members of the body and the query parameters that were never sent.
 pub(crate) fn unsent(operation: &Operation<'_>, schemas: &Schemas, requests: &[Request]) -> BTreeSet<String> {
     let mut unsent: BTreeSet<String> =
         operation.body.map(|(_, schema)| schemas.members(schema)).unwrap_or_default();

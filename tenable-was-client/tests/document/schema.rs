@@ -1,8 +1,8 @@
 //! The document's schemas, as JSON Schema.
 //!
-//! Its version of OpenAPI has a dialect of its own. What is changed here: members that a schema does not name are refused, as it would
-//! say nothing otherwise; `oneOf` is read as `anyOf`, since the bodies of the five searches match several of their branches; and what
-//! stands beside a reference is passed over, as OpenAPI has it.
+//! Its version of OpenAPI has its own dialect. The conversion refuses members that a schema does not
+//! define, because a schema would check nothing otherwise. It reads `oneOf` as `anyOf`, because the bodies
+//! of the five searches match several branches. It ignores members beside a reference, as OpenAPI requires.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,12 +14,12 @@ use serde_json::{Map, Value, json};
 /// The schemas that others refer to.
 pub(crate) struct Schemas(Value);
 
-/// A place where a value is not what its schema says.
+/// A violation of a schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Violation {
     /// `null`, `undocumented`, `missing`, or the keyword of the schema.
     pub(crate) kind: String,
-    /// The way to the value: names, with `[]` for every place in a list.
+    /// The path of the value: names, with `[]` for every index of a list.
     pub(crate) path: String,
 }
 
@@ -34,7 +34,7 @@ impl Schemas {
         Self(converted(components))
     }
 
-    /// Where a value is not what a schema says.
+    /// Returns the violations of a schema by a value.
     pub(crate) fn violations(&self, schema: &Value, value: &Value) -> BTreeSet<Violation> {
         let errors = self.validator(schema);
         errors.iter_errors(value).flat_map(|error| violations(&error)).collect()
@@ -43,17 +43,17 @@ impl Schemas {
     fn validator(&self, schema: &Value) -> Validator {
         let schema = converted(schema);
         let refers = schema.to_string().contains("\"$ref\"");
-        // All components for a number between 0 and 200 would be slow.
+        // Compiling all components for a plain number would be slow.
         let components = if refers { &self.0 } else { &Value::Null };
         let root = json!({"allOf": [schema], "components": components});
         jsonschema::options()
             .with_draft(jsonschema::Draft::Draft202012)
             .should_validate_formats(true)
             .build(&root)
-            .unwrap_or_else(|error| panic!("the schema is none: {error}"))
+            .unwrap_or_else(|error| panic!("the schema is invalid: {error}"))
     }
 
-    /// The members that a schema names, by their ways; the inner ones after the outer.
+    /// Returns the paths of the members that a schema defines, inner ones after outer ones.
     pub(crate) fn members(&self, schema: &Value) -> BTreeSet<String> {
         let mut paths = BTreeSet::new();
         self.collect(schema, "", &mut paths);
@@ -77,7 +77,7 @@ impl Schemas {
         }
     }
 
-    /// What a reference leads to; anything else is itself.
+    /// Follows a reference; returns anything else unchanged.
     pub(crate) fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
         match schema.get("$ref").and_then(Value::as_str) {
             Some(reference) => {
@@ -89,7 +89,7 @@ impl Schemas {
     }
 }
 
-/// A way and one more name.
+/// Appends a name to a path.
 pub(crate) fn joined(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

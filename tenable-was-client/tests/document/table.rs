@@ -1,15 +1,15 @@
-//! The table that is printed.
+//! The table that the test prints.
 
 use std::fmt;
 
 use crate::openapi::Operation;
 use crate::operations::Row;
 
-/// How many examples there are, and how many were understood.
+/// The number of examples, and of those that were handled correctly.
 #[derive(Default, Clone, Copy)]
 pub(crate) struct Count {
-    /// True when there is a method, and all that it sends is the document's.
-    pub(crate) sound: bool,
+    /// Whether there is a method, and all its requests match the document.
+    pub(crate) requests_valid: bool,
     pub(crate) decoded: usize,
     pub(crate) successes: usize,
     pub(crate) mapped: usize,
@@ -35,11 +35,12 @@ impl Table {
 }
 
 impl Table {
-    /// True when nothing is missing in any row.
-    pub(crate) fn is_whole(&self) -> bool {
-        let is_whole =
-            |count: &Count| count.sound && count.decoded == count.successes && count.mapped == count.errors;
-        self.rows.iter().all(|(.., count)| is_whole(count))
+    /// Whether nothing is missing in any row.
+    pub(crate) fn is_complete(&self) -> bool {
+        let is_complete = |count: &Count| {
+            count.requests_valid && count.decoded == count.successes && count.mapped == count.errors
+        };
+        self.rows.iter().all(|(.., count)| is_complete(count))
     }
 }
 
@@ -55,7 +56,7 @@ impl fmt::Display for Table {
         write!(
             f,
             "{} of {} operations, {} of {} success examples, {} of {} error examples",
-            self.rows.iter().filter(|(.., count)| count.sound).count(),
+            self.rows.iter().filter(|(.., count)| count.requests_valid).count(),
             self.rows.len(),
             sum(|count| count.decoded),
             sum(|count| count.successes),

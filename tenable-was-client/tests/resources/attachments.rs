@@ -1,4 +1,4 @@
-//! Attachments are written while they arrive.
+//! Downloads of attachments, which are written as they arrive.
 
 use std::io;
 use std::pin::Pin;
@@ -32,10 +32,10 @@ async fn fake(text: &str) -> (FakeTenableWas, AttachmentId) {
 }
 
 #[tokio::test]
-async fn an_attachment_is_written_to_the_last_byte_whatever_its_size() {
+async fn an_attachment_of_any_size_is_written_completely() {
     let text = "GET /search HTTP/1.1\r\n".repeat(100_000);
     let (fake, id) = fake(&text).await;
-    // Held whole, it would be refused.
+    // It exceeds the limit of a response in memory.
     let client =
         fake.client_builder().with_http(HttpOptions::new().with_max_body_bytes(1000)).build().unwrap();
     let mut written = Vec::new();
@@ -53,7 +53,7 @@ async fn an_attachment_is_written_before_it_has_arrived() {
         let _ = stream.read(&mut [0; 4096]).await.unwrap();
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 12\r\n\r\n";
         stream.write_all(format!("{head}first ").as_bytes()).await.unwrap();
-        // The rest is sent only once the first part was written.
+        // The rest is sent only after the first part was written.
         let mut written = [0; 12];
         far.read_exact(&mut written[..6]).await.unwrap();
         stream.write_all(b"second").await.unwrap();
@@ -67,7 +67,7 @@ async fn an_attachment_is_written_before_it_has_arrived() {
 }
 
 #[tokio::test]
-async fn what_breaks_off_is_an_error_though_a_part_was_written() {
+async fn an_interrupted_download_is_an_error_after_a_partial_write() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let service = async move {
@@ -96,14 +96,14 @@ async fn an_unknown_attachment_and_a_login_page_are_errors() {
     fake.script(Route::GetAttachment, When::Next(1), Reply::HtmlPage);
     let error = client.download_attachment(id, &mut written).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
-    assert!(written.is_empty(), "nothing of a page is written");
-    // A passing fault before the first byte is got over.
+    assert!(written.is_empty(), "an HTML page is not written");
+    // A transient fault before the first byte is retried.
     fake.script(Route::GetAttachment, When::Next(1), Reply::Unavailable);
     assert_eq!(client.download_attachment(id, &mut written).await.unwrap(), 4);
     assert_eq!(written, b"text");
 }
 
-/// A writer whose medium is full.
+/// A writer that always fails.
 struct Full;
 
 impl AsyncWrite for Full {
@@ -121,7 +121,7 @@ impl AsyncWrite for Full {
 }
 
 #[tokio::test]
-async fn a_writer_that_fails_ends_the_download_with_its_reason() {
+async fn a_failing_writer_ends_the_download_with_its_error() {
     let (fake, id) = fake("text").await;
     let error = client(&fake).download_attachment(id, &mut Full).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unexpected, false));

@@ -1,4 +1,4 @@
-//! Typed filters let through what they say, and those that make no sense are never sent.
+//! Typed filters select the matching records, and invalid filters are never sent.
 
 use appsec_core::ErrorKind;
 use futures_util::TryStreamExt;
@@ -39,12 +39,12 @@ async fn names(client: &TenableWasClient, filter: impl Into<Filter<ConfigField>>
     names
 }
 
-fn day(ago: u32) -> Date {
+fn date(ago: u32) -> Date {
     days_ago(ago).into()
 }
 
 #[tokio::test]
-async fn configurations_are_found_by_each_of_their_fields() {
+async fn configurations_are_found_by_each_field() {
     let fake = fake().await;
     let client = client(&fake);
     for (condition, expected) in [
@@ -62,10 +62,10 @@ async fn configurations_are_found_by_each_of_their_fields() {
             ConfigField::SCANS_STATUS.any_of([LastScanStatusValue::Running, LastScanStatusValue::NeverRun]),
             &["beta", "gamma"],
         ),
-        (ConfigField::SCANS_STARTED_AT.before(day(1)), &["gamma"]),
-        (ConfigField::SCANS_FINALIZED_AT.since(day(2)), &["Alphabet", "alpha"]),
-        (ConfigField::CREATED_AT.after(day(100)), &[]),
-        (ConfigField::UPDATED_AT.until(day(9)), &["Alphabet", "alpha", "beta", "gamma"]),
+        (ConfigField::SCANS_STARTED_AT.before(date(1)), &["gamma"]),
+        (ConfigField::SCANS_FINALIZED_AT.since(date(2)), &["Alphabet", "alpha"]),
+        (ConfigField::CREATED_AT.after(date(100)), &[]),
+        (ConfigField::UPDATED_AT.until(date(9)), &["Alphabet", "alpha", "beta", "gamma"]),
     ] {
         let shown = format!("{condition:?}");
         assert_eq!(names(&client, condition).await, expected, "{shown}");
@@ -73,7 +73,7 @@ async fn configurations_are_found_by_each_of_their_fields() {
 }
 
 #[tokio::test]
-async fn groups_are_joined() {
+async fn the_groups_of_a_filter_are_combined() {
     let fake = fake().await;
     let client = client(&fake);
     let (alpha, api) =
@@ -86,7 +86,7 @@ async fn groups_are_joined() {
 }
 
 #[tokio::test]
-async fn scans_are_found_by_their_state_and_their_dates() {
+async fn scans_are_found_by_status_and_date() {
     let fake = fake().await;
     let config = fake.edit(|tenant| tenant.configs[3].id.clone()).parse().unwrap();
     let client = client(&fake);
@@ -100,8 +100,8 @@ async fn scans_are_found_by_their_state_and_their_dates() {
         (ScanField::STATUS.none_of([ScanStatusValue::Aborted]), &["running", "completed"]),
         (ScanField::STATUS.matches("ed"), &["aborted", "completed"]),
         (ScanField::STATUS.matches_not("ed"), &["running"]),
-        (ScanField::STARTED_AT.after(day(30)), &["running", "aborted"]),
-        (ScanField::FINALIZED_AT.before(day(30)), &["completed"]),
+        (ScanField::STARTED_AT.after(date(30)), &["running", "aborted"]),
+        (ScanField::FINALIZED_AT.before(date(30)), &["completed"]),
     ] {
         let shown = format!("{condition:?}");
         let scans: Vec<_> = client.scans_of_config(config, condition).try_concat().await.unwrap();
@@ -111,7 +111,7 @@ async fn scans_are_found_by_their_state_and_their_dates() {
 }
 
 #[tokio::test]
-async fn user_templates_are_found_by_each_of_their_fields() {
+async fn user_templates_are_found_by_each_field() {
     let fake = fake().await;
     fake.edit(|tenant| {
         tenant.user_templates = vec![
@@ -126,8 +126,8 @@ async fn user_templates_are_found_by_each_of_their_fields() {
         (UserTemplateField::DESCRIPTION.matches("all"), &["house rules"]),
         (UserTemplateField::TEMPLATE_NAME.is(TemplateNameValue::Api), &["api rules"]),
         (UserTemplateField::TEMPLATE_NAME.is_not(TemplateNameValue::Api), &["house rules"]),
-        (UserTemplateField::CREATED_AT.since(day(6)), &["api rules"]),
-        (UserTemplateField::UPDATED_AT.before(day(40)), &[]),
+        (UserTemplateField::CREATED_AT.since(date(6)), &["api rules"]),
+        (UserTemplateField::UPDATED_AT.before(date(40)), &[]),
     ] {
         let shown = format!("{condition:?}");
         let found: Vec<_> = client.user_templates(condition).try_concat().await.unwrap();
@@ -137,7 +137,7 @@ async fn user_templates_are_found_by_each_of_their_fields() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_goes_out_as_it_is_and_is_refused_by_the_service_alone() {
+async fn a_raw_condition_is_sent_unchanged() {
     let fake = fake().await;
     let client = client(&fake);
     let odd = Condition::raw("color", "eq", "red");
@@ -145,13 +145,13 @@ async fn what_is_not_known_goes_out_as_it_is_and_is_refused_by_the_service_alone
     assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidRequest, Some("INVALID_JSON_BODY")));
     let sent = fake.calls_to(Route::SearchConfigs).remove(0).json();
     assert_eq!(sent, json!({"field": "color", "operator": "eq", "value": "red"}));
-    // An instant, which the service's own words hint at.
+    // A timestamp, which an error message of the service suggests.
     let instant = Condition::raw("configs.updated_at", "gt", "2026-01-01T00:00:00Z");
     assert_eq!(names(&client, instant).await.len(), 4);
 }
 
 #[tokio::test]
-async fn a_choice_out_of_nothing_is_not_sent() {
+async fn an_empty_choice_is_not_sent() {
     let fake = fake().await;
     let client = client(&fake);
     let none: [LastScanStatusValue; 0] = [];

@@ -9,7 +9,7 @@ use tenable_was_client::testing::{FakeConfig, FakeFolder, FakeTarget, FakeTenabl
 use crate::client;
 
 #[tokio::test]
-async fn folders_are_made_renamed_listed_and_deleted_with_what_lies_in_them() {
+async fn folders_are_created_renamed_listed_and_deleted_with_their_content() {
     let fake = FakeTenableWas::builder()
         .with_config(FakeConfig::new("shop").in_folder("Team a"))
         .start()
@@ -32,11 +32,11 @@ async fn folders_are_made_renamed_listed_and_deleted_with_what_lies_in_them() {
     client.delete_folder(made.folder_id).await.unwrap();
     assert!(names().await.is_empty());
     let configs: Vec<_> = client.configs(ConfigField::NAME.is("shop")).try_concat().await.unwrap();
-    assert_eq!(configs[0].in_trash, Some(true), "what lies in a folder goes to the trash with it");
+    assert_eq!(configs[0].in_trash, Some(true), "the content of a folder is moved to the trash");
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_ones_own_cannot_be_changed_and_odd_names_are_refused() {
+async fn folders_of_others_cannot_be_changed_and_invalid_names_are_refused() {
     let fake = FakeTenableWas::builder().start().await.unwrap();
     fake.edit(|tenant| tenant.folders.push(FakeFolder::new("Provided").provided()));
     let client = client(&fake);
@@ -60,7 +60,7 @@ async fn a_folder_that_is_not_ones_own_cannot_be_changed_and_odd_names_are_refus
 }
 
 #[tokio::test]
-async fn applications_are_added_and_each_url_has_its_outcome() {
+async fn applications_are_added_with_a_result_for_each_url() {
     let target = FakeTarget::new("https://shop.example.com/");
     let asset = target.asset_id.clone();
     let fake = FakeTenableWas::builder()
@@ -85,7 +85,7 @@ async fn applications_are_added_and_each_url_has_its_outcome() {
 }
 
 #[tokio::test]
-async fn an_application_without_a_url_is_refused_by_the_field_that_it_lacks() {
+async fn an_application_without_a_url_is_refused_with_the_missing_field() {
     let fake = FakeTenableWas::builder().start().await.unwrap();
     let error = client(&fake).add_applications(&[NewApplication::new("Shop", "")]).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidRequest, Some("INPUT_FORM_VIOLATION")));

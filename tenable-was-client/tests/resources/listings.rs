@@ -1,4 +1,4 @@
-//! Streams over listings: page by page, each item once, also when the listing moves under them.
+//! Streams of listings: page by page, each item once, even if the listing changes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -59,7 +59,8 @@ async fn a_template_is_read_by_its_id() {
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
 }
 
-/// A listing that gains an item at its beginning after each page, so that the last item of a page is the first of the next.
+/// A listing that gains an item at its beginning after each page, so that the last item of a page is the
+/// first of the next.
 struct Moving {
     id: fn(u64) -> Value,
     asked: AtomicU64,
@@ -71,7 +72,7 @@ impl Respond for Moving {
         let offset: u64 =
             request.url.query_pairs().find(|(name, _)| name == "offset").unwrap().1.parse().unwrap();
         let total = 7 + moved;
-        // Numbers grow with age; each page asked for has one younger item before it.
+        // Older items have greater numbers. Each requested page adds a younger item before it.
         let items: Vec<_> =
             (offset..total.min(offset + 3)).map(|place| (self.id)(100 + place - moved)).collect();
         ResponseTemplate::new(200).set_body_json(json!({"pagination": {"total": total}, "items": items}))
@@ -96,11 +97,11 @@ fn uuid(number: u64) -> String {
 }
 
 const SCAN: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
-/// What a walk over the moving listing sees: nothing twice, and all that was there at its beginning.
+/// Reads the changing listing: no item twice, and all items that existed at its start.
 const SEEN: std::ops::Range<u64> = 100..107;
 
 #[tokio::test]
-async fn no_stream_gives_an_item_twice_when_its_listing_moves() {
+async fn a_changing_listing_returns_no_item_twice() {
     let texts = || SEEN.map(uuid).collect::<Vec<_>>();
 
     let (_server, client) = moving("POST", "/was/v2/configs/search", |n| json!({"config_id": uuid(n)})).await;
@@ -144,7 +145,7 @@ async fn no_stream_gives_an_item_twice_when_its_listing_moves() {
 }
 
 #[tokio::test]
-async fn a_page_that_cannot_be_had_is_the_last_item_of_its_stream() {
+async fn an_unavailable_page_ends_its_stream() {
     let fake = FakeTenableWas::builder().start().await.unwrap();
     fake.edit(|tenant| {
         let plugin = |id: u32| FakePlugin::new(id, "x", Severity::Low).shared();

@@ -1,4 +1,4 @@
-//! The operations of the catalogue, and the typed filters of every search, through the client against the fake.
+//! The operations on all resources and the typed filters, tested against the fake.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -16,12 +16,12 @@ use appsec_http::RetryPolicy;
 use tenable_was_client::testing::FakeTenableWas;
 use tenable_was_client::{HttpOptions, TenableWasClient};
 
-/// A client that repeats at once.
+/// A client that retries immediately.
 fn client(fake: &FakeTenableWas) -> TenableWasClient {
     fake.client().unwrap()
 }
 
-/// A client of a server that is none of ours, with options of its own.
+/// A client of another server, with its own options.
 fn client_of(base_url: String, options: HttpOptions) -> TenableWasClient {
     let short = Duration::from_millis(1);
     let retry = RetryPolicy::new().with_max_attempts(2).with_base(short).with_cap(short);

@@ -1,4 +1,4 @@
-//! What stands beside the product: the server and the scanners.
+//! The server and the scanners of the platform.
 
 use appsec_core::ErrorKind;
 use serde_json::json;
@@ -8,7 +8,7 @@ use tenable_was_client::testing::{FakeTenableWas, Reply, Route, When};
 use crate::client;
 
 #[tokio::test]
-async fn the_server_says_how_it_is() {
+async fn the_server_status_is_read() {
     let fake = FakeTenableWas::builder().start().await.unwrap();
     let client = client(&fake);
     assert_eq!(*client.get_server_status().await.unwrap().status.unwrap().value(), ServerState::Ready);
@@ -24,7 +24,7 @@ async fn the_server_says_how_it_is() {
 }
 
 #[tokio::test]
-async fn scanners_for_web_applications_are_told_from_the_others() {
+async fn scanners_for_web_applications_are_selected() {
     let fake = FakeTenableWas::builder().start().await.unwrap();
     let list = client(&fake).list_scanners().await.unwrap();
     assert_eq!(list.scanners.len(), 3);

@@ -1,4 +1,4 @@
-//! Templates that users made, in both forms in which they come.
+//! User templates, in both forms of the service.
 
 use appsec_core::ErrorKind;
 use futures_util::TryStreamExt;
@@ -34,7 +34,7 @@ async fn id_of(client: &TenableWasClient, name: &str) -> UserTemplateId {
 }
 
 #[tokio::test]
-async fn flat_or_wrapped_a_template_is_read_changed_and_put_back() {
+async fn a_flat_or_wrapped_template_is_read_changed_and_written() {
     for wrapped in [false, true] {
         let fake = fake(wrapped).await;
         let client = client(&fake);
@@ -70,7 +70,7 @@ async fn flat_or_wrapped_a_template_is_read_changed_and_put_back() {
 }
 
 #[tokio::test]
-async fn an_update_that_is_accepted_without_a_word_is_no_failure() {
+async fn an_accepted_update_without_a_body_is_not_a_failure() {
     let fake = fake(false).await;
     let client = client(&fake);
     let id = id_of(&client, "old").await;
@@ -83,7 +83,7 @@ async fn an_update_that_is_accepted_without_a_word_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_template_that_a_configuration_follows_cannot_be_deleted() {
+async fn a_template_that_is_in_use_cannot_be_deleted() {
     let fake = fake(false).await;
     let client = client(&fake);
     let error = client.delete_user_template(id_of(&client, "house rules").await).await.unwrap_err();
@@ -96,7 +96,7 @@ async fn a_template_that_a_configuration_follows_cannot_be_deleted() {
 }
 
 #[tokio::test]
-async fn roles_decide_who_reads_and_who_writes() {
+async fn roles_decide_who_can_read_and_write() {
     for (role, reads, writes) in [(16, false, false), (24, true, false), (40, true, true)] {
         let fake = FakeTenableWas::builder().with_role(role).start().await.unwrap();
         fake.edit(|tenant| tenant.user_templates.push(FakeUserTemplate::new("old")));

@@ -1,4 +1,4 @@
-//! Detections: of one scan, of all scans, and one in full.
+//! Detections: of one scan, of all scans, and single ones.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ fn scan(fake: &FakeTenableWas, config: usize) -> TenableScanId {
 }
 
 #[tokio::test]
-async fn detections_of_all_scans_are_found_by_each_of_their_fields() {
+async fn detections_of_all_scans_are_found_by_each_field() {
     let fake = fake().await;
     let asset = fake.edit(|tenant| tenant.configs[1].targets[0].asset_id.parse().unwrap());
     let client = client(&fake);
@@ -64,14 +64,14 @@ async fn detections_of_all_scans_are_found_by_each_of_their_fields() {
         assert_eq!(found.len(), expected, "{shown}");
     }
     let all: Vec<_> = client.vulnerabilities(Filter::everything()).try_collect().await.unwrap();
-    assert_eq!(all.len(), 5, "what may not be seen is not there");
+    assert_eq!(all.len(), 5, "invisible detections are not returned");
     let created: Vec<_> =
         all.iter().map(|record| record.created_at.as_ref().unwrap().timestamp().unwrap()).collect();
     assert!(created.is_sorted(), "oldest first");
 }
 
 #[tokio::test]
-async fn detections_of_a_scan_are_those_of_the_scan() {
+async fn detections_of_a_scan_belong_to_the_scan() {
     let fake = fake().await;
     let client = client(&fake);
     let scan = scan(&fake, 0);
@@ -83,7 +83,7 @@ async fn detections_of_a_scan_are_those_of_the_scan() {
 }
 
 #[tokio::test]
-async fn one_detection_has_the_exchange_that_lists_leave_out() {
+async fn a_single_detection_has_the_request_and_the_response() {
     let fake = fake().await;
     let client = client(&fake);
     let condition = VulnerabilityField::INPUT_NAME.is("q");
@@ -99,7 +99,7 @@ async fn one_detection_has_the_exchange_that_lists_leave_out() {
 }
 
 #[tokio::test]
-async fn a_detection_that_cannot_be_read_is_an_error_among_the_others() {
+async fn an_undecodable_detection_is_an_error_item() {
     let fake = fake().await;
     fake.edit(|tenant| tenant.configs[0].targets[0].broken_records = 2);
     let scan = scan(&fake, 0);
@@ -112,8 +112,8 @@ async fn a_detection_that_cannot_be_read_is_an_error_among_the_others() {
         (error.kind(), error.operation()),
         (ErrorKind::Decode, Some("tenable: search vulnerabilities of scan"))
     );
-    assert_eq!(error.path(), Some("[2].details"), "its place on the page, and the member");
-    // The whole tenant has them twice, for there are two scans; its stream says so in its own name.
+    assert_eq!(error.path(), Some("[2].details"), "the index in the page, and the member");
+    // All scans have it twice, because there are two scans; the errors have the operation of that search.
     let found: Vec<_> = client.vulnerabilities(Filter::everything()).collect().await;
     let bad: Vec<_> = found.into_iter().filter_map(Result::err).collect();
     assert_eq!(bad.len(), 4);
@@ -121,7 +121,7 @@ async fn a_detection_that_cannot_be_read_is_an_error_among_the_others() {
 }
 
 #[tokio::test]
-async fn many_detections_come_page_by_page_and_each_once() {
+async fn many_detections_are_read_page_by_page_and_each_once() {
     let fake = fake().await;
     let plugin = FakePlugin::new(98_009, "Web Application Sitemap", Severity::Info).shared();
     let findings = (0..450).map(|n| FakeFinding::new(&plugin, format!("https://many.example.com/{n}")));
@@ -144,7 +144,7 @@ async fn many_detections_come_page_by_page_and_each_once() {
 }
 
 #[tokio::test]
-async fn a_page_is_read_one_by_one_and_then_says_where_it_lies() {
+async fn a_page_is_read_one_by_one_and_then_has_its_position() {
     let fake = fake().await;
     let page = PageQuery::new().with_limit(3).with_sort("plugin_id:asc");
     let mut page = client(&fake).search_vulnerabilities(&Filter::everything(), &page).unwrap();

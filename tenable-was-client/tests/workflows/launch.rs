@@ -5,7 +5,10 @@ use std::time::Duration;
 use appsec_core::ErrorKind;
 use serde_json::json;
 use tenable_was_client::testing::{FakeScan, FakeTenableWas, Reply, Route, ScanScript, When, hours_ago};
-use tenable_was_client::{Launch, OnRunning, WaitOptions};
+use tenable_was_client::{
+    WaitOptions,
+    workflows::{Launch, OnRunning},
+};
 
 use crate::{shop, start, with_shop};
 

@@ -2,41 +2,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bench::{Bench, Scope, Seen, Stage, Stop, ensure, failed, read, read_well};
+use super::check::{CheckResult, NotPassed, ensure, failed};
+use super::fixture_run::{FixtureRun, Fixtures, Scope};
+use super::read::{read, read_complete};
 use crate::testing::{Dataset, Fault};
 use crate::{Absence, Finding, Fingerprint, GapKind, PartitionKey};
 
 /// More than one batch in all; small, since many services are filled with it.
-fn world() -> Dataset {
+fn dataset() -> Dataset {
     Dataset::new(2, 150)
 }
 
 /// How many scopes the scanner has.
-async fn scopes(bench: &Bench<'_>) -> Result<usize, Stop> {
-    Ok(bench.stage(&Dataset::new(2, 1)).await?.scopes()?.len())
+async fn scopes(fixtures: &Fixtures<'_>) -> Result<usize, NotPassed> {
+    Ok(fixtures.prepare(&Dataset::new(2, 1)).await?.scopes()?.len())
 }
 
 /// A fresh service, with the scope of that number.
-async fn staged(bench: &Bench<'_>, number: usize) -> Result<(Stage, Scope), Stop> {
-    let stage = bench.stage(&world()).await?;
-    match stage.scopes()?.into_iter().nth(number) {
-        Some(scope) => Ok((stage, scope)),
+async fn prepare_scope(fixtures: &Fixtures<'_>, number: usize) -> Result<(FixtureRun, Scope), NotPassed> {
+    let fixture_run = fixtures.prepare(&dataset()).await?;
+    match fixture_run.scopes()?.into_iter().nth(number) {
+        Some(scope) => Ok((fixture_run, scope)),
         None => failed("the scopes of two services differ"),
     }
 }
 
-pub(super) async fn error_ends(bench: &Bench<'_>) -> Seen {
+pub(super) async fn error_ends(fixtures: &Fixtures<'_>) -> CheckResult {
     let (mut errors, mut ends) = (0, 0);
-    for number in 0..scopes(bench).await? {
+    for number in 0..scopes(fixtures).await? {
         for fault in [Fault::Down, Fault::Unauthorized, Fault::DownAfter(1), Fault::DownAfter(2)] {
-            let (stage, scope) = staged(bench, number).await?;
-            stage.break_with(fault).await?;
+            let (fixture_run, scope) = prepare_scope(fixtures, number).await?;
+            fixture_run.break_with(fault).await?;
             let name = format!("{}, {fault:?}", scope.name);
-            let run = read(&*stage.scanner(), &scope.query).await?;
+            let run = read(&*fixture_run.scanner(), &scope.query).await?;
             let over = matches!(fault, Fault::Down | Fault::Unauthorized);
             match (&run.error, &run.end) {
-                (Some(_), None) if run.surplus == 0 => errors += 1,
-                (Some(_), _) => return failed(format!("{name}: {} items came after the error", run.surplus)),
+                (Some(_), None) if run.items_after_end == 0 => errors += 1,
+                (Some(_), _) => {
+                    return failed(format!("{name}: {} items came after the error", run.items_after_end));
+                }
                 (None, Some(_)) if !over => ends += 1,
                 (None, Some(_)) => return failed(format!("{name}: the stream ended well")),
                 (None, None) => return failed(format!("{name}: the stream stopped without an error")),
@@ -46,17 +50,17 @@ pub(super) async fn error_ends(bench: &Bench<'_>) -> Seen {
     Ok(format!("{errors} streams ended in an error, {ends} ended before they met one"))
 }
 
-pub(super) async fn broken_proves_nothing(bench: &Bench<'_>) -> Seen {
+pub(super) async fn broken_inconclusive(fixtures: &Fixtures<'_>) -> CheckResult {
     let (mut errors, mut ends) = (0, 0);
-    for number in 0..scopes(bench).await? {
+    for number in 0..scopes(fixtures).await? {
         // Early, in the middle and at the last request, once it is known how many there are.
         let mut moments = vec![1];
         while let Some(moment) = moments.pop() {
-            let (stage, Scope { name, query }) = staged(bench, number).await?;
-            let before = stage.requests().await;
-            let healthy = read_well(&*stage.scanner(), &query).await?;
+            let (fixture_run, Scope { name, query }) = prepare_scope(fixtures, number).await?;
+            let before = fixture_run.requests().await;
+            let healthy = read_complete(&*fixture_run.scanner(), &query).await?;
             if moment == 1 {
-                moments = match (before, stage.requests().await) {
+                moments = match (before, fixture_run.requests().await) {
                     (Some(before), Some(after)) => {
                         [after.abs_diff(before) / 2, after.abs_diff(before).saturating_sub(1)]
                             .into_iter()
@@ -66,8 +70,8 @@ pub(super) async fn broken_proves_nothing(bench: &Bench<'_>) -> Seen {
                     _ => vec![2, 4, 8],
                 };
             }
-            stage.break_with(Fault::DownAfter(moment)).await?;
-            let run = read(&*stage.scanner(), &query).await?;
+            fixture_run.break_with(Fault::DownAfter(moment)).await?;
+            let run = read(&*fixture_run.scanner(), &query).await?;
             let Some(coverage) = &run.end else {
                 ensure(run.error.is_some(), || {
                     format!("{name}, down after {moment}: the stream merely stopped")
@@ -101,14 +105,14 @@ fn by_partition<'a>(
     partitions
 }
 
-pub(super) async fn bad_record(bench: &Bench<'_>) -> Seen {
-    let stage = bench.seeded(&Dataset::new(2, 20)).await?;
-    stage.break_with(Fault::BadRecord).await?;
-    let host = stage.targets.keys().next().cloned().unwrap_or_default();
+pub(super) async fn bad_record(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare_seeded(&Dataset::new(2, 20)).await?;
+    fixture_run.break_with(Fault::BadRecord).await?;
+    let host = fixture_run.targets.keys().next().cloned().unwrap_or_default();
     let mut seen = String::new();
-    for Scope { name, query } in stage.scopes()? {
-        let success = read_well(&*stage.scanner(), &query).await?;
-        let expected = stage.expected(&query.scope).unwrap_or_default();
+    for Scope { name, query } in fixture_run.scopes()? {
+        let success = read_complete(&*fixture_run.scanner(), &query).await?;
+        let expected = fixture_run.expected(&query.scope).unwrap_or_default();
         let places = success.places();
         let missing = expected.difference(&places).count();
         ensure(missing == 0, || format!("{name}: {missing} of {} others did not come", expected.len()))?;

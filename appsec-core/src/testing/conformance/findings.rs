@@ -2,49 +2,54 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bench::{Bench, Seen, ensure, failed, place, read, read_well, skipped};
+use super::check::{CheckResult, ensure, failed, skipped};
+use super::fixture_run::Fixtures;
+use super::read::{place, read, read_complete};
 use crate::testing::Dataset;
 use crate::{BindTargetId, FindingBatch, FindingQuery, FindingScope};
 
 /// More than two batches in all, and more than one of each target.
 const LARGE: (usize, usize) = (2, 300);
 
-pub(super) async fn lazy(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(2, 3)).await?;
-    let scanner = stage.scanner();
-    let scopes = stage.scopes()?;
+pub(super) async fn lazy(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(2, 3)).await?;
+    let scanner = fixture_run.scanner();
+    let scopes = fixture_run.scopes()?;
     for scope in &scopes {
-        let (stream, _) = stage.unsent(async { scanner.findings(scope.query.clone()) }).await?;
-        let before = stage.requests().await;
+        let (stream, _) =
+            fixture_run.without_requests(async { scanner.findings(scope.query.clone()) }).await?;
+        let before = fixture_run.requests().await;
         drop(stream);
-        read_well(&*scanner, &scope.query).await?;
-        if before.is_none() || before == stage.requests().await {
+        read_complete(&*scanner, &scope.query).await?;
+        if before.is_none() || before == fixture_run.requests().await {
             return skipped(format!("{}: requests are not counted", scope.name));
         }
     }
     Ok(format!("{} streams made, nothing sent", scopes.len()))
 }
 
-pub(super) async fn end_last(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(LARGE.0, LARGE.1)).await?;
+pub(super) async fn end_last(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(LARGE.0, LARGE.1)).await?;
     let mut seen = Vec::new();
-    for scope in stage.scopes()? {
-        let run = read(&*stage.scanner(), &scope.query).await?;
+    for scope in fixture_run.scopes()? {
+        let run = read(&*fixture_run.scanner(), &scope.query).await?;
         if let Some(error) = run.error {
             return failed(format!("{}: an error: {error}", scope.name));
         }
         ensure(run.end.is_some(), || format!("{}: the stream stopped without an end", scope.name))?;
-        ensure(run.surplus == 0, || format!("{}: {} items came after the end", scope.name, run.surplus))?;
+        ensure(run.items_after_end == 0, || {
+            format!("{}: {} items came after the end", scope.name, run.items_after_end)
+        })?;
         seen.push(format!("{}: {} batches", scope.name, run.batches.len()));
     }
     Ok(seen.join(", "))
 }
 
-pub(super) async fn batch_size(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(LARGE.0, LARGE.1)).await?;
+pub(super) async fn batch_size(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(LARGE.0, LARGE.1)).await?;
     let mut largest = 0;
-    for scope in stage.scopes()? {
-        for batch in read_well(&*stage.scanner(), &scope.query).await?.batches {
+    for scope in fixture_run.scopes()? {
+        for batch in read_complete(&*fixture_run.scanner(), &scope.query).await?.batches {
             largest = largest.max(batch.findings.len());
         }
     }
@@ -52,12 +57,12 @@ pub(super) async fn batch_size(bench: &Bench<'_>) -> Seen {
     Ok(format!("at most {largest} in a batch"))
 }
 
-pub(super) async fn complete(bench: &Bench<'_>) -> Seen {
-    let stage = bench.seeded(&Dataset::new(LARGE.0, LARGE.1)).await?;
+pub(super) async fn complete(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare_seeded(&Dataset::new(LARGE.0, LARGE.1)).await?;
     let mut seen = Vec::new();
-    for scope in stage.scopes()? {
-        let success = read_well(&*stage.scanner(), &scope.query).await?;
-        let expected = stage.expected(&scope.query.scope).unwrap_or_default();
+    for scope in fixture_run.scopes()? {
+        let success = read_complete(&*fixture_run.scanner(), &scope.query).await?;
+        let expected = fixture_run.expected(&scope.query.scope).unwrap_or_default();
         exactly_once(success.findings().map(place), &expected)
             .or_else(|why| failed(format!("{}: {why}", scope.name)))?;
         seen.push(format!("{}: {}", scope.name, expected.len()));
@@ -88,13 +93,13 @@ fn exactly_once<T: Ord + std::fmt::Debug>(
     }
 }
 
-pub(super) async fn scanner_key(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(2, 20)).await?;
-    let scanner = stage.scanner();
+pub(super) async fn scanner_key(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(2, 20)).await?;
+    let scanner = fixture_run.scanner();
     let key = scanner.info().key;
     let mut count = 0;
-    for scope in stage.scopes()? {
-        for finding in read_well(&*scanner, &scope.query).await?.findings() {
+    for scope in fixture_run.scopes()? {
+        for finding in read_complete(&*scanner, &scope.query).await?.findings() {
             count += 1;
             ensure(&*finding.scanner == key, || {
                 format!("{}: a finding names {:?}, the scanner is {key:?}", scope.name, finding.scanner)
@@ -104,11 +109,11 @@ pub(super) async fn scanner_key(bench: &Bench<'_>) -> Seen {
     if count == 0 { skipped("no finding came") } else { Ok(format!("{count} findings name {key}")) }
 }
 
-pub(super) async fn partition_covered(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(LARGE.0, LARGE.1)).await?;
+pub(super) async fn partition_covered(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(LARGE.0, LARGE.1)).await?;
     let mut seen = Vec::new();
-    for scope in stage.scopes()? {
-        let success = read_well(&*stage.scanner(), &scope.query).await?;
+    for scope in fixture_run.scopes()? {
+        let success = read_complete(&*fixture_run.scanner(), &scope.query).await?;
         let covered: BTreeSet<_> = success.coverage.partitions().map(|(key, _)| key).collect();
         let mut partitions = success.findings().map(|finding| &finding.partition);
         if let Some(other) = partitions.find(|partition| !covered.contains(partition)) {
@@ -122,15 +127,15 @@ pub(super) async fn partition_covered(bench: &Bench<'_>) -> Seen {
     Ok(seen.join(", "))
 }
 
-pub(super) async fn stable_fingerprint(bench: &Bench<'_>) -> Seen {
-    let world = Dataset::new(2, 60);
+pub(super) async fn stable_fingerprint(fixtures: &Fixtures<'_>) -> CheckResult {
+    let dataset = Dataset::new(2, 60);
     let mut known = BTreeMap::new();
     let mut runs = 0;
-    // The second service is another one with the same world: an identity does not hang on ids that a service draws.
-    for stage in [bench.seeded(&world).await?, bench.seeded(&world).await?] {
-        for scope in stage.scopes()? {
+    // The second service holds the same dataset: an identity must not depend on ids that a service generates.
+    for fixture_run in [fixtures.prepare_seeded(&dataset).await?, fixtures.prepare_seeded(&dataset).await?] {
+        for scope in fixture_run.scopes()? {
             runs += 1;
-            for finding in read_well(&*stage.scanner(), &scope.query).await?.findings() {
+            for finding in read_complete(&*fixture_run.scanner(), &scope.query).await?.findings() {
                 let place = place(finding);
                 let first = *known.entry(place.clone()).or_insert(finding.fingerprint);
                 ensure(first == finding.fingerprint, || {
@@ -146,12 +151,12 @@ pub(super) async fn stable_fingerprint(bench: &Bench<'_>) -> Seen {
     Ok(format!("{} fingerprints, the same in {runs} runs", distinct.len()))
 }
 
-pub(super) async fn names_target(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(2, 20)).await?;
+pub(super) async fn names_target(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(2, 20)).await?;
     let mut count = 0;
-    for scope in stage.scopes()? {
+    for scope in fixture_run.scopes()? {
         let FindingScope::Targets(asked) = &scope.query.scope else { continue };
-        for finding in read_well(&*stage.scanner(), &scope.query).await?.findings() {
+        for finding in read_complete(&*fixture_run.scanner(), &scope.query).await?.findings() {
             count += 1;
             ensure(finding.targets.iter().any(|target| asked.contains(target)), || {
                 format!("{asked:?} were asked for, and a finding names {:?}", finding.targets)
@@ -161,16 +166,16 @@ pub(super) async fn names_target(bench: &Bench<'_>) -> Seen {
     if count == 0 { skipped("no finding came by target") } else { Ok(format!("{count} findings")) }
 }
 
-pub(super) async fn targets_once(bench: &Bench<'_>) -> Seen {
-    let stage = bench.seeded(&Dataset::new(3, 100)).await?;
-    if !stage.capabilities().findings_by_target {
+pub(super) async fn targets_once(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare_seeded(&Dataset::new(3, 100)).await?;
+    if !fixture_run.capabilities().findings_by_target {
         return skipped("the scanner does not read by target");
     }
-    let mut asked: Vec<BindTargetId> = stage.targets.values().cloned().collect();
-    asked.push(stage.first_target()?.clone());
+    let mut asked: Vec<BindTargetId> = fixture_run.targets.values().cloned().collect();
+    asked.push(fixture_run.first_target()?.clone());
     let query = FindingQuery::new(FindingScope::Targets(asked));
-    let expected = stage.expected(&query.scope).unwrap_or_default();
-    let success = read_well(&*stage.scanner(), &query).await?;
+    let expected = fixture_run.expected(&query.scope).unwrap_or_default();
+    let success = read_complete(&*fixture_run.scanner(), &query).await?;
     exactly_once(success.findings().map(place), &expected).or_else(failed)?;
     Ok(format!("{} findings of 3 targets, one of them named twice", expected.len()))
 }

@@ -1,8 +1,8 @@
-//! What the suite found, as a table.
+//! The report of the suite.
 
 use std::fmt;
 
-use super::bench::{Seen, Stop};
+use super::check::{CheckResult, NotPassed};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,16 +33,16 @@ pub struct CheckOutcome {
     pub id: &'static str,
     /// How it ended.
     pub status: CheckStatus,
-    /// What was seen, in one line: why it failed, or why it was skipped.
+    /// A remark in one line; for a check that did not pass, the reason.
     pub detail: String,
 }
 
 impl CheckOutcome {
-    pub(super) fn new(id: &'static str, seen: Seen) -> Self {
+    pub(super) fn new(id: &'static str, seen: CheckResult) -> Self {
         let (status, detail) = match seen {
             Ok(detail) => (CheckStatus::Passed, detail),
-            Err(Stop::Failed(why)) => (CheckStatus::Failed, why),
-            Err(Stop::Skipped(why)) => (CheckStatus::Skipped, why),
+            Err(NotPassed::Failed(why)) => (CheckStatus::Failed, why),
+            Err(NotPassed::Skipped(why)) => (CheckStatus::Skipped, why),
         };
         Self { id, status, detail }
     }
@@ -74,8 +74,8 @@ impl ConformanceReport {
         self.outcomes.iter().filter(move |outcome| outcome.status == status).map(|outcome| outcome.id)
     }
 
-    /// For the last lines of a test: does nothing when no check failed. What was skipped is
-    /// [`assert_skipped`](Self::assert_skipped)'s to say.
+    /// Asserts that no check failed. See [`assert_skipped`](Self::assert_skipped) for the checks that were
+    /// skipped.
     ///
     /// # Panics
     /// With the whole table, when a check failed.
@@ -84,8 +84,8 @@ impl ConformanceReport {
         assert!(self.ids(CheckStatus::Failed).next().is_none(), "the scanner breaks its contract\n{self}");
     }
 
-    /// For the last lines of a test: does nothing when these checks were skipped, in any order, and no others. A fixture that can
-    /// do less than it did skips more, and would pass all the same.
+    /// Asserts that exactly these checks were skipped, in any order. Without it, a fixture that loses an
+    /// ability skips more checks and still passes.
     ///
     /// # Panics
     /// With what was skipped beyond these, and what was not.

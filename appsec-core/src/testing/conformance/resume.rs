@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::bench::{Bench, Scope, Seen, Stage, Stop, ensure, failed, place, read, read_well, skipped};
+use super::check::{CheckResult, NotPassed, ensure, failed, skipped};
+use super::fixture_run::{FixtureRun, Fixtures, Scope};
+use super::read::{place, read, read_complete};
 use crate::testing::Dataset;
 use crate::{Absence, ErrorKind, FindingQuery, ResumePoint};
 
 /// Takes the point out of memory and back, as an importer does that was restarted.
-fn stored(query: &FindingQuery, point: &ResumePoint) -> Result<FindingQuery, Stop> {
+fn stored(query: &FindingQuery, point: &ResumePoint) -> Result<FindingQuery, NotPassed> {
     let text =
         serde_json::to_string(point).or_else(|error| failed(format!("a point cannot be stored: {error}")))?;
     match serde_json::from_str(&text) {
@@ -21,16 +23,18 @@ fn some_of(batches: usize) -> BTreeSet<usize> {
     if batches == 0 { BTreeSet::new() } else { [0, batches / 2, batches - 1].into() }
 }
 
-pub(super) async fn resume(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(2, 300)).await?;
+pub(super) async fn resume(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(2, 300)).await?;
     let mut seen = Vec::new();
-    for Scope { name, query } in stage.scopes()? {
-        let whole = read_well(&*stage.scanner(), &query).await?;
+    for Scope { name, query } in fixture_run.scopes()? {
+        let whole = read_complete(&*fixture_run.scanner(), &query).await?;
         let all: BTreeSet<_> =
             whole.findings().map(|finding| (place(finding), finding.fingerprint)).collect();
         let points = some_of(whole.batches.len());
         for &number in &points {
-            let rest = read_well(&*stage.scanner(), &stored(&query, &whole.batches[number].resume)?).await?;
+            let rest =
+                read_complete(&*fixture_run.scanner(), &stored(&query, &whole.batches[number].resume)?)
+                    .await?;
             let before = whole.batches[..=number].iter().flat_map(|batch| &batch.findings);
             let came: BTreeSet<_> =
                 before.chain(rest.findings()).map(|finding| (place(finding), finding.fingerprint)).collect();
@@ -46,17 +50,17 @@ pub(super) async fn resume(bench: &Bench<'_>) -> Seen {
 }
 
 /// A query, and the point after its first batch.
-async fn first_point(stage: &Stage, scope: &Scope) -> Result<Option<ResumePoint>, Stop> {
-    let whole = read_well(&*stage.scanner(), &scope.query).await?;
+async fn first_point(fixture_run: &FixtureRun, scope: &Scope) -> Result<Option<ResumePoint>, NotPassed> {
+    let whole = read_complete(&*fixture_run.scanner(), &scope.query).await?;
     Ok(whole.batches.into_iter().next().map(|batch| batch.resume))
 }
 
-pub(super) async fn resume_silences(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(2, 20)).await?;
+pub(super) async fn resume_inconclusive(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(2, 20)).await?;
     let mut count = 0;
-    for scope in stage.scopes()? {
-        let Some(point) = first_point(&stage, &scope).await? else { continue };
-        let coverage = read_well(&*stage.scanner(), &stored(&scope.query, &point)?).await?.coverage;
+    for scope in fixture_run.scopes()? {
+        let Some(point) = first_point(&fixture_run, &scope).await? else { continue };
+        let coverage = read_complete(&*fixture_run.scanner(), &stored(&scope.query, &point)?).await?.coverage;
         let mut partitions = coverage.partitions().map(|(key, _)| key);
         if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::Conclusive) {
             return failed(format!("{}: absence means gone in {gone}", scope.name));
@@ -66,13 +70,13 @@ pub(super) async fn resume_silences(bench: &Bench<'_>) -> Seen {
     if count == 0 { skipped("no batch came") } else { Ok(format!("{count} resumed queries close nothing")) }
 }
 
-pub(super) async fn foreign_resume(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(1, 3)).await?;
-    let scanner = stage.scanner();
-    let scopes = stage.scopes()?;
+pub(super) async fn foreign_resume(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(1, 3)).await?;
+    let scanner = fixture_run.scanner();
+    let scopes = fixture_run.scopes()?;
     for scope in &scopes {
         // The scanner's own state under another name, so that only the name can tell.
-        let own = match first_point(&stage, scope).await? {
+        let own = match first_point(&fixture_run, scope).await? {
             Some(point) => serde_json::to_value(point).unwrap_or_default()["state"].clone(),
             None => serde_json::Value::Null,
         };

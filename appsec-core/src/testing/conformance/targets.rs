@@ -2,47 +2,51 @@
 
 use std::collections::BTreeSet;
 
-use super::bench::{Bench, Seen, ensure, failed, list, skipped};
+use super::check::{CheckResult, ensure, failed, skipped};
+use super::fixture_run::Fixtures;
+use super::read::list;
 use crate::testing::{Dataset, Fault};
 use crate::{BindTargetQuery, DastApiScannerExt};
 
 /// More than a page of any scanner known.
 const MANY: usize = 250;
 
-pub(super) async fn lazy(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(2, 1)).await?;
-    let scanner = stage.scanner();
-    let (stream, _) = stage.unsent(async { scanner.bind_targets(BindTargetQuery::new()) }).await?;
-    let before = stage.requests().await;
+pub(super) async fn lazy(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(2, 1)).await?;
+    let scanner = fixture_run.scanner();
+    let (stream, _) =
+        fixture_run.without_requests(async { scanner.bind_targets(BindTargetQuery::new()) }).await?;
+    let before = fixture_run.requests().await;
     drop(stream);
     list(&*scanner, BindTargetQuery::new()).await?;
-    if before.is_none() || before == stage.requests().await {
+    if before.is_none() || before == fixture_run.requests().await {
         return skipped("requests are not counted");
     }
     Ok("a stream made, nothing sent".to_owned())
 }
 
-pub(super) async fn complete(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(MANY, 1)).await?;
-    let listed = stage.scanner().list_bind_targets(BindTargetQuery::new()).await?;
+pub(super) async fn complete(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(MANY, 1)).await?;
+    let listed = fixture_run.scanner().list_bind_targets(BindTargetQuery::new()).await?;
     let mut ids = BTreeSet::new();
     if let Some(twice) = listed.iter().find(|target| !ids.insert(&target.id)) {
         return failed(format!("{} is listed twice", twice.id));
     }
-    if stage.world.is_none() {
+    if fixture_run.dataset.is_none() {
         return skipped(format!("{} targets, none twice; the fixture cannot be seeded", listed.len()));
     }
-    let missing: Vec<_> = stage.targets.values().filter(|id| !ids.contains(id)).collect();
+    let missing: Vec<_> = fixture_run.targets.values().filter(|id| !ids.contains(id)).collect();
     ensure(missing.is_empty(), || format!("{} are not listed, {} first", missing.len(), missing[0]))?;
-    Ok(format!("{} seeded, {} listed", stage.targets.len(), listed.len()))
+    Ok(format!("{} seeded, {} listed", fixture_run.targets.len(), listed.len()))
 }
 
-pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(MANY, 1)).await?;
-    let scanner = stage.scanner();
+pub(super) async fn filter(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(MANY, 1)).await?;
+    let scanner = fixture_run.scanner();
     let all = scanner.list_bind_targets(BindTargetQuery::new()).await?;
     // The last one is not on the first page.
-    let Some(wanted) = all.iter().rev().find(|target| stage.targets.values().any(|id| *id == target.id))
+    let Some(wanted) =
+        all.iter().rev().find(|target| fixture_run.targets.values().any(|id| *id == target.id))
     else {
         return skipped("there is no target");
     };
@@ -60,14 +64,14 @@ pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
     Ok(format!("{} of {} listed", listed.len(), all.len()))
 }
 
-pub(super) async fn error_ends(bench: &Bench<'_>) -> Seen {
+pub(super) async fn error_ends(fixtures: &Fixtures<'_>) -> CheckResult {
     let mut seen = Vec::new();
     for fault in [Fault::Down, Fault::DownAfter(1)] {
-        let stage = bench.stage(&Dataset::new(MANY, 1)).await?;
-        stage.break_with(fault).await?;
-        let (targets, error, surplus) = list(&*stage.scanner(), BindTargetQuery::new()).await?;
-        ensure(surplus == 0, || format!("{surplus} items came after the error"))?;
-        let complete = stage.targets.values().all(|id| targets.iter().any(|target| target.id == *id));
+        let fixture_run = fixtures.prepare(&Dataset::new(MANY, 1)).await?;
+        fixture_run.break_with(fault).await?;
+        let (targets, error, items_after_end) = list(&*fixture_run.scanner(), BindTargetQuery::new()).await?;
+        ensure(items_after_end == 0, || format!("{items_after_end} items came after the error"))?;
+        let complete = fixture_run.targets.values().all(|id| targets.iter().any(|target| target.id == *id));
         match error {
             Some(error) => seen.push(format!("{fault:?}: {}", error.kind())),
             None if complete && fault != Fault::Down => seen.push(format!("{fault:?}: all listed before")),

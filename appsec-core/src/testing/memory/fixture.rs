@@ -1,11 +1,12 @@
-//! The scanner as its own fixture: there is no service behind it to fill, count and break.
+//! The scanner as its own fixture.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{MemoryScanner, State};
+use super::scanner::MemoryScanner;
+use super::service::State;
 use crate::testing::{Dataset, Fault, Fixture, Seeded};
 use crate::{BindTarget, BindTargetId, DastApiScanner, EvidenceKind, Result, ScanStatus};
 
@@ -15,11 +16,11 @@ impl Fixture for MemoryScanner {
         Arc::new(self.clone())
     }
 
-    async fn seed(&self, world: &Dataset) -> Result<Option<Seeded>> {
-        let mut state = self.lock();
+    async fn seed(&self, dataset: &Dataset) -> Result<Option<Seeded>> {
+        let mut state = self.service.lock();
         *state = State { edition: state.edition + 1, requests: state.requests, ..State::default() };
         let mut seeded = Seeded::new();
-        for target in &world.targets {
+        for target in &dataset.targets {
             let id = BindTargetId::from_parts("app", &target.name);
             seeded = seeded.with_target(&target.name, id.clone());
             state.targets.push(BindTarget::new(id.clone(), &target.name).with_can_start(true));
@@ -31,7 +32,7 @@ impl Fixture for MemoryScanner {
                 finding.push_evidence(EvidenceKind::Request, Some(&record.evidence));
                 state.findings.push(finding);
             }
-            if self.info.capabilities.scans {
+            if self.info().capabilities.scans {
                 seeded = seeded.with_scan(&target.name, state.add_scan(&id, ScanStatus::Completed).id);
             }
         }
@@ -39,11 +40,11 @@ impl Fixture for MemoryScanner {
     }
 
     async fn requests(&self) -> Option<u64> {
-        Some(self.lock().requests)
+        Some(self.service.lock().requests)
     }
 
     async fn break_with(&self, fault: Fault) -> bool {
-        let mut state = self.lock();
+        let mut state = self.service.lock();
         if fault == Fault::BadRecord {
             state.unreadable = state.targets.first().map(|target| target.id.clone());
         } else {

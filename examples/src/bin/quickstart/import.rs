@@ -10,18 +10,18 @@ use appsec_core::{Coverage, DastApiScanner, Finding, FindingEvent, FindingQuery,
 use futures_util::TryStreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// What an import brought, without the findings themselves.
+/// The result of an import, without the findings themselves.
 pub(crate) struct Imported {
     pub(crate) count: usize,
     pub(crate) by_severity: BTreeMap<Severity, usize>,
-    /// The gravest findings that are not fixed, worst first.
+    /// The most severe findings that are not fixed, worst first.
     pub(crate) worst: Vec<Finding>,
     pub(crate) coverage: Coverage,
 }
 
 const WORST: usize = 5;
 
-/// Reads what the query asks for, and writes each finding as a line of the file.
+/// Reads the findings of the query, and writes each one as a line of the file.
 pub(crate) async fn read(scanner: &dyn DastApiScanner, query: FindingQuery, file: &Path) -> Result<Imported> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -52,11 +52,11 @@ pub(crate) async fn read(scanner: &dyn DastApiScanner, query: FindingQuery, file
     }
     out.flush()?;
     bar.finish_and_clear();
-    let coverage = coverage.context("the stream stopped without proving its end")?;
+    let coverage = coverage.context("the stream ended without its coverage")?;
     Ok(Imported { count, by_severity, worst, coverage })
 }
 
-/// A bar where a total is known, a counter where not. Neither shows when the output is no terminal.
+/// Shows a bar if the total is known, else a counter. Neither is shown if the output is no terminal.
 fn show(bar: &ProgressBar, progress: Progress) {
     if let (Some(total), None) = (progress.total, bar.length())
         && let Ok(style) = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len}")

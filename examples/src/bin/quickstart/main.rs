@@ -1,9 +1,10 @@
 //! `cargo run -p examples --bin quickstart`
 //!
-//! Tests the connections of both scanners, lists what can be bound, starts a scan, imports all findings through
-//! `dyn DastApiScanner`, and writes them as JSON Lines. Without credentials in the environment it starts both fakes; with
-//! `SALT_API_TOKEN` (and `SALT_BASE_URL`) or `TENABLE_ACCESS_KEY` and `TENABLE_SECRET_KEY` (and `TENABLE_BASE_URL`) it talks to the real services
-//! instead, and starts a scan only when told to: `--start <configuration>`.
+//! Tests the connections of both scanners, lists what can be bound, starts a scan, imports all findings
+//! through `dyn DastApiScanner`, and writes them as JSON Lines. Without credentials in the environment it
+//! starts both fakes. With `SALT_API_TOKEN` (and `SALT_BASE_URL`), or `TENABLE_ACCESS_KEY` and
+//! `TENABLE_SECRET_KEY` (and `TENABLE_BASE_URL`), it uses the real services, and starts a scan only with
+//! `--start <configuration>`.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 mod import;
@@ -25,10 +26,11 @@ use futures_util::TryStreamExt;
 /// Both scanners, from credentials to findings.
 #[derive(Parser)]
 struct Arguments {
-    /// Use the fakes even when there are credentials in the environment.
+    /// Use the fakes even if there are credentials in the environment.
     #[arg(long)]
     fake: bool,
-    /// The token or key to show to the fakes: any but the right one is refused. Real credentials come from the environment only.
+    /// The token or key to send to the fakes, which refuse a wrong one. Real credentials come only from the
+    /// environment.
     #[arg(long, requires = "fake")]
     token: Option<String>,
     /// Start a scan of this configuration, by name or id, at the real service.
@@ -57,9 +59,9 @@ async fn main() -> Result<ExitCode> {
         let targets = scanner.list_bind_targets(BindTargetQuery::new()).await?;
         print::targets(info.name, &targets);
 
-        let wanted = match &arguments.start {
+        let scan_target = match &arguments.start {
             Some(name) if info.capabilities.start_scan => Some(scanner.find_target(name).await?),
-            // Of the fake's the one with the most to see: a scan of several targets has children.
+            // With the fakes, the target with the most locations: its scan has children.
             None if source.is_fake => targets
                 .into_iter()
                 .filter(|target| target.can_start)
@@ -67,7 +69,7 @@ async fn main() -> Result<ExitCode> {
             _ => None,
         };
         let mut queries = vec![("all findings", FindingQuery::all())];
-        if let Some(target) = wanted {
+        if let Some(target) = scan_target {
             let id = scan(&**scanner, &target, source.poll_every).await?;
             queries.insert(0, ("findings of this scan", FindingQuery::scan(id)));
         }
@@ -82,11 +84,11 @@ async fn main() -> Result<ExitCode> {
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("No connection to {}; the reports above say why.", failed.join(" and "));
+    println!("No connection to {}; see the reports above.", failed.join(" and "));
     Ok(ExitCode::FAILURE)
 }
 
-/// Starts a scan of the target, or joins the one that runs, and shows its progress.
+/// Starts a scan of the target, or joins the running one, and shows its progress.
 async fn scan(scanner: &dyn DastApiScanner, target: &BindTarget, every: Duration) -> Result<ScanId> {
     let started = scanner.start_scan(&ScanRequest::new(target.id.clone())).await?;
     let id = started.scan().id.clone();
@@ -99,7 +101,7 @@ async fn scan(scanner: &dyn DastApiScanner, target: &BindTarget, every: Duration
         match updates.try_next().await {
             Ok(Some(scan)) => print::scan(&scan),
             Ok(None) => break,
-            // Its results so far can still be imported, and the coverage will say what they prove.
+            // The findings so far can still be imported; the coverage says what is missing.
             Err(error) if matches!(error.kind(), ErrorKind::ScanFailed | ErrorKind::Deadline) => {
                 println!("  {error}");
                 break;

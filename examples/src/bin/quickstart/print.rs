@@ -1,4 +1,4 @@
-//! What the quickstart shows.
+//! The output of the quickstart.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(crate) fn targets(scanner: &str, targets: &[BindTarget]) {
     println!();
 }
 
-/// One line for a scan that changed.
+/// A scan whose status changed.
 pub(crate) fn scan(scan: &Scan) {
     let percent = scan.percent.map(|percent| format!(" {percent:>3} %")).unwrap_or_default();
     println!("  {:<12}{percent}", scan.status);
@@ -36,7 +36,7 @@ pub(crate) fn scan(scan: &Scan) {
     }
 }
 
-/// The severity table, the worst findings, and what the silence of the import means.
+/// The number of findings by severity, the worst findings, and the coverage.
 pub(crate) fn import(scanner: &str, what: &str, imported: &Imported, file: &Path) {
     println!("{scanner}, {what}: {} in {}", imported.count, file.display());
     for (severity, count) in imported.by_severity.iter().rev() {
@@ -46,25 +46,25 @@ pub(crate) fn import(scanner: &str, what: &str, imported: &Imported, file: &Path
     for finding in &imported.worst {
         println!("    {:<9} {} at {}", finding.severity, finding.rule.name, finding.location);
     }
-    verdict(&imported.coverage);
+    print_coverage(&imported.coverage);
     println!();
 }
 
-fn verdict(coverage: &Coverage) {
-    let silent: Vec<_> =
+fn print_coverage(coverage: &Coverage) {
+    let inconclusive: Vec<_> =
         coverage.partitions().filter(|(key, _)| coverage.absence_of(key) == Absence::Inconclusive).collect();
-    let looked_at = coverage.partitions().len();
+    let partitions = coverage.partitions().len();
     println!(
-        "  coverage: {} gaps; {looked_at} partitions looked at, absence means gone in {}",
+        "  coverage: {} gaps; {partitions} partitions read, an absent finding is fixed in {}",
         coverage.gap_count(),
-        looked_at - silent.len()
+        partitions - inconclusive.len()
     );
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for (key, _) in silent {
+    for (key, _) in inconclusive {
         *reasons.entry(coverage.inconclusive_reason(key).unwrap_or_default()).or_default() += 1;
     }
     for (reason, count) in reasons {
-        println!("    says nothing in {count}: {reason}");
+        println!("    inconclusive in {count}: {reason}");
     }
     for gap in coverage.gaps().iter().take(5) {
         println!("    gap: {gap}");

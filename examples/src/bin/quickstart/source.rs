@@ -1,4 +1,4 @@
-//! Where the scanners come from: the real services or the fakes, never a mixture.
+//! Opens the scanners: those of the real services, or the fakes.
 
 use std::env;
 use std::sync::Arc;
@@ -11,23 +11,24 @@ use salt_client::{SALT_API_TOKEN, SaltClient};
 use tenable_was_client::testing::FakeTenableWas;
 use tenable_was_client::{TENABLE_ACCESS_KEY, TENABLE_SECRET_KEY, TenableWasClient};
 
-/// The scanners to show, and what they are.
+/// The scanners to show.
 pub(crate) struct Source {
     /// The first line of the output.
     pub(crate) headline: String,
     pub(crate) scanners: Vec<Arc<dyn DastApiScanner>>,
     pub(crate) is_fake: bool,
-    /// How often to look at a running scan.
+    /// The interval between two requests for the status of a running scan.
     pub(crate) poll_every: Duration,
     // The fakes stop when they are dropped.
     _fakes: Option<(FakeSalt, FakeTenableWas)>,
 }
 
-/// The services that the environment has credentials for; the fakes where it has none, or when told so.
+/// Opens the services for which the environment has credentials; the fakes if there are none, or if `fake`
+/// is set.
 pub(crate) async fn open(fake: bool, token: Option<String>) -> Result<Source> {
-    let given = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let salt = given(SALT_API_TOKEN);
-    let tenable = given(TENABLE_ACCESS_KEY) || given(TENABLE_SECRET_KEY);
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let salt = is_set(SALT_API_TOKEN);
+    let tenable = is_set(TENABLE_ACCESS_KEY) || is_set(TENABLE_SECRET_KEY);
     if !fake && (salt || tenable) { real(salt, tenable) } else { fakes(token).await }
 }
 
@@ -40,7 +41,7 @@ fn real(salt: bool, tenable: bool) -> Result<Source> {
         scanners.push(Arc::new(TenableWasClient::from_env()?));
     }
     let names: Vec<_> = scanners.iter().map(|scanner| scanner.info().name).collect();
-    let headline = format!("Talking to the real service: {}.", names.join(" and "));
+    let headline = format!("Using the real service: {}.", names.join(" and "));
     Ok(Source { headline, scanners, is_fake: false, poll_every: Duration::from_secs(30), _fakes: None })
 }
 
@@ -62,9 +63,8 @@ async fn fakes(token: Option<String>) -> Result<Source> {
         ),
     ];
     Ok(Source {
-        headline:
-            "No credentials used: these are fakes of both services, on loopback, with an invented tenant."
-                .to_owned(),
+        headline: "Using fakes of both services on loopback, with invented data and without credentials."
+            .to_owned(),
         scanners,
         is_fake: true,
         poll_every: Duration::from_secs(1),

@@ -10,10 +10,10 @@ use tenable_was_client::model::{
 };
 
 use super::settings::settings;
-use super::{ID, Row, Sample, Seen, done, id, json, page, rows};
+use super::{ID, Output, Row, Sample, done, id, json, page, rows};
 use crate::openapi::Document;
 
-/// A configuration that says all that one can say.
+/// A configuration with all its members.
 fn all() -> ScanConfig {
     let schedule = Schedule::weekly([Weekday::Monday], "20260301T020000", "Europe/Paris");
     let windows = ScheduleWindows::new("Europe/Paris")
@@ -45,7 +45,7 @@ fn all() -> ScanConfig {
     config
 }
 
-/// A configuration with the descriptions of APIs by their URLs, which excludes their files.
+/// A configuration with API descriptions by URL, which excludes files.
 fn by_url() -> ScanConfig {
     let specs = [
         ApiSpec::openapi_url("https://shop.example.com/openapi.json"),
@@ -62,15 +62,15 @@ fn of_details() -> ScanConfig {
     ScanConfig::from_details(from_value::<ConfigDetails>(example.clone()).unwrap())
 }
 
-/// The document's example of a configuration that checks a remedy, as it came.
+/// The document's example of a remediation configuration, unchanged.
 fn remediation() -> RemediationConfig {
     serde_json::from_str(&Document::get().unwrap().success("was-v3-config-remediation").to_string()).unwrap()
 }
 
-fn accepted(accepted: &AcceptedConfig) -> Seen {
-    let tracking = accepted.tracking.expect("the answer said where to ask how far it is");
+fn accepted(accepted: &AcceptedConfig) -> Output {
+    let tracking = accepted.tracking.expect("the response has the ids of the change");
     assert_eq!(tracking.tracking_id.to_string(), "0f0e0d0c-0b0a-4908-8706-050403020100");
-    Seen::Json(serde_json::to_value(&accepted.config).unwrap())
+    Output::Json(serde_json::to_value(&accepted.config).unwrap())
 }
 
 rows! {
@@ -116,7 +116,7 @@ rows! {
         |client| {
             let mut file = Vec::new();
             client.download_cicd_config(id(), &mut file).await?;
-            Seen::Bytes(file)
+            Output::Bytes(file)
         },
     }
 }

@@ -1,4 +1,4 @@
-//! Applications, folders, plugins, and the fields that searches can be filtered by.
+//! Applications, folders, plugins, and filter fields.
 
 use tenable_was_client::model::{NewApplication, PluginId};
 

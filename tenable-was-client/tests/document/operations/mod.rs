@@ -1,4 +1,4 @@
-//! Every operation of the document with the method of the client that is made of it, called with sample arguments.
+//! Every operation of the document with the method of the client, called with sample arguments.
 
 mod configs;
 mod exports;
@@ -15,11 +15,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tenable_was_client::{Order, PageQuery, Result, TenableWasClient};
 
-/// A method called.
-pub(crate) type Call = fn(TenableWasClient) -> Pin<Box<dyn Future<Output = Result<Seen>> + Send>>;
+/// A call of a method.
+pub(crate) type Call = fn(TenableWasClient) -> Pin<Box<dyn Future<Output = Result<Output>> + Send>>;
 
-/// What a method gave, put back into the form of the answer.
-pub(crate) enum Seen {
+/// What a method gave, put back into the form of the response.
+pub(crate) enum Output {
     Json(Value),
     Bytes(Vec<u8>),
 }
@@ -29,19 +29,19 @@ pub(crate) struct Row {
     /// The operation's id in the document.
     pub(crate) id: &'static str,
     pub(crate) method: &'static str,
-    /// The method called in the ways that together say all that it can say. The first one reads the examples, unless there is one for the
-    /// example's media type.
+    /// Calls of the method that together send every member it can send. The first one decodes the examples,
+    /// unless there is one for the example's media type.
     pub(crate) samples: &'static [Sample],
 }
 
 pub(crate) struct Sample {
-    /// The media type of the answer, where the request asks for one of several.
+    /// The media type of the response, where the request asks for one of several.
     pub(crate) media: Option<&'static str>,
     pub(crate) call: Call,
 }
 
 impl Row {
-    /// The call that reads an answer of that media type.
+    /// The call that decodes a response of this media type.
     pub(crate) fn call_for(&self, media: &str) -> Call {
         let of_media = self.samples.iter().find(|sample| sample.media == Some(media));
         of_media.or(self.samples.first()).map(|sample| sample.call).unwrap()
@@ -80,7 +80,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
     .flatten()
 }
 
-/// Answers for the operations of which the document shows none, composed of its schemas and of the sibling's example.
+/// Responses of the operations for which the document has no example, composed from its schemas and the
+/// examples of similar operations.
 pub(crate) const COMPOSED: &[(&str, &str)] = &[
     ("was-v2-config-status", r#"{"tracking_status": "completed"}"#),
     ("was-v2-user-templates-details", USER_TEMPLATE),
@@ -93,7 +94,7 @@ const USER_TEMPLATE: &str = r#"{"user_template_id": "0c539366-172d-49bd-9c3d-90a
     "container_id": "9f084368-f11e-4d69-be63-df5e2a0b2635", "default_permissions": "no_access", "results_visibility": "dashboard",
     "permissions": [], "user_permissions": "configure", "is_shared": false, "settings": {"timeout": "08:00:00"}}"#;
 
-/// An id for all purposes.
+/// An id, used everywhere.
 const ID: &str = "5b1f2a34-0c1d-4e5f-8a9b-101112131415";
 
 /// An id of any type.
@@ -101,16 +102,16 @@ fn id<T: std::str::FromStr<Err = tenable_was_client::Error>>() -> T {
     ID.parse().unwrap()
 }
 
-/// A page that says all that a page query can say.
+/// A page query with all its members.
 fn page() -> PageQuery {
     PageQuery::new().with_limit(3).with_offset(6).with_sort(Order::desc("name").then_asc("created_at"))
 }
 
-fn json(value: &impl Serialize) -> Seen {
-    Seen::Json(serde_json::to_value(value).unwrap())
+fn json(value: &impl Serialize) -> Output {
+    Output::Json(serde_json::to_value(value).unwrap())
 }
 
-/// An answer that says nothing but yes.
-fn done() -> Seen {
-    Seen::Json(Value::Object(Map::new()))
+/// An empty successful response.
+fn done() -> Output {
+    Output::Json(Value::Object(Map::new()))
 }

@@ -1,19 +1,19 @@
-//! Reports, attachments, and the other files of a scan.
+//! Reports, attachments, and other files of a scan.
 
 use serde_json::Value;
 use tenable_was_client::model::ReportFormat;
 use tenable_was_client::{Error, ErrorKind, Result, TenableWasClient};
 
-use super::{Row, Sample, Seen, done, id, rows};
+use super::{Output, Row, Sample, done, id, rows};
 use crate::openapi::Document;
 
-async fn report(client: TenableWasClient, format: ReportFormat) -> Result<Seen> {
+async fn report(client: TenableWasClient, format: ReportFormat) -> Result<Output> {
     let mut file = Vec::new();
     client.download_report(id(), format, &mut file).await?;
-    Ok(Seen::Bytes(file))
+    Ok(Output::Bytes(file))
 }
 
-async fn ask(client: TenableWasClient, format: ReportFormat) -> Result<Seen> {
+async fn call(client: TenableWasClient, format: ReportFormat) -> Result<Output> {
     client.request_report(id(), format).await?;
     Ok(done())
 }
@@ -23,15 +23,15 @@ rows! {
         |client| {
             let mut file = Vec::new();
             client.download_attachment(id(), &mut file).await?;
-            Seen::Bytes(file)
+            Output::Bytes(file)
         },
     }
     "was-v2-scans-export" as request_report {
-        |client| ask(client, ReportFormat::Json).await?,
-        |client| ask(client, ReportFormat::Pdf).await?,
-        |client| ask(client, ReportFormat::Csv).await?,
-        |client| ask(client, ReportFormat::Html).await?,
-        |client| ask(client, ReportFormat::Xml).await?,
+        |client| call(client, ReportFormat::Json).await?,
+        |client| call(client, ReportFormat::Pdf).await?,
+        |client| call(client, ReportFormat::Csv).await?,
+        |client| call(client, ReportFormat::Html).await?,
+        |client| call(client, ReportFormat::Xml).await?,
     }
     "was-v2-scans-download-export" as download_report {
         "application/json" => |client| {
@@ -43,12 +43,13 @@ rows! {
             let rest = report.rest()?;
             let mut whole = serde_json::to_value(&rest).unwrap();
             whole["findings"] = Value::Array(findings);
-            // A report is not refused for its settings: they are kept as they came, and read when asked for.
+            // A report is not refused for its settings: they are kept as they came, and read when requests
+            // for.
             if let Some(config) = rest.config.filter(|config| config.settings.is_some()) {
                 let settings = config.typed_settings().ok_or_else(|| Error::new(ErrorKind::Decode, "no settings"))?;
                 whole["config"]["settings"] = serde_json::to_value(settings).unwrap();
             }
-            Seen::Json(whole)
+            Output::Json(whole)
         },
         "application/pdf" => |client| report(client, ReportFormat::Pdf).await?,
         "text/csv" => |client| report(client, ReportFormat::Csv).await?,
@@ -59,7 +60,7 @@ rows! {
         |client| {
             let mut file = Vec::new();
             client.download_scan_debug_zip(id(), &mut file).await?;
-            Seen::Bytes(file)
+            Output::Bytes(file)
         },
     }
     "was-v3-scans-import" as import_report {

@@ -1,14 +1,14 @@
-//! All that can be said of how a scan goes.
+//! All settings of a scan.
 
 use serde_json::{Value, json};
 use tenable_was_client::model::ConfigSettings;
 
-/// All but what excludes one another.
+/// All settings but those that exclude each other.
 pub(super) fn settings() -> ConfigSettings {
     read(all())
 }
 
-/// The descriptions of APIs by their URLs, which exclude their files.
+/// API descriptions by URL, which excludes files.
 pub(super) fn by_url() -> ConfigSettings {
     read(json!({"scope": {
         "openapi_file_url": "https://shop.example.com/openapi.json",

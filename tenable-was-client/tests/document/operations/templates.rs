@@ -1,4 +1,4 @@
-//! The vendor's templates, and those that users make.
+//! The vendor's templates and user templates.
 
 use tenable_was_client::filter::{Filter, TemplateNameValue, UserTemplateField};
 use tenable_was_client::model::{Permission, PermissionLevel, ResultsVisibility, UserTemplateUpdate};

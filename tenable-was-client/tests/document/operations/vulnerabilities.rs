@@ -3,11 +3,11 @@
 use serde_json::json;
 use tenable_was_client::filter::{Filter, ScanVulnerabilityField, VulnerabilityField};
 use tenable_was_client::model::PluginId;
-use tenable_was_client::{Result, VulnerabilityPage};
+use tenable_was_client::{Result, client::VulnerabilityPage};
 
-use super::{Row, Sample, Seen, id, json, page, rows};
+use super::{Output, Row, Sample, id, json, page, rows};
 
-async fn whole(mut page: VulnerabilityPage) -> Result<Seen> {
+async fn whole(mut page: VulnerabilityPage) -> Result<Output> {
     let mut items = Vec::new();
     while let Some(item) = page.next().await {
         items.push(item?);

@@ -1,10 +1,12 @@
 //! The conformance suite: every contract line of [`DastApiScanner`](crate::DastApiScanner) as a check.
 
-mod bench;
+mod check;
 mod connection;
 mod faults;
 mod findings;
-mod questions;
+mod fixture_run;
+mod queries;
+mod read;
 mod report;
 mod resume;
 mod scans;
@@ -16,21 +18,22 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use self::bench::{Bench, Seen, Stop};
+use self::check::{CheckResult, NotPassed};
+use self::fixture_run::Fixtures;
 pub use self::report::{CheckOutcome, CheckStatus, ConformanceReport};
 use super::Fixture;
 
-/// The longest time that one check may take; what takes longer counts as hanging, and fails.
+/// The time limit of one check. A check that takes longer fails.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Check {
     id: &'static str,
-    run: for<'a> fn(&'a Bench<'a>) -> BoxFuture<'a, Seen>,
+    run: for<'a> fn(&'a Fixtures<'a>) -> BoxFuture<'a, CheckResult>,
 }
 
 macro_rules! checks {
     ($($id:literal => $check:path,)+) => {
-        const CHECKS: &[Check] = &[$(Check { id: $id, run: |bench| Box::pin($check(bench)) },)+];
+        const CHECKS: &[Check] = &[$(Check { id: $id, run: |fixtures| Box::pin($check(fixtures)) },)+];
     };
 }
 
@@ -55,17 +58,17 @@ checks! {
     "findings/stable-fingerprint" => findings::stable_fingerprint,
     "findings/names-target" => findings::names_target,
     "findings/targets-once" => findings::targets_once,
-    "findings/empty-targets" => questions::empty_targets,
-    "findings/unknown-target" => questions::unknown_target,
-    "findings/unsupported-scope" => questions::unsupported_scope,
-    "findings/filter" => questions::filter,
-    "findings/filter-inconclusive" => questions::filter_silences,
+    "findings/empty-targets" => queries::empty_targets,
+    "findings/unknown-target" => queries::unknown_target,
+    "findings/unsupported-scope" => queries::unsupported_scope,
+    "findings/filter" => queries::filter,
+    "findings/filter-inconclusive" => queries::filter_inconclusive,
     "findings/resume" => resume::resume,
-    "findings/resume-inconclusive" => resume::resume_silences,
+    "findings/resume-inconclusive" => resume::resume_inconclusive,
     "findings/foreign-resume" => resume::foreign_resume,
-    "findings/broken-inconclusive" => faults::broken_proves_nothing,
+    "findings/broken-inconclusive" => faults::broken_inconclusive,
     "findings/bad-record" => faults::bad_record,
-    "findings/masked" => questions::masked,
+    "findings/masked" => queries::masked,
     "start/unsupported" => scans::start_unsupported,
     "start/visible" => scans::start_visible,
     "start/already-running" => scans::start_already_running,
@@ -80,9 +83,9 @@ checks! {
     "scans/unsupported" => scans::scans_unsupported,
     "scans/lists-started" => scans::scans_lists_started,
     "scans/newest-first" => scans::scans_newest_first,
-    "status/unsupported" => questions::status_unsupported,
-    "status/unsupported-status" => questions::status_no_word,
-    "status/read-back" => questions::status_read_back,
+    "status/unsupported" => queries::status_unsupported,
+    "status/unsupported-status" => queries::status_unsupported_status,
+    "status/read-back" => queries::status_read_back,
 }
 
 /// The ids of all checks, in the order of the contract lists.
@@ -92,31 +95,34 @@ pub fn ids() -> impl ExactSizeIterator<Item = &'static str> {
 
 /// Runs every check, each over a fresh fixture, and some over several.
 ///
-/// A check that needs what the fixture or the scanner cannot do is skipped, and the report says why. Where the fixture cannot be
-/// seeded, what the service holds is read as it is, and nothing is started, stopped or written. It needs a tokio runtime with time.
+/// A check that needs more than the fixture or the scanner supports is skipped, and the report says why.
+/// Where the fixture cannot be seeded, the suite reads the existing data, and starts, stops and writes
+/// nothing. It needs a tokio runtime with time.
 pub async fn run<F, Fut>(make: F) -> ConformanceReport
 where
     F: Fn() -> Fut + Send + Sync,
     Fut: Future<Output = Box<dyn Fixture>> + Send,
 {
     let make = || make().boxed();
-    let bench = Bench::new(&make);
+    let fixtures = Fixtures::new(&make);
     let mut report = ConformanceReport::new(make().await.scanner().info().key);
     for check in CHECKS {
-        report.push(CheckOutcome::new(check.id, judged((check.run)(&bench)).await));
+        report.push(CheckOutcome::new(check.id, run_check((check.run)(&fixtures)).await));
     }
     report
 }
 
-async fn judged(check: BoxFuture<'_, Seen>) -> Seen {
+async fn run_check(check: BoxFuture<'_, CheckResult>) -> CheckResult {
     let guarded = AssertUnwindSafe(check).catch_unwind();
     match tokio::time::timeout(CHECK_TIMEOUT, guarded).await {
         Ok(Ok(seen)) => seen,
         Ok(Err(panic)) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
-            Err(Stop::Failed(format!("it panicked: {text}")))
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+            Err(NotPassed::Failed(format!("it panicked: {text}")))
         }
-        Err(_elapsed) => Err(Stop::Failed(format!("it had not ended after {} s", CHECK_TIMEOUT.as_secs()))),
+        Err(_elapsed) => {
+            Err(NotPassed::Failed(format!("it had not ended after {} s", CHECK_TIMEOUT.as_secs())))
+        }
     }
 }

@@ -1,31 +1,31 @@
-//! One operation after another, held to the document.
+//! Checks one operation after another against the document.
 
 use serde_json::Value;
 use wiremock::Request;
 
 use crate::errors;
-use crate::examples::{differences, spoiled};
+use crate::examples::{corrupted, differences};
 use crate::exceptions::{self, Exceptions};
 use crate::openapi::{Document, Example, Operation};
-use crate::operations::{COMPOSED, Row, Sample, Seen};
+use crate::operations::{COMPOSED, Output, Row, Sample};
 use crate::requests;
 use crate::schema::Schemas;
-use crate::service::{Service, answer, answer_with};
+use crate::service::{Service, response, response_with_body};
 use crate::table::Count;
 
-/// What the client is held to, and what was found so far.
-pub(crate) struct Trial {
+/// The document's schemas, the known exceptions, and the problems found so far.
+pub(crate) struct DocumentCheck {
     schemas: Schemas,
     service: Service,
     sent: Exceptions,
     unsent: Exceptions,
     contradicted: Exceptions,
-    retold: Exceptions,
+    reformatted: Exceptions,
     untyped: Exceptions,
     pub(crate) problems: Vec<String>,
 }
 
-impl Trial {
+impl DocumentCheck {
     pub(crate) fn new(document: &Document, service: Service) -> Self {
         Self {
             schemas: Schemas::new(document.components()),
@@ -33,7 +33,7 @@ impl Trial {
             sent: exceptions::sent(),
             unsent: exceptions::unsent(),
             contradicted: exceptions::contradicted(),
-            retold: exceptions::retold(),
+            reformatted: exceptions::reformatted(),
             untyped: exceptions::untyped(),
             problems: Vec::new(),
         }
@@ -43,12 +43,14 @@ impl Trial {
         self.problems.push(format!("{operation}: {what}"));
     }
 
-    /// Holds a method to its operation.
-    pub(crate) async fn hold(&mut self, operation: &Operation<'_>, row: &Row) -> Count {
+    /// Checks a method against its operation.
+    pub(crate) async fn operation(&mut self, operation: &Operation<'_>, row: &Row) -> Count {
         let composed = composed(operation.id);
         let composed = composed.as_ref().map(|value| Example::composed(operation, value));
-        let mut count =
-            Count { sound: self.requests(operation, row, composed.as_ref()).await, ..Count::of(operation) };
+        let mut count = Count {
+            requests_valid: self.requests(operation, row, composed.as_ref()).await,
+            ..Count::of(operation)
+        };
         for example in &operation.examples {
             let before = self.problems.len();
             if example.is_success() {
@@ -66,7 +68,8 @@ impl Trial {
         count
     }
 
-    /// Sends all that the method can say; true where nothing of it is wrong, and nothing of the document's is missing.
+    /// Sends all samples of the method. Returns whether all requests are valid and no member of the
+    /// document is missing.
     async fn requests(
         &mut self,
         operation: &Operation<'_>,
@@ -74,28 +77,28 @@ impl Trial {
         composed: Option<&Example<'_>>,
     ) -> bool {
         let before = self.problems.len();
-        let mut requests: Vec<Request> = Vec::new();
+        let mut all_requests: Vec<Request> = Vec::new();
         for (number, sample) in row.samples.iter().enumerate() {
             let Some(example) = example_for(operation, sample).or(composed) else {
-                self.problem(operation.id, "no answer is known to it");
+                self.problem(operation.id, "no response is known for it");
                 continue;
             };
-            let (seen, asked) = self.service.ask(sample.call, answer(example)).await;
+            let (seen, requests) = self.service.call(sample.call, response(example)).await;
             let name = format!("{} ({}.{})", operation.id, row.method, number + 1);
             if let Err(error) = seen {
                 self.problem(&name, format!("{error:?}"));
             }
-            if asked.len() != 1 {
-                self.problem(&name, format!("{} requests instead of one", asked.len()));
+            if requests.len() != 1 {
+                self.problem(&name, format!("{} requests instead of one", requests.len()));
             }
-            for request in &asked {
-                for fault in requests::faults(operation, &self.schemas, &self.sent, request) {
+            for request in &requests {
+                for fault in requests::problems(operation, &self.schemas, &self.sent, request) {
                     self.problem(&name, fault);
                 }
             }
-            requests.extend(asked);
+            all_requests.extend(requests);
         }
-        for member in requests::unsent(operation, &self.schemas, &requests) {
+        for member in requests::unsent(operation, &self.schemas, &all_requests) {
             if !self.unsent.cover(operation.id, "", &member) {
                 self.problem(operation.id, format!("no sample sends {member}"));
             }
@@ -103,24 +106,26 @@ impl Trial {
         self.problems.len() == before
     }
 
-    /// Reads an example, and holds what is made of it against it.
+    /// Decodes an example, and compares the result with it.
     async fn success(&mut self, operation: &Operation<'_>, row: &Row, example: &Example<'_>) {
         let call = row.call_for(example.media);
         let name = format!("{} ({} {})", operation.id, example.status, example.media);
-        match self.service.ask(call, answer(example)).await.0 {
+        match self.service.call(call, response(example)).await.0 {
             Err(error) => self.problem(&name, format!("{error:?}")),
-            Ok(Seen::Bytes(bytes)) if example.is_json() => {
-                self.problem(&name, format!("{} bytes instead of what they say", bytes.len()));
+            Ok(Output::Bytes(bytes)) if example.is_json() => {
+                self.problem(&name, format!("{} bytes instead of their content", bytes.len()));
             }
-            Ok(Seen::Bytes(bytes)) => {
+            Ok(Output::Bytes(bytes)) => {
                 if bytes != example.bytes() {
                     self.problem(&name, "the bytes are not those that were sent");
                 }
             }
-            Ok(Seen::Json(_)) if !example.is_json() => self.problem(&name, "read as JSON, which it is not"),
-            Ok(Seen::Json(written)) => {
+            Ok(Output::Json(_)) if !example.is_json() => {
+                self.problem(&name, "decoded as JSON, which it is not")
+            }
+            Ok(Output::Json(written)) => {
                 for difference in differences(example.value, &written) {
-                    if !self.retold.cover(operation.id, "", &difference.path) {
+                    if !self.reformatted.cover(operation.id, "", &difference.path) {
                         self.problem(&name, format!("{}: {}", difference.path, difference.what));
                     }
                 }
@@ -129,25 +134,25 @@ impl Trial {
         }
     }
 
-    /// Spoils one member after the other: what has a type is refused then.
+    /// Corrupts one member after the other: a typed member must then fail to decode.
     async fn types(&mut self, operation: &Operation<'_>, row: &Row, example: &Example<'_>) {
-        for (path, value) in spoiled(&self.schemas, example.schema, example.value) {
-            let answer = answer_with(example, value.to_string());
-            let (seen, _) = self.service.ask(row.call_for(example.media), answer).await;
+        for (path, value) in corrupted(&self.schemas, example.schema, example.value) {
+            let response = response_with_body(example, value.to_string());
+            let (seen, _) = self.service.call(row.call_for(example.media), response).await;
             if seen.is_ok() && !self.untyped.cover(operation.id, "", &path) {
                 self.problem(operation.id, format!("{path} has no type"));
             }
         }
     }
 
-    /// Is refused with an example, in each of the ways of asking.
+    /// Responds with an error example to each sample.
     async fn error(&mut self, operation: &Operation<'_>, row: &Row, example: &Example<'_>) {
         for sample in row.samples {
             let name = format!("{} ({} {})", operation.id, row.method, example.status);
-            match self.service.ask(sample.call, answer(example)).await.0 {
-                Ok(_) => self.problem(&name, "no error came of it"),
+            match self.service.call(sample.call, response(example)).await.0 {
+                Ok(_) => self.problem(&name, "no error was returned"),
                 Err(error) => {
-                    for fault in errors::faults(example, &error) {
+                    for fault in errors::problems(example, &error) {
                         self.problem(&name, fault);
                     }
                 }
@@ -155,7 +160,7 @@ impl Trial {
         }
     }
 
-    /// Holds the document's example against the document's schema.
+    /// Checks the document's example against the document's schema.
     fn schema(&mut self, operation: &Operation<'_>, example: &Example<'_>) {
         if !example.is_json() {
             return;
@@ -170,9 +175,9 @@ impl Trial {
         }
     }
 
-    /// What was found, exceptions that were not needed among it.
+    /// Returns all problems, including exceptions that were not needed.
     pub(crate) fn end(mut self) -> Vec<String> {
-        let all = [&self.sent, &self.unsent, &self.contradicted, &self.retold, &self.untyped];
+        let all = [&self.sent, &self.unsent, &self.contradicted, &self.reformatted, &self.untyped];
         for exceptions in all {
             println!("{exceptions}");
         }
@@ -187,7 +192,7 @@ fn composed(operation: &str) -> Option<Value> {
     Some(serde_json::from_str(text).unwrap())
 }
 
-/// An answer that makes the call succeed.
+/// A response that makes the call succeed.
 fn example_for<'a>(operation: &'a Operation<'a>, sample: &Sample) -> Option<&'a Example<'a>> {
     let mut successes = operation.examples.iter().filter(|example| example.is_success());
     successes.find(|example| sample.media.is_none_or(|media| media == example.media))

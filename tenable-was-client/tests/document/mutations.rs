@@ -1,18 +1,18 @@
-//! The document with one thing changed: what the client would do wrong, were the document like that, must be seen.
+//! Mutations of the document: with each, the check must find a problem in the client.
 
 use serde_json::{Value, json};
 
+use crate::check::DocumentCheck;
 use crate::openapi::Document;
 use crate::operations;
 use crate::service::Service;
-use crate::trial::Trial;
 
-/// An operation, the place of a change in it, what is put there, and what is to be said of it.
-type Breach = (&'static str, &'static str, fn() -> Value, &'static str);
+/// An operation, the JSON pointer of a change in it, the new value, and the expected problem.
+type Mutation = (&'static str, &'static str, fn() -> Value, &'static str);
 
-const BREACHES: &[Breach] = &[
-    // What is asked.
-    ("was-v2-scans-notes-list", "/parameters/0/name", || json!("run_id"), "does not say what scan_id is"),
+const MUTATIONS: &[Mutation] = &[
+    // What is requests.
+    ("was-v2-scans-notes-list", "/parameters/0/name", || json!("run_id"), "does not define scan_id"),
     ("was-v2-scans-notes-list", "/parameters/0/schema/type", || json!("integer"), "scan_id"),
     ("was-v2-scans-notes-list", "/parameters/1", || limit("count", 200), "the query has \"limit\""),
     ("was-v2-scans-notes-list", "/parameters/1", || limit("count", 200), "no sample sends ?count"),
@@ -37,44 +37,44 @@ const BREACHES: &[Breach] = &[
     ("was-v2-folders-create", BODY, || object("title", "string"), "no sample sends title"),
     ("was-v2-folders-create", BODY, || object("name", "integer"), "name is type"),
     // What is answered.
-    ("was-v2-scans-details", "/responses/200", || answer(&json!({})), "missing field `scan_id`"),
-    ("was-v2-folders-create", "/responses/200", || answer(&folder("mood", "good")), "mood has no type"),
-    ("was-v2-folders-create", "/responses/200", || answer(&folder("mood", "good")), "mood is undocumented"),
+    ("was-v2-scans-details", "/responses/200", || response(&json!({})), "missing field `scan_id`"),
+    ("was-v2-folders-create", "/responses/200", || response(&folder("mood", "good")), "mood has no type"),
+    ("was-v2-folders-create", "/responses/200", || response(&folder("mood", "good")), "mood is undocumented"),
     (
         "was-v2-folders-delete",
         "/responses/202",
-        || answer(&json!({"when": "later"})),
+        || response(&json!({"when": "later"})),
         "when: \"later\" became null",
     ),
     (
         "was-v2-plugins-details",
         "/responses/200",
-        || answer(&json!({"plugin_id": "9"})),
+        || response(&json!({"plugin_id": "9"})),
         "plugin_id: \"9\" became 9",
     ),
     (
         "was-v2-attachments-download",
         "/responses/200",
-        || answer(&json!({"a": 1})),
-        "bytes instead of what they say",
+        || response(&json!({"a": 1})),
+        "bytes instead of their content",
     ),
     // What is refused.
     (
         "was-v2-plugins-details",
         "/responses/404",
-        || answer(&refusal("NOT_ALLOWED")),
+        || response(&refusal("NOT_ALLOWED")),
         "Conflict instead of NotFound",
     ),
     (
         "was-v2-plugins-details",
         "/responses/404",
-        || answer(&json!({"message": "A", "failure_reason": "B"})),
+        || response(&json!({"message": "A", "failure_reason": "B"})),
         "lacks \"A\"",
     ),
     (
         "was-v2-plugins-details",
         "/responses/404",
-        || answer(&json!({"code": 7, "fields": [{"field": ".a"}]})),
+        || response(&json!({"code": 7, "fields": [{"field": ".a"}]})),
         "contradicts",
     ),
 ];
@@ -101,33 +101,33 @@ fn refusal(code: &str) -> Value {
     json!({"reasons": [{"code": code, "reason": "no"}]})
 }
 
-/// An answer with that example, of the schema of folders for one of them, and of that of refusals for the rest.
-fn answer(example: &Value) -> Value {
+/// A response with this example, with the schema of folders if it is one, else with that of errors.
+fn response(example: &Value) -> Value {
     let schema = if example.get("folder_id").is_some() { "FolderResponse" } else { "ErrorResponse" };
     let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
     json!({"content": {"application/json": {"schema": schema, "examples": {"response": {"value": example}}}}})
 }
 
-/// What is said of an operation in a document.
-async fn said(service: &Service, document: &Document, operation: &str) -> Vec<String> {
+/// The problems of an operation in a document.
+async fn problems(service: &Service, document: &Document, operation: &str) -> Vec<String> {
     let operations = document.operations();
     let row = operations::all().find(|row| row.id == operation).unwrap();
     let operation = operations.iter().find(|known| known.id == row.id).unwrap();
-    let mut trial = Trial::new(document, service.clone());
-    trial.hold(operation, row).await;
-    trial.problems
+    let mut check = DocumentCheck::new(document, service.clone());
+    check.operation(operation, row).await;
+    check.problems
 }
 
 #[tokio::test]
-async fn every_breach_is_seen() {
+async fn every_mutation_is_detected() {
     let Some(document) = Document::get() else { return };
     let service = Service::start().await;
-    for (operation, place, value, expected) in BREACHES {
+    for (operation, place, value, expected) in MUTATIONS {
         let changed = document.changed(operation, place, value());
-        let said = said(&service, &changed, operation).await;
+        let problems = problems(&service, &changed, operation).await;
         assert!(
-            said.iter().any(|said| said.contains(expected)),
-            "{operation}{place}: {expected:?} is not in {said:#?}"
+            problems.iter().any(|problem| problem.contains(expected)),
+            "{operation}{place}: {expected:?} is not in {problems:#?}"
         );
     }
     for (verb, path, expected) in [
@@ -136,7 +136,7 @@ async fn every_breach_is_seen() {
         ("post", "/was/v2/folders/new", "the path /was/v2/folders is not /was/v2/folders/new"),
     ] {
         let moved = document.moved("was-v2-folders-create", verb, path);
-        let said = said(&service, &moved, "was-v2-folders-create").await;
-        assert!(said.iter().any(|said| said.contains(expected)), "{verb} {path}: {said:#?}");
+        let problems = problems(&service, &moved, "was-v2-folders-create").await;
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{verb} {path}: {problems:#?}");
     }
 }

@@ -1,51 +1,55 @@
-//! Checks of what is asked of findings (wrong scopes, filters, masking), and of writing a status back.
+//! Checks of queries for findings (scopes, filters, masking), and of writing a status back.
 
-use futures_util::StreamExt;
-
-use super::bench::{Bench, Seen, Stage, Stop, Success, ensure, failed, read, read_well, skipped, stranger};
+use super::check::{CheckResult, NotPassed, ensure, expect_error, failed, skipped, unknown_id};
+use super::fixture_run::{FixtureRun, Fixtures};
+use super::read::{CompleteRead, read, read_complete};
 use crate::testing::Dataset;
 use crate::{
     Absence, BindTargetId, ErrorKind, FindingQuery, FindingScope, FindingStatus, Fingerprint, Severity,
     StatusChange,
 };
 
-pub(super) async fn empty_targets(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(1, 1)).await?;
-    if !stage.capabilities().findings_by_target {
+pub(super) async fn empty_targets(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(1, 1)).await?;
+    if !fixture_run.capabilities().findings_by_target {
         return skipped("the scanner does not read by target");
     }
     let query = FindingQuery::new(FindingScope::Targets(Vec::new()));
-    Ok(format!("refused, {}", refused(&stage, query, ErrorKind::InvalidRequest).await?))
+    Ok(format!("refused, {}", refused(&fixture_run, query, ErrorKind::InvalidRequest).await?))
 }
 
-pub(super) async fn unsupported_scope(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(1, 1)).await?;
-    let can = stage.capabilities();
-    let target = stage.targets.values().next().cloned().unwrap_or_else(BindTargetId::all);
+pub(super) async fn unsupported_scope(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(1, 1)).await?;
+    let can = fixture_run.capabilities();
+    let target = fixture_run.targets.values().next().cloned().unwrap_or_else(BindTargetId::all);
     let scopes = [
         ("all", can.findings_all, FindingQuery::all()),
         ("by target", can.findings_by_target, FindingQuery::target(target)),
-        ("by scan", can.findings_by_scan, FindingQuery::scan(stranger([]))),
+        ("by scan", can.findings_by_scan, FindingQuery::scan(unknown_id([]))),
     ];
-    let mut lacking = Vec::new();
+    let mut missing = Vec::new();
     for (name, _, query) in scopes.into_iter().filter(|(_, able, _)| !able) {
-        let counted = refused(&stage, query, ErrorKind::Unsupported).await;
-        lacking.push(format!("{name}: {}", counted.or_else(|stop| prefixed(name, stop))?));
+        let counted = refused(&fixture_run, query, ErrorKind::Unsupported).await;
+        missing.push(format!("{name}: {}", counted.or_else(|stop| prefixed(name, stop))?));
     }
-    if lacking.is_empty() { skipped("the scanner has every scope") } else { Ok(lacking.join(", ")) }
+    if missing.is_empty() { skipped("the scanner has every scope") } else { Ok(missing.join(", ")) }
 }
 
-fn prefixed<T>(name: &str, stop: Stop) -> Result<T, Stop> {
+fn prefixed<T>(name: &str, stop: NotPassed) -> Result<T, NotPassed> {
     match stop {
-        Stop::Failed(why) => failed(format!("{name}: {why}")),
-        skipped @ Stop::Skipped(_) => Err(skipped),
+        NotPassed::Failed(why) => failed(format!("{name}: {why}")),
+        skipped @ NotPassed::Skipped(_) => Err(skipped),
     }
 }
 
 /// The stream must be one error of that kind, without a request.
-async fn refused(stage: &Stage, query: FindingQuery, kind: ErrorKind) -> Result<&'static str, Stop> {
-    let scanner = stage.scanner();
-    let (run, counted) = stage.unsent(async { read(&*scanner, &query).await }).await?;
+async fn refused(
+    fixture_run: &FixtureRun,
+    query: FindingQuery,
+    kind: ErrorKind,
+) -> Result<&'static str, NotPassed> {
+    let scanner = fixture_run.scanner();
+    let (run, counted) = fixture_run.without_requests(async { read(&*scanner, &query).await }).await?;
     let run = run?;
     match run.error {
         Some(error) if error.kind() == kind => Ok(counted),
@@ -57,18 +61,18 @@ async fn refused(stage: &Stage, query: FindingQuery, kind: ErrorKind) -> Result<
     }
 }
 
-pub(super) async fn unknown_target(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(2, 3)).await?;
-    if !stage.capabilities().findings_by_target {
+pub(super) async fn unknown_target(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(2, 3)).await?;
+    if !fixture_run.capabilities().findings_by_target {
         return skipped("the scanner does not read by target");
     }
-    let known = stage.first_target()?.clone();
-    let unknown = BindTargetId::new(stranger(stage.targets.values().map(BindTargetId::as_str)));
+    let known = fixture_run.first_target()?.clone();
+    let unknown = BindTargetId::new(unknown_id(fixture_run.targets.values().map(BindTargetId::as_str)));
     let mut seen = Vec::new();
     for (name, ids) in
         [("alone", vec![unknown.clone()]), ("beside a known one", vec![known, unknown.clone()])]
     {
-        let run = read(&*stage.scanner(), &FindingQuery::new(FindingScope::Targets(ids))).await?;
+        let run = read(&*fixture_run.scanner(), &FindingQuery::new(FindingScope::Targets(ids))).await?;
         seen.push(match (run.error, run.end) {
             (Some(error), _) => format!("{name}: {}", error.kind()),
             (None, Some(end)) if end.gap_count() > 0 => format!("{name}: a gap, {}", end.gaps()[0].kind),
@@ -80,21 +84,22 @@ pub(super) async fn unknown_target(bench: &Bench<'_>) -> Seen {
 
 /// A world with every severity and several states, and one unknown word of each.
 fn varied() -> Dataset {
-    let mut world = Dataset::new(2, 40);
+    let mut dataset = Dataset::new(2, 40);
     let states =
         [FindingStatus::Open, FindingStatus::Fixed, FindingStatus::RiskAccepted, FindingStatus::Ignored];
-    for target in &mut world.targets {
+    for target in &mut dataset.targets {
         for (finding, status) in target.findings.iter_mut().zip(states.iter().cycle()) {
             finding.status = status.clone();
         }
         target.findings[7].severity = Severity::Unknown("Blocker".into());
         target.findings[9].status = FindingStatus::Unknown("Snoozed".into());
     }
-    world
+    dataset
 }
 
-/// The query with one filter each, and the filter's name. A filter on time needs a time that some finding has.
-fn filtered(all: &Success, query: &FindingQuery) -> Vec<(&'static str, FindingQuery)> {
+/// The query with one filter each, and the filter's name. A filter on time needs a time that some finding
+/// has.
+fn filtered(all: &CompleteRead, query: &FindingQuery) -> Vec<(&'static str, FindingQuery)> {
     let mut queries = vec![
         ("severity", query.clone().with_severities([Severity::Critical, Severity::Medium])),
         ("status", query.clone().with_statuses([FindingStatus::Open])),
@@ -105,19 +110,19 @@ fn filtered(all: &Success, query: &FindingQuery) -> Vec<(&'static str, FindingQu
     queries
 }
 
-pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&varied()).await?;
-    let scanner = stage.scanner();
+pub(super) async fn filter(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&varied()).await?;
+    let scanner = fixture_run.scanner();
     let (mut filters, mut unknown) = (0, 0);
-    for scope in stage.scopes()? {
-        let all = read_well(&*scanner, &scope.query).await?;
+    for scope in fixture_run.scopes()? {
+        let all = read_complete(&*scanner, &scope.query).await?;
         for (name, query) in filtered(&all, &scope.query) {
             let mut expected: Vec<Fingerprint> = all
                 .findings()
                 .filter(|finding| query.matches(finding))
                 .map(|finding| finding.fingerprint)
                 .collect();
-            let success = read_well(&*scanner, &query).await?;
+            let success = read_complete(&*scanner, &query).await?;
             if let Some(other) = success.findings().find(|finding| !query.matches(finding)) {
                 let (severity, status) = (&other.severity, &other.status);
                 return failed(format!("{} by {name}: {severity}, {status:?} came through", scope.name));
@@ -140,13 +145,13 @@ pub(super) async fn filter(bench: &Bench<'_>) -> Seen {
     Ok(format!("{filters} filters, which let {unknown} findings of unknown severity through"))
 }
 
-pub(super) async fn filter_silences(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&varied()).await?;
+pub(super) async fn filter_inconclusive(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&varied()).await?;
     let mut count = 0;
-    for scope in stage.scopes()? {
-        let all = read_well(&*stage.scanner(), &scope.query).await?;
+    for scope in fixture_run.scopes()? {
+        let all = read_complete(&*fixture_run.scanner(), &scope.query).await?;
         for (name, query) in filtered(&all, &scope.query) {
-            let coverage = read_well(&*stage.scanner(), &query).await?.coverage;
+            let coverage = read_complete(&*fixture_run.scanner(), &query).await?.coverage;
             let mut partitions = coverage.partitions().map(|(key, _)| key);
             if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::Conclusive) {
                 return failed(format!("{} by {name}: absence means gone in {gone}", scope.name));
@@ -163,26 +168,28 @@ pub(super) async fn filter_silences(bench: &Bench<'_>) -> Seen {
 /// Stands in every secret of the seeded evidence.
 const MARKER: &str = "c0nf0rmance7f3a";
 
-pub(super) async fn masked(bench: &Bench<'_>) -> Seen {
-    let mut world = Dataset::new(2, 3);
-    for finding in world.targets.iter_mut().flat_map(|target| &mut target.findings) {
+pub(super) async fn masked(fixtures: &Fixtures<'_>) -> CheckResult {
+    let mut dataset = Dataset::new(2, 3);
+    for finding in dataset.targets.iter_mut().flat_map(|target| &mut target.findings) {
         finding.evidence = format!(
             "POST /login HTTP/1.1\r\nCookie: sid={MARKER}\r\nAuthorization: Bearer {MARKER}\r\n\r\nuser=u&password={MARKER}"
         );
     }
-    let stage = bench.seeded(&world).await?;
+    let fixture_run = fixtures.prepare_seeded(&dataset).await?;
     let mut shown = 0;
-    for scope in stage.scopes()? {
-        let open =
-            read_well(&*stage.scanner(), &scope.query.clone().with_raw(true).with_unmasked_evidence(true))
-                .await?;
+    for scope in fixture_run.scopes()? {
+        let open = read_complete(
+            &*fixture_run.scanner(),
+            &scope.query.clone().with_raw(true).with_unmasked_evidence(true),
+        )
+        .await?;
         let with_marker = open.findings().filter(|finding| format!("{finding:?}").contains(MARKER)).count();
         if with_marker == 0 && open.findings().any(|finding| !finding.evidence.is_empty()) {
             return failed(format!("{}: evidence is masked although the query asks otherwise", scope.name));
         }
         shown += with_marker;
         for query in [scope.query.clone(), scope.query.clone().with_raw(true)] {
-            let success = read_well(&*stage.scanner(), &query).await?;
+            let success = read_complete(&*fixture_run.scanner(), &query).await?;
             let mut findings = success.findings();
             ensure(!findings.any(|finding| format!("{finding:?}").contains(MARKER)), || {
                 format!("{}: a secret shows, raw: {}", scope.name, query.raw)
@@ -195,38 +202,30 @@ pub(super) async fn masked(bench: &Bench<'_>) -> Seen {
     Ok(format!("{shown} findings show secrets when asked to, none otherwise"))
 }
 
-pub(super) async fn status_unsupported(bench: &Bench<'_>) -> Seen {
-    let stage = bench.stage(&Dataset::new(1, 1)).await?;
-    if stage.capabilities().set_finding_status {
+pub(super) async fn status_unsupported(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(1, 1)).await?;
+    if fixture_run.capabilities().set_finding_status {
         return skipped("the scanner has the ability");
     }
-    let change = StatusChange::new(stranger([]), FindingStatus::FalsePositive);
-    let (result, counted) = stage.unsent(stage.scanner().set_finding_status(&change)).await?;
-    Ok(format!("{}, {counted}", refusal(result, &[ErrorKind::Unsupported])?))
+    let change = StatusChange::new(unknown_id([]), FindingStatus::FalsePositive);
+    let (result, counted) =
+        fixture_run.without_requests(fixture_run.scanner().set_finding_status(&change)).await?;
+    Ok(format!("{}, {counted}", expect_error(result, &[ErrorKind::Unsupported])?))
 }
 
-/// The call must fail with one of these kinds.
-pub(super) fn refusal<T>(result: crate::Result<T>, kinds: &[ErrorKind]) -> Seen {
-    match result {
-        Err(error) if kinds.contains(&error.kind()) => Ok(error.kind().to_string()),
-        Err(error) => failed(format!("another error: {error}")),
-        Ok(_) => failed("it succeeded"),
-    }
-}
-
-pub(super) async fn status_no_word(bench: &Bench<'_>) -> Seen {
-    let stage = writable(bench).await?;
-    let scanner = stage.scanner();
-    let (_, alias) = some_finding(&stage).await?;
+pub(super) async fn status_unsupported_status(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = writable(fixtures).await?;
+    let scanner = fixture_run.scanner();
+    let (_, alias) = some_finding(&fixture_run).await?;
     let change = StatusChange::new(alias, FindingStatus::Unknown("no scanner has this word".into()));
-    let (result, counted) = stage.unsent(scanner.set_finding_status(&change)).await?;
-    Ok(format!("{}, {counted}", refusal(result, &[ErrorKind::InvalidRequest])?))
+    let (result, counted) = fixture_run.without_requests(scanner.set_finding_status(&change)).await?;
+    Ok(format!("{}, {counted}", expect_error(result, &[ErrorKind::InvalidRequest])?))
 }
 
-pub(super) async fn status_read_back(bench: &Bench<'_>) -> Seen {
-    let stage = writable(bench).await?;
-    let scanner = stage.scanner();
-    let (fingerprint, alias) = some_finding(&stage).await?;
+pub(super) async fn status_read_back(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = writable(fixtures).await?;
+    let scanner = fixture_run.scanner();
+    let (fingerprint, alias) = some_finding(&fixture_run).await?;
     for status in [
         FindingStatus::FalsePositive,
         FindingStatus::RiskAccepted,
@@ -238,8 +237,8 @@ pub(super) async fn status_read_back(bench: &Bench<'_>) -> Seen {
             Err(error) if error.kind() == ErrorKind::InvalidRequest => continue,
             result => result?,
         }
-        for scope in stage.scopes()? {
-            let success = read_well(&*scanner, &scope.query).await?;
+        for scope in fixture_run.scopes()? {
+            let success = read_complete(&*scanner, &scope.query).await?;
             let Some(read) = success.findings().find(|finding| finding.fingerprint == fingerprint) else {
                 continue;
             };
@@ -255,15 +254,19 @@ pub(super) async fn status_read_back(bench: &Bench<'_>) -> Seen {
     failed("the scanner has a word for no status")
 }
 
-async fn writable(bench: &Bench<'_>) -> Result<Stage, Stop> {
-    let stage = bench.seeded(&Dataset::new(1, 3)).await?;
-    if stage.capabilities().set_finding_status { Ok(stage) } else { skipped("the scanner lacks the ability") }
+async fn writable(fixtures: &Fixtures<'_>) -> Result<FixtureRun, NotPassed> {
+    let fixture_run = fixtures.prepare_seeded(&Dataset::new(1, 3)).await?;
+    if fixture_run.capabilities().set_finding_status {
+        Ok(fixture_run)
+    } else {
+        skipped("the scanner lacks the ability")
+    }
 }
 
 /// A finding and the scanner's own id of it.
-async fn some_finding(stage: &Stage) -> Result<(Fingerprint, String), Stop> {
-    for scope in stage.scopes()? {
-        let success = read_well(&*stage.scanner(), &scope.query).await?;
+async fn some_finding(fixture_run: &FixtureRun) -> Result<(Fingerprint, String), NotPassed> {
+    for scope in fixture_run.scopes()? {
+        let success = read_complete(&*fixture_run.scanner(), &scope.query).await?;
         let mut named =
             success.findings().filter_map(|finding| Some((finding.fingerprint, finding.aliases.first()?)));
         if let Some((fingerprint, alias)) = named.next() {
@@ -271,15 +274,4 @@ async fn some_finding(stage: &Stage) -> Result<(Fingerprint, String), Stop> {
         }
     }
     failed("no finding has an id to write to")
-}
-
-/// The listing must be one error of that kind.
-pub(super) async fn first_refusal<T>(
-    mut stream: futures_core::stream::BoxStream<'static, crate::Result<T>>,
-    kinds: &[ErrorKind],
-) -> Seen {
-    match stream.next().await {
-        Some(first) => refusal(first, kinds),
-        None => failed("the listing is empty"),
-    }
 }

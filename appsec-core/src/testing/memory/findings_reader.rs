@@ -1,11 +1,11 @@
-//! The walk over findings: pages, resume points, coverage.
+//! Reads findings page by page, with resume points and a coverage.
 
 use serde::{Deserialize, Serialize};
 
-use super::{KEY, MemoryScanner, State, able};
+use super::service::{KEY, Service, State, require};
 use crate::{
-    Batcher, BindTargetId, Coverage, CoverageGap, Error, ErrorKind, Finding, FindingBatch, FindingQuery,
-    FindingScope, GapKind, PartitionKey, Progress, Result, ResumePoint, ScanStatus,
+    Batcher, BindTargetId, Capabilities, Coverage, CoverageGap, Error, ErrorKind, Finding, FindingBatch,
+    FindingQuery, FindingScope, GapKind, PartitionKey, Progress, Result, ResumePoint, ScanStatus,
 };
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -14,34 +14,33 @@ struct Cursor {
     offset: usize,
 }
 
-/// A walk over the findings of a scope, page by page.
-pub(super) struct Walk {
-    scanner: MemoryScanner,
+/// Reads the findings of a scope, page by page.
+pub(super) struct FindingsReader {
+    service: Service,
     query: FindingQuery,
     cursor: Option<Cursor>,
     coverage: Coverage,
-    /// Why silence proves nothing.
-    silence: Option<&'static str>,
+    /// Why the whole coverage is inconclusive.
+    inconclusive: Option<&'static str>,
     pub(super) all_read: bool,
 }
 
-impl Walk {
-    pub(super) fn new(scanner: MemoryScanner, query: FindingQuery) -> Result<Self> {
-        let can = scanner.info.capabilities;
+impl FindingsReader {
+    pub(super) fn new(service: Service, can: Capabilities, query: FindingQuery) -> Result<Self> {
         match &query.scope {
-            FindingScope::Scan(_) => able(can.findings_by_scan, "findings by scan")?,
-            FindingScope::Targets(_) => able(can.findings_by_target, "findings by target")?,
-            FindingScope::All => able(can.findings_all, "all findings")?,
+            FindingScope::Scan(_) => require(can.findings_by_scan, "findings by scan")?,
+            FindingScope::Targets(_) => require(can.findings_by_target, "findings by target")?,
+            FindingScope::All => require(can.findings_all, "all findings")?,
         }
         query.validate()?;
         let cursor = query.resume.as_ref().map(|point| point.state(KEY)).transpose()?;
-        let silence = query.inconclusive_reason();
-        Ok(Self { scanner, query, cursor, coverage: Coverage::new(), silence, all_read: false })
+        let inconclusive = query.inconclusive_reason();
+        Ok(Self { service, query, cursor, coverage: Coverage::new(), inconclusive, all_read: false })
     }
 
-    pub(super) fn page(&mut self) -> Result<FindingBatch> {
-        let scanner = self.scanner.clone();
-        let mut state = scanner.request()?;
+    pub(super) fn next_batch(&mut self) -> Result<FindingBatch> {
+        let service = self.service.clone();
+        let mut state = service.request()?;
         let mut cursor = self.cursor.unwrap_or(Cursor { edition: state.edition, offset: 0 });
         if cursor.edition != state.edition {
             return Err(Error::new(ErrorKind::ResumeExpired, "the findings were edited; start over"));
@@ -72,7 +71,7 @@ impl Walk {
             .with_progress(Progress::new(cursor.offset as u64, Some(state.findings.len() as u64))))
     }
 
-    /// The targets of the scope, noted as looked at; those that do not exist are gaps.
+    /// The targets of the scope. Each one is marked as examined; one that does not exist is a gap.
     fn targets(&mut self, state: &mut State) -> Result<Vec<BindTargetId>> {
         let targets = match &self.query.scope {
             FindingScope::All => state.targets.iter().map(|target| target.id.clone()).collect(),
@@ -80,7 +79,7 @@ impl Walk {
             FindingScope::Scan(id) => {
                 let scan = state.scan(id)?;
                 if scan.status != ScanStatus::Completed {
-                    self.silence = Some("the scan has not completed");
+                    self.inconclusive = Some("the scan has not completed");
                 }
                 scan.target.iter().cloned().collect()
             }
@@ -106,8 +105,8 @@ impl Walk {
         delivered
     }
 
-    pub(super) fn end(mut self) -> Coverage {
-        if let Some(reason) = self.silence {
+    pub(super) fn finish(mut self) -> Coverage {
+        if let Some(reason) = self.inconclusive {
             self.coverage.mark_all_inconclusive(reason);
         }
         self.coverage
