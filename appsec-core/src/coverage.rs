@@ -239,7 +239,7 @@ impl Coverage {
             return Some(&gap.message);
         }
         if self.further_gaps > 0 {
-            return Some("more is missing than could be told apart");
+            return Some("there are more gaps than are kept");
         }
         match self.partitions.get(partition) {
             None => Some("it was not looked at"),
@@ -383,7 +383,7 @@ mod tests {
             coverage.add_gap(gap.with_partition("b"));
         }
         assert_eq!(coverage.gaps().len(), Coverage::MAX_GAPS);
-        assert_eq!(coverage.gap_count(), 1_003, "beyond the bound nothing is told apart");
+        assert_eq!(coverage.gap_count(), 1_003, "further gaps are only counted");
         assert_eq!(coverage.absence_of(&key("a")), Absence::Inconclusive);
     }
 
@@ -408,7 +408,7 @@ mod tests {
             unknown.count_value("severity", &format!("word{number}"));
         }
         unknown.count_field("newField");
-        // Known by now, so told apart for ever.
+        // Already known, so still counted by itself.
         unknown.count_value("severity", "word255");
         let counts: BTreeMap<_, _> = unknown.iter().collect();
         assert_eq!(counts.len(), 257);
@@ -451,7 +451,7 @@ mod tests {
     fn stored_counts_do_not_overflow() {
         let kept = r#"{"partitions":{},"gaps":[],"further_gaps":18446744073709551615,"unknown":{"f":18446744073709551615}}"#;
         let mut coverage: Coverage = serde_json::from_str(kept).unwrap();
-        assert!(!coverage.is_complete(), "what was not told apart is missing all the same");
+        assert!(!coverage.is_complete(), "the further gaps count");
         for number in 0..=Coverage::MAX_GAPS {
             coverage.add_gap(CoverageGap::new(GapKind::Chunk, format!("chunk {number} failed")));
         }

@@ -458,8 +458,8 @@ mod tests {
     #[test]
     fn display_does_not_repeat_the_source() {
         let cause = std::io::Error::other("connection reset by peer");
-        let error = Error::new(ErrorKind::Transport, "the answer was cut short").with_source(cause);
-        assert_eq!(error.to_string(), "transport: the answer was cut short");
+        let error = Error::new(ErrorKind::Transport, "the response was cut short").with_source(cause);
+        assert_eq!(error.to_string(), "transport: the response was cut short");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("connection reset by peer"));
     }
 

@@ -83,7 +83,7 @@ pub struct Rule {
     pub id: String,
     /// Its name for a person.
     pub name: String,
-    /// The group it belongs to, in the scanner's word.
+    /// The group it belongs to, as the scanner names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
     /// What the weakness is.

@@ -163,8 +163,8 @@ impl Scan {
     }
 
     /// Sets the status as the scanner spells it.
-    pub fn with_provider_status(mut self, word: impl Into<String>) -> Self {
-        self.provider_status = word.into();
+    pub fn with_provider_status(mut self, status: impl Into<String>) -> Self {
+        self.provider_status = status.into();
         self
     }
 

@@ -137,6 +137,6 @@ async fn the_memory_scanner_can_be_mended_and_edited() {
     assert!(matches!(first, FindingEvent::Batch(batch) if batch.findings.len() == 256));
     scanner.edit_findings(|findings| findings.truncate(10));
     let error = events.next().await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ResumeExpired, "two lists are never mixed in one walk");
+    assert_eq!(error.kind(), ErrorKind::ResumeExpired, "a read never mixes two lists");
     assert_eq!(scanner.collect_findings(FindingQuery::all()).await.unwrap().0.len(), 10);
 }

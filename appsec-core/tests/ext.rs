@@ -164,7 +164,7 @@ impl DastApiScanner for Spy {
 }
 
 #[tokio::test]
-async fn a_stream_that_merely_stops_is_an_error_not_an_end() {
+async fn a_stream_that_stops_without_an_end_is_an_error() {
     let scanner = Spy::new(false);
     let items: Vec<_> = scanner.finding_items(FindingQuery::all()).collect().await;
     assert_eq!(items.len(), 3, "what came is not lost");

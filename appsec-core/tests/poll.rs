@@ -19,7 +19,7 @@ use appsec_core::{
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
-/// A scanner that answers each look at a scan by script; the last line of the script is repeated.
+/// A scanner that returns the results of a script for a scan, one per call. The last result is repeated.
 #[derive(Debug)]
 struct Script {
     lines: Vec<fn() -> Result<Scan>>,
@@ -319,5 +319,5 @@ async fn a_watch_that_is_dropped_polls_no_more() {
 
     let updates = scanner.watch(&id()).updates();
     drop(updates);
-    assert_eq!(scanner.looks(), looks, "a stream that nobody polls asks nothing");
+    assert_eq!(scanner.looks(), looks, "a stream that is not polled sends nothing");
 }

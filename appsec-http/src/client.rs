@@ -7,28 +7,28 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::base_url;
-use crate::body::Body;
-use crate::elements::{At, ElementStream};
+use crate::json::{ArrayPath, ElementStream};
 use crate::options::HttpOptions;
 use crate::request::Request;
 use crate::response::Response;
-use crate::retry::{Failure, Fate, Tries};
 use crate::service::{AuthHeader, Service};
 use crate::stack::Stack;
-use crate::transport::{ReqwestTransport, Transport};
+use crate::stack::body::Body;
+use crate::stack::retry::{Attempts, Failure, FailureClass};
+use crate::stack::transport::{ReqwestTransport, Transport};
 
-/// Sends requests to one service. Cheap to clone; do not wrap it in an `Arc`. Clones share limits, retry budget and
-/// connections.
+/// Sends requests to one service. Cheap to clone; do not wrap it in an `Arc`. Clones share limits, retry
+/// budget and connections.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     stack: Arc<Stack>,
 }
 
 impl HttpClient {
-    /// A client for the service at `base_url`: https, or plain http to loopback, or elsewhere where the options allow
-    /// it; without user, query and fragment.
+    /// Returns a client for the service at `base_url`: https, or plain http to loopback, or elsewhere if
+    /// the options allow it; without user, query and fragment.
     ///
-    /// Nothing is sent. The base URL must come from configuration, never from an answer.
+    /// Nothing is sent. The base URL must come from the configuration, never from a response.
     ///
     /// # Errors
     /// `Config` for a base URL or an option that cannot work.
@@ -72,60 +72,62 @@ impl HttpClient {
         &self.stack.options
     }
 
-    /// Sends a request and gives its answer, which is 2xx, whatever its body. Repeated by the rules of
-    /// [`RetrySafety`](crate::RetrySafety).
+    /// Sends a request and returns its response, which is 2xx, whatever its body. The request is repeated
+    /// by the rules of [`RetrySafety`](crate::RetrySafety).
     ///
     /// # Errors
-    /// * What the service makes of an answer that is not 2xx; `Decode` for a redirect, which is never followed.
-    /// * `Transport` where no answer came, or not all of it.
-    /// * `Decode` for a body bigger than the options allow.
+    /// * The error that the service makes of a response other than 2xx; `Decode` for a redirect, which is
+    ///   never followed.
+    /// * `Transport` if no complete response came.
+    /// * `Decode` for a body larger than the options allow.
     /// * `Deadline` after the call timeout.
-    /// * `RateLimited`, with [`retry_after`](appsec_core::Error::retry_after), where the service asks to wait longer
-    ///   than the options or the call timeout allow.
+    /// * `RateLimited`, with [`retry_after`](appsec_core::Error::retry_after), if the service asks for a
+    ///   longer wait than the options or the call timeout allow.
     ///
-    /// Where a request with an effect may have had it without a clear answer, the error says
+    /// If a request with an effect may have had it without a clear response, the error is marked with
     /// [`outcome_unknown`](appsec_core::Error::outcome_unknown).
     pub async fn send(&self, request: &Request) -> Result<Response> {
         self.stack.call(request, Ok).await
     }
 
-    /// Sends a request and decodes its answer from JSON. An answer without content is decoded as `null`.
+    /// Sends a request and decodes its response from JSON. A response without content is decoded as `null`.
     ///
-    /// A read whose answer is no JSON at all, as after a cut or from a gateway, is repeated like a 502.
+    /// A read whose response is not JSON at all, as after a cut or from a gateway, is repeated like after a
+    /// 502.
     ///
     /// # Errors
     /// Those of [`send`](Self::send), and `Decode` with the path of what could not be decoded.
     pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
-        let decode = |answer: Response| {
-            answer.decode(request.operation()).map_err(|undecodable| Failure {
+        let decode = |response: Response| {
+            response.decode(request.operation()).map_err(|undecodable| Failure {
                 error: undecodable.error,
-                fate: if undecodable.malformed { Fate::Passing } else { Fate::Final },
-                unclear: true,
+                class: if undecodable.malformed { FailureClass::Transient } else { FailureClass::Permanent },
+                outcome_unknown: true,
             })
         };
         self.stack.call(request, decode).await
     }
 
-    /// Streams the elements of an array in the answer, without holding the answer. Nothing is sent before the first
-    /// element is asked for.
-    pub fn elements(&self, request: &Request, at: At) -> ElementStream {
+    /// Streams the elements of an array in the response, without holding the response in memory. Nothing is
+    /// sent before the first element is requested.
+    pub fn elements(&self, request: &Request, at: ArrayPath) -> ElementStream {
         ElementStream::new(Arc::clone(&self.stack), request.clone(), at)
     }
 
-    /// Sends a request and gives its answer's body, which is 2xx, as it arrives. What breaks after the head is not
-    /// repeated.
+    /// Sends a request and returns the body of its response, which is 2xx, as it arrives. The request is
+    /// not repeated once the body has begun.
     ///
     /// # Errors
     /// Those of [`send`](Self::send).
     pub async fn open(&self, request: &Request) -> Result<Body> {
-        let mut tries = Tries::new(&self.stack.options.retry);
-        let body = self.stack.open(request, &mut tries).await?;
+        let mut attempts = Attempts::new(&self.stack.options.retry);
+        let body = self.stack.open(request, &mut attempts).await?;
         self.stack.succeeded();
         Ok(body)
     }
 
-    /// Diagnoses the way to the service, layer by layer: configuration, DNS, TCP, proxy, TLS. Nothing is sent to the
-    /// API itself.
+    /// Diagnoses the connection to the service, layer by layer: configuration, DNS, TCP, proxy, TLS.
+    /// Nothing is sent to the API itself.
     pub async fn probe(&self) -> Vec<ConnectionStep> {
         crate::probe::probe(&self.stack.base_url, &self.stack.options).await
     }

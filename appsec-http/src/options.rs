@@ -1,4 +1,4 @@
-//! What a user may set about the transport: one type for every client.
+//! The options of the HTTP stack, one type for all clients.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use url::Url;
 
 use crate::resolve::{Resolver, SystemResolver};
 
-/// How a client talks to its service: proxy, trust, timeouts, limits, retries.
+/// How a client connects to its service: proxy, trust, timeouts, limits, retries.
 ///
-/// The defaults suit a service on the internet. Values are checked when the client is built, where a setting that
+/// The defaults suit a service on the internet. Values are checked when the client is built; a value that
 /// cannot work is an error of kind `Config`.
 ///
-/// No environment variable is read: `HTTPS_PROXY` and its relatives have no effect, only
+/// No environment variable is read: `HTTPS_PROXY` and the like have no effect. Only
 /// [`with_proxy`](Self::with_proxy) sets a proxy.
 ///
 /// ```
@@ -58,7 +58,7 @@ impl Default for HttpOptions {
 }
 
 impl HttpOptions {
-    /// The defaults, as each `with_` method states them.
+    /// The default options, as documented at each `with_` method.
     pub fn new() -> Self {
         Self {
             proxy: None,
@@ -83,56 +83,56 @@ impl HttpOptions {
         }
     }
 
-    /// Sends everything through this proxy, for instance `http://user:pass@proxy:3128`. Default: none.
+    /// Sends all requests through this proxy, for instance `http://user:pass@proxy:3128`. Default: none.
     ///
-    /// The scheme is `http` or `https`. User and password are percent-decoded, sent to the proxy only, and never
-    /// printed. Loopback is not exempt.
+    /// The scheme is `http` or `https`. User and password are percent-decoded, sent to the proxy only, and
+    /// never printed. Loopback is not exempt.
     pub fn with_proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(SecretString::from(url.into()));
         self
     }
 
-    /// Trusts these certificates besides those of the platform, for a service or proxy with a certificate authority
-    /// of its own. One PEM text may hold several; calls add up.
+    /// Trusts these certificates in addition to those of the platform, for a service or proxy with its own
+    /// certificate authority. One PEM text may hold several; repeated calls add certificates.
     pub fn with_root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self
     }
 
-    /// Accepts any certificate, for self-signed instances. Default: false.
+    /// Whether any certificate is accepted, for self-signed instances. Default: false.
     ///
-    /// Whoever is on the path can then read the credentials. A warning is logged when the client is built; a root
-    /// certificate is the better answer.
+    /// An attacker in the network can then read the credentials. A warning is logged when the client is
+    /// built. Prefer a root certificate.
     pub fn with_accept_invalid_certs(mut self, yes: bool) -> Self {
         self.accept_invalid_certs = yes;
         self
     }
 
-    /// Allows `http://` to hosts other than loopback. Default: false.
+    /// Whether `http://` is allowed to hosts other than loopback. Default: false.
     pub fn with_allow_plain_http(mut self, yes: bool) -> Self {
         self.allow_plain_http = yes;
         self
     }
 
-    /// Never offers HTTP/2, for middle boxes that break it. Default: false.
+    /// Whether HTTP/2 is never offered, for middleboxes that break it. Default: false.
     pub fn with_http1_only(mut self, yes: bool) -> Self {
         self.http1_only = yes;
         self
     }
 
-    /// How long opening a connection may take, from the name's look-up to the end of the TLS handshake. Default: 10 s.
+    /// The time to open a connection, from the DNS look-up to the end of the TLS handshake. Default: 10 s.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long an answer's head may take, from the start of a request. Default: 30 s.
+    /// The time from the start of a request to the head of its response. Default: 30 s.
     pub fn with_head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
         self
     }
 
-    /// How long a single call may take in all: waiting its turn, retries, the whole answer. Default: 2 min.
+    /// The total time of a single call, including limits, retries and the whole response. Default: 2 min.
     ///
     /// Streams have no total; see [`with_idle_timeout`](Self::with_idle_timeout).
     pub fn with_call_timeout(mut self, timeout: Duration) -> Self {
@@ -140,85 +140,89 @@ impl HttpOptions {
         self
     }
 
-    /// How long a body may pause while it is being awaited. Default: 30 s.
+    /// The longest pause of a body while it is awaited. Default: 30 s.
     ///
-    /// Time in which the consumer of a stream does not ask for more does not count.
+    /// Time in which the consumer of a stream does not request more does not count.
     pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// The slowest a streamed body may trickle, in decoded bytes per second. Default: 1024; 0 switches it off.
+    /// The minimum throughput of a streamed body, in decoded bytes per second. Default: 1024; 0 disables
+    /// it.
     ///
-    /// The mean is taken over windows as long as the idle timeout, of time in which the consumer awaits the body.
+    /// The mean is taken over windows as long as the idle timeout, counting only time in which the consumer
+    /// awaits the body.
     pub fn with_min_throughput(mut self, bytes_per_second: u32) -> Self {
         self.min_throughput = bytes_per_second;
         self
     }
 
-    /// When and how often a request is made again.
+    /// When and how often a request is repeated.
     pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// How many single calls are under way at once; others wait. Default: 8.
+    /// The number of single calls in flight; others wait. Default: 8.
     pub fn with_max_in_flight(mut self, calls: usize) -> Self {
         self.max_in_flight = calls;
         self
     }
 
-    /// How many streamed bodies are open at once; others wait. Default: 4.
+    /// The number of streamed bodies open at once; others wait. Default: 4.
     ///
-    /// Apart from single calls, so that whoever calls the client while reading a stream does not wait for itself. A
-    /// task that opens more streams than this at the same time does, and gets a `Deadline` error after the call timeout.
+    /// Separate from single calls, so that a consumer that makes a call while it reads a stream does not
+    /// wait for itself. A task that opens more streams than this at once does wait for itself, and gets a
+    /// `Deadline` error after the call timeout.
     pub fn with_max_streams(mut self, streams: usize) -> Self {
         self.max_streams = streams;
         self
     }
 
-    /// Spaces requests evenly so that no more than this many start in a second. Default: unlimited.
+    /// Spaces requests evenly so that at most this many start per second. Default: unlimited.
     pub fn with_requests_per_second(mut self, requests: f64) -> Self {
         self.requests_per_second = Some(requests);
         self
     }
 
-    /// The rate that was set; `None` where none was.
+    /// The limit on requests per second, if one is set.
     pub fn requests_per_second(&self) -> Option<f64> {
         self.requests_per_second
     }
 
-    /// The biggest answer of a single call, in decoded bytes. Default: 64 MiB.
+    /// The largest response of a single call, in decoded bytes. Default: 64 MiB.
     pub fn with_max_body_bytes(mut self, bytes: u64) -> Self {
         self.max_body_bytes = bytes;
         self
     }
 
-    /// The biggest streamed answer, in decoded bytes. It is never held whole. Default: 4 GiB.
+    /// The largest streamed response, in decoded bytes. It is never held in memory as a whole. Default: 4
+    /// GiB.
     pub fn with_max_stream_bytes(mut self, bytes: u64) -> Self {
         self.max_stream_bytes = bytes;
         self
     }
 
-    /// The biggest element of a streamed array, in decoded bytes. Default: 8 MiB.
+    /// The largest element of a streamed array, in decoded bytes. Default: 8 MiB.
     pub fn with_max_element_bytes(mut self, bytes: usize) -> Self {
         self.max_element_bytes = bytes;
         self
     }
 
-    /// The `User-Agent` to send. Default: the client's own, in the form its vendor asks for.
+    /// The `User-Agent` to send. Default: that of the client, in the form its vendor asks for.
     pub fn with_user_agent(mut self, agent: impl Into<String>) -> Self {
         self.user_agent = Some(agent.into());
         self
     }
 
-    /// Resolves host names. Default: the operating system.
+    /// The resolver of host names. Default: that of the operating system.
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// Refuses values that cannot work.
+    /// Checks for values that cannot work.
     pub(crate) fn check(&self) -> Result<()> {
         for (name, timeout) in [
             ("connect", self.connect_timeout),
@@ -251,7 +255,7 @@ impl HttpOptions {
     /// The proxy's URL, with its credentials.
     pub(crate) fn proxy_url(&self) -> Result<Option<Url>> {
         let Some(proxy) = &self.proxy else { return Ok(None) };
-        // The text is not echoed: what does not parse may still hold a password.
+        // The text is not part of the error: an invalid URL may still hold a password.
         let url = Url::parse(proxy.expose_secret())
             .map_err(|error| refused(format!("the proxy is not a URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -263,7 +267,7 @@ impl HttpOptions {
         Ok(Some(url))
     }
 
-    /// The proxy's password, for finding it in what a proxy echoes.
+    /// The proxy's password, to recognise it in what a proxy echoes.
     pub(crate) fn proxy_password(&self) -> Option<SecretString> {
         let url = self.proxy_url().ok()??;
         url.password().map(SecretString::from)
@@ -314,8 +318,8 @@ impl fmt::Debug for HttpOptions {
 
 /// When and how often a request is made again.
 ///
-/// The wait before a repetition is exponential with jitter, and never less than what the service asks for in
-/// `Retry-After`. Besides these numbers a budget, shared by all calls of a client, ends retries in a total outage.
+/// The wait before a retry is exponential with jitter, and never shorter than what the service asks for in
+/// `Retry-After`. In addition, a budget shared by all calls of a client ends retries in a total outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     pub(crate) max_attempts: u32,
@@ -331,7 +335,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// At most 4 attempts, waits from 0.5 s to 20 s, and up to 5 min where the service asks for it.
+    /// ArrayPath most 4 attempts, waits from 0.5 s to 20 s, and up to 5 min where the service asks for it.
     pub fn new() -> Self {
         Self {
             max_attempts: 4,
@@ -341,31 +345,31 @@ impl RetryPolicy {
         }
     }
 
-    /// One attempt, no repetition.
+    /// Returns a policy of one attempt without retries.
     pub fn none() -> Self {
         Self::new().with_max_attempts(1)
     }
 
-    /// How many requests are made for one call, the first one included; at least 1.
+    /// The number of requests made for one call, including the first; at least 1.
     pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts;
         self
     }
 
-    /// The wait before the second attempt, before jitter; it doubles with each further one.
+    /// The wait before the second attempt, before jitter. It doubles with each further one.
     pub fn with_base(mut self, base: Duration) -> Self {
         self.base = base;
         self
     }
 
-    /// The longest own wait.
+    /// The longest wait, unless the service asks for a longer one.
     pub fn with_cap(mut self, cap: Duration) -> Self {
         self.cap = cap;
         self
     }
 
-    /// The longest wait that is granted when the service asks for one. Where it asks for more, the call ends with an
-    /// error that says how long, instead of asking early.
+    /// The longest wait that the service may ask for. If it asks for more, the call ends with an error that
+    /// states the wait, instead of repeating the request early.
     pub fn with_max_retry_after(mut self, longest: Duration) -> Self {
         self.max_retry_after = longest;
         self

@@ -1,37 +1,34 @@
-//! What of a service's own words may be shown: masked, escaped, cut.
+//! Masks secrets in what a service sent, before it goes into an error or a log.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use appsec_core::{is_secret_name, mask};
 use secrecy::{ExposeSecret, SecretString};
 
-/// What a masked value becomes.
-const MASK: &str = "***";
+/// The replacement of a secret, one of the words of [`mask`], which leaves it as it is.
+const MASK: &str = "[masked:token]";
 
-/// The most that is shown of a body, in bytes.
+/// The longest excerpt of a body, in bytes.
 const EXCERPT_BYTES: usize = 1024;
 
-/// How much of a body is looked at for an excerpt. More than is shown, since masking shortens.
+/// How much of a body is read for an excerpt. This is more than is shown, since masking changes lengths.
 const WINDOW_BYTES: usize = 8 * 1024;
 
-/// A part of the credentials that is shorter than this is not searched for: it would be found in ordinary words.
+/// Parts of the credentials that are shorter than this are not searched for: they occur in ordinary words.
 const SHORTEST_PART: usize = 8;
 
-/// Names whose values are masked, as parts of lower-case words without `_` and `-`.
-const SECRET_NAMES: [&str; 9] =
-    ["token", "secret", "password", "passwd", "apikey", "accesskey", "authorization", "cookie", "session"];
-
-/// Masks secrets in text that came from a service: the client's own credentials wherever they appear, and values that
-/// stand beside names such as `token`.
+/// Masks secrets in text that came from a service: the client's own credentials, the values of names such as `token`, and
+/// everything that [`mask`] recognises.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
     parts: Arc<[SecretString]>,
 }
 
 impl Redactor {
-    /// A redactor that knows these secrets, what follows a scheme such as `Bearer` in them, and the parts of them between `;`, `,`, `=`,
-    /// `:` and spaces.
+    /// A redactor for these secrets, for what follows a scheme such as `Bearer` in them, and for their parts between `;`, `,`,
+    /// `=`, `:` and spaces.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         let mut parts: Vec<&str> = Vec::new();
         for secret in secrets {
@@ -44,24 +41,24 @@ impl Redactor {
                     .filter(|part| part.len() >= SHORTEST_PART),
             );
         }
-        // The longest first, so that no part is left over when another one holds it.
+        // The longest first: a part that contains another one is replaced as a whole.
         parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.len()));
         parts.dedup();
         Self { parts: parts.into_iter().map(SecretString::from).collect() }
     }
 
-    /// The text without secrets and without control characters.
-    pub(crate) fn text(&self, text: &str) -> String {
+    /// Returns the text with secrets masked and control characters escaped.
+    pub(crate) fn redact(&self, text: &str) -> String {
         let mut text = Cow::Borrowed(text);
         for part in self.parts.iter() {
             if text.contains(part.expose_secret()) {
                 text = Cow::Owned(text.replace(part.expose_secret(), MASK));
             }
         }
-        escape(&mask_named(&text))
+        escape(&mask(&mask_named(&text)))
     }
 
-    /// The beginning of a body, at most 1 KiB.
+    /// Returns the beginning of a body, at most 1 KiB, redacted.
     pub(crate) fn excerpt(&self, body: &[u8]) -> String {
         if body.len() > WINDOW_BYTES {
             return self.excerpt_of_part(body);
@@ -69,14 +66,14 @@ impl Redactor {
         self.shown(&String::from_utf8_lossy(body), true)
     }
 
-    /// The same of a body of which only a part is at hand.
+    /// As [`excerpt`](Self::excerpt), for a body of which only a part has arrived.
     pub(crate) fn excerpt_of_part(&self, part: &[u8]) -> String {
         let window = part.get(..WINDOW_BYTES).unwrap_or(part);
         self.shown(&String::from_utf8_lossy(whole_words(window)), false)
     }
 
     fn shown(&self, text: &str, whole: bool) -> String {
-        let masked = self.text(text);
+        let masked = self.redact(text);
         let shown = cut(&masked, EXCERPT_BYTES);
         if shown.len() == masked.len() && whole {
             return masked;
@@ -85,12 +82,12 @@ impl Redactor {
     }
 }
 
-/// What arrived of a text that was cut off, without its last word: a secret that is cut in two is not recognised.
+/// Returns the text that arrived before a cut, without its last word: half a secret would not be recognised.
 pub(crate) fn whole_words(text: &[u8]) -> &[u8] {
-    let ends_a_word = |byte: &u8| {
+    let is_word_end = |byte: &u8| {
         byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b',' | b';' | b'&')
     };
-    let end = text.iter().rposition(ends_a_word).map_or(0, |at| at + 1);
+    let end = text.iter().rposition(is_word_end).map_or(0, |at| at + 1);
     text.get(..end).unwrap_or_default()
 }
 
@@ -100,7 +97,7 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// At most `limit` bytes from the beginning, ending between characters.
+/// ArrayPath most `limit` bytes from the beginning, ending between characters.
 pub(crate) fn cut(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
@@ -113,7 +110,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// Writes control characters as escapes, so that an answer cannot forge lines of a log.
+/// Escapes control characters, so that a response cannot forge lines of a log.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -126,7 +123,8 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// Masks the values of names that tell of secrets, what follows `Bearer` and `Basic`, and JSON web tokens.
+/// Masks the values of secret names, and what follows `Bearer` and `Basic`. [`mask`] does so for fewer names and not for short
+/// values, since it must leave evidence readable.
 fn mask_named(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -134,25 +132,19 @@ fn mask_named(text: &str) -> String {
         let (before, from_word) = rest.split_at(start);
         out.push_str(before);
         let (word, after) = split_while(from_word, is_word);
-        if word.starts_with("eyJ") && word.len() >= 16 {
-            out.push_str(MASK);
-            rest = split_while(after, |c| is_word(c) || c == '.').1;
-            continue;
-        }
         out.push_str(word);
         rest = after;
-        let name: String =
-            word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-        let opening = if name == "bearer" || name == "basic" {
+        let opening = if word.eq_ignore_ascii_case("bearer") || word.eq_ignore_ascii_case("basic") {
             Opening::after_spaces(after)
-        } else if SECRET_NAMES.iter().any(|secret| name.contains(secret)) {
+        } else if is_secret_name(word) {
             Opening::after_name(after)
         } else {
             None
         };
         let Some(opening) = opening else { continue };
         let (between, value) = after.split_at(opening.length);
-        // These two hold several words and pairs.
+        // The values of these two consist of several words and pairs.
+        let name = word.to_ascii_lowercase();
         let length = opening.value_length(value, name.contains("authorization") || name.contains("cookie"));
         out.push_str(between);
         if length > 0 {
@@ -164,11 +156,11 @@ fn mask_named(text: &str) -> String {
     out
 }
 
-/// What stands between a name and its value.
+/// The text between a name and its value.
 struct Opening {
     length: usize,
     quote: Option<char>,
-    /// The quote is that of a string inside a string.
+    /// The quote belongs to a string inside a string.
     escaped: bool,
 }
 
@@ -189,7 +181,7 @@ impl Opening {
         Some(Self { length: text.len() - value.len(), quote, escaped })
     }
 
-    /// How many bytes of `value` belong to the value.
+    /// The number of bytes of `value` that belong to the value.
     fn value_length(&self, value: &str, whole_line: bool) -> usize {
         let mut after_backslash = false;
         let end = value.find(|c: char| {
@@ -224,22 +216,27 @@ mod tests {
     }
 
     #[test]
-    fn values_beside_telling_names_are_masked() {
+    fn values_of_secret_names_are_masked() {
         for (text, expected) in [
-            (r#"{"token":"canary"}"#, r#"{"token":"***"}"#),
-            (r#"{"api_key" : "can\"ary", "id": 3}"#, r#"{"api_key" : "***", "id": 3}"#),
-            (r#"{"m":"{\"secretKey\":\"canary\"}"}"#, r#"{"m":"{\"secretKey\":\"***\"}"}"#),
-            ("X-ApiKeys: accessKey=canary;secretKey=canary;", "X-ApiKeys: ***;secretKey=***;"),
-            ("Authorization: Bearer canary", "Authorization: ***"),
-            ("sent Bearer canary to", "sent Bearer *** to"),
-            ("Set-Cookie: a=canary; b=canary\nx", "Set-Cookie: ***\\nx"),
-            ("https://x.example/?access_token=canary&id=3", "https://x.example/?access_token=***&id=3"),
-            ("got eyJhbGciOiJIUzI1NiJ9.canary.canary here", "got *** here"),
+            (r#"{"token":"canary"}"#, r#"{"token":"[masked:token]"}"#),
+            (r#"{"api_key" : "can\"ary", "id": 3}"#, r#"{"api_key" : "[masked:token]", "id": 3}"#),
+            (r#"{"m":"{\"secretKey\":\"canary\"}"}"#, r#"{"m":"{\"secretKey\":\"[masked:token]\"}"}"#),
+            ("X-ApiKeys: accessKey=canary;secretKey=canary;", "X-ApiKeys: [masked:authorization]"),
+            ("Authorization: Bearer canary", "Authorization: [masked:authorization]"),
+            ("sent Bearer canary to", "sent Bearer [masked:token] to"),
+            ("Set-Cookie: a=canary; b=canary\nx", "Set-Cookie: [masked:cookie]\\nx"),
+            (
+                "https://x.example/?access_token=canary&id=3",
+                "https://x.example/?access_token=[masked:token]&id=3",
+            ),
+            ("got eyJhbGciOiJIUzI1NiJ9.canary.canary here", "got [masked:token] here"),
             ("invalid token", "invalid token"),
-            (r#"{"token":null}"#, r#"{"token":***}"#),
+            ("unknown user jo@example.com", "unknown user [masked:email]"),
+            ("userToken=canary", "userToken=[masked:token]"),
+            (r#"{"token":null}"#, r#"{"token":[masked:token]}"#),
             (r#"{"token":""}"#, r#"{"token":""}"#),
         ] {
-            assert_eq!(Redactor::default().text(text), expected, "{text}");
+            assert_eq!(Redactor::default().redact(text), expected, "{text}");
         }
     }
 
@@ -247,21 +244,21 @@ mod tests {
     fn an_echoed_credential_is_masked_whole_and_in_parts() {
         let redactor = redactor("accessKey=canary-one;secretKey=canary-two");
         let echoed =
-            redactor.text("unknown canary-two and canary-one, accessKey=canary-one;secretKey=canary-two.");
+            redactor.redact("unknown canary-two and canary-one, accessKey=canary-one;secretKey=canary-two.");
         assert!(!echoed.contains("canary"), "{echoed}");
-        assert!(echoed.starts_with("unknown *** and ***"), "{echoed}");
+        assert!(echoed.starts_with("unknown [masked:token] and [masked:token]"), "{echoed}");
     }
 
     #[test]
     fn a_credential_is_masked_without_its_scheme_too() {
-        let shown = self::redactor("Bearer the canary").text("the canarys and Bearer the canary");
+        let shown = self::redactor("Bearer the canary").redact("the canarys and Bearer the canary");
         assert!(!shown.contains("canary "), "{shown}");
-        assert_eq!(shown, "***s and ***");
+        assert_eq!(shown, "[masked:token]s and [masked:token]");
     }
 
     #[test]
     fn control_characters_are_escaped() {
-        assert_eq!(Redactor::default().text("a\r\n\u{1b}[31mb\u{202e}"), "a\\r\\n\\u{1b}[31mb\\u{202e}");
+        assert_eq!(Redactor::default().redact("a\r\n\u{1b}[31mb\u{202e}"), "a\\r\\n\\u{1b}[31mb\\u{202e}");
     }
 
     #[test]
@@ -279,13 +276,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_no_excerpt_is_long(body in proptest::collection::vec(any::<u8>(), 0..3000)) {
+        fn an_excerpt_is_never_too_long(body in proptest::collection::vec(any::<u8>(), 0..3000)) {
             prop_assert!(Redactor::default().excerpt(&body).len() <= EXCERPT_BYTES);
         }
 
         #[test]
-        fn no_surroundings_show_the_secret(before in "\\PC{0,40}", after in "\\PC{0,40}") {
-            let shown = redactor("0123456789abcdef").text(&format!("{before}0123456789abcdef{after}"));
+        fn a_secret_is_masked_in_any_text(before in "\\PC{0,40}", after in "\\PC{0,40}") {
+            let shown = redactor("0123456789abcdef").redact(&format!("{before}0123456789abcdef{after}"));
             prop_assert!(!shown.contains("0123456789abcdef"));
         }
     }

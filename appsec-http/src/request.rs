@@ -12,13 +12,14 @@ use url::Url;
 
 use crate::request_body::{BodySource, RequestBody};
 
-/// Whether a request may be made again when its answer is missing or is a passing fault.
+/// Whether a request may be repeated after a missing response or a transient failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RetrySafety {
-    /// It changes nothing, or the same thing again: repeated on 408, 429, 5xx other than 501 and 505, timeouts and broken
-    /// connections.
+    /// It changes nothing, or the same thing again. It is repeated after 408, 429, 5xx except 501 and 505,
+    /// timeouts and broken connections.
     Always,
-    /// It has an effect, such as a launch: repeated only when it was never sent, or was answered 429.
+    /// It has an effect, such as a launch. It is repeated only if it was never sent or was answered with
+    /// 429.
     IfUnsent,
 }
 
@@ -32,7 +33,7 @@ pub enum RetrySafety {
 /// let request = Request::get("tenable: get scan", path).with_query("details", true);
 /// assert_eq!(request.path().as_str(), "/was/v2/scans/3fa85f64-5717-4562-b3fc-2c963f66afa6");
 /// assert_eq!(request.query(), [("details", "true".to_owned())]);
-/// assert_eq!(request.repeat(), RetrySafety::Always);
+/// assert_eq!(request.retry_safety(), RetrySafety::Always);
 /// # Ok(())
 /// # }
 /// ```
@@ -52,39 +53,39 @@ impl Request {
         Self { operation, method, path, query: Vec::new(), headers: Vec::new(), body: None, repeat }
     }
 
-    /// A read, repeated at need. The operation is `"<service>: <what>"`, for errors and logs.
+    /// A GET, repeated if necessary. The operation is `"<service>: <what>"`, for errors and logs.
     pub fn get(operation: &'static str, path: impl Into<Path>) -> Self {
         Self::new(operation, Method::GET, path.into(), RetrySafety::Always)
     }
 
-    /// A POST, repeated only when it was never sent; a search sets [`RetrySafety::Always`].
+    /// A POST, repeated only if it was never sent. For a search, set [`RetrySafety::Always`].
     pub fn post(operation: &'static str, path: impl Into<Path>) -> Self {
         Self::new(operation, Method::POST, path.into(), RetrySafety::IfUnsent)
     }
 
-    /// A PUT, repeated only when it was never sent.
+    /// A PUT, repeated only if it was never sent.
     pub fn put(operation: &'static str, path: impl Into<Path>) -> Self {
         Self::new(operation, Method::PUT, path.into(), RetrySafety::IfUnsent)
     }
 
-    /// A PATCH, repeated only when it was never sent.
+    /// A PATCH, repeated only if it was never sent.
     pub fn patch(operation: &'static str, path: impl Into<Path>) -> Self {
         Self::new(operation, Method::PATCH, path.into(), RetrySafety::IfUnsent)
     }
 
-    /// A DELETE, repeated only when it was never sent.
+    /// A DELETE, repeated only if it was never sent.
     pub fn delete(operation: &'static str, path: impl Into<Path>) -> Self {
         Self::new(operation, Method::DELETE, path.into(), RetrySafety::IfUnsent)
     }
 
-    /// Adds a pair to the query; name and value are percent-encoded when sent.
+    /// Adds a parameter to the query; name and value are percent-encoded when sent.
     pub fn with_query(mut self, name: &'static str, value: impl Display) -> Self {
         self.query.push((name, value.to_string()));
         self
     }
 
-    /// Adds a header, such as `accept`. Credentials do not belong here. A value that no header can carry is an error of
-    /// kind `InvalidRequest` when the request is sent.
+    /// Adds a header, such as `accept`. It must not hold credentials. A value that no header can carry is
+    /// an error of kind `InvalidRequest` when the request is sent.
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -93,7 +94,7 @@ impl Request {
     /// Sets the body, as JSON.
     ///
     /// # Errors
-    /// `InvalidRequest` when the value has no form in JSON.
+    /// `InvalidRequest` if the value cannot be serialized as JSON.
     pub fn with_json<T: Serialize + ?Sized>(mut self, body: &T) -> Result<Self> {
         let json = serde_json::to_vec(body).map_err(|error| {
             Error::new(ErrorKind::InvalidRequest, "the body has no form in JSON")
@@ -104,17 +105,18 @@ impl Request {
         Ok(self)
     }
 
-    /// Sets the body, of any kind, as in a form with a file. The content type, with its parameters, goes out as it is given; one that no
-    /// header can carry is an error of kind `InvalidRequest` when the request is sent.
+    /// Sets a body of any kind, such as a form with a file. The content type is sent as given, with its
+    /// parameters. One that no header can carry is an error of kind `InvalidRequest` when the request is
+    /// sent.
     ///
-    /// The body is held whole, and sent again as it is where the request is repeated.
+    /// The body is held in memory, and sent again if the request is repeated.
     pub fn with_body(mut self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
         self.body = Some(RequestBody::Held(body.into()));
         self.with_header("content-type", content_type)
     }
 
-    /// Sets the body as [`with_body`](Self::with_body) does, without holding it: the source is read when the request is sent, and again
-    /// where it is repeated.
+    /// Sets the body as [`with_body`](Self::with_body) does, without holding it: the source is read when
+    /// the request is sent, and again if it is repeated.
     pub fn with_body_source(
         mut self,
         content_type: impl Into<String>,
@@ -124,13 +126,13 @@ impl Request {
         self.with_header("content-type", content_type)
     }
 
-    /// Sets whether the request may be made again.
-    pub fn with_repeat(mut self, repeat: RetrySafety) -> Self {
+    /// Sets whether the request may be repeated.
+    pub fn with_retry_safety(mut self, repeat: RetrySafety) -> Self {
         self.repeat = repeat;
         self
     }
 
-    /// What is done, for errors and logs.
+    /// The operation, for errors and logs.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
@@ -145,17 +147,18 @@ impl Request {
         &self.path
     }
 
-    /// The query, pair by pair, not yet encoded.
+    /// The query parameters, not yet encoded.
     pub fn query(&self) -> &[(&'static str, String)] {
         &self.query
     }
 
-    /// The headers of this request alone.
+    /// The headers added to this request.
     pub fn headers(&self) -> &[(&'static str, String)] {
         &self.headers
     }
 
-    /// The body where it is held; JSON unless its content type is among the [headers](Self::headers).
+    /// The body, if it is held in memory. It is JSON unless the [headers](Self::headers) have a content
+    /// type.
     pub fn body(&self) -> Option<&Bytes> {
         match &self.body {
             Some(RequestBody::Held(bytes)) => Some(bytes),
@@ -163,17 +166,17 @@ impl Request {
         }
     }
 
-    /// The body as it goes out.
+    /// The body to send.
     pub(crate) fn outgoing_body(&self) -> Option<&RequestBody> {
         self.body.as_ref()
     }
 
-    /// Whether the request may be made again.
-    pub fn repeat(&self) -> RetrySafety {
+    /// Whether the request may be repeated.
+    pub fn retry_safety(&self) -> RetrySafety {
         self.repeat
     }
 
-    /// Where the request goes. The base's path ends in a slash.
+    /// The URL of the request. The path of the base URL ends in a slash.
     pub(crate) fn url(&self, base: &Url) -> Url {
         let mut url = base.clone();
         let path = format!("{}{}", base.path().trim_end_matches('/'), self.path.0);
@@ -194,7 +197,7 @@ impl Request {
     }
 }
 
-/// Shows neither the values of query and headers nor the body: a filter or a configuration may hold secrets.
+/// Omits the values of query and headers and the body: a filter or a configuration may hold secrets.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names =
@@ -211,7 +214,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// A path below the base URL, out of which no id can break.
+/// A path below the base URL. An id cannot change it beyond its own segment.
 ///
 /// ```
 /// use appsec_http::Path;
@@ -224,7 +227,8 @@ impl fmt::Debug for Request {
 pub struct Path(String);
 
 impl Path {
-    /// A path fixed in the code, such as `/was/v2/scans`. Segments that come from data are [joined](Self::join).
+    /// Returns a path that is fixed in the code, such as `/was/v2/scans`. Segments that come from data are
+    /// [joined](Self::join).
     pub fn new(path: &'static str) -> Self {
         let mut text = String::with_capacity(path.len() + 1);
         for segment in path.trim_start_matches('/').split('/') {
@@ -234,11 +238,11 @@ impl Path {
         Self(text)
     }
 
-    /// The path with one more segment, percent-encoded.
+    /// Returns the path with one more segment, percent-encoded.
     ///
     /// # Errors
-    /// `InvalidRequest` when the segment is empty, `.`, `..`, or holds a control character: a server may read these as
-    /// another path, however they are encoded.
+    /// `InvalidRequest` if the segment is empty, `.`, `..`, or has a control character: a server may read
+    /// these as another path, however they are encoded.
     pub fn join(&self, segment: &str) -> Result<Self> {
         if matches!(segment, "" | "." | "..") || segment.chars().any(char::is_control) {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("{segment:?} is not an id")));
@@ -300,14 +304,14 @@ mod tests {
 
     #[test]
     fn effects_are_repeated_only_if_unsent() {
-        assert_eq!(Request::get("x", "/").repeat(), RetrySafety::Always);
+        assert_eq!(Request::get("x", "/").retry_safety(), RetrySafety::Always);
         for request in [
             Request::post("x", "/"),
             Request::put("x", "/"),
             Request::patch("x", "/"),
             Request::delete("x", "/"),
         ] {
-            assert_eq!(request.repeat(), RetrySafety::IfUnsent, "{:?}", request.method());
+            assert_eq!(request.retry_safety(), RetrySafety::IfUnsent, "{:?}", request.method());
         }
     }
 

@@ -1,20 +1,21 @@
-//! What a request sends: bytes that are held, or a source that is read when it is sent.
+//! The body of a request: bytes in memory, or a source that is read when it is sent.
 
 use std::{fmt, io};
 
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
 
-/// A body that is not held: a file, or what is made of one. Opened anew for each attempt.
+/// A request body that is not held in memory, such as a file. It is opened anew for each attempt.
 pub trait BodySource: fmt::Debug + Send + Sync {
-    /// Its length in bytes, announced as the request's `content-length`. A source that gives another number breaks the request off.
+    /// The length in bytes, sent as the `content-length`. If the source yields another number of bytes, the
+    /// request fails.
     fn length(&self) -> u64;
 
-    /// The bytes, from the first one on.
+    /// Opens the body at its first byte.
     fn open(&self) -> BoxStream<'static, io::Result<Bytes>>;
 }
 
-/// The body of a request. Clones share what they hold.
+/// The body of a request. Clones share the bytes.
 #[derive(Clone)]
 pub(crate) enum RequestBody {
     Held(Bytes),

@@ -1,4 +1,4 @@
-//! Name look-up, as a part that can be replaced.
+//! DNS resolution, which can be replaced.
 
 use std::fmt;
 use std::io;
@@ -10,14 +10,15 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Turns a host name into addresses.
 ///
-/// The stack asks it for every name that it connects to, the proxy's included; addresses in a URL are never asked
-/// for. A test suite injects its own (`StaticResolver`, feature `testing`), so that no query leaves the machine.
+/// The stack resolves every name that it connects to through it, including that of the proxy; addresses in
+/// a URL are not resolved. A test suite injects its own (`StaticResolver`, feature `testing`), so that no
+/// query leaves the machine.
 #[async_trait]
 pub trait Resolver: fmt::Debug + Send + Sync {
     /// The addresses of `host`, the preferred one first.
     ///
     /// # Errors
-    /// Any failure of the look-up. An empty list counts as one.
+    /// Any failure of the look-up. An empty list counts as a failure.
     async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -40,7 +41,7 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// Lets reqwest ask one of our resolvers.
+/// Adapts a resolver for reqwest.
 pub(crate) struct ReqwestResolver(pub(crate) Arc<dyn Resolver>);
 
 impl Resolve for ReqwestResolver {
@@ -57,7 +58,7 @@ impl Resolve for ReqwestResolver {
     }
 }
 
-/// The failure of a look-up that succeeds with nothing.
+/// The error of a look-up that returns no address.
 pub(crate) fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the name has no address")
 }

@@ -1,4 +1,4 @@
-//! What a client tells the stack about its vendor, and the header that carries the credentials.
+//! The vendor-specific facts that the stack needs, and the header with the credentials.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use crate::response::Response;
 /// ```
 /// use appsec_http::{Response, Error, ErrorKind, Service};
 ///
-/// fn to_error(answer: &Response) -> Error {
-///     let kind = if answer.status() == 401 { ErrorKind::Auth } else { ErrorKind::Unexpected };
-///     Error::new(kind, format!("the service answered {}", answer.status()))
+/// fn to_error(response: &Response) -> Error {
+///     let kind = if response.status() == 401 { ErrorKind::Auth } else { ErrorKind::Unexpected };
+///     Error::new(kind, format!("the service answered {}", response.status()))
 /// }
 ///
 /// let service = Service::new("acme", "acme-client/1.0", to_error).with_request_id_header("x-request-id");
@@ -26,22 +26,22 @@ use crate::response::Response;
 pub struct Service {
     /// A short name for logs, such as `salt`.
     pub name: &'static str,
-    /// The `User-Agent` to send, unless the options name another.
+    /// The `User-Agent` to send, unless the options set another.
     pub user_agent: String,
-    /// Makes the error of an answer that is not 2xx. The stack adds status, operation, request id, attempts, the wait
-    /// asked for and, where the function gives none, an excerpt of the body.
+    /// Turns a response other than 2xx into an error. The stack adds status, operation, request id,
+    /// attempts, the wait that the service asks for and, if the function sets none, an excerpt of the body.
     pub to_error: fn(&Response) -> Error,
-    /// The answer's header that holds the id which the vendor's support asks for, in lower case.
+    /// The response header with the id that the vendor's support asks for, in lower case.
     pub request_id_header: Option<&'static str>,
 }
 
 impl Service {
-    /// A service without a request id header.
+    /// Returns a service without a request id header.
     pub fn new(name: &'static str, user_agent: impl Into<String>, to_error: fn(&Response) -> Error) -> Self {
         Self { name, user_agent: user_agent.into(), to_error, request_id_header: None }
     }
 
-    /// Names the header that holds the request's id, in lower case.
+    /// Names the header with the request id, in lower case.
     pub fn with_request_id_header(mut self, name: &'static str) -> Self {
         self.request_id_header = Some(name);
         self
@@ -56,11 +56,11 @@ pub struct AuthHeader {
 }
 
 impl AuthHeader {
-    /// A header of that name (in any case) and value.
+    /// Returns a header of this name (in any case) and value.
     ///
     /// # Errors
-    /// `Config` when the value is empty or holds anything but visible ASCII and inner spaces, as when a line break was
-    /// copied along with a key. The error does not echo it.
+    /// `Config` if the value is empty or has anything but visible ASCII and inner spaces, as when a line
+    /// break was copied along with a key. The error does not show it.
     pub fn new(name: &str, value: SecretString) -> Result<Self> {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::new(ErrorKind::Config, format!("{name:?} is not a header name")))?;
@@ -88,7 +88,7 @@ impl AuthHeader {
         Ok((self.name.clone(), value))
     }
 
-    /// The value, for finding it in what the service echoes.
+    /// The value, to recognise it in what the service echoes.
     pub(crate) fn value(&self) -> &SecretString {
         &self.value
     }

@@ -1,36 +1,48 @@
-//! What stands between a call and the network, from the outside in: deadline, retry with its budget, in-flight limit,
-//! shared gate, pace, one attempt, body cap, status to error, decoding.
+//! What a request passes between a call and the network, outermost first: deadline, retry with its budget, in-flight limit,
+//! cooldown, rate limit, one attempt, body cap, response to error, decoding.
 //!
-//! The in-flight limit stands outside gate and pace: a place that is taken first cannot be waited for between the
-//! moment that the pace grants and the request.
+//! The in-flight limit stands outside the cooldown and the rate limit: otherwise a request could wait for a permit after the
+//! rate limit has granted its moment.
 
-use std::sync::Arc;
+pub(crate) mod body;
+pub(crate) mod cooldown;
+pub(crate) mod deadline;
+pub(crate) mod in_flight;
+pub(crate) mod rate_limit;
+pub(crate) mod retry;
+pub(crate) mod retry_after;
+pub(crate) mod retry_budget;
+#[cfg(test)]
+pub(crate) mod scripted_transport;
+pub(crate) mod throttle_signal;
+pub(crate) mod transport;
+
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind, Result};
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::body::Body;
-use crate::budget::Budget;
-use crate::figures;
-use crate::gate::Gate;
+use crate::metrics;
 use crate::options::HttpOptions;
-use crate::pace::Pace;
 use crate::redact::{Redactor, whole_words};
 use crate::request::Request;
 use crate::response::Response;
-use crate::retry::{Failure, Fate, Next, Tries};
-use crate::retry_after;
 use crate::service::{AuthHeader, Service};
-use crate::transport::{Broken, Incoming, Outgoing, Transport};
+use crate::stack::body::Body;
+use crate::stack::cooldown::Cooldown;
+use crate::stack::deadline::{Deadline, pause, until};
+use crate::stack::in_flight::InFlight;
+use crate::stack::rate_limit::RateLimit;
+use crate::stack::retry::{Attempts, Failure, FailureClass, RetryDecision};
+use crate::stack::retry_budget::RetryBudget;
+use crate::stack::transport::{Incoming, Outgoing, Transport, TransportError};
 
-/// The most that is read of an answer that is not 2xx, in bytes; the rest is of no use to an error.
+/// The most that is read of a response that is not 2xx, in bytes; an error needs no more.
 const REFUSAL_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug)]
@@ -41,11 +53,10 @@ pub(crate) struct Stack {
     pub(crate) redactor: Redactor,
     auth: AuthHeader,
     transport: Box<dyn Transport>,
-    budget: Budget,
-    gate: Gate,
-    pace: Pace,
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    retry_budget: RetryBudget,
+    cooldown: Cooldown,
+    rate_limit: RateLimit,
+    in_flight: InFlight,
 }
 
 impl Stack {
@@ -56,14 +67,12 @@ impl Stack {
         options: HttpOptions,
         transport: Box<dyn Transport>,
     ) -> Self {
-        let places = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         Self {
             redactor: Redactor::new([auth.value()].into_iter().chain(&options.proxy_password())),
-            budget: Budget::new(),
-            gate: Gate::default(),
-            pace: Pace::new(options.requests_per_second),
-            calls: places(options.max_in_flight),
-            streams: places(options.max_streams),
+            retry_budget: RetryBudget::new(),
+            cooldown: Cooldown::default(),
+            rate_limit: RateLimit::new(options.requests_per_second),
+            in_flight: InFlight::new(&options),
             service,
             base_url,
             options,
@@ -72,157 +81,170 @@ impl Stack {
         }
     }
 
-    /// A single call: repeated until `accept` takes an answer, the rules say stop, or the call timeout passes.
+    /// Makes a single call. It is repeated until `accept` takes a response, the rules of retrying end it, or the call timeout
+    /// passes.
     pub(crate) async fn call<T>(
         &self,
         request: &Request,
         accept: impl Fn(Response) -> Result<T, Failure> + Send + Sync,
     ) -> Result<T> {
-        let deadline = Instant::now().checked_add(self.options.call_timeout);
-        let mut tries = Tries::new(&self.options.retry);
+        let deadline = Deadline::of_call(self.options.call_timeout);
+        let mut attempts = Attempts::new(&self.options.retry);
         let span = self.span(request);
         let calling = async {
             loop {
-                let failure = match self.attempt(request, deadline, &mut tries).await.and_then(&accept) {
+                let failure = match self.attempt(request, deadline, &mut attempts).await.and_then(&accept) {
                     Ok(value) => {
                         self.succeeded();
                         return Ok(value);
                     }
                     Err(failure) => failure,
                 };
-                pause(self.after(failure, request, &mut tries, deadline)?).await;
+                pause(self.retry_wait(failure, request, &mut attempts, deadline)?).await;
             }
         };
         let result = calling.instrument(span.clone()).await;
-        span.record("attempts", tries.made());
+        span.record("attempts", attempts.made());
         result
     }
 
-    /// What a call's requests are told under.
+    /// The span of all requests of one call.
     fn span(&self, request: &Request) -> tracing::Span {
         let (service, operation) = (self.service.name, request.operation());
         tracing::debug_span!("call", service, operation, attempts = tracing::field::Empty)
     }
 
-    /// Opens a stream: repeated until an answer begins that is 2xx, or the rules say stop.
-    pub(crate) async fn open(&self, request: &Request, tries: &mut Tries) -> Result<Body> {
+    /// Opens a stream. The request is repeated until a 2xx response begins or the rules of retrying end it.
+    pub(crate) async fn open(&self, request: &Request, attempts: &mut Attempts) -> Result<Body> {
         let span = self.span(request);
         let opening = async {
             loop {
-                let failure = match self.begin(request, tries).await {
+                let failure = match self.begin(request, attempts).await {
                     Ok(body) => return Ok(body),
                     Err(failure) => failure,
                 };
-                pause(self.after(failure, request, tries, None)?).await;
+                pause(self.retry_wait(failure, request, attempts, self.no_deadline())?).await;
             }
         };
         let result = opening.instrument(span.clone()).await;
-        span.record("attempts", tries.made());
+        span.record("attempts", attempts.made());
         result
     }
 
-    /// Notes that a call came to its end, which pays for another one's retry.
+    /// Records that a call succeeded, which pays for the retry of another one.
     pub(crate) fn succeeded(&self) {
-        self.budget.put_back();
+        self.retry_budget.put_back();
     }
 
-    /// The wait before the next attempt, or the error if there is none.
-    pub(crate) fn after(
+    /// A stream has no total.
+    pub(crate) fn no_deadline(&self) -> Deadline {
+        Deadline::none(self.options.call_timeout)
+    }
+
+    /// Returns the wait before the next attempt, or the error if there is none.
+    pub(crate) fn retry_wait(
         &self,
         mut failure: Failure,
         request: &Request,
-        tries: &mut Tries,
-        deadline: Option<Instant>,
+        attempts: &mut Attempts,
+        deadline: Deadline,
     ) -> Result<Duration> {
         if failure.error.operation().is_none() {
             failure.error = failure.error.with_operation(request.operation());
         }
-        if failure.fate == Fate::Throttled {
+        if failure.class == FailureClass::Throttled {
             let policy = &self.options.retry;
-            // Capped, so that one absurd value does not shut a client up for a day.
-            self.gate
-                .close_for(failure.error.retry_after().unwrap_or(policy.base).min(policy.max_retry_after));
+            // Capped, so that one absurd value does not stop a client for a day.
+            self.cooldown
+                .start(failure.error.retry_after().unwrap_or(policy.base).min(policy.max_retry_after));
+            attempts.throttled();
         }
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match tries.next(failure, request.repeat(), left, || self.budget.take()) {
-            Next::After(wait) => {
-                figures::retry(self.service.name, request.operation());
+        let decision = attempts
+            .decide(failure, request.retry_safety(), deadline.remaining(), || self.retry_budget.take());
+        match decision {
+            RetryDecision::After(wait) => {
+                metrics::retry(self.service.name, request.operation());
                 tracing::debug!(
                     operation = request.operation(),
-                    attempt = tries.made(),
+                    attempt = attempts.made(),
                     ?wait,
-                    "trying again"
+                    "retrying"
                 );
                 Ok(wait)
             }
-            Next::Stop(error) => Err(error),
+            RetryDecision::Stop(error) => Err(error),
         }
     }
 
-    /// One attempt at a single call.
+    /// Makes one attempt at a single call.
     async fn attempt(
         &self,
         request: &Request,
-        deadline: Option<Instant>,
-        tries: &mut Tries,
+        deadline: Deadline,
+        attempts: &mut Attempts,
     ) -> Result<Response, Failure> {
-        let _place = self.place(&self.calls, deadline).await?;
-        let incoming = self.send(request, deadline, tries).await?;
+        self.check_cooldown(deadline.at())?;
+        let _permit = self.in_flight.call(deadline).await?;
+        let incoming = self.send(request, deadline, attempts).await?;
         if !is_success(incoming.status) {
-            return Err(self.refusal(request, incoming, deadline).await);
+            return Err(self.refusal(request, incoming, deadline.at()).await);
         }
         let (status, headers) = (incoming.status, incoming.headers.clone());
         let mut body = Body::whole(request.operation(), incoming, &self.options, self.options.max_body_bytes);
         let mut bytes = BytesMut::new();
-        while let Some(chunk) = self.by(deadline, body.piece()).await.ok_or_else(|| self.too_late(true))?? {
+        while let Some(chunk) =
+            until(deadline.at(), body.next_piece()).await.ok_or_else(|| deadline.no_response())??
+        {
             bytes.extend_from_slice(&chunk);
         }
-        Ok(self.answer(status, headers, bytes))
+        Ok(self.response(status, headers, bytes))
     }
 
-    /// One attempt at a stream.
-    async fn begin(&self, request: &Request, tries: &mut Tries) -> Result<Body, Failure> {
-        let place = self.place_for_stream().await?;
-        let incoming = self.send(request, None, tries).await?;
+    /// Makes one attempt at a stream.
+    async fn begin(&self, request: &Request, attempts: &mut Attempts) -> Result<Body, Failure> {
+        let call_timeout = self.options.call_timeout;
+        self.check_cooldown(Instant::now().checked_add(call_timeout))?;
+        let permit = self.in_flight.stream(&self.options).await?;
+        let incoming = self.send(request, self.no_deadline(), attempts).await?;
         if !is_success(incoming.status) {
-            // What says why the stream did not begin is a single answer, with a total.
-            let deadline = Instant::now().checked_add(self.options.call_timeout);
-            return Err(self.refusal(request, incoming, deadline).await);
+            // The response that explains why there is no stream is a single response, with a total.
+            return Err(self.refusal(request, incoming, Instant::now().checked_add(call_timeout)).await);
         }
-        Ok(Body::streamed(request.operation(), incoming, &self.options, place))
+        Ok(Body::streamed(request.operation(), incoming, &self.options, permit))
     }
 
-    /// Waits for its turn, sends, and gives the head of the answer.
+    /// Waits for cooldown and rate limit, sends the request, and returns the head of the response.
     async fn send(
         &self,
         request: &Request,
-        deadline: Option<Instant>,
-        tries: &mut Tries,
+        deadline: Deadline,
+        attempts: &mut Attempts,
     ) -> Result<Incoming, Failure> {
-        let outgoing = self.outgoing(request).map_err(Failure::last)?;
-        self.turn(deadline).await?;
-        tries.count();
+        let outgoing = self.outgoing(request).map_err(Failure::permanent)?;
+        self.wait_for_limits(deadline).await?;
+        attempts.record();
         let started = Instant::now();
         let head_by = started.checked_add(self.options.head_timeout);
-        let limit = [head_by, deadline].into_iter().flatten().min();
-        let result = match self.by(limit, self.transport.execute(outgoing)).await {
+        let limit = [head_by, deadline.at()].into_iter().flatten().min();
+        let result = match until(limit, self.transport.execute(outgoing)).await {
             Some(result) => result.map_err(Failure::from),
-            None if limit == deadline => Err(self.too_late(true)),
+            None if limit == deadline.at() => Err(deadline.no_response()),
             None => {
-                Err(Broken::midway(format!("no answer began within {:?}", self.options.head_timeout)).into())
+                let message = format!("no response began within {:?}", self.options.head_timeout);
+                Err(TransportError::interrupted(message).into())
             }
         };
         let (status, failed) = match &result {
             Ok(incoming) => (Some(incoming.status), None),
             Err(failure) => (None, Some(failure.error.message())),
         };
-        figures::request(self.service.name, request.operation(), status);
+        metrics::request(self.service.name, request.operation(), status);
         tracing::debug!(
             service = self.service.name,
             operation = request.operation(),
             method = %request.method(),
             path = %request.path(),
-            attempt = tries.made(),
+            attempt = attempts.made(),
             status,
             failed,
             took = ?started.elapsed(),
@@ -231,82 +253,32 @@ impl Stack {
         result
     }
 
-    /// A place among the streams. Bounded, since the places may be those of streams that the same consumer has stopped reading,
-    /// and then nobody else would ever end the wait.
-    async fn place_for_stream(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let limit = Instant::now().checked_add(self.options.call_timeout);
-        self.place(&self.streams, limit).await.map_err(|failure| {
-            if failure.error.kind() != ErrorKind::Deadline {
-                return failure;
-            }
-            let message = format!(
-                "no place for another stream within {:?}: {} are open, and one that is not read keeps its place",
-                self.options.call_timeout, self.options.max_streams
-            );
-            Failure::last(Error::new(ErrorKind::Deadline, message))
-        })
-    }
-
-    /// A place among those under way.
-    async fn place(
-        &self,
-        places: &Arc<Semaphore>,
-        deadline: Option<Instant>,
-    ) -> Result<OwnedSemaphorePermit, Failure> {
-        self.admits(deadline)?;
-        let place = self
-            .by(deadline, Arc::clone(places).acquire_owned())
-            .await
-            .ok_or_else(|| self.too_late(false))?;
-        place.map_err(|closed| {
-            Failure::last(Error::new(ErrorKind::Unexpected, "the client is shut").with_source(closed))
-        })
-    }
-
-    /// Waits until the gate is open and the pace allows another request.
-    async fn turn(&self, deadline: Option<Instant>) -> Result<(), Failure> {
+    /// Waits until the cooldown is over and the rate limit allows another request.
+    async fn wait_for_limits(&self, deadline: Deadline) -> Result<(), Failure> {
         loop {
-            let closed = self.admits(deadline)?;
-            if !closed.is_zero() {
-                sleep(closed).await;
+            let remaining = self.check_cooldown(deadline.at())?;
+            if !remaining.is_zero() {
+                sleep(remaining).await;
                 continue;
             }
-            let Some(at) = self.pace.take(deadline) else { return Err(self.too_late(false)) };
+            let Some(at) = self.rate_limit.reserve(deadline.at()) else { return Err(deadline.not_sent()) };
             pause(at.saturating_duration_since(Instant::now())).await;
-            // It may have closed in the meantime.
-            if self.gate.closed_for().is_zero() {
+            // A cooldown may have started in the meantime.
+            if self.cooldown.remaining().is_zero() {
                 return Ok(());
             }
         }
     }
 
-    /// How long the gate stays closed; an error at once when that is longer than the call may take.
-    fn admits(&self, deadline: Option<Instant>) -> Result<Duration, Failure> {
-        let closed = self.gate.closed_for();
-        if deadline.is_some_and(|deadline| Instant::now() + closed > deadline) {
+    /// Returns how long the cooldown lasts; an error at once if it outlasts the deadline.
+    fn check_cooldown(&self, deadline: Option<Instant>) -> Result<Duration, Failure> {
+        let remaining = self.cooldown.remaining();
+        if deadline.is_some_and(|deadline| Instant::now() + remaining > deadline) {
             let error = Error::new(ErrorKind::RateLimited, "the service asked an earlier call to wait")
-                .with_retry_after(closed);
-            return Err(Failure::last(error));
+                .with_retry_after(remaining);
+            return Err(Failure::permanent(error));
         }
-        Ok(closed)
-    }
-
-    /// The future's result, or `None` when the moment passes first.
-    async fn by<T>(&self, moment: Option<Instant>, future: impl Future<Output = T> + Send) -> Option<T> {
-        match moment {
-            Some(moment) => timeout_at(moment, future).await.ok(),
-            None => Some(future.await),
-        }
-    }
-
-    fn too_late(&self, sent: bool) -> Failure {
-        let timeout = self.options.call_timeout;
-        let message = if sent {
-            format!("no complete answer within the call timeout of {timeout:?}")
-        } else {
-            format!("the call's turn did not come within the call timeout of {timeout:?}")
-        };
-        Failure { unclear: sent, ..Failure::last(Error::new(ErrorKind::Deadline, message)) }
+        Ok(remaining)
     }
 
     /// The request with all its headers.
@@ -314,7 +286,7 @@ impl Stack {
         let mut headers = HeaderMap::new();
         if let Some(body) = request.outgoing_body() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            // Without it a streamed body would go out in chunks, which many servers of uploads do not take.
+            // Without it a streamed body would be sent chunked, which many servers do not accept for uploads.
             headers.insert(header::CONTENT_LENGTH, body.length().into());
         }
         for (name, value) in request.headers() {
@@ -337,22 +309,22 @@ impl Stack {
         })
     }
 
-    fn answer(&self, status: u16, headers: HeaderMap, body: BytesMut) -> Response {
-        let answer = Response::new(status, headers, body).with_redactor(self.redactor.clone());
+    fn response(&self, status: u16, headers: HeaderMap, body: BytesMut) -> Response {
+        let response = Response::new(status, headers, body).with_redactor(self.redactor.clone());
         match self.service.request_id_header {
-            Some(name) => answer.with_request_id_header(name),
-            None => answer,
+            Some(name) => response.with_request_id_header(name),
+            None => response,
         }
     }
 
-    /// What an answer that is not 2xx means.
+    /// The failure that a response other than 2xx means.
     async fn refusal(&self, request: &Request, incoming: Incoming, deadline: Option<Instant>) -> Failure {
         let (status, headers) = (incoming.status, incoming.headers.clone());
         let mut body = Body::whole(request.operation(), incoming, &self.options, REFUSAL_BYTES);
         let mut bytes = BytesMut::new();
-        // The status says enough: a body that breaks off or never ends is no reason for another error.
+        // The status is enough: a body that breaks off or never ends must not become another error.
         loop {
-            match self.by(deadline, body.piece()).await {
+            match until(deadline, body.next_piece()).await {
                 Some(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
                 Some(Ok(None)) => break,
                 Some(Err(_)) | None => {
@@ -361,35 +333,38 @@ impl Stack {
                 }
             }
         }
-        let answer = self.answer(status, headers, bytes);
-        let fate = Fate::of_status(status);
-        let mut error = match (status, answer.header("location")) {
+        let response = self.response(status, headers, bytes);
+        let class = FailureClass::of_status(status);
+        let mut error = match (status, response.header("location")) {
             (300..=399, Some(location)) => self.redirect(location),
-            (407, _) => {
-                Error::new(ErrorKind::Transport, "the proxy refuses the credentials, or asks for some")
-            }
-            _ => (self.service.to_error)(&answer),
+            (407, _) => Error::new(ErrorKind::Transport, "the proxy refuses or requires credentials"),
+            _ => (self.service.to_error)(&response),
         };
         error = error.with_status(status);
-        if fate == Fate::Final && matches!(error.kind(), ErrorKind::Server | ErrorKind::Transport) {
+        if class == FailureClass::Permanent
+            && matches!(error.kind(), ErrorKind::Server | ErrorKind::Transport)
+        {
             error = error.with_retryable(false);
         }
-        if let (None, Some(id)) = (error.request_id(), answer.request_id()) {
+        if let (None, Some(id)) = (error.request_id(), response.request_id()) {
             error = error.with_request_id(id);
         }
-        if error.body_excerpt().is_none() && !answer.body().is_empty() {
-            error = error.with_body_excerpt(answer.excerpt());
+        if error.body_excerpt().is_none() && !response.body().is_empty() {
+            error = error.with_body_excerpt(response.excerpt());
         }
-        if let (None, Some(asked)) = (error.retry_after(), answer.header("retry-after"))
-            && let Some(wait) = retry_after::parse(asked, answer.header("date"), Timestamp::now())
+        if let (None, Some(asked)) = (error.retry_after(), response.header("retry-after"))
+            && let Some(wait) = retry_after::parse(asked, response.header("date"), Timestamp::now())
         {
             error = error.with_retry_after(wait);
         }
+        if response.is_html() {
+            error = error.with_html(true);
+        }
         // A gateway that gives up does not know what became of the request behind it.
-        Failure { error, fate, unclear: matches!(status, 502 | 504) }
+        Failure { error, class, outcome_unknown: matches!(status, 502 | 504) }
     }
 
-    /// Redirects are not followed: the credentials would go along.
+    /// The error of a redirect. Redirects are not followed, since the credentials would be sent along.
     fn redirect(&self, location: &str) -> Error {
         let to = match self.base_url.join(location) {
             Ok(mut url) => {
@@ -398,18 +373,11 @@ impl Stack {
                 // Neither can fail for a URL with a host, and one without has no credentials.
                 let _ = url.set_username("");
                 let _ = url.set_password(None);
-                self.redactor.text(url.as_str())
+                self.redactor.redact(url.as_str())
             }
             Err(_) => "an unreadable address".to_owned(),
         };
-        Error::new(ErrorKind::Decode, format!("a redirect to {to} came instead of an answer"))
-    }
-}
-
-/// Sleeps; a wait of zero is none, where the timer would make it a millisecond.
-pub(crate) async fn pause(wait: Duration) {
-    if !wait.is_zero() {
-        sleep(wait).await;
+        Error::new(ErrorKind::Decode, format!("a redirect to {to} came instead of a response"))
     }
 }
 

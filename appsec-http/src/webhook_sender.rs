@@ -1,5 +1,6 @@
-//! Messages of one's own to a URL that a person chose, as a webhook's. Apart from the client of a service: there is no API behind the
-//! URL, the URL itself may be a secret, and who repeats a message is whoever keeps it.
+//! Posts messages to a URL that a user chose, such as a webhook. It is separate from the client of a
+//! service: there is no API behind the URL, the URL itself may be a secret, and the caller repeats a failed
+//! message.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,25 +17,27 @@ use url::Url;
 use crate::base_url;
 use crate::options::HttpOptions;
 use crate::request_body::RequestBody;
-use crate::retry::Failure;
-use crate::retry_after;
 use crate::service::AuthHeader;
-use crate::transport::{Chunks, Incoming, Outgoing, ReqwestTransport, Transport};
+use crate::stack::retry::Failure;
+use crate::stack::retry_after;
+use crate::stack::transport::{ByteStream, Incoming, Outgoing, ReqwestTransport, Transport};
 
-/// How much of a receiver's answer is read, and for how long, so that the connection can be used again.
-const ANSWER_BYTES: usize = 64 * 1024;
-const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// The largest part of a receiver's response that is read, and the longest time, so that the connection can
+/// be reused.
+const RESPONSE_BYTES: usize = 64 * 1024;
+const RESPONSE_TIME: Duration = Duration::from_secs(2);
 
-/// Posts JSON to one URL: one attempt a call, no redirect followed, no word of the answer kept but its status.
+/// Posts JSON to one URL: one attempt per call, no redirect followed, nothing kept of the response except
+/// its status.
 ///
 /// ```no_run
 /// # async fn run() -> appsec_http::Result<()> {
 /// use appsec_http::{HttpOptions, WebhookSender};
 ///
 /// let url = "https://hooks.example/services/T0/hush".into();
-/// let webhook_sender = WebhookSender::new(&url, "example/1.0", Vec::new(), &HttpOptions::new())?;
-/// assert!(!format!("{webhook_sender:?}").contains("hush"));
-/// webhook_sender.post("example: notify", &[("webhook-id", "msg_1".to_owned())], r#"{"type":"ping"}"#).await?;
+/// let sender = WebhookSender::new(&url, "example/1.0", Vec::new(), &HttpOptions::new())?;
+/// assert!(!format!("{sender:?}").contains("hush"));
+/// sender.post("example: notify", &[("webhook-id", "msg_1".to_owned())], r#"{"type":"ping"}"#).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -46,11 +49,12 @@ pub struct WebhookSender {
 }
 
 impl WebhookSender {
-    /// A webhook_sender for the URL: https, or plain http to loopback, whatever the options say; without user and fragment. Its path and query
-    /// are sent as they are and never printed.
+    /// Returns a sender for the URL: https, or plain http to loopback, whatever the options allow; without
+    /// user and fragment. Its path and query are sent as they are and never printed.
     ///
-    /// The headers go along with every message and are never printed. Of the options those about proxy, trust, resolver, user agent,
-    /// connect and head timeout count; limits and retries are for clients of a service.
+    /// The headers are sent with every message and never printed. Of the options, those for proxy, trust,
+    /// resolver, user agent, connect timeout and head timeout apply; limits and retries are for clients of
+    /// a service.
     ///
     /// # Errors
     /// `Config` for a URL or an option that cannot work.
@@ -67,13 +71,14 @@ impl WebhookSender {
         Ok(Self { url, headers, head_timeout: options.head_timeout, transport })
     }
 
-    /// Posts the body as JSON, with these headers besides the fixed ones. Any 2xx is success, whatever comes after its head.
+    /// Posts the body as JSON, with these headers in addition to the fixed ones. Any 2xx is success,
+    /// whatever its body.
     ///
     /// # Errors
-    /// * `Transport` where no answer came; `Deadline` where its head did not come within the head timeout.
-    /// * By the answer's status: `RateLimited` for 429, `Server` for 5xx, `Auth`, `PermissionDenied`, `NotFound` (also for 410),
-    ///   `Decode` for a redirect, else `InvalidRequest`; with [`status`](Error::status), and
-    ///   [`retry_after`](Error::retry_after) where the receiver asks for a wait.
+    /// * `Transport` if no response came; `Deadline` if its head did not come within the head timeout.
+    /// * By status: `RateLimited` for 429, `Server` for 5xx, `Auth`, `PermissionDenied`, `NotFound` (also
+    ///   for 410), `Decode` for a redirect, otherwise `InvalidRequest`; with [`status`](Error::status), and
+    ///   [`retry_after`](Error::retry_after) if the receiver asks for a wait.
     /// * `InvalidRequest` for a header that cannot be sent.
     pub async fn post(
         &self,
@@ -89,14 +94,14 @@ impl WebhookSender {
 
     async fn attempt(&self, headers: &[(&'static str, String)], body: Bytes) -> Result<()> {
         let outgoing = self.outgoing(headers, body)?;
-        let answer = timeout(self.head_timeout, self.transport.execute(outgoing)).await;
-        let answer = answer.map_err(|_| {
-            let message = format!("no answer began within {:?}", self.head_timeout);
+        let response = timeout(self.head_timeout, self.transport.execute(outgoing)).await;
+        let response = response.map_err(|_| {
+            let message = format!("no response began within {:?}", self.head_timeout);
             Error::new(ErrorKind::Deadline, message).with_retryable(true)
         })?;
-        let Incoming { status, headers, body } = answer.map_err(|broken| Failure::from(broken).error)?;
-        // What the receiver says is of no use, and how slowly it says it changes nothing.
-        let _ = timeout(ANSWER_TIME, drain(body)).await;
+        let Incoming { status, headers, body } = response.map_err(|broken| Failure::from(broken).error)?;
+        // The body does not matter, nor how slowly it arrives.
+        let _ = timeout(RESPONSE_TIME, drain(body)).await;
         if (200..300).contains(&status) { Ok(()) } else { Err(refusal(status, &headers)) }
     }
 
@@ -124,7 +129,7 @@ impl WebhookSender {
     }
 }
 
-/// Scheme, host and port: path and query may be the secret of the URL.
+/// Shows scheme, host and port only: path and query may be the secret of the URL.
 impl fmt::Display for WebhookSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url.origin().ascii_serialization())
@@ -141,17 +146,17 @@ impl fmt::Debug for WebhookSender {
     }
 }
 
-async fn drain(mut body: Chunks) {
+async fn drain(mut body: ByteStream) {
     let mut read = 0;
     while let Some(Ok(chunk)) = body.next().await {
         read += chunk.len();
-        if read > ANSWER_BYTES {
+        if read > RESPONSE_BYTES {
             return;
         }
     }
 }
 
-/// What an answer that is not 2xx means, without a word of it.
+/// The error of a response other than 2xx, without any text of it.
 fn refusal(status: u16, headers: &HeaderMap) -> Error {
     let (kind, message) = match status {
         300..=399 => (ErrorKind::Decode, format!("a redirect ({status}) came, and none is followed")),

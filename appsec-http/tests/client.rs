@@ -1,4 +1,4 @@
-//! What a client sends and makes of the answers, against a real HTTP server.
+//! What a client sends and makes of the responses, against a real HTTP server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use appsec_http::{
-    At, AuthHeader, BodySource, Error, ErrorKind, HttpClient, HttpOptions, Path, Request, Response,
+    ArrayPath, AuthHeader, BodySource, Error, ErrorKind, HttpClient, HttpOptions, Path, Request, Response,
     RetryPolicy, RetrySafety, Service,
 };
 use bytes::Bytes;
@@ -18,15 +18,15 @@ use serde_json::json;
 use wiremock::matchers::{any, body_bytes, body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-fn to_error(answer: &Response) -> Error {
-    let kind = match answer.status() {
+fn to_error(response: &Response) -> Error {
+    let kind = match response.status() {
         401 => ErrorKind::Auth,
         409 => ErrorKind::Conflict,
         429 => ErrorKind::RateLimited,
         500.. => ErrorKind::Server,
         _ => ErrorKind::InvalidRequest,
     };
-    Error::new(kind, format!("the service answered {}", answer.status()))
+    Error::new(kind, format!("the service answered {}", response.status()))
 }
 
 /// Short waits, since the clock is real.
@@ -69,7 +69,7 @@ async fn a_request_is_sent_as_it_was_built() {
         .with_header("accept", "application/json")
         .with_json(&json!({"and": []}))
         .unwrap()
-        .with_repeat(RetrySafety::Always);
+        .with_retry_safety(RetrySafety::Always);
     let page: Page = client(&server, options()).json(&request).await.unwrap();
     assert_eq!(page, Page { items: vec![1, 2] });
     let requests = server.received_requests().await.unwrap();
@@ -214,13 +214,13 @@ async fn compressed_answers_are_read() {
         ("zstd", include_bytes!("data/list.zst")),
     ] {
         let server = MockServer::start().await;
-        let answer =
+        let response =
             ResponseTemplate::new(200).insert_header("content-encoding", encoding).set_body_bytes(bytes);
-        Mock::given(any()).respond_with(answer).expect(2).mount(&server).await;
+        Mock::given(any()).respond_with(response).expect(2).mount(&server).await;
         let client = client(&server, options());
         let request = Request::get("test: list", "/v1");
         assert_eq!(client.json::<Vec<u32>>(&request).await.unwrap(), [1, 2, 3], "{encoding}");
-        let mut elements = client.elements(&request, At::Root);
+        let mut elements = client.elements(&request, ArrayPath::Root);
         for expected in 1..=3_u32 {
             let element = elements.next().await.unwrap().unwrap();
             assert_eq!(element.json::<u32>("test: list").unwrap(), expected, "{encoding}");
@@ -238,9 +238,9 @@ async fn a_bomb_is_stopped_at_the_cap() {
         ("zstd", include_bytes!("data/zeros-64MiB.zst")),
     ] {
         let server = MockServer::start().await;
-        let answer =
+        let response =
             ResponseTemplate::new(200).insert_header("content-encoding", encoding).set_body_bytes(bytes);
-        Mock::given(any()).respond_with(answer).expect(3).mount(&server).await;
+        Mock::given(any()).respond_with(response).expect(3).mount(&server).await;
         let options =
             options().with_max_body_bytes(CAP).with_max_stream_bytes(CAP).with_max_element_bytes(1 << 20);
         let client = client(&server, options);
@@ -260,7 +260,7 @@ async fn a_bomb_is_stopped_at_the_cap() {
         assert_eq!(error.kind(), ErrorKind::Decode, "{encoding}");
         assert!(read <= CAP, "{encoding}: {read}");
 
-        let error = client.elements(&request, At::Root).next().await.unwrap().unwrap_err();
+        let error = client.elements(&request, ArrayPath::Root).next().await.unwrap().unwrap_err();
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Decode, 1), "{encoding}");
     }
 }
@@ -268,8 +268,9 @@ async fn a_bomb_is_stopped_at_the_cap() {
 #[tokio::test]
 async fn garbage_that_calls_itself_compressed_is_a_broken_body() {
     let server = MockServer::start().await;
-    let answer = ResponseTemplate::new(200).insert_header("content-encoding", "gzip").set_body_string("[1]");
-    Mock::given(any()).respond_with(answer).expect(4).mount(&server).await;
+    let response =
+        ResponseTemplate::new(200).insert_header("content-encoding", "gzip").set_body_string("[1]");
+    Mock::given(any()).respond_with(response).expect(4).mount(&server).await;
     let error =
         client(&server, options()).json::<Vec<u32>>(&Request::get("test: list", "/v1")).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 4), "{error}");

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use appsec_http::testing::{
-    ConnectAnswer, ConnectProxy, Fault, FaultProxy, TestCa, TlsServer, black_hole, http_answer,
+    ConnectProxy, ConnectResponse, Fault, FaultProxy, TestCa, TlsServer, black_hole, http_response,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -244,11 +244,11 @@ async fn a_tls_server_and_a_proxy_serve_an_ordinary_client() {
     let ca = TestCa::new("Fault Proxy Test CA").unwrap();
     let certificate = ca.issue(&["api.example.test"]).unwrap();
     let server = TlsServer::start(&certificate, |head| {
-        http_answer(200, "text/plain", head.lines().next().unwrap_or_default())
+        http_response(200, "text/plain", head.lines().next().unwrap_or_default())
     })
     .await
     .unwrap();
-    let proxy = ConnectProxy::start(ConnectAnswer::Tunnel(server.address())).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectResponse::Tunnel(server.address())).await.unwrap();
     let root = reqwest::Certificate::from_pem(ca.pem().as_bytes()).unwrap();
     let client = reqwest::Client::builder()
         .proxy(reqwest::Proxy::all(proxy.url()).unwrap())

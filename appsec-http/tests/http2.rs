@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use appsec_http::testing::{TestCa, TestCertificate};
 use appsec_http::{
-    At, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy, Service,
+    ArrayPath, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy, Service,
 };
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -50,8 +50,8 @@ impl Listener for TlsListener {
     }
 }
 
-fn to_error(answer: &Response) -> Error {
-    Error::new(ErrorKind::Unexpected, format!("the service answered {}", answer.status()))
+fn to_error(response: &Response) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("the service answered {}", response.status()))
 }
 
 async fn client(router: Router, options: impl FnOnce(HttpOptions) -> HttpOptions) -> HttpClient {
@@ -88,7 +88,7 @@ async fn a_stream_that_the_server_resets_is_read_to_its_end() {
         Body::from_stream(stream::iter([Ok(Bytes::from_static(b"[1,2,")), end]))
     };
     let client = client(Router::new().route("/list", get(list)), |options| options).await;
-    let mut elements = client.elements(&Request::get("test: list", "/list"), At::Root);
+    let mut elements = client.elements(&Request::get("test: list", "/list"), ArrayPath::Root);
     for expected in 1..=3_u32 {
         let element = elements.next().await.unwrap().unwrap();
         assert_eq!(element.json::<u32>("test: list").unwrap(), expected);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use appsec_core::StepOutcome::{Failed, Passed, Skipped, Warning};
 use appsec_core::{Cause, ConnectionStep, StepKind};
 use appsec_http::testing::{
-    ConnectAnswer, ConnectProxy, Fault, FaultProxy, StaticResolver, TestCa, TestCertificate, TlsServer,
-    black_hole, http_answer,
+    ConnectProxy, ConnectResponse, Fault, FaultProxy, StaticResolver, TestCa, TestCertificate, TlsServer,
+    black_hole, http_response,
 };
 use appsec_http::{
     AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Resolver, RetryPolicy, Service,
@@ -35,8 +35,8 @@ fn options() -> HttpOptions {
 }
 
 fn client(base_url: &str, options: HttpOptions) -> HttpClient {
-    let service = Service::new("test", "test/0", |answer| {
-        Error::new(ErrorKind::Unexpected, format!("status {}", answer.status()))
+    let service = Service::new("test", "test/0", |response| {
+        Error::new(ErrorKind::Unexpected, format!("status {}", response.status()))
     });
     let auth = AuthHeader::new("x-key", "canary-key".to_owned().into()).unwrap();
     HttpClient::new(service, base_url, auth, options).unwrap()
@@ -74,18 +74,18 @@ fn url(address: SocketAddr) -> String {
 }
 
 async fn serve(certificate: &TestCertificate) -> TlsServer {
-    TlsServer::start(certificate, |_| http_answer(200, "application/json", "{}")).await.unwrap()
+    TlsServer::start(certificate, |_| http_response(200, "application/json", "{}")).await.unwrap()
 }
 
 /// Handles each connection with the same few lines.
-async fn raw_server(answer: &'static [u8]) -> SocketAddr {
+async fn raw_server(response: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let _heard = stream.read_u8().await;
-                let _sent = stream.write_all(answer).await;
+                let _sent = stream.write_all(response).await;
             });
         }
     });
@@ -132,7 +132,7 @@ async fn a_look_up_without_an_answer() {
     }
     let options = options().with_resolver(Arc::new(Silent)).with_connect_timeout(SHORT);
     let step = failure("https://api.example.test/", options, StepKind::Dns, Cause::DnsFailed).await;
-    assert!(step.detail.contains("no answer within 400ms"), "{step:?}");
+    assert!(step.detail.contains("timed out after 400ms"), "{step:?}");
     assert!(step.took >= SHORT);
 }
 
@@ -287,9 +287,9 @@ async fn invalid_certificates_that_are_accepted_are_warned_of_and_still_describe
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls() {
-    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.9\r\n"] {
+    for response in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.9\r\n"] {
         let step =
-            failure(&url(raw_server(answer).await), options(), StepKind::Tls, Cause::TlsHandshake).await;
+            failure(&url(raw_server(response).await), options(), StepKind::Tls, Cause::TlsHandshake).await;
         assert!(step.detail.contains("does not speak TLS"), "{step:?}");
         assert!(remedy(&step).contains("port"), "{step:?}");
     }
@@ -348,7 +348,7 @@ async fn an_ipv6_address_is_a_host_like_another() {
     let steps = probe(&base_url, trusting.clone()).await;
     assert_eq!(steps[4].outcome, Passed, "{steps:?}");
 
-    let proxy = ConnectProxy::start(ConnectAnswer::Tunnel(address)).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectResponse::Tunnel(address)).await.unwrap();
     let steps = probe(&base_url, trusting.with_proxy(proxy.url())).await;
     assert_eq!(steps[4].outcome, Passed, "{steps:?}");
     assert_eq!(proxy.requests()[0].target, address.to_string());
@@ -368,7 +368,8 @@ async fn through_a_proxy_name_and_port_are_the_proxys_and_tls_the_services() {
     let server = serve(&ca.issue(&[HOST]).unwrap()).await;
     // `u%40x:canary-pa%3Ass` decoded, then in Base64.
     let authorization = "Basic dUB4OmNhbmFyeS1wYTpzcw==";
-    let proxy = ConnectProxy::start(ConnectAnswer::TunnelFor(server.address(), authorization)).await.unwrap();
+    let proxy =
+        ConnectProxy::start(ConnectResponse::TunnelFor(server.address(), authorization)).await.unwrap();
     let options = through(proxy.address(), "u%40x:canary-pa%3Ass@").with_root_certificate_pem(ca.pem());
     let steps = probe("https://api.example.test/v1", options.clone()).await;
     assert!(steps.iter().all(|step| step.outcome == Passed), "{steps:?}");
@@ -384,29 +385,29 @@ async fn through_a_proxy_name_and_port_are_the_proxys_and_tls_the_services() {
 #[tokio::test]
 async fn a_certificate_is_judged_through_the_proxy_too() {
     let server = serve(&TestCertificate::self_signed(&[HOST]).unwrap()).await;
-    let proxy = ConnectProxy::start(ConnectAnswer::Tunnel(server.address())).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectResponse::Tunnel(server.address())).await.unwrap();
     failure("https://api.example.test/", through(proxy.address(), ""), StepKind::Tls, Cause::TlsUntrusted)
         .await;
 }
 
 #[tokio::test]
 async fn a_proxy_that_refuses() {
-    for (answer, credentials, saw, what_to_do) in [
-        (ConnectAnswer::Status(403), "", "answered 403", "allow this host"),
+    for (response, credentials, saw, what_to_do) in [
+        (ConnectResponse::Status(403), "", "answered 403", "allow this host"),
         (
-            ConnectAnswer::Status(407),
+            ConnectResponse::Status(407),
             "",
             "407 to a tunnel to api.example.test:443: it wants credentials",
             "add the user",
         ),
-        (ConnectAnswer::Status(407), "u:canary@", "does not accept the credentials", "correct the user"),
-        (ConnectAnswer::Status(405), "", "answered 405", "supports CONNECT"),
-        (ConnectAnswer::Status(502), "", "answered 502", "cannot reach the service"),
-        (ConnectAnswer::Status(302), "", "answered 302", "operator"),
-        (ConnectAnswer::Garbage, "", "is not HTTP", "HTTP proxy"),
-        (ConnectAnswer::Close, "", "closed the connection", "scheme and port"),
+        (ConnectResponse::Status(407), "u:canary@", "does not accept the credentials", "correct the user"),
+        (ConnectResponse::Status(405), "", "answered 405", "supports CONNECT"),
+        (ConnectResponse::Status(502), "", "answered 502", "cannot reach the service"),
+        (ConnectResponse::Status(302), "", "answered 302", "operator"),
+        (ConnectResponse::Garbage, "", "is not HTTP", "HTTP proxy"),
+        (ConnectResponse::Close, "", "closed the connection", "scheme and port"),
     ] {
-        let proxy = ConnectProxy::start(answer).await.unwrap();
+        let proxy = ConnectProxy::start(response).await.unwrap();
         let options = through(proxy.address(), credentials);
         let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
         assert!(step.detail.contains(saw), "{step:?}");
@@ -416,7 +417,7 @@ async fn a_proxy_that_refuses() {
 
 #[tokio::test]
 async fn a_proxy_that_never_answers() {
-    let proxy = ConnectProxy::start(ConnectAnswer::Silence).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectResponse::Silence).await.unwrap();
     let options = through(proxy.address(), "u:canary@").with_connect_timeout(SHORT);
     let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
     assert!(step.detail.contains("did not answer within 400ms"), "{step:?}");
@@ -450,7 +451,7 @@ async fn a_proxy_behind_tls_whose_certificate_is_not_trusted() {
 async fn a_proxy_behind_tls_is_spoken_to_in_http_1() {
     let ca = TestCa::new("Probe Test CA").unwrap();
     let server = serve(&ca.issue(&[HOST]).unwrap()).await;
-    let inner = ConnectProxy::start(ConnectAnswer::Tunnel(server.address())).await.unwrap();
+    let inner = ConnectProxy::start(ConnectResponse::Tunnel(server.address())).await.unwrap();
     let mut config = (*ca.issue(&["proxy.example.test"]).unwrap().server_config()).clone();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
@@ -476,7 +477,7 @@ async fn a_proxy_behind_tls_is_spoken_to_in_http_1() {
 
 #[tokio::test]
 async fn plain_http_through_a_proxy_needs_no_tunnel() {
-    let proxy = ConnectProxy::start(ConnectAnswer::Status(500)).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectResponse::Status(500)).await.unwrap();
     let options = through(proxy.address(), "").with_allow_plain_http(true);
     let steps = probe("http://api.example.test/", options).await;
     assert_eq!(steps[3].outcome, Skipped, "{steps:?}");

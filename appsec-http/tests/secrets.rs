@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use appsec_http::testing::StaticResolver;
 use appsec_http::{
-    At, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy, RetrySafety,
-    Service,
+    ArrayPath, AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy,
+    RetrySafety, Service,
 };
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-fn to_error(answer: &Response) -> Error {
-    Error::new(ErrorKind::Unexpected, answer.redacted(&String::from_utf8_lossy(answer.body())))
+fn to_error(response: &Response) -> Error {
+    Error::new(ErrorKind::Unexpected, response.redacted(&String::from_utf8_lossy(response.body())))
 }
 
 fn client(url: &str, options: HttpOptions) -> HttpClient {
@@ -96,14 +96,14 @@ async fn no_secret_is_printed_logged_or_kept_in_an_error() {
         let request = request().with_header("x-other", "canary").with_json(&"canary").unwrap();
         texts.push(format!("{client:?} {request:?} {:?}", client.options()));
         match client.send(&request).await {
-            Ok(answer) => texts.push(format!("{answer:?}")),
+            Ok(response) => texts.push(format!("{response:?}")),
             Err(error) => texts.push(everything(&error)),
         }
         match client.json::<Vec<u32>>(&request).await {
             Ok(_) => {}
             Err(error) => texts.push(everything(&error)),
         }
-        let mut elements = client.elements(&request, At::Root);
+        let mut elements = client.elements(&request, ArrayPath::Root);
         texts.push(format!("{elements:?}"));
         match elements.next().await {
             Some(Err(error)) => texts.push(everything(&error)),
@@ -121,7 +121,9 @@ async fn no_secret_is_printed_logged_or_kept_in_an_error() {
     texts.push(format!("{client:?}"));
     assert!(format!("{client:?}").contains("accept_invalid_certs: true"));
     assert!(format!("{client:?}").contains("http://127.0.0.1:1"));
-    texts.push(everything(&client.send(&request().with_repeat(RetrySafety::IfUnsent)).await.unwrap_err()));
+    texts.push(everything(
+        &client.send(&request().with_retry_safety(RetrySafety::IfUnsent)).await.unwrap_err(),
+    ));
     for text in &texts {
         assert!(!text.contains("canary"), "{text}");
     }

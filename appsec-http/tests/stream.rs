@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use appsec_http::testing::{Fault, FaultProxy, black_hole};
 use appsec_http::{
-    At, AuthHeader, ElementStream, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy,
-    Service,
+    ArrayPath, AuthHeader, ElementStream, Error, ErrorKind, HttpClient, HttpOptions, Request, Response,
+    RetryPolicy, Service,
 };
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -62,8 +62,8 @@ async fn server(list: String) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, requests)
 }
 
-fn to_error(answer: &Response) -> Error {
-    Error::new(ErrorKind::Unexpected, format!("the service answered {}", answer.status()))
+fn to_error(response: &Response) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("the service answered {}", response.status()))
 }
 
 fn options() -> HttpOptions {
@@ -80,7 +80,7 @@ fn client(url: &str, options: HttpOptions) -> HttpClient {
 }
 
 fn things(client: &HttpClient, path: &'static str) -> ElementStream {
-    client.elements(&Request::get("test: list", path), At::Field("things"))
+    client.elements(&Request::get("test: list", path), ArrayPath::Field("things"))
 }
 
 /// How many elements came, each checked to be the next one, and the error that ended them.
@@ -214,11 +214,11 @@ async fn a_refused_connection_is_tried_again_even_for_a_launch() {
     let options = options().with_retry(RetryPolicy::new().with_base(Duration::from_millis(100)));
     let client = client(&proxy.url(), options);
     let launch = Request::post("test: launch", "/sized");
-    let (answer, ()) = tokio::join!(client.send(&launch), async {
+    let (response, ()) = tokio::join!(client.send(&launch), async {
         sleep(Duration::from_millis(50)).await;
         proxy.open_port().await.unwrap();
     });
-    answer.unwrap();
+    response.unwrap();
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 
     proxy.close_port().await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_http::testing::{
-    ConnectAnswer, ConnectProxy, StaticResolver, TestCa, TestCertificate, TlsServer, http_answer,
+    ConnectProxy, ConnectResponse, StaticResolver, TestCa, TestCertificate, TlsServer, http_response,
 };
 use appsec_http::{
     AuthHeader, Error, ErrorKind, HttpClient, HttpOptions, Request, Response, RetryPolicy, Service,
@@ -14,8 +14,8 @@ use appsec_http::{
 
 const HOST: &str = "api.scanner.test";
 
-fn to_error(answer: &Response) -> Error {
-    Error::new(ErrorKind::Unexpected, answer.redacted(&String::from_utf8_lossy(answer.body())))
+fn to_error(response: &Response) -> Error {
+    Error::new(ErrorKind::Unexpected, response.redacted(&String::from_utf8_lossy(response.body())))
 }
 
 fn client(url: &str, options: HttpOptions) -> HttpClient {
@@ -39,7 +39,7 @@ fn request() -> Request {
 
 async fn server(certificate: &TestCertificate) -> (TlsServer, String) {
     let server =
-        TlsServer::start(certificate, |_| http_answer(200, "application/json", "[1]")).await.unwrap();
+        TlsServer::start(certificate, |_| http_response(200, "application/json", "[1]")).await.unwrap();
     let url = format!("https://{HOST}:{}", server.address().port());
     (server, url)
 }
@@ -80,8 +80,8 @@ async fn a_certificate_is_trusted_by_its_root_or_by_option() {
         (self_signed, options().with_accept_invalid_certs(true)),
     ] {
         let (server, url) = server(&certificate).await;
-        let answer: Vec<u32> = client(&url, options).json(&request()).await.unwrap();
-        assert_eq!((answer, server.requests()), (vec![1], 1));
+        let response: Vec<u32> = client(&url, options).json(&request()).await.unwrap();
+        assert_eq!((response, server.requests()), (vec![1], 1));
     }
 }
 
@@ -91,13 +91,13 @@ async fn a_proxy_is_asked_for_a_tunnel_and_nothing_else_is_told_to_it() {
     let (server, url) = server(&ca.issue(&[HOST]).unwrap()).await;
     // "user:pass word", as RFC 7617 wants it.
     let proxy =
-        ConnectProxy::start(ConnectAnswer::TunnelFor(server.address(), "Basic dXNlcjpwYXNzIHdvcmQ=")).await;
+        ConnectProxy::start(ConnectResponse::TunnelFor(server.address(), "Basic dXNlcjpwYXNzIHdvcmQ=")).await;
     let proxy = proxy.unwrap();
     let nowhere = StaticResolver::new();
     let options = options().with_root_certificate_pem(ca.pem()).with_resolver(Arc::new(nowhere.clone()));
     let with = format!("http://user:pass%20word@{}", proxy.address());
-    let answer: Vec<u32> = client(&url, options.clone().with_proxy(with)).json(&request()).await.unwrap();
-    assert_eq!(answer, [1]);
+    let response: Vec<u32> = client(&url, options.clone().with_proxy(with)).json(&request()).await.unwrap();
+    assert_eq!(response, [1]);
     assert_eq!(proxy.requests()[0].target, url.trim_start_matches("https://"));
     assert!(nowhere.asked().is_empty(), "the service's name is the proxy's to resolve");
 

@@ -43,11 +43,11 @@ async fn what_is_not_2xx_is_an_error_without_a_word_of_it_and_is_not_repeated() 
         (503, ErrorKind::Server),
     ] {
         let server = MockServer::start().await;
-        let answer = ResponseTemplate::new(status)
+        let response = ResponseTemplate::new(status)
             .insert_header("location", format!("{}/canary-elsewhere", server.uri()))
             .insert_header("retry-after", "7")
             .set_body_string("canary-body");
-        Mock::given(path("/canary-path")).respond_with(answer).expect(1).mount(&server).await;
+        Mock::given(path("/canary-path")).respond_with(response).expect(1).mount(&server).await;
         let elsewhere = Mock::given(path("/canary-elsewhere")).respond_with(ResponseTemplate::new(200));
         elsewhere.expect(0).mount(&server).await;
         let webhook_sender = webhook_sender(&format!("{}/canary-path?canary-query", server.uri()));

@@ -174,7 +174,7 @@ fn no_two_lines_share_a_test() {
     assert_eq!(distinct.len(), 14, "{tests:?}");
     let tagged = Binding::new("shop", "memory", set("app:shop").with_scan_tag("rc1").with_branch("main"));
     let test = DefectDojoTest::for_binding(&tagged);
-    assert_eq!((test.tags.as_slice(), test.branch.as_deref()), (["rc1".to_owned()].as_slice(), Some("main")));
+    assert_eq!((test.tags(), test.branch()), (["rc1".to_owned()].as_slice(), Some("main")));
     assert_eq!(test.title(), "memory app:shop");
 }
 

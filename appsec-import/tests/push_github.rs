@@ -152,7 +152,7 @@ async fn what_cannot_be_sent_is_refused_before() {
     });
     std::fs::write(&path, noise.take(13_000).flatten().collect::<Vec<_>>()).unwrap();
     let small = commit().with_max_compressed_bytes(100_000);
-    assert_eq!(commit().max_compressed_bytes, 10_000_000);
+    assert_eq!(commit().max_compressed_bytes(), 10_000_000);
     for (report, words) in [
         (ReportFile::from_path(&path), "bytes when compressed"),
         (ReportFile::from_path(folder.path().join("none")), "cannot be read"),

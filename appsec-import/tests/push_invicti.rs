@@ -186,12 +186,9 @@ async fn refusals_come_in_the_words_of_the_target_and_nothing_is_imported_twice(
 fn a_lines_fields_become_the_scans() {
     let set = ScanConfiguration::new("app:shop").with_branch("dev").with_meta_data("cart");
     let scan = InvictiScan::for_binding("5f6b", &Binding::new("shop", "saltsecurity", set));
+    assert_eq!((scan.project(), scan.tool(), scan.branch()), ("5f6b", "saltsecurity", "dev"));
     assert_eq!(
-        (scan.project.as_str(), scan.tool.as_str(), scan.branch.as_str()),
-        ("5f6b", "saltsecurity", "dev")
-    );
-    assert_eq!(
-        scan.meta_data.as_deref(),
+        scan.meta_data(),
         Some("shop/saltsecurity/app:shop//cart"),
         "no other binding is compared with it"
     );

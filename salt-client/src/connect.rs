@@ -44,7 +44,7 @@ pub(crate) async fn test(client: &SaltClient) -> ConnectionReport {
 /// Reads one page without repeating the request: a test reports what it meets instead of waiting until it
 /// passes.
 async fn read_once(client: &SaltClient, request: &Request) -> Result<Page<Value>> {
-    let response = client.http().send(&request.clone().with_repeat(RetrySafety::IfUnsent)).await?;
+    let response = client.http().send(&request.clone().with_retry_safety(RetrySafety::IfUnsent)).await?;
     let operation = request.operation();
     let body = response.json(operation).map_err(|error| error.with_html(response.is_html()))?;
     Page::from_body(body, operation)

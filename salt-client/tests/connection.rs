@@ -10,7 +10,8 @@ use appsec_core::{
     Cause, ConnectionReport, ConnectionStep, DastApiScanner, ErrorKind, StepKind, StepOutcome,
 };
 use appsec_http::testing::{
-    ConnectAnswer, ConnectProxy, StaticResolver, TestCa, TestCertificate, TlsServer, black_hole, http_answer,
+    ConnectProxy, ConnectResponse, StaticResolver, TestCa, TestCertificate, TlsServer, black_hole,
+    http_response,
 };
 use salt_client::testing::{Access, FakeSalt, Reply, Route, Tenant, When, gap, host};
 use salt_client::{GapsQuery, HttpOptions, Region, RetryPolicy, SaltClient};
@@ -96,7 +97,7 @@ async fn a_firewall_that_drops_packets() {
 
 #[tokio::test]
 async fn a_proxy_that_refuses() {
-    let proxy = ConnectProxy::start(ConnectAnswer::Status(403)).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectResponse::Status(403)).await.unwrap();
     let options = HttpOptions::new().with_proxy(format!("http://{}", proxy.address()));
     let report = test("https://salt.example.test", options).await;
     failure(&report, StepKind::Proxy, Cause::ProxyFailed);
@@ -122,7 +123,7 @@ async fn certificates_that_are_not_trusted() {
         ),
     ] {
         let server =
-            TlsServer::start(&certificate, |_| http_answer(200, "application/json", "{}")).await.unwrap();
+            TlsServer::start(&certificate, |_| http_response(200, "application/json", "{}")).await.unwrap();
         let mut options = HttpOptions::new();
         if let Some(root) = root {
             options = options.with_root_certificate_pem(root);
@@ -139,8 +140,9 @@ async fn an_added_root_certificate_is_trusted() {
     let ca = TestCa::new("Salt Test CA").unwrap();
     let certificate = ca.issue(&["salt.example.test"]).unwrap();
     let answer = r#"{"response":[{"host":"a.example"}],"endOffset":1}"#;
-    let server =
-        TlsServer::start(&certificate, move |_| http_answer(200, "application/json", answer)).await.unwrap();
+    let server = TlsServer::start(&certificate, move |_| http_response(200, "application/json", answer))
+        .await
+        .unwrap();
     let report =
         test(&tls_url(server.address()), HttpOptions::new().with_root_certificate_pem(ca.pem())).await;
     assert!(report.is_ok(), "{report}");
@@ -178,9 +180,9 @@ async fn a_token_that_has_expired_according_to_the_service() {
 async fn a_refused_token_is_reported_with_the_region_that_was_used() {
     let ca = TestCa::new("Salt Test CA").unwrap();
     let certificate = ca.issue(&["api.secured-api.com", "api.secured-api-eu.com"]).unwrap();
-    let refusal = |_: &str| http_answer(401, "application/json", r#"{"message":"Unauthorized"}"#);
+    let refusal = |_: &str| http_response(401, "application/json", r#"{"message":"Unauthorized"}"#);
     let server = TlsServer::start(&certificate, refusal).await.unwrap();
-    let proxy = ConnectProxy::start(ConnectAnswer::Tunnel(server.address())).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectResponse::Tunnel(server.address())).await.unwrap();
     for (region, name, other) in [(Region::Us, "US", Region::Eu), (Region::Eu, "EU", Region::Us)] {
         let options = HttpOptions::new()
             .with_proxy(format!("http://{}", proxy.address()))
@@ -281,8 +283,9 @@ async fn an_inventory_that_cannot_be_read() {
 async fn invalid_certificates_are_accepted_if_enabled_and_the_report_warns() {
     let certificate = TestCertificate::self_signed(&["salt.example.test"]).unwrap();
     let answer = r#"{"response":[{"host":"a.example"}]}"#;
-    let server =
-        TlsServer::start(&certificate, move |_| http_answer(200, "application/json", answer)).await.unwrap();
+    let server = TlsServer::start(&certificate, move |_| http_response(200, "application/json", answer))
+        .await
+        .unwrap();
     let report = test(&tls_url(server.address()), HttpOptions::new().with_accept_invalid_certs(true)).await;
     assert!(report.is_ok(), "{report}");
     assert!(report.warnings().any(|step| step.cause == Some(Cause::InvalidCertificatesAccepted)), "{report}");

@@ -46,9 +46,9 @@ pub trait Fixture: Send + Sync {
 pub enum Fault {
     /// It refuses the credentials.
     Unauthorized,
-    /// Nothing answers, or every answer is a server fault.
+    /// It does not respond, or every response is a server fault.
     Down,
-    /// It answers this many further requests, and then is down.
+    /// It serves this many further requests, and then is down.
     DownAfter(u64),
     /// The findings of the first target contain one more record than was seeded, and that record cannot be
     /// decoded.

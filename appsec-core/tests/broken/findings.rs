@@ -101,7 +101,7 @@ fn streams() -> Vec<Broken> {
             }
             scanner.findings(query)
         }),
-        breaks("findings/end-last", "merely stops")
+        breaks("findings/end-last", "stops without an end")
             .also(READERS, "what has no end proves nothing to them either")
             .findings(|scanner, query| {
                 let is_end = |event: &Result<FindingEvent>| matches!(event, Ok(FindingEvent::End(_)));

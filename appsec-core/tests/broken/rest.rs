@@ -106,7 +106,7 @@ fn connections() -> Vec<Broken> {
         breaks("connection/down", "panics when the service is down").test_connection(|scanner, ()| {
             async move {
                 let report = scanner.test_connection().await;
-                assert!(is_refused(&report) || !report.has_failed(), "nobody expected this");
+                assert!(is_refused(&report) || !report.has_failed(), "an unexpected state");
                 report
             }
             .boxed()

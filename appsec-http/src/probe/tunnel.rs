@@ -1,4 +1,4 @@
-//! The way through a proxy.
+//! The step that opens a tunnel through a proxy.
 
 use std::io;
 use std::time::Instant;
@@ -11,10 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Clock, Endpoint, Peer, Settings, Stream, handshake};
 use crate::options::HttpOptions;
+use crate::probe::handshake::{Peer, Stream, handshake};
+use crate::probe::settings::{Endpoint, Settings, TimeLeft};
 
-/// A proxy's answer is a few lines; more than this is not one.
+/// The longest head of a proxy's response.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// Has the proxy open a tunnel to the service.
@@ -23,7 +24,7 @@ pub(super) async fn open(
     proxy: &Endpoint,
     settings: &Settings,
     options: &HttpOptions,
-    clock: Clock,
+    time: TimeLeft,
     steps: &mut Vec<ConnectionStep>,
 ) -> Result<Stream, ConnectionStep> {
     let begun = Instant::now();
@@ -40,7 +41,7 @@ pub(super) async fn open(
         let mut config = settings.tls.clone();
         config.alpn_protocols.clear();
         let peer = Peer { name, host: &proxy.host.to_string() };
-        stream = match handshake(stream, config, peer, &settings.witness, clock).await {
+        stream = match handshake(stream, config, peer, &settings.verifier, time).await {
             Ok(stream) => Box::new(stream),
             Err(diagnosis) => {
                 return Err(failed(
@@ -53,7 +54,7 @@ pub(super) async fn open(
     let target = settings.service.authority();
     let credentials = options.proxy_url().ok().flatten().as_ref().and_then(credentials);
     let with_credentials = credentials.is_some();
-    let status = match timeout(clock.left(), connect(&mut stream, &target, credentials)).await {
+    let status = match timeout(time.left(), connect(&mut stream, &target, credentials)).await {
         Ok(Ok(Some(status))) => status,
         Ok(Ok(None)) => {
             return Err(failed(
@@ -63,13 +64,13 @@ pub(super) async fn open(
         }
         Ok(Err(_)) => {
             return Err(failed(
-                format!("the proxy {at} closed the connection without an answer"),
+                format!("the proxy {at} closed the connection without a response"),
                 "check the proxy's scheme and port, and ask its operator",
             ));
         }
         Err(_) => {
             return Err(failed(
-                format!("the proxy {at} did not answer within {:?}", clock.whole),
+                format!("the proxy {at} did not answer within {:?}", time.whole),
                 "check that it is an HTTP proxy, and ask its operator whether it may reach the service",
             ));
         }
@@ -99,7 +100,7 @@ pub(super) async fn open(
     }
 }
 
-/// Sends the request and reads the answer's head. `None` for an answer that is not HTTP.
+/// Sends the request and reads the response's head. `None` for a response that is not HTTP.
 async fn connect(stream: &mut Stream, target: &str, credentials: Option<String>) -> io::Result<Option<u16>> {
     let authorization =
         credentials.map(|basic| format!("Proxy-Authorization: Basic {basic}\r\n")).unwrap_or_default();

@@ -11,7 +11,7 @@ use super::*;
 use crate::client::HttpClient;
 use crate::options::RetryPolicy;
 use crate::request::RetrySafety;
-use crate::script::{Reply, Script, Step, reply};
+use crate::stack::scripted_transport::{Reply, ScriptedTransport, Step, reply};
 
 fn get() -> Request {
     Request::get("test: get", "/v1/things")
@@ -58,13 +58,13 @@ async fn what_is_repeated_and_what_is_not() {
     ];
     let mut seen = Vec::new();
     for (name, step) in steps {
-        let script = Script::new(move |_| step());
+        let script = ScriptedTransport::new(move |_| step());
         let mut row = format!("{name:<9}");
         for repeat in [RetrySafety::Always, RetrySafety::IfUnsent] {
             let before = script.count();
             // A client of its own, so that neither budget nor gate is shared.
             let client = script.client(HttpOptions::new().with_call_timeout(secs(600)));
-            let request = launch().with_repeat(repeat);
+            let request = launch().with_retry_safety(repeat);
             let error = client.json::<BTreeMap<String, Value>>(&request).await.unwrap_err();
             assert_eq!(error.attempts() as usize, script.count() - before, "{name}");
             assert_eq!(error.operation(), Some("test: launch"), "{name}");
@@ -106,9 +106,9 @@ shape     | 1 Decode         -     -       | 1 Decode         -     unknown";
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_faults_passes_and_waits_grow() {
-    let script = Script::new(|n| if n < 3 { reply(503, "") } else { reply(200, "7") });
-    let answer: u32 = script.client(HttpOptions::new()).json(&get()).await.unwrap();
-    assert_eq!((answer, script.count()), (7, 4));
+    let script = ScriptedTransport::new(|n| if n < 3 { reply(503, "") } else { reply(200, "7") });
+    let response: u32 = script.client(HttpOptions::new()).json(&get()).await.unwrap();
+    assert_eq!((response, script.count()), (7, 4));
     let wait = |n: usize| script.sent_at(n + 1) - script.sent_at(n);
     for (n, least) in [(0, 500), (1, 1000), (2, 2000)] {
         let least = Duration::from_millis(least);
@@ -119,12 +119,12 @@ async fn a_burst_of_faults_passes_and_waits_grow() {
 #[tokio::test(start_paused = true)]
 async fn the_wait_is_what_the_service_asks_for() {
     let date = |n: usize| if n == 0 { reply(429, "").header("retry-after", "7") } else { reply(200, "1") };
-    let script = Script::new(date);
+    let script = ScriptedTransport::new(date);
     let _: u32 = script.client(HttpOptions::new()).json(&launch()).await.unwrap();
     let waited = script.sent_at(1) - script.sent_at(0);
     assert!(waited >= secs(7) && waited < secs(8), "{waited:?}");
 
-    let script = Script::new(|n| match n {
+    let script = ScriptedTransport::new(|n| match n {
         0 => reply(503, "")
             .header("date", "Wed, 21 Oct 2015 07:28:00 GMT")
             .header("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT"),
@@ -138,7 +138,7 @@ async fn the_wait_is_what_the_service_asks_for() {
 #[tokio::test(start_paused = true)]
 async fn nobody_asks_early_when_the_service_asks_for_too_long() {
     for (wait, call_timeout) in [("86400", secs(1_000_000)), ("200", secs(120))] {
-        let script = Script::new(move |_| reply(429, "").header("retry-after", wait));
+        let script = ScriptedTransport::new(move |_| reply(429, "").header("retry-after", wait));
         let client = script.client(HttpOptions::new().with_call_timeout(call_timeout));
         let start = Instant::now();
         let error = client.send(&get()).await.unwrap_err();
@@ -151,8 +151,9 @@ async fn nobody_asks_early_when_the_service_asks_for_too_long() {
 
 #[tokio::test(start_paused = true)]
 async fn one_429_closes_the_gate_for_all_calls() {
-    let script =
-        Script::new(|n| if n == 0 { reply(429, "").header("retry-after", "60") } else { reply(200, "1") });
+    let script = ScriptedTransport::new(|n| {
+        if n == 0 { reply(429, "").header("retry-after", "60") } else { reply(200, "1") }
+    });
     let client = script.client(HttpOptions::new());
     let start = Instant::now();
     let first = tokio::spawn({
@@ -172,7 +173,7 @@ async fn one_429_closes_the_gate_for_all_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_the_gate_would_hold_too_long_is_refused_unsent() {
-    let script = Script::new(|_| reply(429, "").header("retry-after", "86400"));
+    let script = ScriptedTransport::new(|_| reply(429, "").header("retry-after", "86400"));
     let client = script.client(HttpOptions::new());
     client.send(&get()).await.unwrap_err();
     let start = Instant::now();
@@ -185,7 +186,7 @@ async fn a_call_that_the_gate_would_hold_too_long_is_refused_unsent() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_not_multiplied() {
-    let script = Script::new(|n| if n < 120 { reply(503, "") } else { reply(200, "1") });
+    let script = ScriptedTransport::new(|n| if n < 120 { reply(503, "") } else { reply(200, "1") });
     let client = script.client(HttpOptions::new());
     let request = get();
     let calls = join_all((0..100).map(|_| client.send(&request))).await;
@@ -203,20 +204,20 @@ async fn the_call_timeout_covers_waits_retries_and_bodies() {
     let options = || HttpOptions::new().with_call_timeout(secs(40)).with_idle_timeout(secs(10));
     let start = Instant::now();
     // The head timeout ends the first attempt, the call timeout the second.
-    let script = Script::new(|_| Step::Hang);
+    let script = ScriptedTransport::new(|_| Step::Hang);
     let error = script.client(options()).send(&get()).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), start.elapsed()), (ErrorKind::Deadline, 2, secs(40)));
     assert!(!error.is_retryable() && !error.outcome_unknown());
 
     let start = Instant::now();
-    let script = Script::new(|_| reply(200, "").pieces(&["1"; 100]).slowly(secs(9)));
+    let script = ScriptedTransport::new(|_| reply(200, "").pieces(&["1"; 100]).slowly(secs(9)));
     let error = script.client(options()).send(&launch()).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), start.elapsed()), (ErrorKind::Deadline, 1, secs(40)));
     assert!(error.outcome_unknown());
 
     // A wait that would end after the deadline is not begun.
     let start = Instant::now();
-    let script = Script::new(|_| reply(503, "").after(secs(29)));
+    let script = ScriptedTransport::new(|_| reply(503, "").after(secs(29)));
     let policy = RetryPolicy::new().with_base(secs(15));
     let error = script.client(options().with_retry(policy)).send(&get()).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), start.elapsed()), (ErrorKind::Server, 1, secs(29)));
@@ -225,7 +226,7 @@ async fn the_call_timeout_covers_waits_retries_and_bodies() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_turn_never_comes_has_sent_nothing() {
-    let script = Script::new(|_| Step::Hang);
+    let script = ScriptedTransport::new(|_| Step::Hang);
     let client = script.client(HttpOptions::new().with_max_in_flight(1).with_call_timeout(secs(5)));
     let (first, second) = (get(), launch());
     let (_, second) = tokio::join!(client.send(&first), client.send(&second));
@@ -236,14 +237,14 @@ async fn a_call_whose_turn_never_comes_has_sent_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stalled_body_is_asked_for_again() {
-    let script = Script::new(|n| reply(200, "1").slowly(if n == 0 { secs(31) } else { secs(1) }));
+    let script = ScriptedTransport::new(|n| reply(200, "1").slowly(if n == 0 { secs(31) } else { secs(1) }));
     assert_eq!(script.client(HttpOptions::new()).json::<u32>(&get()).await.unwrap(), 1);
     assert_eq!(script.count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_and_streams_are_limited_apart() {
-    let script = Script::new(|_| reply(200, "1").after(secs(1)));
+    let script = ScriptedTransport::new(|_| reply(200, "1").after(secs(1)));
     let client = script.client(HttpOptions::new().with_max_in_flight(3).with_max_streams(1));
     let body = client.open(&get()).await.unwrap();
     let request = get();
@@ -260,18 +261,18 @@ async fn calls_and_streams_are_limited_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_nobody_reads_does_not_let_another_wait_for_ever() {
-    let script = Script::new(|_| reply(200, "1"));
+    let script = ScriptedTransport::new(|_| reply(200, "1"));
     let client = script.client(HttpOptions::new().with_max_streams(1));
     let _unread = client.open(&get()).await.unwrap();
     let error = client.open(&get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
-    assert!(error.message().contains("no place for another stream within 120s: 1 are open"), "{error}");
+    assert!(error.message().contains("no further stream could be opened within 120s: 1 are open"), "{error}");
     assert_eq!(script.count(), 1, "the second was never sent");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_ends_gives_its_place_back_before_it_is_dropped() {
-    let script = Script::new(|_| reply(200, "1"));
+    let script = ScriptedTransport::new(|_| reply(200, "1"));
     let client = script.client(HttpOptions::new().with_max_streams(1));
     let mut first = client.open(&get()).await.unwrap();
     while first.chunk().await.unwrap().is_some() {}
@@ -280,7 +281,7 @@ async fn a_stream_that_ends_gives_its_place_back_before_it_is_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_keep_their_pace_in_retries_as_well() {
-    let script = Script::new(|n| if n % 2 == 0 { reply(503, "") } else { reply(200, "1") });
+    let script = ScriptedTransport::new(|n| if n % 2 == 0 { reply(503, "") } else { reply(200, "1") });
     let policy = RetryPolicy::new().with_base(Duration::from_millis(1));
     let client = script.client(HttpOptions::new().with_requests_per_second(5.0).with_retry(policy));
     let request = get();
@@ -292,7 +293,7 @@ async fn requests_keep_their_pace_in_retries_as_well() {
 #[tokio::test(start_paused = true)]
 async fn a_call_dropped_at_any_point_gives_its_place_back() {
     for points in 0..12 {
-        let script = Script::new(|n| match n {
+        let script = ScriptedTransport::new(|n| match n {
             0 => reply(503, "").after(secs(1)),
             _ => reply(200, "").pieces(&["[1,", "2]"]).slowly(secs(1)),
         });
@@ -318,12 +319,12 @@ async fn a_call_dropped_at_any_point_gives_its_place_back() {
 
 fn places(client: &HttpClient) -> (usize, usize) {
     let stack = client.stack();
-    (stack.calls.available_permits(), stack.streams.available_permits())
+    stack.in_flight.available()
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_error_tells_what_the_answer_said_but_no_secret() {
-    let script = Script::new(|_| {
+    let script = ScriptedTransport::new(|_| {
         reply(400, r#"{"message":"unknown canary-canary","token":"canary","hint":"x"}"#)
             .header("x-request-id", "abc-123")
             .header("retry-after", "9")
@@ -333,26 +334,29 @@ async fn an_error_tells_what_the_answer_said_but_no_secret() {
     assert_eq!(error.status(), Some(400));
     assert_eq!(error.request_id(), Some("abc-123"));
     assert_eq!(error.retry_after(), Some(secs(9)));
-    assert_eq!(error.body_excerpt(), Some(r#"{"message":"unknown ***","token":"***","hint":"x"}"#));
+    assert_eq!(
+        error.body_excerpt(),
+        Some(r#"{"message":"unknown [masked:token]","token":"[masked:token]","hint":"x"}"#)
+    );
     assert!(!format!("{error:?}{error}{client:?}").contains("canary"), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redirect_names_its_goal_without_query_and_user() {
-    let script = Script::new(|_| {
+    let script = ScriptedTransport::new(|_| {
         reply(302, "").header("location", "https://me:canary@sso.example/in?t=canary#canary")
     });
     let error = script.client(HttpOptions::new()).send(&get()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "test: get: undecodable response: a redirect to https://sso.example/in came instead of an answer"
+        "test: get: undecodable response: a redirect to https://sso.example/in came instead of a response"
     );
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_bigger_than_allowed_is_refused_once() {
-    let script = Script::new(|_| reply(200, "123456789"));
+    let script = ScriptedTransport::new(|_| reply(200, "123456789"));
     let client = script.client(HttpOptions::new().with_max_body_bytes(8));
     let error = client.send(&get()).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Decode, 1));
@@ -360,17 +364,17 @@ async fn a_body_bigger_than_allowed_is_refused_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_with_a_body_that_never_ends_still_ends() {
-    let script = Script::new(|_| reply(404, "").pieces(&["x"; 50]).slowly(secs(20)));
+    let script = ScriptedTransport::new(|_| reply(404, "").pieces(&["x"; 50]).slowly(secs(20)));
     let error = script.client(HttpOptions::new()).send(&get()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidRequest, Some(404)));
     let endless: fn(usize) -> Reply = |_| reply(404, "").pieces(&["0123456789 abcdef"; 900].repeat(10));
-    let error = Script::new(endless).client(HttpOptions::new()).send(&get()).await.unwrap_err();
+    let error = ScriptedTransport::new(endless).client(HttpOptions::new()).send(&get()).await.unwrap_err();
     assert!(error.body_excerpt().unwrap().len() <= 1024);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_header_that_cannot_be_sent_is_refused_without_echo() {
-    let script = Script::new(|_| reply(200, ""));
+    let script = ScriptedTransport::new(|_| reply(200, ""));
     let request = get().with_header("x-note", "can\r\nary");
     let error = script.client(HttpOptions::new()).send(&request).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), script.count()), (ErrorKind::InvalidRequest, 0, 0));
@@ -380,7 +384,7 @@ async fn a_header_that_cannot_be_sent_is_refused_without_echo() {
 #[test]
 fn the_stack_is_shared_between_threads() {
     fn portable<T: Send + Sync + 'static>(_: &T) {}
-    let client = Script::new(|_| reply(200, "")).client(HttpOptions::new());
+    let client = ScriptedTransport::new(|_| reply(200, "")).client(HttpOptions::new());
     portable(&client);
     assert_eq!(Arc::strong_count(client.stack()), 1);
     assert_eq!(Arc::strong_count(client.clone().stack()), 2);

@@ -8,12 +8,12 @@ use tokio::io::{AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{header, listen, read_head};
+use crate::testing::http1::{header, listen, read_head};
 
 /// What the proxy does with a request for a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ConnectAnswer {
+pub enum ConnectResponse {
     /// Opens a tunnel to this address, whatever host was asked for.
     Tunnel(SocketAddr),
     /// Opens a tunnel to this address for those who send exactly this `Proxy-Authorization`; 407 for others.
@@ -24,7 +24,7 @@ pub enum ConnectAnswer {
     Garbage,
     /// Never answers.
     Silence,
-    /// Closes without an answer.
+    /// Closes without a response.
     Close,
 }
 
@@ -51,7 +51,7 @@ impl ConnectProxy {
     ///
     /// # Errors
     /// When no port can be opened.
-    pub async fn start(answer: ConnectAnswer) -> io::Result<Self> {
+    pub async fn start(response: ConnectResponse) -> io::Result<Self> {
         let listener = listen().await?;
         let address = listener.local_addr()?;
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -59,7 +59,7 @@ impl ConnectProxy {
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, answer, Arc::clone(&log)));
+                connections.spawn(serve(stream, response, Arc::clone(&log)));
                 while connections.try_join_next().is_some() {}
             }
         });
@@ -90,7 +90,7 @@ impl Drop for ConnectProxy {
 
 async fn serve(
     mut stream: TcpStream,
-    answer: ConnectAnswer,
+    response: ConnectResponse,
     log: Arc<Mutex<Vec<ConnectRequest>>>,
 ) -> io::Result<()> {
     let Some(head) = read_head(&mut stream).await? else { return Ok(()) };
@@ -99,17 +99,17 @@ async fn serve(
         return refuse(stream, 405).await;
     };
     let authorization = header(&head, "proxy-authorization").map(str::to_owned);
-    let permitted = match answer {
-        ConnectAnswer::TunnelFor(_, wanted) => authorization.as_deref() == Some(wanted),
+    let permitted = match response {
+        ConnectResponse::TunnelFor(_, wanted) => authorization.as_deref() == Some(wanted),
         _ => true,
     };
     log.lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(ConnectRequest { target: target.to_owned(), authorization });
 
-    match answer {
-        ConnectAnswer::TunnelFor(..) if !permitted => refuse(stream, 407).await,
-        ConnectAnswer::Tunnel(upstream) | ConnectAnswer::TunnelFor(upstream, _) => {
+    match response {
+        ConnectResponse::TunnelFor(..) if !permitted => refuse(stream, 407).await,
+        ConnectResponse::Tunnel(upstream) | ConnectResponse::TunnelFor(upstream, _) => {
             let Ok(mut upstream) = TcpStream::connect(upstream).await else {
                 return refuse(stream, 502).await;
             };
@@ -117,20 +117,20 @@ async fn serve(
             copy_bidirectional(&mut stream, &mut upstream).await?;
             Ok(())
         }
-        ConnectAnswer::Status(status) => refuse(stream, status).await,
-        ConnectAnswer::Garbage => {
+        ConnectResponse::Status(status) => refuse(stream, status).await,
+        ConnectResponse::Garbage => {
             stream.write_all(b"220 mail.example.test ready\r\n\r\n").await?;
             stream.shutdown().await
         }
-        ConnectAnswer::Silence => std::future::pending().await,
-        ConnectAnswer::Close => Ok(()),
+        ConnectResponse::Silence => std::future::pending().await,
+        ConnectResponse::Close => Ok(()),
     }
 }
 
 async fn refuse(mut stream: TcpStream, status: u16) -> io::Result<()> {
     let challenge = if status == 407 { "Proxy-Authenticate: Basic realm=\"test\"\r\n" } else { "" };
-    let answer =
+    let response =
         format!("HTTP/1.1 {status} Refused\r\n{challenge}Content-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(answer.as_bytes()).await?;
+    stream.write_all(response.as_bytes()).await?;
     stream.shutdown().await
 }

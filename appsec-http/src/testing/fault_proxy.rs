@@ -15,16 +15,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::listen;
+use crate::testing::http1::listen;
 
-/// How a connection goes wrong. Bytes are those of the server's answers, heads included, counted from the
+/// How a connection goes wrong. Bytes are those of the server's responses, heads included, counted from the
 /// connection's beginning or from the moment when the fault was switched on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// It does not: every byte passes.
     None,
-    /// The first byte of the answer comes this much later.
+    /// The first byte of the response comes this much later.
     Delay(Duration),
     /// At most this many bytes a second.
     Drip(NonZeroU32),
@@ -180,7 +180,7 @@ impl FaultProxy {
         self.shared.from_clients.load(Ordering::SeqCst)
     }
 
-    /// Bytes of answers that were passed on to clients, garbage not counted.
+    /// Bytes of responses that were passed on to clients, garbage not counted.
     pub fn bytes_to_clients(&self) -> u64 {
         self.shared.to_clients.load(Ordering::SeqCst)
     }
@@ -281,7 +281,7 @@ async fn exchange(client: &mut TcpStream, plan: Plan, shared: &Shared) -> io::Re
     let (server_read, server_write) = server.split();
     let client_done = Notify::new();
     let requests = async {
-        // The client's end closes the server's half; the answer still passes.
+        // The client's end closes the server's half; the response still passes.
         drop(pass_requests(client_read, server_write, &shared.from_clients).await);
         client_done.notify_one();
         std::future::pending::<()>().await;

@@ -10,10 +10,11 @@ use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::{TestCertificate, header, listen, read_head};
+use crate::testing::certificates::TestCertificate;
+use crate::testing::http1::{header, listen, read_head};
 
 /// What answers a request's head with the raw bytes of a response.
-type Answerer = dyn Fn(&str) -> Vec<u8> + Send + Sync;
+type Responder = dyn Fn(&str) -> Vec<u8> + Send + Sync;
 
 /// An HTTP/1.1 server behind TLS on loopback, with a certificate of the test's choice.
 #[derive(Debug)]
@@ -25,24 +26,24 @@ pub struct TlsServer {
 
 impl TlsServer {
     /// Starts a server that answers each request's head (request line and header lines) with the bytes that
-    /// `answer` makes; [`http_answer`] makes well-formed ones. A request's body is read and dropped.
+    /// `response` makes; [`http_response`] makes well-formed ones. A request's body is read and dropped.
     ///
     /// # Errors
     /// When no port can be opened.
     pub async fn start(
         certificate: &TestCertificate,
-        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+        response: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = listen().await?;
         let address = listener.local_addr()?;
         let acceptor = TlsAcceptor::from(certificate.server_config());
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&requests);
-        let answer: Arc<Answerer> = Arc::new(answer);
+        let response: Arc<Responder> = Arc::new(response);
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let serving = serve(acceptor.clone(), stream, Arc::clone(&answer), Arc::clone(&counter));
+                let serving = serve(acceptor.clone(), stream, Arc::clone(&response), Arc::clone(&counter));
                 connections.spawn(serving);
                 while connections.try_join_next().is_some() {}
             }
@@ -68,7 +69,7 @@ impl Drop for TlsServer {
 }
 
 /// The bytes of an HTTP/1.1 response with a length, which leaves the connection open.
-pub fn http_answer(status: u16, content_type: &str, body: &str) -> Vec<u8> {
+pub fn http_response(status: u16, content_type: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "HTTP/1.1 {status} Test\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -80,7 +81,7 @@ pub fn http_answer(status: u16, content_type: &str, body: &str) -> Vec<u8> {
 async fn serve(
     acceptor: TlsAcceptor,
     stream: TcpStream,
-    answer: Arc<Answerer>,
+    response: Arc<Responder>,
     requests: Arc<AtomicUsize>,
 ) -> io::Result<()> {
     let mut stream = acceptor.accept(stream).await?;
@@ -88,7 +89,7 @@ async fn serve(
         let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         tokio::io::copy(&mut (&mut stream).take(length), &mut tokio::io::sink()).await?;
         requests.fetch_add(1, Ordering::SeqCst);
-        stream.write_all(&answer(&head)).await?;
+        stream.write_all(&response(&head)).await?;
         stream.flush().await?;
     }
     stream.shutdown().await

@@ -1,135 +1,83 @@
-//! What a certificate says about itself, for a person to read.
+//! The fields of a certificate that a diagnosis shows.
 //!
-//! Trust is decided by rustls, which tells an expired certificate from an untrusted one and shows neither's names. This
-//! reads the few fields that a diagnosis quotes, so that no certificate library is needed for them. What it reads
-//! comes from an unknown server: it never panics, and what it gives is cut and free of control characters.
+//! rustls decides on trust. It distinguishes an expired certificate from an untrusted one, but shows the names of neither. The
+//! bytes come from an unknown server: reading them never panics, and the texts are cut and free of control characters.
 
 use std::net::IpAddr;
 
 use jiff::civil::DateTime;
+use x509_parser::asn1_rs::Tag;
+use x509_parser::certificate::{X509Certificate, X509CertificateParser};
+use x509_parser::extensions::{GeneralName, SubjectAlternativeName};
+use x509_parser::nom::Parser as _;
+use x509_parser::oid_registry::{
+    OID_X509_COMMON_NAME, OID_X509_COUNTRY_NAME, OID_X509_EXT_SUBJECT_ALT_NAME, OID_X509_ORGANIZATION_NAME,
+    OID_X509_ORGANIZATIONAL_UNIT, Oid,
+};
+use x509_parser::prelude::FromDer as _;
+use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Name;
 
-/// The fields that a diagnosis quotes.
+/// The fields of a certificate that a diagnosis shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Certificate {
-    /// Whom it is for, such as `CN=api.example.com, O=Example`.
+    /// The subject, such as `CN=api.example.com, O=Example`.
     pub(crate) subject: String,
-    /// Who vouches for it.
+    /// The issuer, in the same form.
     pub(crate) issuer: String,
-    /// It vouches for itself.
+    /// Whether subject and issuer are the same.
     pub(crate) self_issued: bool,
     /// In UTC.
     pub(crate) not_before: DateTime,
     /// In UTC.
     pub(crate) not_after: DateTime,
-    /// The host names and addresses it is for.
+    /// The host names and addresses that the certificate is valid for.
     pub(crate) names: Vec<String>,
 }
 
-/// The longest text that is quoted from one field, in characters.
+/// The longest text that is shown of one field, in characters.
 const MAX_TEXT: usize = 80;
-/// The most names that are quoted; some certificates have hundreds.
+/// The largest number of names that are shown; some certificates have hundreds.
 const MAX_NAMES: usize = 8;
 
-mod tag {
-    pub(super) const BOOLEAN: u8 = 0x01;
-    pub(super) const INTEGER: u8 = 0x02;
-    pub(super) const OCTETS: u8 = 0x04;
-    pub(super) const OID: u8 = 0x06;
-    pub(super) const UTC_TIME: u8 = 0x17;
-    pub(super) const GENERALIZED_TIME: u8 = 0x18;
-    pub(super) const BMP_STRING: u8 = 0x1e;
-    pub(super) const SEQUENCE: u8 = 0x30;
-    pub(super) const SET: u8 = 0x31;
-    pub(super) const VERSION: u8 = 0xa0;
-    pub(super) const EXTENSIONS: u8 = 0xa3;
-    pub(super) const DNS_NAME: u8 = 0x82;
-    pub(super) const IP_ADDRESS: u8 = 0x87;
-}
-
-const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
-
 impl Certificate {
-    /// Reads a certificate in DER; `None` for what is none.
+    /// Reads a certificate in DER. Returns `None` for bytes that are not one.
     pub(crate) fn read(der: &[u8]) -> Option<Self> {
-        // Certificate and TBSCertificate of RFC 5280, section 4.1.
-        let mut outer = Der(der);
-        let mut certificate = Der(outer.take(tag::SEQUENCE)?);
-        let mut body = Der(certificate.take(tag::SEQUENCE)?);
-        let _version = body.take(tag::VERSION);
-        let _serial = body.take(tag::INTEGER)?;
-        let _algorithm = body.take(tag::SEQUENCE)?;
-        let issuer = body.take(tag::SEQUENCE)?;
-        let mut validity = Der(body.take(tag::SEQUENCE)?);
-        let not_before = time(validity.next()?)?;
-        let not_after = time(validity.next()?)?;
-        let subject = body.take(tag::SEQUENCE)?;
-        let _key = body.take(tag::SEQUENCE)?;
+        // One broken extension must not hide the names and dates, so extensions are not decoded here.
+        let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
+        let (_, certificate) = parser.parse(der).ok()?;
+        let (subject, issuer) = (certificate.subject(), certificate.issuer());
         Some(Self {
-            subject: name(subject)?,
-            issuer: name(issuer)?,
-            self_issued: subject == issuer,
-            not_before,
-            not_after,
-            names: alternative_names(body).unwrap_or_default(),
+            subject: distinguished_name(subject),
+            issuer: distinguished_name(issuer),
+            self_issued: subject.as_raw() == issuer.as_raw(),
+            not_before: date_time(certificate.validity().not_before)?,
+            not_after: date_time(certificate.validity().not_after)?,
+            names: alternative_names(&certificate),
         })
     }
 }
 
-/// A run of tag, length and value, taken from the front.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&tag, rest) = self.0.split_first()?;
-        let (&first, mut rest) = rest.split_first()?;
-        let length = if first < 0x80 {
-            usize::from(first)
-        } else {
-            // Four bytes of length are more than any certificate has.
-            let (length, after) =
-                rest.split_at_checked(usize::from(first & 0x7f)).filter(|(l, _)| l.len() <= 4)?;
-            rest = after;
-            length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte))
-        };
-        let (value, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((tag, value))
-    }
-
-    /// The next value, if it has this tag; else it stays.
-    fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
-        let before = self.0;
-        match self.next() {
-            Some((found, value)) if found == tag => Some(value),
-            _ => {
-                self.0 = before;
-                None
-            }
-        }
-    }
+/// The common parts of a distinguished name.
+fn distinguished_name(name: &X509Name<'_>) -> String {
+    static LABELS: [(Oid<'static>, &str); 4] = [
+        (OID_X509_COMMON_NAME, "CN"),
+        (OID_X509_ORGANIZATION_NAME, "O"),
+        (OID_X509_ORGANIZATIONAL_UNIT, "OU"),
+        (OID_X509_COUNTRY_NAME, "C"),
+    ];
+    let parts: Vec<_> = name
+        .iter_attributes()
+        .filter_map(|attribute| {
+            let (_, label) = LABELS.iter().find(|(oid, _)| oid == attribute.attr_type())?;
+            Some(format!("{label}={}", text(attribute.attr_value().tag(), attribute.as_slice())))
+        })
+        .collect();
+    if parts.is_empty() { "an unnamed entity".to_owned() } else { parts.join(", ") }
 }
 
-/// A distinguished name, as far as people know its parts.
-fn name(der: &[u8]) -> Option<String> {
-    let mut parts = Vec::new();
-    let mut sets = Der(der);
-    while let Some(set) = sets.take(tag::SET) {
-        let mut attribute = Der(Der(set).take(tag::SEQUENCE)?);
-        let label = match attribute.take(tag::OID)? {
-            [0x55, 0x04, 0x03] => "CN",
-            [0x55, 0x04, 0x0a] => "O",
-            [0x55, 0x04, 0x0b] => "OU",
-            [0x55, 0x04, 0x06] => "C",
-            _ => continue,
-        };
-        let (kind, value) = attribute.next()?;
-        parts.push(format!("{label}={}", text(kind, value)));
-    }
-    Some(if parts.is_empty() { "a nameless party".to_owned() } else { parts.join(", ") })
-}
-
-fn text(kind: u8, value: &[u8]) -> String {
-    if kind == tag::BMP_STRING {
+fn text(tag: Tag, value: &[u8]) -> String {
+    if tag == Tag::BmpString {
         let units = value.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
         printable(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)))
     } else {
@@ -137,70 +85,47 @@ fn text(kind: u8, value: &[u8]) -> String {
     }
 }
 
-/// Cut, and without what moves a terminal's cursor or turns its direction of writing.
+/// Cuts the text, and replaces what moves a terminal's cursor or changes its direction of writing.
 fn printable(text: impl Iterator<Item = char>) -> String {
-    let unseen = |c: char| {
+    let invisible = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.take(MAX_TEXT).map(|c| if unseen(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.take(MAX_TEXT).map(|c| if invisible(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-fn time((kind, value): (u8, &[u8])) -> Option<DateTime> {
-    let text = std::str::from_utf8(value).ok()?.strip_suffix('Z')?;
-    let (year, rest) = match kind {
-        tag::UTC_TIME => {
-            let (year, rest) = text.split_at_checked(2)?;
-            let year: i16 = year.parse().ok()?;
-            // Two digits mean 1950 to 2049 (RFC 5280, section 4.1.2.5.1).
-            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
-        }
-        tag::GENERALIZED_TIME => {
-            let (year, rest) = text.split_at_checked(4)?;
-            (year.parse().ok()?, rest)
-        }
-        _ => return None,
+fn date_time(time: ASN1Time) -> Option<DateTime> {
+    // Not through a timestamp: jiff's last one precedes 99991231235959Z, which means "no expiry" (RFC 5280, section 4.1.2.5).
+    let time = time.to_datetime();
+    let field = |value: u8| i8::try_from(value).ok();
+    let (month, day) = (field(u8::from(time.month()))?, field(time.day())?);
+    let (hour, minute, second) = (field(time.hour())?, field(time.minute())?, field(time.second())?);
+    DateTime::new(i16::try_from(time.year()).ok()?, month, day, hour, minute, second, 0).ok()
+}
+
+fn alternative_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Some(extension) =
+        certificate.extensions().iter().find(|extension| extension.oid == OID_X509_EXT_SUBJECT_ALT_NAME)
+    else {
+        return Vec::new();
     };
-    let field = |at: usize| -> Option<i8> { rest.get(at..at + 2)?.parse().ok() };
-    DateTime::new(year, field(0)?, field(2)?, field(4)?, field(6)?, field(8)?, 0).ok()
+    let Ok((_, names)) = SubjectAlternativeName::from_der(extension.value) else { return Vec::new() };
+    names
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(printable(name.chars())),
+            GeneralName::IPAddress(bytes) => ip_address(bytes).map(|address| address.to_string()),
+            _ => None,
+        })
+        .take(MAX_NAMES)
+        .collect()
 }
 
-fn alternative_names(mut body: Der<'_>) -> Option<Vec<String>> {
-    let extensions = loop {
-        let (kind, value) = body.next()?;
-        if kind == tag::EXTENSIONS {
-            break value;
-        }
-    };
-    let mut extensions = Der(Der(extensions).take(tag::SEQUENCE)?);
-    while let Some(extension) = extensions.take(tag::SEQUENCE) {
-        let mut extension = Der(extension);
-        let id = extension.take(tag::OID)?;
-        let _critical = extension.take(tag::BOOLEAN);
-        if id != SUBJECT_ALT_NAME {
-            continue;
-        }
-        let mut names = Der(Der(extension.take(tag::OCTETS)?).take(tag::SEQUENCE)?);
-        let mut found = Vec::new();
-        while let Some((kind, value)) = names.next() {
-            match kind {
-                tag::DNS_NAME => found.push(printable(String::from_utf8_lossy(value).chars())),
-                tag::IP_ADDRESS => found.extend(address(value).map(|address| address.to_string())),
-                _ => {}
-            }
-            if found.len() == MAX_NAMES {
-                break;
-            }
-        }
-        return Some(found);
-    }
-    None
-}
-
-fn address(value: &[u8]) -> Option<IpAddr> {
-    <[u8; 4]>::try_from(value)
+fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes)
         .map(IpAddr::from)
-        .or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from))
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
         .ok()
 }
 
@@ -247,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_without_names_that_vouches_for_itself() {
+    fn a_self_issued_certificate_without_names_is_read() {
         let certificate = Certificate::read(&der(&params(&[]))).unwrap();
         assert!(certificate.self_issued);
-        assert_eq!(certificate.subject, "a nameless party");
+        assert_eq!(certificate.subject, "an unnamed entity");
         assert_eq!(certificate.names, [""; 0]);
     }
 
@@ -266,13 +191,16 @@ mod tests {
 
     #[test]
     fn a_two_byte_string_is_read() {
-        assert_eq!(text(tag::BMP_STRING, &[0x00, 0x41, 0x20, 0xac]), "A€");
+        assert_eq!(text(Tag::BmpString, &[0x00, 0x41, 0x20, 0xac]), "A€");
     }
 
     #[test]
-    fn the_year_without_end_is_a_date() {
-        let year = time((tag::GENERALIZED_TIME, b"99991231235959Z")).map(DateTime::year);
-        assert_eq!(year, Some(9999));
+    fn the_last_year_of_a_certificate_is_a_date() {
+        let mut endless = params(&[]);
+        let last_second = std::time::Duration::from_secs(86_399);
+        endless.not_after = rcgen::date_time_ymd(9999, 12, 31) + last_second;
+        let not_after = Certificate::read(&der(&endless)).map(|certificate| certificate.not_after);
+        assert_eq!(not_after, Some(jiff::civil::date(9999, 12, 31).at(23, 59, 59, 0)));
     }
 
     proptest! {

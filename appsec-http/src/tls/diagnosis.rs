@@ -1,4 +1,4 @@
-//! What a failed handshake means to a person.
+//! Explains a failed TLS handshake.
 
 use appsec_core::Cause;
 use jiff::Timestamp;
@@ -7,9 +7,10 @@ use jiff::tz::TimeZone;
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error as TlsError};
 
-use super::{Certificate, Sighting};
+use crate::tls::certificate::Certificate;
+use crate::tls::recording_verifier::ObservedCertificate;
 
-/// A cause, what was seen, and what to do about it.
+/// A cause, the observation behind it, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
     pub(crate) cause: Cause,
@@ -36,12 +37,12 @@ const NO_TLS: &str = "check the port in the base URL: it is not an https port";
 const HANDSHAKE: &str =
     "ask the service's operator which TLS versions it offers; a firewall between may interfere";
 
-/// What the error of a handshake with `host` means, with what was seen of the certificate.
-pub(crate) fn diagnose(error: &TlsError, sighting: Option<&Sighting>, host: &str) -> Diagnosis {
-    let certificate = sighting.and_then(|sighting| sighting.certificate.as_ref());
+/// Explains the error of a handshake with `host`, with what was recorded of the certificate.
+pub(crate) fn diagnose(error: &TlsError, observed: Option<&ObservedCertificate>, host: &str) -> Diagnosis {
+    let certificate = observed.and_then(|observed| observed.certificate.as_ref());
     match error {
         TlsError::InvalidCertificate(fault) => {
-            let no_roots = sighting.is_some_and(|sighting| sighting.no_roots);
+            let no_roots = observed.is_some_and(|observed| observed.no_roots);
             certificate_fault(fault, certificate, no_roots, host)
         }
         TlsError::InvalidMessage(_) => {

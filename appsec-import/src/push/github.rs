@@ -282,7 +282,7 @@ impl GitHub {
         };
         let request = with_api_headers(Request::post(UPLOAD, to.path()?))
             .with_json(&upload)?
-            .with_repeat(RetrySafety::Always);
+            .with_retry_safety(RetrySafety::Always);
         drop(sarif);
         let Accepted { id } = self.http.json(&request).await?;
         let request = with_api_headers(Request::get(STATUS, to.path()?.join(&id)?));

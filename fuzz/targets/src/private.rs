@@ -6,5 +6,5 @@
 pub(crate) mod certificate;
 #[path = "../../../appsec-http/src/redact.rs"]
 pub(crate) mod redact;
-#[path = "../../../appsec-http/src/retry_after.rs"]
+#[path = "../../../appsec-http/src/stack/retry_after.rs"]
 pub(crate) mod retry_after;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use appsec_http::splitter::{Limits, SplitError, SplitErrorKind, Splitter};
-use appsec_http::{At, KnownBlocks, MemberKind};
+use appsec_http::json::{ArrayPath, KnownBlocks, MemberKind};
+use appsec_http::json::{Limits, SplitError, SplitErrorKind, Splitter};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -15,7 +15,7 @@ type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 /// However the bytes are cut, the splitter and a decoder of its elements return what `serde_json` returns
 /// for the whole, and reject what it rejects.
 pub fn splitter(document: &[u8]) {
-    for at in [At::Root, At::Field("findings")] {
+    for at in [ArrayPath::Root, ArrayPath::Field("findings")] {
         let whole = split(document, at, &[usize::MAX]);
         let odd: Vec<usize> = document.iter().take(8).map(|byte| usize::from(*byte % 32) + 1).collect();
         for lengths in [&[1][..], &[2, 3, 5, 7], &odd] {
@@ -41,12 +41,12 @@ pub fn splitter(document: &[u8]) {
 }
 
 /// Splits a document that arrives in pieces of the given lengths, repeated as needed.
-fn split(document: &[u8], at: At, lengths: &[usize]) -> Split {
+fn split(document: &[u8], at: ArrayPath, lengths: &[usize]) -> Split {
     split_by(Splitter::new(at, Limits::new()), document, lengths)
 }
 
 /// The same, with every known-block candidate known.
-fn noting(document: &[u8], at: At, lengths: &[usize]) -> Split {
+fn noting(document: &[u8], at: ArrayPath, lengths: &[usize]) -> Split {
     split_by(Splitter::new(at, Limits::new()).with_known_blocks(Arc::new(Everything)), document, lengths)
 }
 
@@ -101,11 +101,11 @@ impl KnownBlocks for Everything {
 }
 
 /// The elements and the other members by a decoder of the whole document; `None` where it rejects it.
-fn reference(document: &[u8], at: At) -> Option<(Vec<Bytes>, Option<Members>)> {
+fn reference(document: &[u8], at: ArrayPath) -> Option<(Vec<Bytes>, Option<Members>)> {
     let texts = |array: Vec<Box<RawValue>>| array.iter().map(|raw| raw.get().to_owned().into()).collect();
     match at {
-        At::Root => Some((texts(serde_json::from_slice(document).ok()?), None)),
-        At::Field(field) => {
+        ArrayPath::Root => Some((texts(serde_json::from_slice(document).ok()?), None)),
+        ArrayPath::Field(field) => {
             let (wanted, beside): (Vec<_>, Vec<_>) =
                 members(document)?.0.into_iter().partition(|(name, _)| name == field);
             let [(_, array)] = wanted.as_slice() else { return None };

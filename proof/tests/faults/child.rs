@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use appsec_http::testing::{ConnectAnswer, ConnectProxy};
+use appsec_http::testing::{ConnectProxy, ConnectResponse};
 use proof::invariants::{CheckResult, Ending, Truth, check};
 use proof::{Response, ResponseFault, ShortTimeouts, TestBed, Vendor, When, read_all};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn vendor() -> Option<Vendor> {
 /// A child reads everything while its environment names a proxy for every scheme. The proxy gets no
 /// request.
 pub(crate) async fn proxied(vendor: Vendor, _: String) -> CheckResult {
-    let proxy = ConnectProxy::start(ConnectAnswer::Status(403)).await.unwrap();
+    let proxy = ConnectProxy::start(ConnectResponse::Status(403)).await.unwrap();
     let url = format!("http://canary:canary@{}", proxy.address());
     let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
     let result =

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use appsec_core::ErrorKind::{Config, Decode, Transport};
 use appsec_core::{Error, ErrorKind};
 use appsec_http::testing::{
-    BlackHole, StaticResolver, TestCa, TestCertificate, TlsServer, black_hole, http_answer,
+    BlackHole, StaticResolver, TestCa, TestCertificate, TlsServer, black_hole, http_response,
 };
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
@@ -85,7 +85,7 @@ fn tls(vendor: Vendor, tag: String, issue: Issue, trusted: bool) -> BoxFuture<'s
     async move {
         let ca = TestCa::new("Example Test CA").unwrap();
         let bed = TestBed::start(vendor, &tag).await;
-        let server = TlsServer::start(&issue(&ca).unwrap(), |_| http_answer(200, "application/json", "{}"))
+        let server = TlsServer::start(&issue(&ca).unwrap(), |_| http_response(200, "application/json", "{}"))
             .await
             .unwrap();
         let mut timeouts = ShortTimeouts::new();

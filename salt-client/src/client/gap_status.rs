@@ -181,7 +181,7 @@ mod tests {
             assert_eq!(request.path().as_str(), "/v1/apigovern/posture/gaps");
             assert_eq!(serde_json::from_slice::<Value>(request.body().unwrap()).unwrap(), expected);
             assert_eq!(
-                request.repeat(),
+                request.retry_safety(),
                 RetrySafety::IfUnsent,
                 "a request whose response is missing is not sent again"
             );

@@ -37,7 +37,7 @@ mod tests {
         let tag = "2f06e776-ecc3-4fbe-a005-6e84b4ed61a3";
         let site = NewApplication::new("shop", "https://shop.example.com:8443/eu");
         let request = add(&[site.clone(), site.with_tag(tag.parse().unwrap())]).unwrap();
-        assert_eq!((request.method().as_str(), request.repeat()), ("POST", RetrySafety::IfUnsent));
+        assert_eq!((request.method().as_str(), request.retry_safety()), ("POST", RetrySafety::IfUnsent));
         assert_eq!(request.path().as_str(), "/api/v2/was/applications");
         let site = r#"{"user_defined_name":"shop","url":"https://shop.example.com:8443/eu""#;
         let body = format!(r#"[{site}}},{site},"tags":["{tag}"]}}]"#);

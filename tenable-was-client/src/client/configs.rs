@@ -40,7 +40,7 @@ pub(super) fn create_remediation(config: &RemediationConfig) -> Result<Request> 
 pub(super) fn upsert(id: ConfigId, config: &ScanConfig) -> Result<Request> {
     config.check_complete()?;
     // Writing it twice has the same result.
-    Request::put("tenable: upsert config", path(id)?).with_repeat(RetrySafety::Always).with_json(config)
+    Request::put("tenable: upsert config", path(id)?).with_retry_safety(RetrySafety::Always).with_json(config)
 }
 
 pub(super) fn tracking(change: &ConfigTracking) -> Result<Request> {
@@ -53,7 +53,7 @@ pub(super) fn move_to(id: ConfigId, folder: &str) -> Result<Request> {
     struct Move<'a> {
         folder_name: &'a str,
     }
-    let request = Request::patch("tenable: move config", path(id)?).with_repeat(RetrySafety::Always);
+    let request = Request::patch("tenable: move config", path(id)?).with_retry_safety(RetrySafety::Always);
     request.with_json(&Move { folder_name: folder })
 }
 
@@ -231,7 +231,7 @@ mod tests {
         let query = [("limit", "200"), ("offset", "200"), ("sort", "created_at:asc")];
         assert_eq!(request.query(), query.map(|(name, value)| (name, value.to_owned())));
         assert_eq!(request.body().unwrap().as_ref(), b"{}");
-        assert_eq!(request.repeat(), RetrySafety::Always, "a search changes nothing");
+        assert_eq!(request.retry_safety(), RetrySafety::Always, "a search changes nothing");
     }
 
     const ID: &str = "5b1f2a34-0c1d-4e5f-8a9b-101112131415";
@@ -279,7 +279,7 @@ mod tests {
             let request = request.unwrap();
             assert_eq!((request.method().as_str(), request.path().as_str()), (method, path.as_str()));
             let sent = request.body().map(|body| serde_json::from_slice::<Value>(body).unwrap());
-            assert_eq!((sent, request.repeat()), (body, repeat), "{method} {path}");
+            assert_eq!((sent, request.retry_safety()), (body, repeat), "{method} {path}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The findings export: its single calls, and the start of a job.
 
-use appsec_http::{At, ElementStream, Path, Request, Result};
+use appsec_http::{ArrayPath, ElementStream, Path, Request, Result};
 use serde::Deserialize;
 
 use super::TenableWasClient;
@@ -89,7 +89,7 @@ impl TenableWasClient {
     pub(crate) fn chunk_elements(&self, id: ExportId, number: ChunkId) -> Result<ElementStream> {
         Ok(self
             .http()
-            .elements(&chunk(id, number)?, At::Root)
+            .elements(&chunk(id, number)?, ArrayPath::Root)
             .with_known_blocks(self.inner.plugin_cache.clone()))
     }
 
@@ -139,7 +139,7 @@ mod tests {
         ] {
             let request = request.unwrap();
             assert_eq!(
-                (request.method().as_str(), request.path().as_str(), request.repeat()),
+                (request.method().as_str(), request.path().as_str(), request.retry_safety()),
                 (method, path.as_str(), repeat)
             );
         }
@@ -158,7 +158,7 @@ mod tests {
         let asset = "77778888-9999-4aaa-8bbb-ccccddddeeee";
         let what = ExportRequest::everything().with_assets([asset.parse().unwrap(), asset.parse().unwrap()]);
         let request = request(&what).unwrap();
-        assert_eq!(request.repeat(), RetrySafety::IfUnsent);
+        assert_eq!(request.retry_safety(), RetrySafety::IfUnsent);
         let body: serde_json::Value = serde_json::from_slice(request.body().unwrap()).unwrap();
         assert_eq!(
             body,

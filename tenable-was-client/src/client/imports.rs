@@ -93,7 +93,7 @@ mod tests {
     fn the_request_is_a_form_with_one_file() {
         let request = import(REPORT.as_bytes()).unwrap();
         assert_eq!((request.method().as_str(), request.path().as_str()), ("POST", "/api/v3/was/import"));
-        assert_eq!(request.repeat(), RetrySafety::IfUnsent);
+        assert_eq!(request.retry_safety(), RetrySafety::IfUnsent);
         let [(name, kind)] = request.headers() else { panic!("{:?}", request.headers()) };
         assert_eq!(*name, "content-type");
         let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();

@@ -135,7 +135,7 @@ pub(super) fn search<F>(
     page: &PageQuery,
 ) -> Result<Request> {
     filter.check(operation)?;
-    page.apply_to(Request::post(operation, path).with_repeat(RetrySafety::Always)).with_json(filter)
+    page.apply_to(Request::post(operation, path).with_retry_safety(RetrySafety::Always)).with_json(filter)
 }
 
 /// The number of consecutive pages that may contain only items that were returned before. A service that

@@ -1,7 +1,7 @@
 //! The reports of a scan, in every format, and its debug log.
 
 use appsec_core::{Error, ErrorKind};
-use appsec_http::{At, Body, ElementStream, Path, Request, Result, RetrySafety};
+use appsec_http::{ArrayPath, Body, ElementStream, Path, Request, Result, RetrySafety};
 use tokio::io::AsyncWrite;
 
 use super::{TenableWasClient, download};
@@ -20,7 +20,7 @@ fn with_format(request: Request, format: ReportFormat) -> Request {
 
 pub(super) fn request(id: TenableScanId, format: ReportFormat) -> Result<Request> {
     // Requesting it twice creates the same report.
-    let request = Request::put("tenable: request report", path(id)?).with_repeat(RetrySafety::Always);
+    let request = Request::put("tenable: request report", path(id)?).with_retry_safety(RetrySafety::Always);
     Ok(with_format(request, format))
 }
 
@@ -43,7 +43,7 @@ impl TenableWasClient {
     /// [`search_configs`](Self::search_configs).
     pub fn scan_report(&self, id: TenableScanId) -> Result<ReportFindings> {
         let request = get(id, ReportFormat::Json)?;
-        Ok(ReportFindings { elements: self.http().elements(&request, At::Field("findings")) })
+        Ok(ReportFindings { elements: self.http().elements(&request, ArrayPath::Field("findings")) })
     }
 
     /// Requests a report. Returns true if it is ready already. Requires the role Basic. The service does
@@ -192,7 +192,7 @@ mod tests {
                 assert_eq!(request.method().as_str(), method);
                 assert_eq!(request.path().as_str(), format!("/was/v2/scans/{id}/report"));
                 assert_eq!(request.headers(), [("content-type", content_type.to_owned())]);
-                assert_eq!((request.body(), request.repeat()), (None, RetrySafety::Always));
+                assert_eq!((request.body(), request.retry_safety()), (None, RetrySafety::Always));
             }
         }
         let zip = debug_zip(id.parse().unwrap()).unwrap();

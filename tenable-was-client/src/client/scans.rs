@@ -48,7 +48,8 @@ pub(super) fn notes(id: TenableScanId, page: &PageQuery) -> Result<Request> {
 
 pub(super) fn by_targets(id: TenableScanId, page: &PageQuery) -> Result<Request> {
     let path = scan_path(id)?.join("vulnerabilities")?.join("by-targets")?.join("search")?;
-    let request = Request::post("tenable: search targets of scan", path).with_repeat(RetrySafety::Always);
+    let request =
+        Request::post("tenable: search targets of scan", path).with_retry_safety(RetrySafety::Always);
     page.apply_to(request).with_json(&json!({}))
 }
 
@@ -235,7 +236,7 @@ mod tests {
             assert_eq!(request.method().as_str(), method, "{path}");
             assert_eq!(request.path().as_str(), path);
             assert_eq!(request.body().map(AsRef::as_ref), body.map(str::as_bytes), "{path}");
-            assert_eq!(request.repeat(), repeat, "{path}");
+            assert_eq!(request.retry_safety(), repeat, "{path}");
         }
     }
 }

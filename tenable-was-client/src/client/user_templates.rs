@@ -136,7 +136,7 @@ mod tests {
             let request = request.unwrap();
             assert_eq!((request.method().as_str(), request.path().as_str()), (method, path));
             assert_eq!(request.body().map(AsRef::as_ref), body.map(str::as_bytes), "{method}");
-            assert_eq!(request.repeat(), repeat, "{method}");
+            assert_eq!(request.retry_safety(), repeat, "{method}");
         }
     }
 }

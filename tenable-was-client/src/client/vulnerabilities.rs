@@ -1,7 +1,7 @@
 //! Detections: of one scan, of all scans, and single ones.
 
 use appsec_core::{Error, ErrorKind};
-use appsec_http::{At, ElementStream, Path, Request, Result};
+use appsec_http::{ArrayPath, ElementStream, Path, Request, Result};
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
@@ -69,7 +69,7 @@ impl TenableWasClient {
     }
 
     fn open_vulnerability_page(&self, request: &Request) -> VulnerabilityPage {
-        let elements = self.http().elements(request, At::Field("items"));
+        let elements = self.http().elements(request, ArrayPath::Field("items"));
         VulnerabilityPage { operation: request.operation(), elements }
     }
 
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(request.path().as_str(), "/was/v2/vulnerabilities/search");
         let body = format!(r#"{{"field":"asset_id","operator":"eq","value":"{ID}"}}"#);
         assert_eq!(request.body().unwrap().as_ref(), body.as_bytes());
-        assert_eq!(request.repeat(), RetrySafety::Always);
+        assert_eq!(request.retry_safety(), RetrySafety::Always);
     }
 
     #[test]
@@ -211,6 +211,6 @@ mod tests {
         let id = ID;
         assert_eq!(request.path().as_str(), format!("/was/v2/scans/{id}/vulnerabilities/search"));
         assert_eq!(request.query(), [("limit", "200".to_owned()), ("offset", "200".to_owned())]);
-        assert_eq!(request.repeat(), RetrySafety::Always);
+        assert_eq!(request.retry_safety(), RetrySafety::Always);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use appsec_http::KnownBlocks;
+use appsec_http::json::KnownBlocks;
 use foldhash::fast::RandomState;
 
 use crate::model::ExportPlugin;

@@ -63,8 +63,8 @@ impl RecordDecoder {
 
 #[cfg(test)]
 mod tests {
-    use appsec_http::splitter::{Limits, Splitter};
-    use appsec_http::{At, Member, MemberKind};
+    use appsec_http::json::{ArrayPath, Member, MemberKind};
+    use appsec_http::json::{Limits, Splitter};
     use bytes::Bytes;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -85,7 +85,7 @@ mod tests {
     impl Split {
         fn new(decoder: &RecordDecoder, text: &[u8]) -> Self {
             let mut splitter =
-                Splitter::new(At::Root, Limits::new()).with_known_blocks(decoder.plugins.clone());
+                Splitter::new(ArrayPath::Root, Limits::new()).with_known_blocks(decoder.plugins.clone());
             splitter.feed([b"[", text, b"]"].concat().into());
             match splitter.next_element() {
                 Ok(Some(bytes)) if bytes == text => Self { bytes, members: splitter.members().to_vec() },

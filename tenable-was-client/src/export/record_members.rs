@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
-use appsec_http::{Element, Member, MemberKind};
+use appsec_http::Element;
+use appsec_http::json::{Member, MemberKind};
 use serde::de::value::{BorrowedStrDeserializer, UnitDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error;

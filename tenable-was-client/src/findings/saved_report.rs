@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{ErrorKind as IoErrorKind, Read, Seek, SeekFrom};
 
 use appsec_core::{Error, ErrorKind, Finding, FindingQuery, Result, ScanId, ScanProblem, Timestamp};
-use appsec_http::splitter::{Limits, SplitError, Splitter};
-use appsec_http::{At, Element};
+use appsec_http::json::{Limits, SplitError, Splitter};
+use appsec_http::{ArrayPath, Element};
 use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 
@@ -179,7 +179,7 @@ struct ReportRecords<'a, R> {
 
 impl<'a, R: Read> ReportRecords<'a, R> {
     fn new(reader: &'a mut R) -> Self {
-        Self { reader, splitter: Splitter::new(At::Field("findings"), Limits::new()) }
+        Self { reader, splitter: Splitter::new(ArrayPath::Field("findings"), Limits::new()) }
     }
 
     /// Returns the next record, or `None` at the end of the file, even if the report is incomplete there.

@@ -74,7 +74,7 @@ pub(super) async fn broken_inconclusive(fixtures: &Fixtures<'_>) -> CheckResult 
             let run = read(&*fixture_run.scanner(), &query).await?;
             let Some(coverage) = &run.end else {
                 ensure(run.error.is_some(), || {
-                    format!("{name}, down after {moment}: the stream merely stopped")
+                    format!("{name}, down after {moment}: the stream stopped without an end")
                 })?;
                 errors += 1;
                 continue;

@@ -146,13 +146,13 @@ impl DastApiScanner for MemoryScanner {
         report.push(ConnectionStep::passed(StepKind::Configuration, now, "there is nothing to set"));
         match self.service.request() {
             Ok(state) => {
-                report.push(ConnectionStep::passed(StepKind::Http, now, "memory answers"));
+                report.push(ConnectionStep::passed(StepKind::Http, now, "the service in memory responds"));
                 report.push(ConnectionStep::passed(StepKind::Credentials, now, "none are needed"));
                 let saw = format!("{} targets", state.targets.len());
                 report.push(ConnectionStep::passed(StepKind::BindTargets, now, saw));
             }
             Err(error) if error.kind() == ErrorKind::Auth => {
-                report.push(ConnectionStep::passed(StepKind::Http, now, "memory answers"));
+                report.push(ConnectionStep::passed(StepKind::Http, now, "the service in memory responds"));
                 let (cause, remedy) = (Cause::InvalidCredentials, "clear the fault");
                 report.push(ConnectionStep::failed(
                     StepKind::Credentials,

@@ -1,4 +1,4 @@
-//! A transport in memory that answers as a test says, for tests under paused time.
+//! A scripted transport in memory, for tests under paused time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::client::HttpClient;
 use crate::options::HttpOptions;
 use crate::response::Response;
 use crate::service::{AuthHeader, Service};
-use crate::transport::{Broken, Incoming, Outgoing, Transport};
+use crate::stack::transport::{Incoming, Outgoing, Transport, TransportError};
 
 /// What happens to one request.
 pub(crate) enum Step {
@@ -26,9 +26,9 @@ pub(crate) enum Step {
     Unsent,
     /// The certificate is not trusted.
     Untrusted,
-    /// The connection breaks before an answer.
+    /// The connection breaks before a response.
     Reset,
-    /// No answer ever.
+    /// No response comes.
     Hang,
 }
 
@@ -36,9 +36,9 @@ pub(crate) struct Reply {
     status: u16,
     headers: HeaderMap,
     pieces: Vec<&'static str>,
-    /// Before the head.
+    /// The delay before the head.
     delay: Duration,
-    /// Before each piece.
+    /// The delay before each piece of the body.
     pause: Duration,
     /// The body breaks off after its pieces.
     cut: bool,
@@ -84,16 +84,16 @@ impl From<Reply> for Step {
 
 type Plan = dyn Fn(usize) -> Step + Send + Sync;
 
-/// Answers the n-th request, from 0, by the plan, and notes when each came.
+/// Responds to the n-th request, from 0, as planned, and records when each came.
 #[derive(Clone)]
-pub(crate) struct Script {
+pub(crate) struct ScriptedTransport {
     plan: Arc<Plan>,
     sent: Arc<Mutex<Vec<Instant>>>,
     under_way: Arc<AtomicUsize>,
     most_under_way: Arc<AtomicUsize>,
 }
 
-impl Script {
+impl ScriptedTransport {
     pub(crate) fn new<S: Into<Step>>(plan: impl Fn(usize) -> S + Send + Sync + 'static) -> Self {
         Self {
             plan: Arc::new(move |n| plan(n).into()),
@@ -104,15 +104,15 @@ impl Script {
     }
 
     pub(crate) fn client(&self, options: HttpOptions) -> HttpClient {
-        let to_error = |answer: &Response| {
-            let kind = match answer.status() {
+        let to_error = |response: &Response| {
+            let kind = match response.status() {
                 401 => ErrorKind::Auth,
                 409 => ErrorKind::Conflict,
                 429 => ErrorKind::RateLimited,
                 500.. => ErrorKind::Server,
                 _ => ErrorKind::InvalidRequest,
             };
-            Error::new(kind, answer.redacted(&format!("{} {}", answer.status(), answer.excerpt())))
+            Error::new(kind, response.redacted(&format!("{} {}", response.status(), response.excerpt())))
         };
         let service = Service::new("test", "test/1", to_error).with_request_id_header("x-request-id");
         let base_url = Url::parse("https://api.example/").unwrap();
@@ -124,20 +124,20 @@ impl Script {
         self.sent.lock().unwrap().len()
     }
 
-    /// When the n-th request came.
+    /// The time of the n-th request.
     pub(crate) fn sent_at(&self, n: usize) -> Instant {
         self.sent.lock().unwrap()[n]
     }
 
-    /// The most requests whose heads were awaited at once.
+    /// The largest number of requests whose heads were awaited at once.
     pub(crate) fn most_under_way(&self) -> usize {
         self.most_under_way.load(Ordering::SeqCst)
     }
 }
 
-impl fmt::Debug for Script {
+impl fmt::Debug for ScriptedTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Script").finish_non_exhaustive()
+        f.debug_struct("ScriptedTransport").finish_non_exhaustive()
     }
 }
 
@@ -150,8 +150,8 @@ impl Drop for UnderWay<'_> {
 }
 
 #[async_trait]
-impl Transport for Script {
-    async fn execute(&self, _outgoing: Outgoing) -> Result<Incoming, Broken> {
+impl Transport for ScriptedTransport {
+    async fn execute(&self, _outgoing: Outgoing) -> Result<Incoming, TransportError> {
         let n = {
             let mut sent = self.sent.lock().unwrap();
             sent.push(Instant::now());
@@ -162,18 +162,24 @@ impl Transport for Script {
         self.most_under_way.fetch_max(now, Ordering::SeqCst);
         let reply = match (self.plan)(n) {
             Step::Response(reply) => reply,
-            Step::Unsent => return Err(Broken { unsent: true, ..Broken::midway("refused") }),
-            Step::Untrusted => {
-                return Err(Broken { unsent: true, lasting: true, ..Broken::midway("untrusted") });
+            Step::Unsent => {
+                return Err(TransportError { unsent: true, ..TransportError::interrupted("refused") });
             }
-            Step::Reset => return Err(Broken::midway("reset")),
+            Step::Untrusted => {
+                return Err(TransportError {
+                    unsent: true,
+                    permanent: true,
+                    ..TransportError::interrupted("untrusted")
+                });
+            }
+            Step::Reset => return Err(TransportError::interrupted("reset")),
             Step::Hang => std::future::pending().await,
         };
         if !reply.delay.is_zero() {
             sleep(reply.delay).await;
         }
         let pause = reply.pause;
-        let end = reply.cut.then(|| Err(Broken::midway("cut")));
+        let end = reply.cut.then(|| Err(TransportError::interrupted("cut")));
         let pieces =
             reply.pieces.into_iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).chain(end);
         let body = stream::iter(pieces).then(move |piece| async move {

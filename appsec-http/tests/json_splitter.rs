@@ -5,8 +5,9 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use appsec_http::splitter::{Found, Limits, SplitErrorKind, Splitter};
-use appsec_http::{At, KnownBlocks, Member, MemberKind};
+use appsec_http::json::{
+    ArrayPath, Found, KnownBlocks, Limits, Member, MemberKind, SplitErrorKind, Splitter,
+};
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -14,13 +15,13 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-const FIELD: At = At::Field("findings");
+const FIELD: ArrayPath = ArrayPath::Field("findings");
 
 /// Elements and what stands beside them, or why not and where.
 type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 
 /// Splits a document that arrives in pieces of the given lengths, taken in turn for ever. The same must come out where members are noted.
-fn split_in(document: &[u8], at: At, limits: Limits, lengths: &[usize]) -> Split {
+fn split_in(document: &[u8], at: ArrayPath, limits: Limits, lengths: &[usize]) -> Split {
     let plain = split_by(Splitter::new(at, limits), document, lengths, false);
     for asks_twice in [false, true] {
         let known = Arc::new(One(b"nothing".to_vec()));
@@ -61,11 +62,11 @@ fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize], asks_twi
     Ok((elements, rest.map(|rest| rest.get().to_owned())))
 }
 
-fn split(document: impl AsRef<[u8]>, at: At) -> Split {
+fn split(document: impl AsRef<[u8]>, at: ArrayPath) -> Split {
     split_in(document.as_ref(), at, Limits::new(), &[usize::MAX])
 }
 
-fn refusal(document: impl AsRef<[u8]>, at: At) -> (SplitErrorKind, u64) {
+fn refusal(document: impl AsRef<[u8]>, at: ArrayPath) -> (SplitErrorKind, u64) {
     let whole = split(document.as_ref(), at).unwrap_err();
     assert_eq!(split_in(document.as_ref(), at, Limits::new(), &[1]).unwrap_err().0, whole.0);
     whole
@@ -77,15 +78,15 @@ fn unexpected(expected: &'static str, found: u8) -> SplitErrorKind {
 
 #[test]
 fn an_empty_array_has_no_elements() {
-    assert_eq!(split("[]", At::Root), Ok((vec![], None)));
-    assert_eq!(split(" \r\n\t[ ] \n", At::Root), Ok((vec![], None)));
+    assert_eq!(split("[]", ArrayPath::Root), Ok((vec![], None)));
+    assert_eq!(split(" \r\n\t[ ] \n", ArrayPath::Root), Ok((vec![], None)));
     assert_eq!(split(r#"{"findings":[]}"#, FIELD), Ok((vec![], Some("{}".into()))));
 }
 
 #[test]
 fn every_kind_of_value_may_be_an_element() {
     let (elements, _) =
-        split(r#"[1, -2.5e+3 ,true,false,null,"a]\"b\\",[[],{}],{"x":[1]} ]"#, At::Root).unwrap();
+        split(r#"[1, -2.5e+3 ,true,false,null,"a]\"b\\",[[],{}],{"x":[1]} ]"#, ArrayPath::Root).unwrap();
     let expected = ["1", "-2.5e+3", "true", "false", "null", r#""a]\"b\\""#, "[[],{}]", r#"{"x":[1]}"#];
     assert_eq!(elements, expected);
 }
@@ -126,10 +127,10 @@ fn a_missing_a_null_a_doubled_and_another_member_are_told_apart() {
 #[test]
 fn another_document_is_not_an_array() {
     use SplitErrorKind::{NotAnArray, NotAnObject};
-    assert_eq!(refusal("<html>", At::Root), (NotAnArray(Found(b'<')), 0));
-    assert_eq!(refusal(r#"  {"error":1}"#, At::Root), (NotAnArray(Found(b'{')), 2));
+    assert_eq!(refusal("<html>", ArrayPath::Root), (NotAnArray(Found(b'<')), 0));
+    assert_eq!(refusal(r#"  {"error":1}"#, ArrayPath::Root), (NotAnArray(Found(b'{')), 2));
     assert_eq!(refusal("[]", FIELD), (NotAnObject(Found(b'[')), 0));
-    assert_eq!(refusal("\u{feff}[]", At::Root), (NotAnArray(Found(0xef)), 0));
+    assert_eq!(refusal("\u{feff}[]", ArrayPath::Root), (NotAnArray(Found(0xef)), 0));
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn commas_and_brackets_are_counted_strictly() {
         ("[] []", SplitErrorKind::Trailing(Found(b'[')), 3),
         ("[1]\0", SplitErrorKind::Trailing(Found(0)), 3),
     ] {
-        assert_eq!(refusal(document, At::Root), (kind, offset), "{document}");
+        assert_eq!(refusal(document, ArrayPath::Root), (kind, offset), "{document}");
     }
     for (document, kind, offset) in [
         (r#"{,"findings":[]}"#, unexpected("a member's name or `}`", b','), 1),
@@ -168,7 +169,7 @@ fn commas_and_brackets_are_counted_strictly() {
 
 #[test]
 fn an_error_stays_the_same_and_says_where() {
-    let mut splitter = Splitter::new(At::Root, Limits::new());
+    let mut splitter = Splitter::new(ArrayPath::Root, Limits::new());
     splitter.feed(Bytes::from_static(b"[1,"));
     assert_eq!(splitter.next_element().unwrap().unwrap(), "1");
     assert_eq!(splitter.next_element(), Ok(None));
@@ -183,7 +184,7 @@ fn an_error_stays_the_same_and_says_where() {
 #[test]
 fn an_element_within_one_chunk_is_a_view_and_others_are_copies() {
     let chunk = Bytes::from_static(br#"[{"whole":1},{"cut""#);
-    let mut splitter = Splitter::new(At::Root, Limits::new());
+    let mut splitter = Splitter::new(ArrayPath::Root, Limits::new());
     splitter.feed(chunk.clone());
     let whole = splitter.next_element().unwrap().unwrap();
     assert_eq!(whole.as_ptr(), chunk[1..].as_ptr(), "no copy");
@@ -194,7 +195,7 @@ fn an_element_within_one_chunk_is_a_view_and_others_are_copies() {
 
 #[test]
 fn a_chunk_fed_before_the_last_was_used_up_is_not_lost() {
-    let mut splitter = Splitter::new(At::Root, Limits::new());
+    let mut splitter = Splitter::new(ArrayPath::Root, Limits::new());
     for chunk in ["[1,", "2,", "3]"] {
         splitter.feed(chunk.into());
     }
@@ -208,12 +209,12 @@ fn a_chunk_fed_before_the_last_was_used_up_is_not_lost() {
 
 #[test]
 fn an_escape_is_remembered_by_who_asks_while_nothing_comes() {
-    assert_eq!(split_in(br#"["a\"b"]"#, At::Root, Limits::new(), &[4]).unwrap().0, [r#""a\"b""#]);
+    assert_eq!(split_in(br#"["a\"b"]"#, ArrayPath::Root, Limits::new(), &[4]).unwrap().0, [r#""a\"b""#]);
 }
 
 #[test]
 fn finishing_with_elements_not_taken_is_an_error() {
-    let mut splitter = Splitter::new(At::Root, Limits::new());
+    let mut splitter = Splitter::new(ArrayPath::Root, Limits::new());
     splitter.feed(Bytes::from_static(b"[1]"));
     assert_eq!(splitter.finish().unwrap_err().kind(), SplitErrorKind::Truncated);
 }
@@ -222,31 +223,33 @@ fn finishing_with_elements_not_taken_is_an_error() {
 fn a_depth_bomb_ends_at_the_limit() {
     let bomb = "[".repeat(1_000_000);
     // The outermost bracket is the array's own.
-    assert_eq!(refusal(&bomb, At::Root), (SplitErrorKind::TooDeep(128), 129));
+    assert_eq!(refusal(&bomb, ArrayPath::Root), (SplitErrorKind::TooDeep(128), 129));
     let bomb = format!(r#"{{"a":{}"#, r#"{"a":"#.repeat(100_000));
     assert_eq!(refusal(&bomb, FIELD).0, SplitErrorKind::TooDeep(128));
 
     let deep = |depth: usize| format!("[{}{}]", "[".repeat(depth), "]".repeat(depth));
-    assert!(split(deep(128), At::Root).is_ok());
-    assert_eq!(split(deep(129), At::Root), Err((SplitErrorKind::TooDeep(128), 129)));
+    assert!(split(deep(128), ArrayPath::Root).is_ok());
+    assert_eq!(split(deep(129), ArrayPath::Root), Err((SplitErrorKind::TooDeep(128), 129)));
     let limits = Limits::new().with_depth(2);
-    assert!(split_in(deep(2).as_bytes(), At::Root, limits, &[1]).is_ok());
-    assert!(split_in(deep(3).as_bytes(), At::Root, limits, &[1]).is_err());
+    assert!(split_in(deep(2).as_bytes(), ArrayPath::Root, limits, &[1]).is_ok());
+    assert!(split_in(deep(3).as_bytes(), ArrayPath::Root, limits, &[1]).is_err());
     let more_than_most = Limits::new().with_depth(1_000);
-    assert!(split_in(deep(129).as_bytes(), At::Root, more_than_most, &[64]).is_err());
+    assert!(split_in(deep(129).as_bytes(), ArrayPath::Root, more_than_most, &[64]).is_err());
 }
 
 #[test]
 fn sizes_are_limited_to_the_byte() {
     let text = format!(r#"["{}"]"#, "x".repeat(98));
     for lengths in [&[1][..], &[7], &[usize::MAX]] {
-        let element =
-            |bytes| split_in(text.as_bytes(), At::Root, Limits::new().with_element_bytes(bytes), lengths);
+        let element = |bytes| {
+            split_in(text.as_bytes(), ArrayPath::Root, Limits::new().with_element_bytes(bytes), lengths)
+        };
         assert!(element(100).is_ok());
         assert_eq!(element(99).unwrap_err().0, SplitErrorKind::ElementTooLarge(99));
 
-        let total =
-            |bytes| split_in(text.as_bytes(), At::Root, Limits::new().with_total_bytes(bytes), lengths);
+        let total = |bytes| {
+            split_in(text.as_bytes(), ArrayPath::Root, Limits::new().with_total_bytes(bytes), lengths)
+        };
         assert!(total(102).is_ok());
         assert_eq!(total(101).unwrap_err().0, SplitErrorKind::TotalTooLarge(101));
 
@@ -260,7 +263,7 @@ fn sizes_are_limited_to_the_byte() {
 
 #[test]
 fn an_endless_element_is_refused_before_it_is_held() {
-    let mut splitter = Splitter::new(At::Root, Limits::new().with_element_bytes(1 << 20));
+    let mut splitter = Splitter::new(ArrayPath::Root, Limits::new().with_element_bytes(1 << 20));
     splitter.feed(Bytes::from_static(b"[\""));
     let chunk = Bytes::from(vec![b'x'; 1 << 16]);
     let mut fed = 0;
@@ -280,13 +283,14 @@ fn an_endless_element_is_refused_before_it_is_held() {
 fn a_huge_element_in_small_chunks_comes_out_whole() {
     let huge = format!(r#"{{"output":"{}"}}"#, r#"line\n\"quoted\" \\ "#.repeat(100_000));
     let document = format!("[1,{huge},2]");
-    let (elements, _) = split_in(document.as_bytes(), At::Root, Limits::new(), &[1, 4_096, 3]).unwrap();
+    let (elements, _) =
+        split_in(document.as_bytes(), ArrayPath::Root, Limits::new(), &[1, 4_096, 3]).unwrap();
     assert_eq!(elements, ["1", huge.as_str(), "2"]);
 }
 
 #[test]
 fn nothing_of_the_document_is_in_the_debug_form() {
-    let mut splitter = Splitter::new(At::Root, Limits::new());
+    let mut splitter = Splitter::new(ArrayPath::Root, Limits::new());
     splitter.feed(Bytes::from_static(b"[\"hush"));
     assert_eq!(splitter.next_element(), Ok(None));
     assert!(!format!("{splitter:?}").contains("hush"));
@@ -316,11 +320,11 @@ impl<'de> Deserialize<'de> for Members {
 }
 
 /// The elements by a decoder of the whole document; `None` where it refuses.
-fn reference(document: &[u8], at: At) -> Option<Vec<Bytes>> {
+fn reference(document: &[u8], at: ArrayPath) -> Option<Vec<Bytes>> {
     let texts = |array: Vec<Box<RawValue>>| array.iter().map(|raw| raw.get().to_owned().into()).collect();
     match at {
-        At::Root => serde_json::from_slice(document).ok().map(texts),
-        At::Field(field) => {
+        ArrayPath::Root => serde_json::from_slice(document).ok().map(texts),
+        ArrayPath::Field(field) => {
             let Members(members) = serde_json::from_slice(document).ok()?;
             let mut wanted = members.iter().filter(|(name, _)| name == field);
             let (Some((_, array)), None) = (wanted.next(), wanted.next()) else { return None };
@@ -330,7 +334,7 @@ fn reference(document: &[u8], at: At) -> Option<Vec<Bytes>> {
 }
 
 /// What the splitter and a decoder of its elements make of the document together; `None` where either refuses.
-fn split_and_decoded(document: &[u8], at: At, lengths: &[usize]) -> Option<Vec<Bytes>> {
+fn split_and_decoded(document: &[u8], at: ArrayPath, lengths: &[usize]) -> Option<Vec<Bytes>> {
     let (elements, _) = split_in(document, at, Limits::new(), lengths).ok()?;
     elements
         .iter()
@@ -361,14 +365,14 @@ fn written(value: &Value, pretty: bool) -> String {
 }
 
 /// A document with its array at the root or in a member, and where.
-fn document() -> impl Strategy<Value = (Vec<u8>, At)> {
+fn document() -> impl Strategy<Value = (Vec<u8>, ArrayPath)> {
     let members = prop::collection::vec(("[a-z]{1,5}", json()), 0..3);
     let elements = prop::collection::vec(json(), 0..6);
     (elements, members.clone(), members, any::<bool>(), any::<bool>()).prop_map(
         |(elements, before, after, in_member, pretty)| {
             let array = written(&Value::from(elements), pretty);
             if !in_member {
-                return (array.into_bytes(), At::Root);
+                return (array.into_bytes(), ArrayPath::Root);
             }
             let mut text = String::from("{");
             for (name, value) in before {
@@ -419,8 +423,8 @@ impl KnownBlocks for One {
 
 #[test]
 fn a_known_object_that_lies_whole_in_a_chunk_is_stepped_over() {
-    let mut splitter =
-        Splitter::new(At::Root, Limits::new()).with_known_blocks(Arc::new(One(b"{\"id\":1}".to_vec())));
+    let mut splitter = Splitter::new(ArrayPath::Root, Limits::new())
+        .with_known_blocks(Arc::new(One(b"{\"id\":1}".to_vec())));
     splitter.feed(Bytes::from_static(b"[{\"a\":2,\"p\":{\"id\":1},\"q\":{\"id\":1}},{\"p\":{\"id\":2}}]"));
     assert_eq!(splitter.next_element().unwrap().unwrap().len(), 33);
     let known = |member: &Member| (member.value.clone(), member.kind == MemberKind::Known(7));
@@ -439,17 +443,21 @@ fn long_parts_meet_without_a_loss_and_faults_are_where_they_were() {
     let elements: Vec<String> = lengths.iter().cycle().take(60).map(|length| long(*length)).collect();
     let document = format!("[{}]", elements.join(" , "));
     for parts in [&[17_000, 40_000, 16_384, 3, 120_000][..], &[16_385], &[65_536], &[400_000, 1], &[9_999]] {
-        let (found, _) = split_in(document.as_bytes(), At::Root, Limits::new(), parts).unwrap();
+        let (found, _) = split_in(document.as_bytes(), ArrayPath::Root, Limits::new(), parts).unwrap();
         assert_eq!(found, elements, "{parts:?}");
         for fault in [100_000, 250_000, document.len() - 2] {
             let mut broken = document.clone().into_bytes();
             broken.truncate(fault);
             broken.extend_from_slice(b"\"}}");
-            let whole = split(&broken, At::Root).unwrap_err();
-            assert_eq!(split_in(&broken, At::Root, Limits::new(), parts), Err(whole), "{parts:?}, {fault}");
+            let whole = split(&broken, ArrayPath::Root).unwrap_err();
+            assert_eq!(
+                split_in(&broken, ArrayPath::Root, Limits::new(), parts),
+                Err(whole),
+                "{parts:?}, {fault}"
+            );
         }
         let small = Limits::new().with_element_bytes(30_000);
-        let refused = split_in(document.as_bytes(), At::Root, small, parts).unwrap_err();
+        let refused = split_in(document.as_bytes(), ArrayPath::Root, small, parts).unwrap_err();
         assert_eq!(refused.0, SplitErrorKind::ElementTooLarge(30_000));
     }
 }
@@ -465,7 +473,7 @@ proptest! {
         let expected = reference(&document, at).expect("a valid document");
         let (elements, rest) = split_in(&document, at, Limits::new(), &lengths).unwrap();
         prop_assert_eq!(elements, expected);
-        prop_assert_eq!(rest.is_some(), at != At::Root);
+        prop_assert_eq!(rest.is_some(), at != ArrayPath::Root);
         if let Some(rest) = rest {
             let mut whole: serde_json::Map<String, Value> = serde_json::from_slice(&document).unwrap();
             whole.remove("findings");
@@ -490,8 +498,8 @@ proptest! {
         ];
         let inside = format!("{},{}", elements.join(","), r#"{"b":{"known":0}}"#);
         let document = match at {
-            At::Root => format!("[{inside}]"),
-            At::Field(name) => format!(r#"{{"x":{block},"{name}":[{inside}],"y":{}}}"#, String::from_utf8_lossy(&document)),
+            ArrayPath::Root => format!("[{inside}]"),
+            ArrayPath::Field(name) => format!(r#"{{"x":{block},"{name}":[{inside}],"y":{}}}"#, String::from_utf8_lossy(&document)),
         };
         prop_assume!(serde_json::from_str::<Value>(&document).is_ok());
         let plain = split_in(document.as_bytes(), at, Limits::new(), &lengths);
@@ -559,7 +567,7 @@ proptest! {
         in_member in any::<bool>(),
         lengths in lengths(),
     ) {
-        let at = if in_member { FIELD } else { At::Root };
+        let at = if in_member { FIELD } else { ArrayPath::Root };
         prop_assert_eq!(split_in(&bytes, at, Limits::new(), &lengths), split(&bytes, at));
         prop_assert_eq!(split_and_decoded(&bytes, at, &lengths), reference(&bytes, at));
     }

@@ -1,5 +1,5 @@
-//! The step from a prepared request to the head of an answer: reqwest behind a trait, so that everything above it is
-//! tested without sockets.
+//! Sends a prepared request and returns the head of its response: reqwest behind a trait, so that
+//! everything above is tested without sockets.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -19,15 +19,15 @@ use url::Url;
 use crate::options::HttpOptions;
 use crate::request_body::RequestBody;
 use crate::resolve::ReqwestResolver;
-use crate::tls::{Witness, diagnose, witnessed_config};
+use crate::tls::{RecordingVerifier, diagnose, recording_config};
 
-/// Makes one attempt.
+/// Makes one attempt at a request.
 #[async_trait]
 pub(crate) trait Transport: fmt::Debug + Send + Sync {
-    async fn execute(&self, outgoing: Outgoing) -> Result<Incoming, Broken>;
+    async fn execute(&self, outgoing: Outgoing) -> Result<Incoming, TransportError>;
 }
 
-/// A request as it goes out, credentials included; hence no `Debug`.
+/// A request to be sent, including the credentials; hence it has no `Debug`.
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -35,40 +35,40 @@ pub(crate) struct Outgoing {
     pub(crate) body: Option<RequestBody>,
 }
 
-/// The head of an answer, and its body to come, decompressed.
+/// The head of a response, and its body to come, decompressed.
 pub(crate) struct Incoming {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Chunks,
+    pub(crate) body: ByteStream,
 }
 
 /// A body as it arrives.
-pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
+pub(crate) type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
-/// Why no answer came, or not all of it.
+/// Why no complete response came.
 #[derive(Debug)]
-pub(crate) struct Broken {
+pub(crate) struct TransportError {
     pub(crate) message: String,
-    /// The request surely never reached the service.
+    /// The request certainly did not reach the service.
     pub(crate) unsent: bool,
-    /// Trying again meets the same fault, as a certificate that is not trusted.
-    pub(crate) lasting: bool,
+    /// A retry meets the same fault, such as a certificate that is not trusted.
+    pub(crate) permanent: bool,
     pub(crate) source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-impl Broken {
-    /// A fault after the request may have been sent.
-    pub(crate) fn midway(message: impl Into<String>) -> Self {
-        Self { message: message.into(), unsent: false, lasting: false, source: None }
+impl TransportError {
+    /// An interruption after the request may have been sent.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self { message: message.into(), unsent: false, permanent: false, source: None }
     }
 }
 
 /// The real transport.
 pub(crate) struct ReqwestTransport {
     client: reqwest::Client,
-    witness: Arc<Witness>,
+    verifier: Arc<RecordingVerifier>,
     host: String,
-    /// Host and port of the service and, where one is set, of the proxy.
+    /// Host and port of the service and, if set, of the proxy.
     destination: String,
 }
 
@@ -76,7 +76,7 @@ impl ReqwestTransport {
     pub(crate) fn new(options: &HttpOptions, base_url: &Url, user_agent: &str) -> Result<Self> {
         let agent = HeaderValue::from_str(user_agent)
             .map_err(|_| Error::new(ErrorKind::Config, "the user agent is not a header value"))?;
-        let (tls, witness) = witnessed_config(options)?;
+        let (tls, verifier) = recording_config(options)?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(ReqwestResolver(Arc::clone(&options.resolver)))
@@ -84,10 +84,11 @@ impl ReqwestTransport {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(options.connect_timeout)
-            // Below what load balancers keep, commonly 60 s: a launch on a connection that they close at that moment
-            // has an unknown outcome.
+            // Shorter than the idle timeout of load balancers, commonly 60 s: a launch on a connection that
+            // they close at that moment has an unknown outcome.
             .pool_idle_timeout(Duration::from_secs(30))
-            // A dead HTTP/2 connection would be given to the next attempt as well, until the system notices.
+            // Otherwise a dead HTTP/2 connection would be given to the next attempt as well, until the
+            // system notices.
             .http2_keep_alive_interval(Duration::from_secs(15))
             .http2_keep_alive_timeout(Duration::from_secs(10))
             .user_agent(agent)
@@ -108,31 +109,31 @@ impl ReqwestTransport {
         let client =
             builder.build().map_err(|error| unusable("the transport").with_source(error.without_url()))?;
         let host = base_url.host_str().unwrap_or_default().to_owned();
-        Ok(Self { client, witness, host, destination })
+        Ok(Self { client, verifier, host, destination })
     }
 
-    /// What a failed attempt means. The error's URL has a query, which may hold what nobody should read.
-    fn broken(&self, error: reqwest::Error) -> Broken {
+    /// Classifies a failed attempt. The URL of the error is removed: its query may hold secrets.
+    fn broken(&self, error: reqwest::Error) -> TransportError {
         let error = error.without_url();
         let unsent = error.is_connect() || error.is_builder();
         let tls = find::<rustls::Error>(&error).filter(|_| unsent);
         let to = &self.destination;
         let message = match tls {
             Some(tls) => {
-                let diagnosis = diagnose(tls, self.witness.last().as_ref(), &self.host);
+                let diagnosis = diagnose(tls, self.verifier.last().as_ref(), &self.host);
                 format!("no trusted connection to {to}: {}; {}", diagnosis.saw, diagnosis.remedy)
             }
             None if error.is_dns() => format!("cannot resolve the host of {to}"),
             None if unsent && error.is_timeout() => format!("no connection to {to} in time"),
             None if unsent => format!("no connection to {to}{}", because(&error)),
-            None => format!("the connection to {to} broke before an answer came"),
+            None => format!("the connection to {to} broke before an response came"),
         };
-        let lasting = tls.is_some();
-        Broken { message, unsent, lasting, source: Some(Box::new(error)) }
+        let permanent = tls.is_some();
+        TransportError { message, unsent, permanent, source: Some(Box::new(error)) }
     }
 }
 
-/// Leaves out reqwest's client, which knows the proxy's password.
+/// Omits reqwest's client, which knows the proxy's password.
 impl fmt::Debug for ReqwestTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReqwestTransport").field("destination", &self.destination).finish_non_exhaustive()
@@ -141,7 +142,7 @@ impl fmt::Debug for ReqwestTransport {
 
 #[async_trait]
 impl Transport for ReqwestTransport {
-    async fn execute(&self, outgoing: Outgoing) -> Result<Incoming, Broken> {
+    async fn execute(&self, outgoing: Outgoing) -> Result<Incoming, TransportError> {
         let mut request = reqwest::Request::new(outgoing.method, outgoing.url);
         *request.headers_mut() = outgoing.headers;
         *request.body_mut() = outgoing.body.map(RequestBody::into_reqwest);
@@ -151,7 +152,10 @@ impl Transport for ReqwestTransport {
         let body = response.bytes_stream().map(|chunk| {
             chunk.map_err(|error| {
                 let error = error.without_url();
-                Broken { source: Some(Box::new(error)), ..Broken::midway("the answer's body broke off") }
+                TransportError {
+                    source: Some(Box::new(error)),
+                    ..TransportError::interrupted("the response's body broke off")
+                }
             })
         });
         Ok(Incoming { status, headers, body: Box::pin(body) })
@@ -167,7 +171,7 @@ fn unusable(what: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{what} cannot be set up"))
 }
 
-/// The reason at the end of the chain, as in `: Connection refused (os error 111)`.
+/// The last cause of an error, as in `: Connection refused (os error 111)`.
 fn because(error: &(dyn StdError + 'static)) -> String {
     let mut last = None;
     let mut next = error.source();
@@ -178,7 +182,7 @@ fn because(error: &(dyn StdError + 'static)) -> String {
     last.map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
-/// The first cause of that type. What an `io::Error` wraps is looked into as well: its `source` passes it over.
+/// The first cause of this type, including what an `io::Error` wraps: its `source` skips it.
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(cause) = next {

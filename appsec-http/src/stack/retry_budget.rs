@@ -1,28 +1,28 @@
-//! A budget of retries, shared by all calls of a client: when everything fails, trying again only makes it worse.
+//! A budget of retries that all calls of a client share: when everything fails, retries only add to the load.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many retries a client may make without a single success in between.
+/// The number of retries a client may make without a single success in between.
 const CAPACITY: u32 = 20;
 
-/// A token bucket. A retry takes a token, a success puts one back; first tries are free.
+/// A token bucket. A retry takes a token, a success puts one back; first attempts are free.
 ///
-/// In a total outage a client thus makes at most [`CAPACITY`] requests more than it has calls. While calls succeed in
-/// between, retries keep flowing.
+/// In a total outage a client makes at most [`CAPACITY`] requests more than it has calls. While calls succeed in
+/// between, retries continue.
 #[derive(Debug)]
-pub(crate) struct Budget(AtomicU32);
+pub(crate) struct RetryBudget(AtomicU32);
 
-impl Budget {
+impl RetryBudget {
     pub(crate) fn new() -> Self {
         Self(AtomicU32::new(CAPACITY))
     }
 
-    /// True when a retry may be made; it is paid for.
+    /// Takes the token of one retry. Returns false if there is none.
     pub(crate) fn take(&self) -> bool {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |tokens| tokens.checked_sub(1)).is_ok()
     }
 
-    /// Notes a success.
+    /// Puts one token back, after a success.
     pub(crate) fn put_back(&self) {
         // An error means that the bucket is full.
         let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |tokens| {
@@ -36,8 +36,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_empties_it_and_successes_fill_it_no_further_than_its_brim() {
-        let budget = Budget::new();
+    fn failures_empty_it_and_successes_refill_it_up_to_its_capacity() {
+        let budget = RetryBudget::new();
         budget.put_back();
         assert_eq!((0..1000).filter(|_| budget.take()).count(), CAPACITY as usize);
         budget.put_back();

@@ -1,4 +1,4 @@
-//! The elements of a JSON array, one by one, while the answer arrives.
+//! Reads the elements of a JSON array one by one, while the response arrives.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,50 +10,46 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::body::Body;
-use crate::digest::{BlockDigests, Digest};
-use crate::known::KnownBlocks;
-use crate::outline::Member;
+use crate::json::array_path::ArrayPath;
+use crate::json::decode::from_json;
+use crate::json::digest::{BlockDigests, Digest};
+use crate::json::error::{Found, SplitError, SplitErrorKind};
+use crate::json::known_blocks::KnownBlocks;
+use crate::json::limits::Limits;
+use crate::json::members::Member;
+use crate::json::splitter::Splitter;
 use crate::redact::Redactor;
 use crate::request::Request;
-use crate::response::from_json;
-use crate::retry::{Failure, Fate, Tries};
-use crate::splitter::{Found, Limits, SplitError, SplitErrorKind, Splitter};
-use crate::stack::{Stack, pause};
-
-/// Where in an answer the array is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum At {
-    /// The answer is the array.
-    Root,
-    /// The answer is an object, and the array is this member of it.
-    Field(&'static str),
-}
+use crate::stack::Stack;
+use crate::stack::body::Body;
+use crate::stack::deadline::pause;
+use crate::stack::retry::{Attempts, Failure, FailureClass};
+use crate::stack::throttle_signal::ThrottleSignal;
 
 /// One element of a streamed array.
 #[derive(Clone)]
 pub struct Element<'a> {
-    /// Its place in the array, from 0.
+    /// The position in the array, from 0.
     pub index: u64,
-    /// Its bytes: one JSON value, of which only the outer form is known to be right. Often a view of the piece of the
-    /// answer that it came in, which stays in memory as long.
+    /// The bytes: one JSON value, of which only brackets and strings have been checked. They are often a
+    /// view of the chunk of the response that they came in, which then stays in memory as long.
     pub bytes: Bytes,
-    /// Where its members stand, as far as that was noted; see [`Splitter::members`].
+    /// The positions of its members, if they were recorded; see [`Splitter::members`].
     pub members: &'a [Member],
-    /// Knows the client's credentials: a service may put them into an answer.
+    /// Knows the client's credentials, which a service may put into a response.
     redactor: Option<&'a Redactor>,
 }
 
 impl Element<'_> {
-    /// An element of which no members were noted.
+    /// Returns an element without recorded members.
     pub fn new(index: u64, bytes: impl Into<Bytes>) -> Self {
         Self { index, bytes: bytes.into(), members: &[], redactor: None }
     }
 
-    /// The element decoded.
+    /// Decodes the element.
     ///
     /// # Errors
-    /// `Decode`, with the path, which begins with the element's index.
+    /// `Decode`, with the path of what could not be decoded; it begins with the index of the element.
     pub fn json<T: DeserializeOwned>(&self, operation: &'static str) -> Result<T> {
         let redactor = self.redactor.cloned().unwrap_or_default();
         from_json(&self.bytes, Some(self.index), &redactor)
@@ -61,7 +57,7 @@ impl Element<'_> {
     }
 }
 
-/// Shows the length, not the bytes: a finding's evidence may be in them.
+/// Shows the length, not the bytes, which may hold the evidence of a finding.
 impl fmt::Debug for Element<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Element")
@@ -71,24 +67,28 @@ impl fmt::Debug for Element<'_> {
     }
 }
 
-/// The elements of an array in an answer.
+/// A stream of the elements of an array in a response.
 ///
-/// * Lazy: nothing is sent before the first element is asked for, and no more is read than what has arrived, 64 KiB of it at most.
-/// * Complete: the end is the array's own end and the body's. An answer that merely stops is an error.
-/// * Each element once: an answer that breaks off is asked for again within the retry rules, and what was delivered is
-///   passed over while its digest agrees. Where it does not, the answer has changed, and the stream ends in an error.
-/// * The first error is the last item.
+/// * Lazy: nothing is sent before the first element is requested, and at most 64 KiB of what has arrived is
+///   read ahead.
+/// * Complete: the stream ends with the end of the array and of the body. A response that merely stops is
+///   an error.
+/// * Each element once: after an interruption the request is repeated within the retry rules, and the
+///   elements already delivered are skipped while their digest agrees. If it does not, the response has
+///   changed, and the stream ends in an error.
+/// * An error is the last item.
 pub struct ElementStream {
     stack: Arc<Stack>,
     request: Request,
-    at: At,
+    at: ArrayPath,
     state: State,
     delivered: u64,
-    /// Of all elements delivered.
+    /// The digest of all elements delivered.
     digest: Digest,
     rest: Option<Box<RawValue>>,
     known: Option<Arc<dyn KnownBlocks>>,
     blocks: BlockDigests,
+    throttle_signal: Option<ThrottleSignal>,
 }
 
 enum State {
@@ -98,22 +98,22 @@ enum State {
     Ended,
 }
 
-/// Kept when the consumer gives up waiting, so that the request is not sent twice.
-type Opening = Pin<Box<dyn Future<Output = Result<(Body, Tries)>> + Send>>;
+/// Kept across cancelled calls, so that the request is not sent twice.
+type Opening = Pin<Box<dyn Future<Output = Result<(Body, Attempts)>> + Send>>;
 
 struct Reading {
     body: Body,
     splitter: Splitter,
-    tries: Tries,
-    /// Elements found in this answer, and the digest of those that were delivered from an earlier one.
+    attempts: Attempts,
+    /// The elements found in this response, and the digest of those that an earlier response delivered.
     seen: u64,
     digest: Digest,
-    /// The beginning of the answer, until it proves to hold an array.
+    /// The beginning of the response, until it proves to hold an array.
     begin: Option<Bytes>,
 }
 
 impl ElementStream {
-    pub(crate) fn new(stack: Arc<Stack>, request: Request, at: At) -> Self {
+    pub(crate) fn new(stack: Arc<Stack>, request: Request, at: ArrayPath) -> Self {
         Self {
             stack,
             request,
@@ -124,22 +124,29 @@ impl ElementStream {
             rest: None,
             known: None,
             blocks: BlockDigests::default(),
+            throttle_signal: None,
         }
     }
 
-    /// Steps over objects that are known, and notes where each element's members stand. Elements stay the same,
-    /// and so do errors but for their place.
+    /// Skips objects that are known, and records the positions of the members of each element. The elements
+    /// stay the same, and so do errors except for their offset.
     pub fn with_known_blocks(mut self, known: Arc<dyn KnownBlocks>) -> Self {
         self.known = Some(known);
         self
     }
 
-    /// The next element, or `None` after the last one and after an error. Cancel-safe: whoever gives up waiting loses
-    /// neither an element nor the request under way.
+    /// Sets the signal when the service answers 429 while this stream is opened or read, also where the retries hide it.
+    pub fn with_throttle_signal(mut self, signal: ThrottleSignal) -> Self {
+        self.throttle_signal = Some(signal);
+        self
+    }
+
+    /// Returns the next element, or `None` after the last one and after an error. Cancel-safe: a cancelled
+    /// call loses neither an element nor the request in flight.
     ///
     /// # Errors
-    /// Those of [`HttpClient::send`](crate::HttpClient::send) except `Deadline`, and `Decode` for an answer that holds
-    /// no such array or exceeds the limits of the options.
+    /// Those of [`HttpClient::send`](crate::HttpClient::send) except `Deadline`, and `Decode` for a
+    /// response that has no such array or exceeds the limits of the options.
     pub async fn next(&mut self) -> Option<Result<Element<'_>>> {
         let bytes = match self.advance().await? {
             Ok(bytes) => bytes,
@@ -153,13 +160,18 @@ impl ElementStream {
         Some(Ok(Element { index: self.delivered - 1, bytes, members, redactor }))
     }
 
-    /// The next element's bytes; it is the last one delivered then.
+    /// The bytes of the next element, which counts as delivered.
     async fn advance(&mut self) -> Option<Result<Bytes>> {
         loop {
             match &mut self.state {
-                State::New => self.ask(Duration::ZERO, Tries::new(&self.stack.options.retry)),
+                State::New => {
+                    let attempts = Attempts::new(&self.stack.options.retry);
+                    self.ask(Duration::ZERO, attempts.with_signal(self.throttle_signal.clone()));
+                }
                 State::Opening(opening) => match opening.await {
-                    Ok((body, tries)) => self.state = State::Reading(Box::new(self.reading(body, tries))),
+                    Ok((body, attempts)) => {
+                        self.state = State::Reading(Box::new(self.reading(body, attempts)))
+                    }
                     Err(error) => {
                         self.state = State::Ended;
                         return Some(Err(error));
@@ -169,7 +181,7 @@ impl ElementStream {
                     Ok(Some(bytes)) if reading.seen <= self.delivered => {
                         reading.digest.add_element(&bytes, reading.splitter.members(), &mut self.blocks);
                         if reading.seen == self.delivered && reading.digest != self.digest {
-                            let made = reading.tries.made();
+                            let made = reading.attempts.made();
                             self.state = State::Ended;
                             return Some(Err(self.changed(made)));
                         }
@@ -190,34 +202,34 @@ impl ElementStream {
         }
     }
 
-    /// What stands beside the array: the answer's object without the array's member. `None` before the end, after an
-    /// error, and for [`At::Root`].
+    /// The members beside the array: the object of the response without the array. `None` before the end,
+    /// after an error, and for [`ArrayPath::Root`].
     pub fn rest(&self) -> Option<&RawValue> {
         self.rest.as_deref()
     }
 
-    /// Asks for the answer, after a wait.
-    fn ask(&mut self, wait: Duration, mut tries: Tries) {
+    /// Sends the request after a wait.
+    fn ask(&mut self, wait: Duration, mut attempts: Attempts) {
         let stack = Arc::clone(&self.stack);
         let request = self.request.clone();
         self.state = State::Opening(Box::pin(async move {
             pause(wait).await;
-            let body = stack.open(&request, &mut tries).await?;
-            Ok((body, tries))
+            let body = stack.open(&request, &mut attempts).await?;
+            Ok((body, attempts))
         }));
     }
 
-    fn reading(&self, body: Body, tries: Tries) -> Reading {
+    fn reading(&self, body: Body, attempts: Attempts) -> Reading {
         let largest = self.stack.options.max_element_bytes;
         let limits = Limits::new().with_element_bytes(largest).with_rest_bytes(largest);
         let mut splitter = Splitter::new(self.at, limits);
         if let Some(known) = &self.known {
             splitter = splitter.with_known_blocks(Arc::clone(known));
         }
-        Reading { body, splitter, tries, seen: 0, digest: Digest::default(), begin: None }
+        Reading { body, splitter, attempts, seen: 0, digest: Digest::default(), begin: None }
     }
 
-    /// Leaves an answer that has ended or failed: for good, or to ask again.
+    /// Ends the reading of a response that has ended or failed, for good or to repeat the request.
     fn leave(&mut self, failure: Option<Failure>) -> Result<()> {
         let State::Reading(mut reading) = std::mem::replace(&mut self.state, State::Ended) else {
             return Ok(());
@@ -225,7 +237,7 @@ impl ElementStream {
         let failure = match failure {
             Some(failure) => failure,
             None => match reading.splitter.finish() {
-                Ok(_) if reading.seen < self.delivered => return Err(self.changed(reading.tries.made())),
+                Ok(_) if reading.seen < self.delivered => return Err(self.changed(reading.attempts.made())),
                 Ok(rest) => {
                     self.rest = rest;
                     self.stack.succeeded();
@@ -234,19 +246,20 @@ impl ElementStream {
                 Err(error) => refused(error),
             },
         };
-        let Failure { mut error, fate, unclear } = failure;
+        let Failure { mut error, class, outcome_unknown } = failure;
         error = error.with_status(reading.body.status());
         if let (ErrorKind::Decode, Some(begin)) = (error.kind(), &reading.begin) {
             error = error.with_body_excerpt(self.stack.redactor.excerpt_of_part(begin));
         }
-        let failure = Failure { error, fate, unclear };
-        let wait = self.stack.after(failure, &self.request, &mut reading.tries, None)?;
-        self.ask(wait, reading.tries);
+        let failure = Failure { error, class, outcome_unknown };
+        let wait =
+            self.stack.retry_wait(failure, &self.request, &mut reading.attempts, self.stack.no_deadline())?;
+        self.ask(wait, reading.attempts);
         Ok(())
     }
 
     fn changed(&self, attempts: u32) -> Error {
-        Error::new(ErrorKind::Decode, "the answer changed while being read again")
+        Error::new(ErrorKind::Decode, "the response changed while being read again")
             .with_operation(self.request.operation())
             .with_attempts(attempts)
     }
@@ -270,7 +283,7 @@ impl fmt::Debug for ElementStream {
 }
 
 impl Reading {
-    /// The next element of this answer, or `None` at the end of its body, wherever that is.
+    /// The next element of this response, or `None` at the end of its body, wherever that is.
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             if let Some(element) = self.splitter.next_element().map_err(refused)? {
@@ -287,21 +300,23 @@ impl Reading {
     }
 }
 
-/// What a refused document means: bytes that are no JSON may come right when asked for again, another shape will not.
+/// The failure that a refused document means. Bytes that are not JSON may be right in another response; JSON of another shape
+/// stays so.
 fn refused(error: SplitError) -> Failure {
     use SplitErrorKind as Kind;
-    let (fate, message) = match error.kind() {
-        Kind::NotAnArray(Found(b'<')) | Kind::NotAnObject(Found(b'<')) => {
-            (Fate::Passing, "an HTML page came instead of JSON".to_owned())
-        }
+    let html = matches!(error.kind(), Kind::NotAnArray(Found(b'<')) | Kind::NotAnObject(Found(b'<')));
+    let class = match error.kind() {
+        _ if html => FailureClass::Transient,
         Kind::Truncated
         | Kind::Unexpected { .. }
         | Kind::Mismatched(_)
         | Kind::InvalidRest
-        | Kind::Trailing(_) => (Fate::Passing, error.to_string()),
-        _ => (Fate::Final, error.to_string()),
+        | Kind::Trailing(_) => FailureClass::Transient,
+        _ => FailureClass::Permanent,
     };
-    Failure { error: Error::new(ErrorKind::Decode, message), fate, unclear: true }
+    let message = if html { "an HTML page came instead of JSON".to_owned() } else { error.to_string() };
+    let error = Error::new(ErrorKind::Decode, message).with_html(html);
+    Failure { error, class, outcome_unknown: true }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! `Retry-After`, as seconds or as a date.
+//! Parses `Retry-After`, in seconds or as a date.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-/// How long a service asks to wait; `None` when it says nothing that can be read.
+/// Returns how long the service asks to wait; `None` if the value cannot be parsed.
 ///
-/// A date counts from the answer's own `Date`, so that a wrong clock on either side does not matter, and from `now` only
-/// where the answer has none. A date that has passed is no wait at all.
+/// A date counts from the response's own `Date`, so that a wrong clock on either side does not matter, and
+/// from `now` only if the response has none. A date in the past is no wait.
 pub(crate) fn parse(retry_after: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
     let text = retry_after.trim();
     if let Some(seconds) = seconds(text) {
@@ -19,7 +19,7 @@ pub(crate) fn parse(retry_after: &str, date: Option<&str>, now: Timestamp) -> Op
     Some(Duration::try_from(until.duration_since(from)).unwrap_or(Duration::ZERO))
 }
 
-/// Whole seconds, or decimal ones as some gateways send. More digits than fit are the longest wait there is.
+/// Whole seconds, or decimal ones as some gateways send. More digits than fit mean the longest wait.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -30,7 +30,7 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(whole.parse::<u64>().unwrap_or(u64::MAX).saturating_add(begun)))
 }
 
-/// The date form that HTTP prefers is one of RFC 2822.
+/// The preferred date form of HTTP is one of RFC 2822.
 fn http_date(text: &str) -> Option<Timestamp> {
     const PARSER: DateTimeParser = DateTimeParser::new();
     PARSER.parse_timestamp(text.trim()).ok()
@@ -55,7 +55,7 @@ mod tests {
             ("0", None, Some(Duration::ZERO)),
             ("86400", None, Some(Duration::from_secs(86_400))),
             ("99999999999999999999999", None, Some(Duration::from_secs(u64::MAX))),
-            // Ten years between the clocks, one minute between the dates of one answer.
+            // Ten years between the clocks, one minute between the dates of one response.
             ("Wed, 21 Oct 2015 07:29:00 GMT", Some(SERVER), minute),
             ("Wed, 21 Oct 2015 07:27:00 GMT", Some(SERVER), Some(Duration::ZERO)),
             ("Tue, 01 Jan 2030 00:01:00 GMT", None, minute),

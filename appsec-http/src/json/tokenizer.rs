@@ -1,30 +1,30 @@
-//! Where a JSON value ends, found without looking at more than brackets and strings.
+//! Finds the end of a JSON value by looking only at brackets and strings.
 
-use crate::splitter::{Found, SplitErrorKind};
+use crate::json::error::{Found, SplitErrorKind};
 
-/// The state of a search for a value's end, which may go on in the next part of the document.
+/// The state of the search for the end of a value, which may continue in the next chunk of the document.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Scan {
+pub(crate) struct Tokenizer {
     mode: Mode,
     depth: u32,
-    /// One bit for each open bracket, the innermost lowest: set for an array. This is why nesting ends at 128.
+    /// One bit per open bracket, the innermost lowest: set for an array. This limits nesting to 128.
     arrays: u128,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 enum Mode {
-    /// Between the strings of a value.
+    /// Outside of strings.
     #[default]
     Plain,
     Text {
-        /// The next byte has its meaning changed by a backslash before it.
+        /// Whether a backslash escapes the next byte.
         escaped: bool,
     },
-    /// In a number or a word outside of all brackets, which ends where something else begins.
+    /// In a number or a literal outside of all brackets, which ends at any other byte.
     Scalar,
 }
 
-/// The bytes that matter between strings.
+/// The bytes that matter outside of strings.
 static MATTERS: [bool; 256] = {
     let mut table = [false; 256];
     table[b'"' as usize] = true;
@@ -35,9 +35,9 @@ static MATTERS: [bool; 256] = {
     table
 };
 
-impl Scan {
-    /// The scan of a value that begins with this byte; `None` if no value does.
-    pub(crate) fn of(first: u8) -> Option<Self> {
+impl Tokenizer {
+    /// Returns the tokenizer of a value that begins with this byte, or `None` if no value does.
+    pub(crate) fn new(first: u8) -> Option<Self> {
         let mode = match first {
             b'"' | b'{' | b'[' => Mode::Plain,
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => Mode::Scalar,
@@ -46,7 +46,8 @@ impl Scan {
         Some(Self { mode, ..Self::default() })
     }
 
-    /// Goes over the next bytes of the value. Gives the length up to its end, `None` where that has not come, or the place of a fault.
+    /// Reads the next bytes of the value. Returns the length up to its end, `None` if the end has not
+    /// arrived, or the position of an error.
     pub(crate) fn run(&mut self, bytes: &[u8], limit: u32) -> Result<Option<usize>, (usize, SplitErrorKind)> {
         let mut at = 0;
         loop {
@@ -102,23 +103,25 @@ impl Scan {
     }
 }
 
-/// How many words of a string are searched one by one: most strings are names and words, too short for a vector search to pay.
+/// The number of 8-byte words of a string that are searched one by one: most strings are too short for a
+/// vector search to pay.
 const SHORT: usize = 4;
 
-/// The length of the string whose opening quote stands before these bytes, with its closing quote, and whether its text is what stands
-/// between the quotes: no escapes, and nothing that must have been one. `None` where it does not end here.
+/// For the bytes after an opening quote, returns the length of the string with its closing quote, and
+/// whether it is plain: without escapes and control characters. Returns `None` if the string does not end
+/// here.
 pub(crate) fn string(text: &[u8]) -> Option<(usize, bool)> {
     if let Some(end) = plain_end(text) {
         return Some((end + 1, true));
     }
     let length = text_end(text, false).ok()?;
-    // Over all of it: a loop that may stop early is not turned into vector instructions.
+    // Over the whole string: a loop that can stop early is not vectorised.
     let special = |byte: &u8| u8::from(*byte < b' ') | u8::from(*byte == b'\\');
     let plain = text.get(..length - 1)?.iter().map(special).fold(0, |found, special| found | special) == 0;
     Some((length, plain))
 }
 
-/// Where the quote of a short string without escapes stands; `None` for all others.
+/// The position of the closing quote of a short string without escapes; `None` for all other strings.
 fn plain_end(text: &[u8]) -> Option<usize> {
     for (number, word) in text.as_chunks::<8>().0.iter().take(SHORT).enumerate() {
         let special = special(u64::from_le_bytes(*word));
@@ -130,8 +133,9 @@ fn plain_end(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// The highest bit of each byte of the word that is a quote, a backslash or a control character: right for the first of them, and for all
-/// before it. Eight comparisons in one, by the borrow of a subtraction, as is known from the C libraries' `strlen`.
+/// Sets the highest bit of each byte of the word that is a quote, a backslash or a control character. The
+/// result is exact up to and including the first such byte. Eight comparisons in one, by the borrow of a
+/// subtraction, as in the `strlen` of C libraries.
 fn special(word: u64) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
@@ -140,16 +144,16 @@ fn special(word: u64) -> u64 {
     (is(b'"') | is(b'\\') | below(word, b' ')) & HIGH
 }
 
-/// The length of a string's remainder with its closing quote; or, where that is not among the bytes, whether the byte
-/// after them is escaped.
+/// Returns the length of the rest of a string with its closing quote; or, if the quote is not among the
+/// bytes, whether the byte after them is escaped.
 ///
-/// Quotes are looked for and not backslashes, since long texts have many escapes and few quotes. A quote is escaped by
-/// an odd number of backslashes before it.
+/// The search is for quotes and not for backslashes, since long texts have many escapes and few quotes. A
+/// quote is escaped by an odd number of backslashes before it.
 fn text_end(text: &[u8], escaped: bool) -> Result<usize, bool> {
     if text.is_empty() {
         return Err(escaped);
     }
-    // Before this place nothing can escape what follows.
+    // Nothing before this position can escape what follows.
     let mut begin = usize::from(escaped);
     if let Some(end) = text.get(begin..).and_then(plain_end) {
         return Ok(begin + end + 1);
@@ -168,7 +172,7 @@ fn text_end(text: &[u8], escaped: bool) -> Result<usize, bool> {
     }
 }
 
-/// A byte of a number or of a word; which of them make sense together is for the decoder to say.
+/// Whether the byte may belong to a number or a literal; the decoder checks which are valid together.
 fn is_scalar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }

@@ -1,4 +1,4 @@
-//! A body as it arrives: capped, and guarded against stalls.
+//! The body of a response as it arrives, with a size limit and protection against stalls.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,31 +11,32 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use crate::options::HttpOptions;
-use crate::retry::Failure;
-use crate::transport::{Broken, Chunks, Incoming};
+use crate::stack::retry::Failure;
+use crate::stack::transport::{ByteStream, Incoming, TransportError};
 
-/// The body of an answer, piece by piece, decompressed.
+/// The body of a response, chunk by chunk, decompressed.
 ///
-/// Reading it is guarded by the idle timeout and the minimum throughput of the options; both count only time in which
-/// [`chunk`](Self::chunk) is being awaited. It takes one of the places for streams until it ends or is dropped.
+/// Reading is subject to the idle timeout and the minimum throughput of the options; both count only time
+/// in which [`chunk`](Self::chunk) is awaited. The body occupies one of the permits for streams until it
+/// ends or is dropped.
 pub struct Body {
     operation: &'static str,
     status: u16,
     headers: HeaderMap,
     received: u64,
     cap: u64,
-    /// `None` after the end or an error: connection and place are given back at once.
+    /// `None` after the end or an error, which release connection and permit at once.
     open: Option<Open>,
-    /// Why the body ended, while what came before is on its way to the reader.
+    /// The failure that ended the body, to be returned after the bytes before it.
     failed: Option<Failure>,
 }
 
-/// Pieces are put together up to about this size, where more has arrived. TLS and decompression give a few kilobytes at a time, and each
-/// border between pieces costs a reader.
+/// Pieces that have arrived are joined up to about this size. TLS and decompression yield a few kilobytes
+/// at a time, and each border between chunks costs a reader time.
 const PIECE: usize = 64 << 10;
 
 struct Open {
-    chunks: Chunks,
+    chunks: ByteStream,
     watch: Watch,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -52,7 +53,8 @@ impl Body {
         Self::new(operation, incoming, options.max_stream_bytes, watch, Some(permit))
     }
 
-    /// A body that is read at once, up to so many bytes; the call's deadline takes the place of a minimum throughput.
+    /// A body that is read at once, up to this many bytes. The deadline of the call replaces the minimum
+    /// throughput.
     pub(crate) fn whole(
         operation: &'static str,
         incoming: Incoming,
@@ -79,36 +81,37 @@ impl Body {
         self.status
     }
 
-    /// A header's first value, where it is text. The name is looked up in any case.
+    /// The first value of a header, if it is text. Names are compared without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The next piece, or `None` at the end and after an error. Cancel-safe.
+    /// Returns the next chunk, or `None` at the end and after an error. Cancel-safe.
     ///
     /// # Errors
-    /// `Transport` when the body breaks off, stalls or trickles; `Decode` when it is bigger than the options allow.
+    /// `Transport` if the body breaks off, stalls or is too slow; `Decode` if it is larger than the options
+    /// allow.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         self.next().await.map_err(|failure| failure.error.with_operation(self.operation))
     }
 
-    /// As [`chunk`](Self::chunk), with what the failure means.
+    /// As [`chunk`](Self::chunk), with the classified failure.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         if let Some(failure) = self.failed.take() {
             return Err(failure);
         }
-        let piece = self.piece().await?;
+        let piece = self.next_piece().await?;
         Ok(piece.map(|piece| self.with_more(piece)))
     }
 
-    /// A piece together with what else has arrived, up to some size. Waits for nothing.
+    /// Joins a piece with what else has arrived, up to [`PIECE`], without waiting.
     fn with_more(&mut self, piece: Bytes) -> Bytes {
         if piece.len() >= PIECE {
             return piece;
         }
         let mut together = BytesMut::new();
         while piece.len().max(together.len()) < PIECE {
-            match self.piece().now_or_never() {
+            match self.next_piece().now_or_never() {
                 Some(Ok(Some(more))) => {
                     if together.is_empty() {
                         together.reserve(2 * PIECE);
@@ -126,8 +129,8 @@ impl Body {
         if together.is_empty() { piece } else { together.freeze() }
     }
 
-    /// A piece as it came, for whoever puts them together anyway.
-    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
+    /// Returns a piece as it came, for a caller that joins them anyway.
+    pub(crate) async fn next_piece(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             let Some(open) = &mut self.open else { return Ok(None) };
             let waiting = open.watch.wait();
@@ -142,7 +145,7 @@ impl Body {
                     match open.watch.arrived(chunk.len()) {
                         Err(slow) => Err(slow.into()),
                         Ok(()) if self.received > self.cap => Err(too_big(self.cap)),
-                        // An empty piece is not the end, though readers may take it for that.
+                        // An empty piece is not the end, though a reader may take it for that.
                         Ok(()) if chunk.is_empty() => continue,
                         Ok(()) => Ok(Some(chunk)),
                     }
@@ -157,8 +160,8 @@ impl Body {
 }
 
 fn too_big(cap: u64) -> Failure {
-    let error = Error::new(ErrorKind::Decode, format!("the answer has more than {cap} bytes"));
-    Failure { unclear: true, ..Failure::last(error) }
+    let error = Error::new(ErrorKind::Decode, format!("the response has more than {cap} bytes"));
+    Failure { outcome_unknown: true, ..Failure::permanent(error) }
 }
 
 impl fmt::Debug for Body {
@@ -172,15 +175,15 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Watches that a body keeps coming, by the time for which it is awaited.
+/// Checks that a body keeps arriving, counting only the time in which it is awaited.
 #[derive(Debug)]
 struct Watch {
-    /// Both the longest silence and the length of a window.
+    /// The longest pause, and the length of a window.
     idle: Duration,
     min_throughput: u32,
-    /// Awaited since the last piece.
+    /// The time awaited since the last piece.
     silent: Duration,
-    /// Awaited, and received, in the present window.
+    /// The time awaited and the bytes received in the current window.
     window: Duration,
     bytes: u64,
 }
@@ -194,11 +197,11 @@ impl Watch {
         Waiting { watch: self, since: Instant::now() }
     }
 
-    fn stalled(&self) -> Broken {
-        Broken::midway(format!("the answer's body stalled for {:?}", self.idle))
+    fn stalled(&self) -> TransportError {
+        TransportError::interrupted(format!("the response's body stalled for {:?}", self.idle))
     }
 
-    fn arrived(&mut self, bytes: usize) -> Result<(), Broken> {
+    fn arrived(&mut self, bytes: usize) -> Result<(), TransportError> {
         self.silent = Duration::ZERO;
         self.bytes += bytes as u64;
         if self.window < self.idle {
@@ -211,15 +214,15 @@ impl Watch {
         if enough {
             return Ok(());
         }
-        Err(Broken::midway(format!(
-            "the answer's body trickles at less than {} bytes per second",
+        Err(TransportError::interrupted(format!(
+            "the response's body trickles at less than {} bytes per second",
             self.min_throughput
         )))
     }
 }
 
-/// Adds the time until it is dropped: also when the wait is given up, so that waiting in small portions is no way
-/// round the limits.
+/// Adds the time until it is dropped, also if the wait is cancelled, so that waiting in small portions does
+/// not evade the limits.
 struct Waiting<'a> {
     watch: &'a mut Watch,
     since: Instant,
@@ -277,7 +280,8 @@ mod tests {
         let options = HttpOptions::new();
         let piece = |length| Ok(Bytes::from(vec![b'x'; length]));
         let pieces = vec![piece(3), piece(PIECE - 4), piece(5), piece(6), piece(PIECE), piece(1)];
-        let pieces = stream::iter(pieces.into_iter().chain([Err(Broken::midway("it broke off"))]));
+        let pieces =
+            stream::iter(pieces.into_iter().chain([Err(TransportError::interrupted("it broke off"))]));
         let incoming = Incoming { status: 200, headers: HeaderMap::new(), body: Box::pin(pieces) };
         let watch = Watch::new(options.idle_timeout, options.min_throughput);
         let mut body = Body::new("test: read", incoming, options.max_stream_bytes, watch, None);

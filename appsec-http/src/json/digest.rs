@@ -1,4 +1,4 @@
-//! Whether elements that come a second time are those of the first.
+//! Compares the elements of a repeated response with those of the first.
 
 use std::collections::HashMap;
 use std::hash::Hasher as _;
@@ -6,28 +6,28 @@ use std::hash::Hasher as _;
 use foldhash::SharedSeed;
 use foldhash::fast::{FixedState, FoldHasher};
 
-use crate::outline::{Member, MemberKind};
+use crate::json::members::{Member, MemberKind};
 
 /// A running digest of a list of byte strings.
 ///
-/// It finds accidents, not forgery: whoever could forge an answer could have forged the first one. The standard
-/// library's hasher would cost more than splitting the array does.
+/// It detects accidents, not forgery: an attacker who could forge a response could have forged the first
+/// one. The hasher of the standard library would cost more than splitting the array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Digest(u64);
 
-/// The digests of known blocks, by what the table knows them by.
+/// The digests of known blocks, by their keys.
 pub(crate) type BlockDigests = HashMap<usize, Digest, FixedState>;
 
 impl Default for Digest {
     fn default() -> Self {
-        // Any number but 0, which a multiplication would not leave.
+        // Any number except 0, which a multiplication would not change.
         Self(0xa076_1d64_78bd_642f)
     }
 }
 
 impl Digest {
-    /// Adds an element. The objects that are members of it count by their digests, which are taken once of those that are known. An
-    /// object need not be known each time: it counts the same.
+    /// Adds an element. Members that are objects count by their digests, which are computed once for known
+    /// blocks. A block counts the same whether it is known or not.
     pub(crate) fn add_element(&mut self, bytes: &[u8], members: &[Member], blocks: &mut BlockDigests) {
         let mut at = 0;
         for member in members {
@@ -36,8 +36,8 @@ impl Digest {
                 continue;
             };
             let block = match member.kind {
-                MemberKind::Known(key) => *blocks.entry(key).or_insert_with(|| Self::of(value)),
-                _ => Self::of(value),
+                MemberKind::Known(key) => *blocks.entry(key).or_insert_with(|| Self::of_block(value)),
+                _ => Self::of_block(value),
             };
             self.add(bytes.get(at..member.value.start).unwrap_or_default());
             self.add(&block.0.to_le_bytes());
@@ -46,14 +46,14 @@ impl Digest {
         self.add(bytes.get(at..).unwrap_or_default());
     }
 
-    fn of(bytes: &[u8]) -> Self {
+    fn of_block(bytes: &[u8]) -> Self {
         let mut digest = Self::default();
         digest.add(bytes);
         digest
     }
 
     fn add(&mut self, bytes: &[u8]) {
-        // The length counts too: ["ab", "c"] is not ["a", "bc"].
+        // The length is part of the digest: ["ab", "c"] is not ["a", "bc"].
         let mut hasher = FoldHasher::with_seed(self.0, SharedSeed::global_fixed());
         hasher.write(bytes);
         self.0 = hasher.finish();

@@ -1,6 +1,6 @@
-//! Figures by the `metrics` facade; without that feature, nothing.
+//! Counters through the `metrics` facade. Without that feature they do nothing.
 
-/// Counts a request that was sent, by the status of its answer; `none` where none came.
+/// Counts a request by the status of its response, `none` without one.
 #[cfg(feature = "metrics")]
 pub(crate) fn request(service: &'static str, operation: &'static str, status: Option<u16>) {
     let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
@@ -8,7 +8,7 @@ pub(crate) fn request(service: &'static str, operation: &'static str, status: Op
         .increment(1);
 }
 
-/// Counts a call that is made again.
+/// Counts a retry.
 #[cfg(feature = "metrics")]
 pub(crate) fn retry(service: &'static str, operation: &'static str) {
     metrics::counter!("appsec_http_retries_total", "service" => service, "operation" => operation)

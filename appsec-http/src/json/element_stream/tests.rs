@@ -4,7 +4,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::options::{HttpOptions, RetryPolicy};
 use crate::request::RetrySafety;
-use crate::script::{Reply, Script, Step, reply};
+use crate::stack::scripted_transport::{Reply, ScriptedTransport, Step, reply};
 
 fn request() -> Request {
     Request::get("test: list", "/v1/things")
@@ -14,7 +14,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn stream(script: &Script, at: At) -> ElementStream {
+fn stream(script: &ScriptedTransport, at: ArrayPath) -> ElementStream {
     script.client(HttpOptions::new()).elements(&request(), at)
 }
 
@@ -39,8 +39,8 @@ async fn read(stream: &mut ElementStream) -> (Vec<String>, Option<Error>) {
 
 #[tokio::test(start_paused = true)]
 async fn elements_come_with_what_stands_beside_them() {
-    let script = Script::new(|_| reply(200, "").pieces(&["{\"a\":[1", "23,4],\"to", "tal\":2}"]));
-    let mut stream = stream(&script, At::Field("a"));
+    let script = ScriptedTransport::new(|_| reply(200, "").pieces(&["{\"a\":[1", "23,4],\"to", "tal\":2}"]));
+    let mut stream = stream(&script, ArrayPath::Field("a"));
     assert_eq!(script.count(), 0, "nothing is sent before the first element is asked for");
     let (elements, error) = read(&mut stream).await;
     assert_eq!(elements, ["123", "4"]);
@@ -52,12 +52,12 @@ async fn elements_come_with_what_stands_beside_them() {
 #[tokio::test(start_paused = true)]
 async fn a_broken_answer_is_read_again_and_each_element_comes_once() {
     let pieces: &[&[&'static str]] = &[&["[1,", "2,"], &["[1", ",2,3,", "4"], &["[1,2,3,4", ",5,6]"]];
-    let script = Script::new(move |n| match n {
+    let script = ScriptedTransport::new(move |n| match n {
         2 => Step::Reset,
         3 => reply(200, "").pieces(pieces[2]).into(),
         n => Step::from(reply(200, "").pieces(pieces[n]).cut()),
     });
-    let (elements, error) = read(&mut stream(&script, At::Root)).await;
+    let (elements, error) = read(&mut stream(&script, ArrayPath::Root)).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(elements, ["1", "2", "3", "4", "5", "6"]);
     assert_eq!(script.count(), 4);
@@ -66,8 +66,8 @@ async fn a_broken_answer_is_read_again_and_each_element_comes_once() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_merely_stops_is_no_end() {
     for body in ["[1,2", "[1,2]x", "[1,2,]", "", "[1,2}"] {
-        let script = Script::new(move |_| reply(200, body));
-        let (elements, error) = read(&mut stream(&script, At::Root)).await;
+        let script = ScriptedTransport::new(move |_| reply(200, body));
+        let (elements, error) = read(&mut stream(&script, ArrayPath::Root)).await;
         let error = error.unwrap();
         assert_eq!((error.kind(), error.attempts(), script.count()), (ErrorKind::Decode, 4, 4), "{body}");
         assert!(!error.is_retryable() && error.operation() == Some("test: list"), "{body}");
@@ -79,43 +79,83 @@ async fn an_answer_that_merely_stops_is_no_end() {
 async fn an_answer_that_changed_is_an_error() {
     for second in ["[1,2,9,4]", "[1,2]", "[]", "[1,2,3.0,4]"] {
         let script =
-            Script::new(move |n| if n == 0 { reply(200, "[1,2,3,").cut() } else { reply(200, second) });
-        let (elements, error) = read(&mut stream(&script, At::Root)).await;
+            ScriptedTransport::new(
+                move |n| if n == 0 { reply(200, "[1,2,3,").cut() } else { reply(200, second) },
+            );
+        let (elements, error) = read(&mut stream(&script, ArrayPath::Root)).await;
         assert_eq!(elements, ["1", "2", "3"], "{second}");
         let error = error.unwrap();
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Decode, 2));
-        assert!(error.to_string().ends_with("the answer changed while being read again"), "{error}");
+        assert!(error.to_string().ends_with("the response changed while being read again"), "{error}");
         assert_eq!(script.count(), 2);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_or_an_error_answer_is_tried_again_and_then_typed() {
-    let script = Script::new(|n| match n {
+    let script = ScriptedTransport::new(|n| match n {
         0 => reply(200, "<html>busy</html>"),
         1 => reply(502, "<html>"),
         _ => reply(200, "[1]"),
     });
-    assert_eq!(read(&mut stream(&script, At::Root)).await.0, ["1"]);
+    assert_eq!(read(&mut stream(&script, ArrayPath::Root)).await.0, ["1"]);
 
-    let script = Script::new(|_| reply(200, "<html>Bearer canary</html>"));
-    let (_, error) = read(&mut stream(&script, At::Root)).await;
+    let script = ScriptedTransport::new(|_| reply(200, "<html>Bearer canary</html>"));
+    let (_, error) = read(&mut stream(&script, ArrayPath::Root)).await;
     let error = error.unwrap();
     assert!(error.to_string().contains("an HTML page came instead of JSON"), "{error}");
-    assert_eq!(error.body_excerpt(), Some("<html>Bearer ***</html>…"), "more may have come");
+    assert_eq!(error.body_excerpt(), Some("<html>Bearer [masked:token]</html>…"), "more may follow");
     assert_eq!((error.status(), error.attempts()), (Some(200), 4));
+    assert!(error.is_html());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_is_retried_sets_the_signal_of_its_stream_only() {
+    let script = ScriptedTransport::new(|n| match n {
+        0 => reply(429, "").header("retry-after", "1"),
+        _ => reply(200, "[1]"),
+    });
+    let (throttled, other) = (ThrottleSignal::new(), ThrottleSignal::new());
+    let client = script.client(HttpOptions::new());
+    for signal in [&throttled, &other] {
+        let mut stream = client.elements(&request(), ArrayPath::Root).with_throttle_signal(signal.clone());
+        assert_eq!(read(&mut stream).await.0, ["1"]);
+    }
+    assert!(throttled.take());
+    assert!(!throttled.take(), "take clears the signal");
+    assert!(!other.take());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_after_a_broken_body_or_without_a_retry_sets_the_signal() {
+    let script = ScriptedTransport::new(|n| match n {
+        0 => reply(200, "[1,").cut(),
+        1 => reply(429, ""),
+        _ => reply(200, "[1,2]"),
+    });
+    let signal = ThrottleSignal::new();
+    let stream = |script: &ScriptedTransport, options| {
+        script.client(options).elements(&request(), ArrayPath::Root).with_throttle_signal(signal.clone())
+    };
+    assert_eq!(read(&mut stream(&script, HttpOptions::new())).await.0, ["1", "2"]);
+    assert!(signal.take());
+
+    let script = ScriptedTransport::new(|_| reply(429, ""));
+    let options = HttpOptions::new().with_retry(RetryPolicy::none());
+    assert!(read(&mut stream(&script, options)).await.1.is_some());
+    assert!(signal.take());
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_shape_is_not_asked_for_again() {
     for (body, at) in [
-        ("{\"a\":[1]}", At::Root),
-        ("[1]", At::Field("a")),
-        ("{\"b\":[1]}", At::Field("a")),
-        ("{\"a\":null}", At::Field("a")),
-        ("7", At::Root),
+        ("{\"a\":[1]}", ArrayPath::Root),
+        ("[1]", ArrayPath::Field("a")),
+        ("{\"b\":[1]}", ArrayPath::Field("a")),
+        ("{\"a\":null}", ArrayPath::Field("a")),
+        ("7", ArrayPath::Root),
     ] {
-        let script = Script::new(move |_| reply(200, body));
+        let script = ScriptedTransport::new(move |_| reply(200, body));
         let (elements, error) = read(&mut stream(&script, at)).await;
         let error = error.unwrap();
         assert_eq!((elements.len(), error.kind(), script.count()), (0, ErrorKind::Decode, 1), "{body}");
@@ -124,20 +164,20 @@ async fn another_shape_is_not_asked_for_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_element_bigger_than_allowed_is_an_error() {
-    let script = Script::new(|_| reply(200, "[1,\"123456789\"]"));
+    let script = ScriptedTransport::new(|_| reply(200, "[1,\"123456789\"]"));
     let client = script.client(HttpOptions::new().with_max_element_bytes(8));
-    let (elements, error) = read(&mut client.elements(&request(), At::Root)).await;
+    let (elements, error) = read(&mut client.elements(&request(), ArrayPath::Root)).await;
     assert_eq!(elements, ["1"]);
     assert_eq!((error.unwrap().kind(), script.count()), (ErrorKind::Decode, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_gives_up_waiting_loses_nothing() {
-    let script = Script::new(|n| {
+    let script = ScriptedTransport::new(|n| {
         let pieces = reply(200, "").pieces(&["[1,", "2,3", ",4]"]).slowly(secs(2)).after(secs(3));
         if n == 0 { pieces.cut().pieces(&["[1,", "2,"]) } else { pieces }
     });
-    let mut stream = stream(&script, At::Root);
+    let mut stream = stream(&script, ArrayPath::Root);
     let mut elements = Vec::new();
     let mut given_up = 0;
     loop {
@@ -154,9 +194,10 @@ async fn whoever_gives_up_waiting_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_has_no_total_and_a_slow_consumer_trips_nothing() {
-    let script = Script::new(|_| reply(200, "").pieces(&["[1", ",2", ",3", ",4", ",5]"]).slowly(secs(20)));
+    let script =
+        ScriptedTransport::new(|_| reply(200, "").pieces(&["[1", ",2", ",3", ",4", ",5]"]).slowly(secs(20)));
     let client = script.client(HttpOptions::new().with_min_throughput(0).with_call_timeout(secs(10)));
-    let mut stream = client.elements(&request(), At::Root);
+    let mut stream = client.elements(&request(), ArrayPath::Root);
     let mut elements = 0;
     while let Some(element) = stream.next().await {
         element.unwrap();
@@ -168,19 +209,20 @@ async fn a_stream_has_no_total_and_a_slow_consumer_trips_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_streams_is_not_multiplied() {
-    let script = Script::new(|_| reply(200, "[1,").cut());
+    let script = ScriptedTransport::new(|_| reply(200, "[1,").cut());
     let client = script.client(HttpOptions::new().with_max_streams(100));
     for _ in 0..50 {
-        assert!(read(&mut client.elements(&request(), At::Root)).await.1.is_some());
+        assert!(read(&mut client.elements(&request(), ArrayPath::Root)).await.1.is_some());
     }
     assert_eq!(script.count(), 50 + 20);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_effect_whose_answer_breaks_is_not_repeated() {
-    let script = Script::new(|_| reply(200, "[1,").cut());
-    let launch = request().with_repeat(RetrySafety::IfUnsent);
-    let (elements, error) = read(&mut script.client(HttpOptions::new()).elements(&launch, At::Root)).await;
+    let script = ScriptedTransport::new(|_| reply(200, "[1,").cut());
+    let launch = request().with_retry_safety(RetrySafety::IfUnsent);
+    let (elements, error) =
+        read(&mut script.client(HttpOptions::new()).elements(&launch, ArrayPath::Root)).await;
     let error = error.unwrap();
     assert_eq!(elements, ["1"]);
     assert!(error.outcome_unknown() && !error.is_retryable());
@@ -194,10 +236,10 @@ async fn a_stream_dropped_at_any_point_gives_its_place_back() {
             let whole = reply(200, "").pieces(&["[1,", "2", "]"]).slowly(secs(1)).after(secs(1));
             if n == 0 { whole.pieces(&["[1,"]).cut() } else { whole }
         };
-        let script = Script::new(first);
+        let script = ScriptedTransport::new(first);
         let policy = RetryPolicy::new().with_base(secs(1));
         let client = script.client(HttpOptions::new().with_max_streams(1).with_retry(policy));
-        let mut stream = client.elements(&request(), At::Root);
+        let mut stream = client.elements(&request(), ArrayPath::Root);
         for _ in 0..points {
             let _ = poll!(Box::pin(stream.next()));
             tokio::time::advance(secs(1)).await;
