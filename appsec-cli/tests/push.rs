@@ -3,7 +3,7 @@
 
 mod support;
 
-use appsec_import::testing::{FakeCodeScanning, FakeDojo, FakeInvicti};
+use appsec_import::testing::{FakeCodeScanning, FakeDefectDojo, FakeInvicti};
 use tenable_was_client::testing::FakeNote;
 
 use support::{CANARY, Fakes, Workspace, on_binding};
@@ -11,7 +11,12 @@ use support::{CANARY, Fakes, Workspace, on_binding};
 const COMMIT: &str = "4b6472266afd7b471e86085a6659e8c7f2b119da";
 
 /// A workspace with a push destination for each of the three fakes, and one without a URL.
-fn workspace(fakes: &Fakes, dojo: &FakeDojo, invicti: &FakeInvicti, github: &FakeCodeScanning) -> Workspace {
+fn workspace(
+    fakes: &Fakes,
+    dojo: &FakeDefectDojo,
+    invicti: &FakeInvicti,
+    github: &FakeCodeScanning,
+) -> Workspace {
     fakes.workspace(&format!(
         r#"
         [push.dojo]
@@ -41,7 +46,7 @@ fn workspace(fakes: &Fakes, dojo: &FakeDojo, invicti: &FakeInvicti, github: &Fak
 #[tokio::test(flavor = "multi_thread")]
 async fn absent_findings_are_closed_at_push_targets_only_on_complete_data() {
     let fakes = Fakes::start().await;
-    let dojo = FakeDojo::start(CANARY).await.unwrap();
+    let dojo = FakeDefectDojo::start(CANARY).await.unwrap();
     let invicti = FakeInvicti::start(CANARY).await.unwrap();
     let github = FakeCodeScanning::start(CANARY).await.unwrap();
     let workspace = workspace(&fakes, &dojo, &invicti, &github);
@@ -89,7 +94,7 @@ async fn absent_findings_are_closed_at_push_targets_only_on_complete_data() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_that_cannot_work_names_what_is_missing() {
     let fakes = Fakes::start().await;
-    let dojo = FakeDojo::start("another token").await.unwrap();
+    let dojo = FakeDefectDojo::start("another token").await.unwrap();
     let invicti = FakeInvicti::start(CANARY).await.unwrap();
     let github = FakeCodeScanning::start(CANARY).await.unwrap();
     let workspace = workspace(&fakes, &dojo, &invicti, &github);

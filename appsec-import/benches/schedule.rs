@@ -1,10 +1,12 @@
-//! What the schedule costs, and what more processes bring: 2,000 bindings of six tenants on one PostgreSQL of its own.
+//! The cost of the schedule, and the gain from more processes: 2,000 bindings of six tenants on a
+//! PostgreSQL database of its own.
 //!
-//! `cargo bench -p appsec-import --features worker --bench schedule`; `LINES=200` for a short one.
+//! `cargo bench -p appsec-import --features worker --bench schedule`; `BINDINGS=200` makes it short.
 //!
-//! Each import asks its tenant three times (targets, a page, the end), and a tenant answers in 50 ms: what a binding takes by itself is
-//! 150 ms and the store's part. The first row makes the same imports without a schedule, as many at a time as one worker does. The cost
-//! of the schedule per job is what a place is occupied for longer than there.
+//! Each import sends three requests to its tenant (targets, a page, the end), and a tenant responds in 50
+//! ms. So an import takes 150 ms plus the time of the store. The first row runs the same imports without a
+//! schedule, with the concurrency of one worker. The cost of the schedule per job is the additional time
+//! for which a job occupies its slot.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -27,23 +29,23 @@ use support::Postgres;
 use support::tenant::{Noted, Process, Setup, Tenant, ended, noted, overlaps};
 
 const TENANTS: usize = 6;
-/// Imports at a time in one process.
+/// The concurrent imports of one process.
 const SLOTS: usize = 8;
-/// Imports at a time of one tenant.
+/// The concurrent imports of one tenant.
 const LIMIT: usize = 6;
-const ANSWER: Duration = Duration::from_millis(50);
+const LATENCY: Duration = Duration::from_millis(50);
 
 #[tokio::main]
 async fn main() {
     if let Some(setup) = Setup::of_environment() {
         return work(setup).await;
     }
-    let bindings = std::env::var("LINES").map_or(2000, |text| text.parse().unwrap());
+    let bindings = std::env::var("BINDINGS").map_or(2000, |text| text.parse().unwrap());
     println!(
-        "{bindings} bindings, {TENANTS} tenants, {SLOTS} places per process, {LIMIT} per tenant, answers in {ANSWER:?}"
+        "{bindings} bindings, {TENANTS} tenants, {SLOTS} slots per process, {LIMIT} per tenant, responses after {LATENCY:?}"
     );
     println!(
-        "| processes | total | bindings/s | a binding occupies a place for | of it the schedule | overlaps | lost | twice |"
+        "| processes | total | bindings/s | time in a slot per binding | of it the schedule | overlaps | lost | repeated |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let mut direct = None;
@@ -51,19 +53,19 @@ async fn main() {
         let Some(server) = Postgres::start() else { return };
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let setup = Setup { url: server.url(), log, pages: 1, pause: ANSWER, grace: Duration::ZERO };
+        let setup = Setup { url: server.url(), log, pages: 1, pause: LATENCY, grace: Duration::ZERO };
         let total = if processes == 0 {
             import(&setup, bindings).await
         } else {
             run(&setup, bindings, processes).await
         };
-        let places = (SLOTS * processes.max(1)).min(LIMIT * TENANTS);
-        let occupied = total.as_secs_f64() * 1000.0 * places as f64 / bindings as f64;
+        let slots = (SLOTS * processes.max(1)).min(LIMIT * TENANTS);
+        let occupied = total.as_secs_f64() * 1000.0 * slots as f64 / bindings as f64;
         let cost = occupied - *direct.get_or_insert(occupied);
         let log = noted(&setup.log);
-        let (lost, twice) = count(&log, bindings);
+        let (lost, repeated) = count(&log, bindings);
         println!(
-            "| {} | {:.1} s | {:.0} | {occupied:.1} ms | {cost:.1} ms | {} | {lost} | {twice} |",
+            "| {} | {:.1} s | {:.0} | {occupied:.1} ms | {cost:.1} ms | {} | {lost} | {repeated} |",
             if processes == 0 { "none: the imports alone".to_owned() } else { processes.to_string() },
             total.as_secs_f64(),
             bindings as f64 / total.as_secs_f64(),
@@ -78,7 +80,7 @@ fn binding(number: usize) -> ScheduledBinding {
     ScheduledBinding::new(format!("binding {number}"), binding, Schedule::cron("@daily", "UTC").unwrap())
 }
 
-/// How many bindings were never read to the end, and how many more than once.
+/// The number of bindings that were never read completely, and of those read more than once.
 fn count(log: &[Noted], bindings: usize) -> (usize, usize) {
     let times = (0..bindings).map(|number| {
         let binding = binding(number).binding;
@@ -88,7 +90,7 @@ fn count(log: &[Noted], bindings: usize) -> (usize, usize) {
     (times.iter().filter(|times| **times == 0).count(), times.iter().filter(|times| **times > 1).count())
 }
 
-/// The imports alone, as many at a time as one worker makes.
+/// The imports alone, with the concurrency of one worker.
 async fn import(setup: &Setup, bindings: usize) -> Duration {
     let store = SqlStore::connect(&setup.url).await.unwrap();
     let begun = Instant::now();
@@ -107,7 +109,7 @@ async fn import(setup: &Setup, bindings: usize) -> Duration {
     total
 }
 
-/// The same by workers, from the moment that all bindings are due.
+/// The same imports by workers, from the moment at which all bindings are due.
 async fn run(setup: &Setup, bindings: usize, processes: usize) -> Duration {
     let store = SqlStore::connect(&setup.url).await.unwrap();
     let workers: Vec<Process> = (0..processes).map(|_| setup.spawn()).collect();
@@ -127,7 +129,7 @@ async fn run(setup: &Setup, bindings: usize, processes: usize) -> Duration {
     total
 }
 
-/// A worker's process.
+/// The process of a worker.
 async fn work(setup: Setup) {
     let store = SqlStore::connect(&setup.url).await.unwrap();
     let options = WorkerOptions::new()

@@ -1,4 +1,6 @@
-//! Messages to other systems. They wait in the same database as the findings that they are about, and are written in the same
+//! Messages to other systems.
+//!
+//! They wait in the same database as the findings that they are about, and are written in the same
 //! transaction, so that neither exists without the other.
 
 mod batcher;

@@ -1,7 +1,8 @@
 //! Pushes reports to `DefectDojo`, Invicti `AppSec` and GitHub code scanning.
 //!
-//! All three have the same shape: a client for one service, a destination there, a report, and the [`Completeness`] of the run.
-//! Whether a push may close findings that the report does not have follows from the completeness alone.
+//! All three have the same shape: a client for one service, a destination there, a report, and the
+//! [`Completeness`] of the run. Whether a push may close findings that the report does not have follows from
+//! the completeness.
 //!
 //! [`Completeness`]: crate::Completeness
 

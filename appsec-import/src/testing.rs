@@ -1,16 +1,16 @@
-//! Fakes of the targets that reports are pushed to, for test suites.
+//! Fakes of the services that reports are pushed to, for test suites.
 //!
-//! Each keeps what its original keeps and closes what its original would, on loopback, on a port that the system picks, and ends when it
-//! is dropped.
+//! Each stores and closes findings as the real service does. It listens on loopback, on a port that the
+//! system picks, and ends when it is dropped.
 
 mod code_scanning;
-mod dojo;
-mod form;
+mod defectdojo;
 mod invicti;
+mod multipart;
 
 pub use appsec_http::testing::fake::{Call, When};
-pub use code_scanning::{Alert, FakeCodeScanning};
-pub use dojo::{DojoFinding, FakeDojo};
+pub use code_scanning::{CodeScanningAlert, FakeCodeScanning};
+pub use defectdojo::{DefectDojoFinding, FakeDefectDojo};
 pub use invicti::{FakeInvicti, InvictiVulnerability};
 
 use std::fmt;
@@ -23,15 +23,15 @@ use axum::response::{Html, IntoResponse, Json, Response};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// The operations of a target.
+/// The operations of a fake service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Route {
-    /// All of them.
+    /// All operations.
     Any,
-    /// A report arrives.
+    /// A report is pushed.
     Push,
-    /// Someone looks at what became of it.
+    /// The status of a pushed report is requested.
     Status,
 }
 
@@ -39,31 +39,31 @@ impl FakeRoute for Route {
     const ANY: Self = Self::Any;
 }
 
-/// An answer that a script gives instead of the usual one.
+/// A scripted response, in place of the usual one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Reply {
-    /// JSON with that status.
+    /// This status, and a JSON body.
     Json(u16, Value),
-    /// A web page with that status, as from a gateway or a login portal.
+    /// This status, and a web page, as a gateway or a login portal sends it.
     Html(u16),
-    /// The status, and the seconds after which to come back.
+    /// This status, and a `Retry-After` in seconds.
     RetryAfter(u16, u64),
-    /// None at all. The connection stays open.
+    /// No response. The connection stays open.
     Never,
 }
 
-/// What makes a fake the fake of a target.
+/// What distinguishes the fake of one service from the others.
 trait Target: Send + 'static {
-    /// Method, path and operation.
+    /// The method, path pattern and operation of each endpoint.
     const ROUTES: &'static [(&'static str, &'static str, Route)];
-    /// The header that holds the credentials, in lower case, and what stands there before the token.
+    /// The header with the credentials, in lower case, and what precedes the token in its value.
     const CREDENTIALS: (&'static str, &'static str);
 
-    /// The answer to a wrong token.
+    /// The body of the response to a wrong token.
     fn stranger() -> Value;
 
-    /// The answer.
+    /// Handles a request, and returns status and body of the response.
     fn answer(&mut self, call: &Call<Route>) -> (u16, Value);
 }
 
@@ -73,7 +73,7 @@ struct Shared<T> {
     calls: Vec<Call<Route>>,
 }
 
-/// A target on loopback.
+/// A fake service on loopback.
 struct Fake<T> {
     server: Server,
     shared: Arc<Mutex<Shared<T>>>,
@@ -96,7 +96,7 @@ impl<T: Target> Fake<T> {
     }
 }
 
-/// Leaves out what is kept, which may be much.
+/// Omits the state of the fake, which may be large.
 impl<T> fmt::Debug for Fake<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fake").field("server", &self.server).finish_non_exhaustive()
@@ -151,7 +151,7 @@ fn code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// What every fake has.
+/// The methods that all fakes have.
 macro_rules! common {
     ($fake:ident) => {
         impl $fake {
@@ -160,7 +160,7 @@ macro_rules! common {
                 self.0.server.base_url()
             }
 
-            /// Gives this answer instead of the usual one.
+            /// Scripts a response, in place of the usual one.
             pub fn script(
                 &self,
                 route: crate::testing::Route,
@@ -170,17 +170,17 @@ macro_rules! common {
                 self.0.lock().scripts.script(route, when, reply);
             }
 
-            /// Gives the usual answers again.
+            /// Removes all scripted responses.
             pub fn recover(&self) {
                 self.0.lock().scripts.clear();
             }
 
-            /// What was asked so far, without credentials.
+            /// The requests so far, without credentials.
             pub fn calls(&self) -> Vec<crate::testing::Call<crate::testing::Route>> {
                 self.0.lock().calls.clone()
             }
 
-            /// How often an operation was asked for.
+            /// The number of requests for an operation.
             pub fn count(&self, route: crate::testing::Route) -> usize {
                 self.0.lock().calls.iter().filter(|call| call.route == route).count()
             }

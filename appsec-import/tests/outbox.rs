@@ -1,4 +1,4 @@
-//! The outbox in memory, and what events look like in JSON.
+//! The memory outbox, and the JSON form of events.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "suites/outbox.rs"]
@@ -38,15 +38,15 @@ fn finding(path: &str) -> Finding {
     finding
 }
 
-fn vouched() -> Coverage {
+fn conclusive_coverage() -> Coverage {
     let mut coverage = Coverage::new();
     coverage.mark_conclusive(PartitionKey::from("host:shop.example.com"));
     coverage
 }
 
-/// The events of a second run, after one that saw `first`.
+/// The events of a second run, after a run that read `first`.
 fn events(first: &[Finding], second: &[Finding], coverage: &Coverage) -> Vec<Event> {
-    let known = reconcile(Vec::new(), first, &vouched(), at(0)).transitions;
+    let known = reconcile(Vec::new(), first, &conclusive_coverage(), at(0)).transitions;
     let known = known.into_iter().map(|outcome| outcome.finding).collect();
     let run = reconcile(known, second, coverage, at(60));
     let mut batcher = EventBatcher::new(RunRef::new(binding(), "7").with_scan_tag("nightly"), at(60));
@@ -59,7 +59,7 @@ fn events(first: &[Finding], second: &[Finding], coverage: &Coverage) -> Vec<Eve
 }
 
 #[tokio::test]
-async fn the_outbox_in_memory_keeps_the_contract() {
+async fn the_memory_outbox_fulfils_the_contract() {
     suite::check(&MemoryOutbox::new()).await;
 }
 
@@ -67,7 +67,7 @@ async fn the_outbox_in_memory_keeps_the_contract() {
 fn an_event_has_a_stable_form_and_no_evidence() {
     let mut fixed = finding("/gone");
     fixed.status = Some(FindingStatus::Fixed);
-    let events = events(&[finding("/gone")], &[fixed, finding("/new")], &vouched());
+    let events = events(&[finding("/gone")], &[fixed, finding("/new")], &conclusive_coverage());
     let forms: Vec<Value> =
         events.iter().map(|event| serde_json::from_str(&event.to_json()).unwrap()).collect();
     let binding = json!({
@@ -121,7 +121,7 @@ fn an_event_has_a_stable_form_and_no_evidence() {
 }
 
 #[test]
-fn a_run_with_a_gap_is_partial_and_says_what_stays_open_and_why() {
+fn a_run_with_a_gap_is_partial_and_lists_what_stays_open_and_why() {
     let mut coverage = Coverage::new();
     coverage.mark_inconclusive(PartitionKey::from("host:shop.example.com"), "the scan hit its time limit");
     coverage.add_gap(CoverageGap::new(GapKind::Record, "record 3 cannot be decoded"));
@@ -135,7 +135,7 @@ fn a_run_with_a_gap_is_partial_and_says_what_stays_open_and_why() {
 }
 
 #[test]
-fn a_run_that_looked_at_nothing_is_partial_and_says_so() {
+fn a_run_that_read_nothing_is_partial_and_says_so() {
     let events = events(&[], &[], &Coverage::new());
     let [Event { data: EventData::ImportPartial(ended), .. }] = events.as_slice() else {
         panic!("{events:?}")
@@ -145,10 +145,10 @@ fn a_run_that_looked_at_nothing_is_partial_and_says_so() {
 }
 
 #[test]
-fn many_findings_are_many_events_of_a_bounded_size_and_none_is_lost() {
+fn many_findings_become_several_events_of_bounded_size() {
     let long = "x".repeat(5000);
     let many: Vec<_> = (0..250).map(|number| finding(&format!("/{number}/{long}"))).collect();
-    let events = events(&[], &many, &vouched());
+    let events = events(&[], &many, &conclusive_coverage());
     let mut seen = Vec::new();
     let mut parts = Vec::new();
     for event in &events {
@@ -165,8 +165,8 @@ fn many_findings_are_many_events_of_a_bounded_size_and_none_is_lost() {
 }
 
 #[test]
-fn each_endpoint_gets_what_it_wants_and_a_message_of_its_own() {
-    let event = &events(&[], &[finding("/a")], &vouched())[0];
+fn each_endpoint_gets_a_message_for_each_event_it_wants() {
+    let event = &events(&[], &[finding("/a")], &conclusive_coverage())[0];
     let subscriptions = [
         Subscription::all_events("everything"),
         Subscription::all_events("new").with_events([EventKind::FindingNew]),
@@ -180,7 +180,7 @@ fn each_endpoint_gets_what_it_wants_and_a_message_of_its_own() {
 }
 
 #[test]
-fn a_failed_connection_says_what_to_do() {
+fn an_event_about_a_failed_connection_says_what_to_do() {
     let mut report = ConnectionReport::new("memory", "https://api.example/");
     let now = std::time::Duration::ZERO;
     report.push(ConnectionStep::passed(StepKind::Http, now, "it answers"));

@@ -1,4 +1,4 @@
-//! What is pushed to `DefectDojo`, and what it closes.
+//! Pushes to `DefectDojo`, and what they close.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use appsec_core::{Coverage, CoverageGap, ErrorKind, GapKind, Severity};
 use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::push::{AbsentFindings, DefectDojo, DefectDojoTest, PushOptions, ReportFile};
 use appsec_import::report::{Format, ReportOptions, ReportWriter};
-use appsec_import::testing::{FakeDojo, Reply, Route, When};
+use appsec_import::testing::{FakeDefectDojo, Reply, Route, When};
 use appsec_import::{Binding, Completeness, Environment, ScanConfiguration};
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn options() -> PushOptions {
     PushOptions::new().with_http(HttpOptions::new().with_retry(retry))
 }
 
-fn dojo(fake: &FakeDojo) -> DefectDojo {
+fn dojo(fake: &FakeDefectDojo) -> DefectDojo {
     DefectDojo::new(&fake.base_url(), TOKEN, &options()).unwrap()
 }
 
@@ -34,7 +34,7 @@ fn complete() -> Completeness {
     Completeness::from_coverage(&coverage)
 }
 
-/// A report with these findings, as it is written.
+/// A report with these findings, from the report writer.
 fn report(names: &[&str]) -> ReportFile {
     let mut bytes = Vec::new();
     let mut report =
@@ -47,18 +47,18 @@ fn report(names: &[&str]) -> ReportFile {
     ReportFile::from_bytes(bytes)
 }
 
-fn open(fake: &FakeDojo) -> Vec<String> {
+fn open(fake: &FakeDefectDojo) -> Vec<String> {
     let findings = fake.findings("shop", "main", "memory app:shop");
     findings.into_iter().filter(|finding| finding.open).map(|finding| finding.title).collect()
 }
 
-fn field(fake: &FakeDojo, name: &str) -> Vec<String> {
+fn field(fake: &FakeDefectDojo, name: &str) -> Vec<String> {
     fake.last_form().into_iter().filter(|(known, _)| known == name).map(|(_, value)| value).collect()
 }
 
 #[tokio::test]
-async fn a_complete_report_is_taken_and_what_is_gone_is_closed() {
-    let fake = FakeDojo::start(TOKEN).await.unwrap();
+async fn a_complete_report_is_imported_and_closes_absent_findings() {
+    let fake = FakeDefectDojo::start(TOKEN).await.unwrap();
     let dojo = dojo(&fake);
     let first = dojo.push(&test(), &report(&["A", "B", "C"]), &complete()).await.unwrap();
     assert_eq!((first.target, first.ids.as_slice()), ("defectdojo", ["1".to_owned()].as_slice()));
@@ -80,8 +80,8 @@ async fn a_complete_report_is_taken_and_what_is_gone_is_closed() {
 }
 
 #[tokio::test]
-async fn what_is_not_proven_never_closes_anything() {
-    let fake = FakeDojo::start(TOKEN).await.unwrap();
+async fn an_incomplete_report_closes_nothing() {
+    let fake = FakeDefectDojo::start(TOKEN).await.unwrap();
     let dojo = dojo(&fake);
     dojo.push(&test(), &report(&["A", "B"]), &complete()).await.unwrap();
 
@@ -105,7 +105,7 @@ async fn what_is_not_proven_never_closes_anything() {
             assert_eq!((pushed.counts.unwrap().closed, open(&fake).len()), (0, 2), "{why}");
         }
     }
-    // The rest of the world may have been closed by nobody, but a severity below the bar was never sent.
+    // The report has no findings below the minimum severity, so their absence proves nothing.
     let above = test().with_minimum_severity(Severity::Critical);
     let pushed = dojo.push(&above, &report(&["A", "B"]), &complete()).await.unwrap();
     assert_eq!(
@@ -113,14 +113,14 @@ async fn what_is_not_proven_never_closes_anything() {
         AbsentFindings::Kept("only severity critical and above is imported".to_owned())
     );
     assert_eq!(open(&fake).len(), 2);
-    // The same findings, proven to be gone.
+    // The same report, from a complete run.
     dojo.push(&test(), &report(&[]), &complete()).await.unwrap();
     assert_eq!(open(&fake).len(), 0);
 }
 
 #[tokio::test]
-async fn all_that_is_said_of_an_import_arrives() {
-    let fake = FakeDojo::start(TOKEN).await.unwrap();
+async fn every_option_of_an_import_is_sent() {
+    let fake = FakeDefectDojo::start(TOKEN).await.unwrap();
     let to = test()
         .with_branch("main")
         .with_commit("4b6472266afd7b471e86085a6659e8c7f2b119da")
@@ -153,7 +153,7 @@ async fn all_that_is_said_of_an_import_arrives() {
 }
 
 #[test]
-fn no_two_lines_share_a_test() {
+fn no_two_bindings_share_a_test() {
     let set = |target: &str| ScanConfiguration::new(target);
     let bindings = [
         set("app:shop"),
@@ -179,8 +179,8 @@ fn no_two_lines_share_a_test() {
 }
 
 #[tokio::test]
-async fn a_big_report_goes_out_from_its_file_and_a_bigger_one_not_at_all() {
-    let fake = FakeDojo::start(TOKEN).await.unwrap();
+async fn a_large_report_is_streamed_from_its_file_and_one_over_the_limit_is_refused() {
+    let fake = FakeDefectDojo::start(TOKEN).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
     let finding = json!({"title": "A", "description": "x".repeat(1_000_000), "severity": "Low"});
@@ -203,8 +203,8 @@ async fn a_big_report_goes_out_from_its_file_and_a_bigger_one_not_at_all() {
 }
 
 #[tokio::test]
-async fn refusals_come_in_the_words_of_the_target() {
-    let fake = FakeDojo::start(TOKEN).await.unwrap();
+async fn errors_have_the_message_of_the_service() {
+    let fake = FakeDefectDojo::start(TOKEN).await.unwrap();
     let wrong = DefectDojo::new(&fake.base_url(), "another", &options()).unwrap();
     let error = wrong.push(&test(), &report(&["A"]), &complete()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Auth, Some(401)));
@@ -235,14 +235,15 @@ async fn refusals_come_in_the_words_of_the_target() {
         let error = dojo.push(&test(), &report(&["A"]), &complete()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.message().contains("HTML page"), "{error}");
-        // A gateway that gave up, and a page instead of an answer, say nothing about what became of the report.
+        // After a gateway timeout, or a web page in place of a response, it is unknown whether the report was
+        // imported.
         assert_eq!(error.outcome_unknown(), matches!(status, 200 | 502), "{status}");
     }
 }
 
 #[tokio::test]
-async fn a_report_that_may_have_arrived_is_not_sent_twice_and_one_that_was_put_off_is() {
-    let fake = FakeDojo::start(TOKEN).await.unwrap();
+async fn a_report_that_may_have_arrived_is_not_resent_and_a_rate_limited_one_is() {
+    let fake = FakeDefectDojo::start(TOKEN).await.unwrap();
     fake.script(Route::Push, When::Next(1), Reply::RetryAfter(429, 0));
     dojo(&fake).push(&test(), &report(&["A"]), &complete()).await.unwrap();
     assert_eq!(fake.count(Route::Push), 2);

@@ -1,4 +1,4 @@
-//! What is pushed to GitHub code scanning, and which alerts come of it.
+//! Pushes to GitHub code scanning, and the alerts that result.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -37,8 +37,8 @@ fn complete() -> Completeness {
     Completeness::from_coverage(&coverage)
 }
 
-/// A report as it is written.
-fn written(names: &[&str]) -> ReportFile {
+/// A report with these findings, from the report writer.
+fn sarif_report(names: &[&str]) -> ReportFile {
     let mut bytes = Vec::new();
     let options = ReportOptions::new("memory", "shop");
     let mut report = ReportWriter::new(Format::Sarif, &options, &mut bytes).unwrap();
@@ -51,8 +51,8 @@ fn written(names: &[&str]) -> ReportFile {
     ReportFile::from_bytes(bytes)
 }
 
-/// A report of one run with one result, made by hand.
-fn made(id: &str, uri: &str) -> Value {
+/// A SARIF document with one run and one result, written by hand.
+fn sarif_with_result(id: &str, uri: &str) -> Value {
     json!({"version": "2.1.0", "runs": [{
         "tool": {"driver": {"name": "memory"}},
         "automationDetails": {"id": id},
@@ -63,7 +63,7 @@ fn made(id: &str, uri: &str) -> Value {
     }]})
 }
 
-fn held(sarif: &Value) -> ReportFile {
+fn to_file(sarif: &Value) -> ReportFile {
     ReportFile::from_bytes(sarif.to_string())
 }
 
@@ -72,11 +72,11 @@ fn open(fake: &FakeCodeScanning) -> usize {
 }
 
 #[tokio::test]
-async fn a_complete_report_becomes_alerts_and_what_is_gone_is_fixed() {
+async fn a_complete_report_becomes_alerts_and_fixes_absent_ones() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
-    fake.finish_after(3);
+    fake.finish_after_polls(3);
     let to = commit().with_tool("memory").with_started_at("2026-10-01T02:03:04Z".parse().unwrap());
-    let pushed = github(&fake).push(&to, &[written(&["A", "B"])], &complete()).await.unwrap();
+    let pushed = github(&fake).push(&to, &[sarif_report(&["A", "B"])], &complete()).await.unwrap();
     assert_eq!((pushed.target, pushed.ids.len(), &pushed.absent), ("github", 1, &AbsentFindings::Closed));
     assert_eq!((fake.count(Route::Push), fake.count(Route::Status), open(&fake)), (1, 4, 2));
     let call = fake.calls().remove(0);
@@ -91,30 +91,30 @@ async fn a_complete_report_becomes_alerts_and_what_is_gone_is_fixed() {
             "commit_sha": COMMIT, "ref": "refs/heads/main", "tool_name": "memory", "started_at": "2026-10-01T02:03:04Z",
         })
     );
-    github(&fake).push(&to, &[written(&["B"])], &complete()).await.unwrap();
+    github(&fake).push(&to, &[sarif_report(&["B"])], &complete()).await.unwrap();
     assert_eq!((open(&fake), fake.alerts().len()), (1, 2));
 }
 
 #[tokio::test]
-async fn a_report_that_is_not_complete_is_not_sent_unless_its_caller_takes_that_upon_himself() {
+async fn an_incomplete_report_is_sent_only_when_the_caller_allows_it() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
     let unproven = Completeness::unproven("host:a: it was not looked at");
-    let error = github(&fake).push(&commit(), &[written(&["A"])], &unproven).await.unwrap_err();
+    let error = github(&fake).push(&commit(), &[sarif_report(&["A"])], &unproven).await.unwrap_err();
     assert_eq!((error.kind(), fake.calls().len()), (ErrorKind::Unsupported, 0));
     assert!(error.message().ends_with("host:a: it was not looked at"), "{error}");
     let to = commit().with_unproven_closing(true);
-    github(&fake).push(&to, &[written(&["A"])], &unproven).await.unwrap();
+    github(&fake).push(&to, &[sarif_report(&["A"])], &unproven).await.unwrap();
     assert_eq!(open(&fake), 1);
 }
 
 #[tokio::test]
-async fn several_files_are_several_analyses_and_none_takes_anothers_place() {
+async fn several_files_are_separate_analyses_that_do_not_replace_each_other() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
-    let parts = ["shop/1/run", "shop/2/run"].map(|id| held(&made(id, "dast/a/x")));
+    let parts = ["shop/1/run", "shop/2/run"].map(|id| to_file(&sarif_with_result(id, "dast/a/x")));
     let pushed = github(&fake).push(&commit(), &parts, &complete()).await.unwrap();
     assert_eq!((pushed.ids.len(), open(&fake)), (2, 2));
 
-    let same = ["shop/1/today", "shop/1/tomorrow"].map(|id| held(&made(id, "dast/a/x")));
+    let same = ["shop/1/today", "shop/1/tomorrow"].map(|id| to_file(&sarif_with_result(id, "dast/a/x")));
     let error = github(&fake).push(&commit(), &same, &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.message().contains("the category \"shop/1\""), "{error}");
@@ -122,14 +122,14 @@ async fn several_files_are_several_analyses_and_none_takes_anothers_place() {
 }
 
 #[tokio::test]
-async fn what_github_refuses_after_it_took_it_is_an_error_with_its_words() {
+async fn content_refused_during_processing_is_an_error_with_githubs_message() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
-    fake.finish_after(1);
+    fake.finish_after_polls(1);
     for (uri, words) in [
         ("https://shop.example.com/cart", "did not match the checkout URI scheme"),
         ("", "expected artifact location"),
     ] {
-        let report = held(&made("shop/run", uri));
+        let report = to_file(&sarif_with_result("shop/run", uri));
         let error = github(&fake).push(&commit(), &[report], &complete()).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::InvalidRequest, false));
         assert!(error.message().contains(words), "{error}");
@@ -138,11 +138,11 @@ async fn what_github_refuses_after_it_took_it_is_an_error_with_its_words() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_before() {
+async fn invalid_reports_are_refused_before_anything_is_sent() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("big.sarif");
-    // Bytes that no compression makes fewer: a xorshift's.
+    // Incompressible bytes, from a xorshift generator.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let noise = std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -158,7 +158,7 @@ async fn what_cannot_be_sent_is_refused_before() {
         (ReportFile::from_path(folder.path().join("none")), "cannot be read"),
         (ReportFile::from_bytes("<xml/>"), "is not SARIF"),
     ] {
-        let reports = [written(&["A"]), report];
+        let reports = [sarif_report(&["A"]), report];
         let error = github(&fake).push(&small, &reports, &complete()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
         assert!(error.message().contains(words), "{error}");
@@ -177,10 +177,10 @@ async fn what_cannot_be_sent_is_refused_before() {
 }
 
 #[tokio::test]
-async fn refusals_come_in_the_words_of_the_target() {
+async fn errors_have_the_message_of_the_service() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
     let wrong = GitHub::with_base_url(&fake.base_url(), "another", &options()).unwrap();
-    let error = wrong.push(&commit(), &[written(&["A"])], &complete()).await.unwrap_err();
+    let error = wrong.push(&commit(), &[sarif_report(&["A"])], &complete()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
     assert!(error.message().ends_with("(401: Bad credentials)"), "{error}");
     let unlicensed = "Advanced Security must be enabled for this repository to use code scanning.";
@@ -197,7 +197,7 @@ async fn refusals_come_in_the_words_of_the_target() {
     ] {
         fake.recover();
         fake.script(Route::Push, When::Always, reply);
-        let error = github(&fake).push(&commit(), &[written(&["A"])], &complete()).await.unwrap_err();
+        let error = github(&fake).push(&commit(), &[sarif_report(&["A"])], &complete()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.message().contains(words), "{error}");
     }
@@ -205,20 +205,20 @@ async fn refusals_come_in_the_words_of_the_target() {
 }
 
 #[tokio::test]
-async fn an_upload_is_repeated_since_the_same_report_takes_its_own_place() {
+async fn an_upload_is_retried_since_it_replaces_itself() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
     fake.script(Route::Push, When::Next(1), Reply::Html(502));
     fake.script(Route::Push, When::After(1), Reply::RetryAfter(429, 0));
-    // What was just made is not always seen at once.
+    // A new upload is not always visible immediately.
     fake.script(Route::Status, When::Next(1), Reply::Json(404, json!({"message": "Not Found"})));
-    github(&fake).push(&commit(), &[written(&["A"])], &complete()).await.unwrap();
+    github(&fake).push(&commit(), &[sarif_report(&["A"])], &complete()).await.unwrap();
     assert_eq!((fake.count(Route::Push), open(&fake)), (3, 1));
 
     fake.recover();
-    fake.finish_after(u32::MAX);
+    fake.finish_after_polls(u32::MAX);
     let hurried = options().with_polling(Duration::from_millis(5), Duration::from_millis(50));
     let github = GitHub::with_base_url(&fake.base_url(), TOKEN, &hurried).unwrap();
-    let error = github.push(&commit(), &[written(&["A"])], &complete()).await.unwrap_err();
+    let error = github.push(&commit(), &[sarif_report(&["A"])], &complete()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Deadline, true));
     assert!(error.message().contains("6c81cd8e-b078-4ac3-a3be-000000000001"), "{error}");
 }

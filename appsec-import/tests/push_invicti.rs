@@ -1,4 +1,4 @@
-//! What is pushed to Invicti `AppSec`, and what becomes of it there.
+//! Pushes to Invicti `AppSec`, and what they change there.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -53,9 +53,9 @@ fn open(fake: &FakeInvicti) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_complete_list_is_imported_and_awaited_and_what_is_gone_is_closed() {
+async fn a_complete_list_is_imported_and_closes_absent_findings() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
-    fake.finish_after(3);
+    fake.finish_after_polls(3);
     let pushed = invicti(&fake).push(&scan(), &list(&["A", "B"]), &complete()).await.unwrap();
     assert_eq!((pushed.target, pushed.ids.len(), &pushed.absent), ("invicti", 1, &AbsentFindings::Closed));
     assert_eq!(pushed.link, Some(format!("https://invicti.example/events/{}", pushed.ids[0])));
@@ -70,7 +70,7 @@ async fn a_complete_list_is_imported_and_awaited_and_what_is_gone_is_closed() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_not_complete_is_not_sent_unless_its_caller_takes_that_upon_himself() {
+async fn an_incomplete_list_is_sent_only_when_the_caller_allows_it() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
     let unproven = Completeness::unproven("the scan hit its time limit");
     let error = invicti(&fake).push(&scan(), &list(&["A"]), &unproven).await.unwrap_err();
@@ -83,9 +83,9 @@ async fn a_list_that_is_not_complete_is_not_sent_unless_its_caller_takes_that_up
 }
 
 #[tokio::test]
-async fn in_the_other_form_each_finding_is_an_import_that_does_not_hold_the_rest() {
+async fn with_the_object_payload_each_finding_is_an_import_of_its_own() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
-    fake.take_objects();
+    fake.accept_objects();
     let as_objects = scan().with_payload(InvictiPayload::Object);
     let refused = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidRequest, "an array is none here");
@@ -106,9 +106,9 @@ async fn in_the_other_form_each_finding_is_an_import_that_does_not_hold_the_rest
 }
 
 #[tokio::test]
-async fn an_event_that_fails_is_an_error_with_its_words() {
+async fn a_failed_event_is_an_error_with_its_message() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
-    fake.finish_after(1);
+    fake.finish_after_polls(1);
     fake.fail_with("tool is not licensed");
     let error = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
     assert_eq!(
@@ -120,36 +120,36 @@ async fn an_event_that_fails_is_an_error_with_its_words() {
 }
 
 #[tokio::test]
-async fn an_event_that_does_not_end_is_named_and_goes_on() {
+async fn an_event_that_does_not_end_is_named_in_the_error() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
-    fake.finish_after(u32::MAX);
+    fake.finish_after_polls(u32::MAX);
     let hurried = options().with_polling(Duration::from_millis(5), Duration::from_millis(50));
     let invicti = Invicti::new(&fake.base_url(), TOKEN, &hurried).unwrap();
     let error = invicti.push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Deadline, true));
     assert!(error.message().contains("65a000000000000000000000"), "{error}");
-    // A look that hangs ends with the same.
+    // A status request that hangs ends with the same error.
     fake.script(Route::Status, When::Always, Reply::Never);
     let error = invicti.push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Deadline, true));
 }
 
 #[tokio::test]
-async fn a_look_that_fails_is_no_failed_push() {
+async fn a_failed_status_request_does_not_fail_the_push() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
-    fake.finish_after(1);
+    fake.finish_after_polls(1);
     fake.script(Route::Status, When::Next(4), Reply::Html(502));
     fake.script(Route::Status, When::After(4), Reply::Html(200));
     let pushed = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap();
     assert_eq!(pushed.ids.len(), 1);
     assert_eq!(fake.count(Route::Push), 1);
-    // A target that is gone for good ends the wait long before its deadline.
+    // A service that stays down ends the wait long before the deadline.
     fake.recover();
     fake.script(Route::Status, When::Always, Reply::Html(503));
     let error = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Server, true));
     assert!(!error.is_retryable());
-    // So does one that takes the token back, at once.
+    // A service that revokes the token ends it immediately.
     fake.recover();
     fake.script(Route::Status, When::Always, Reply::Json(401, json!({"error": "failed to authorize"})));
     let error = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
@@ -157,7 +157,7 @@ async fn a_look_that_fails_is_no_failed_push() {
 }
 
 #[tokio::test]
-async fn refusals_come_in_the_words_of_the_target_and_nothing_is_imported_twice() {
+async fn errors_have_the_message_of_the_service_and_nothing_is_imported_twice() {
     let fake = FakeInvicti::start(TOKEN).await.unwrap();
     let wrong = Invicti::new(&fake.base_url(), "another", &options()).unwrap();
     let error = wrong.push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
@@ -183,7 +183,7 @@ async fn refusals_come_in_the_words_of_the_target_and_nothing_is_imported_twice(
 }
 
 #[test]
-fn a_lines_fields_become_the_scans() {
+fn the_fields_of_a_binding_become_those_of_the_scan() {
     let set = ScanConfiguration::new("app:shop").with_branch("dev").with_meta_data("cart");
     let scan = InvictiScan::for_binding("5f6b", &Binding::new("shop", "saltsecurity", set));
     assert_eq!((scan.project(), scan.tool(), scan.branch()), ("5f6b", "saltsecurity", "dev"));

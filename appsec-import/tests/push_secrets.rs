@@ -1,5 +1,5 @@
-//! Whatever a push prints or logs, no token is in it. Alone in its process, since a subscriber that records one thread misses call
-//! sites that another thread reached first.
+//! Nothing that a push prints or logs contains the token. This test has a process of its own, since a
+//! subscriber that records one thread misses call sites that another thread reached first.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -14,12 +14,12 @@ use appsec_import::push::{
     DefectDojo, DefectDojoTest, GitHub, GitHubCommit, Invicti, InvictiScan, PushOptions, PushOutcome,
     ReportFile,
 };
-use appsec_import::testing::{FakeCodeScanning, FakeDojo, FakeInvicti, Reply, Route, When};
+use appsec_import::testing::{FakeCodeScanning, FakeDefectDojo, FakeInvicti, Reply, Route, When};
 use serde_json::json;
 
 const TOKEN: &str = "canary7f3acanary7f3acanary";
 
-/// Bindings of a log.
+/// The lines of a log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -34,17 +34,17 @@ impl std::io::Write for Log {
     }
 }
 
-/// A result in all its forms, with all causes.
-fn show(shown: &mut String, result: Result<PushOutcome>) -> bool {
+/// Prints a result in all its forms, with all its sources.
+fn print(printed: &mut String, result: Result<PushOutcome>) -> bool {
     match result {
         Ok(pushed) => {
-            writeln!(shown, "{pushed} {pushed:?} {}", serde_json::to_string(&pushed).unwrap()).unwrap();
+            writeln!(printed, "{pushed} {pushed:?} {}", serde_json::to_string(&pushed).unwrap()).unwrap();
             true
         }
         Err(error) => {
             let first: &dyn std::error::Error = &error;
             for cause in std::iter::successors(Some(first), |error| error.source()) {
-                writeln!(shown, "{cause} {cause:?}").unwrap();
+                writeln!(printed, "{cause} {cause:?}").unwrap();
             }
             false
         }
@@ -52,7 +52,7 @@ fn show(shown: &mut String, result: Result<PushOutcome>) -> bool {
 }
 
 #[tokio::test]
-async fn the_token_is_nowhere() {
+async fn the_token_appears_nowhere() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -67,7 +67,7 @@ async fn the_token_is_nowhere() {
         .with_http(HttpOptions::new().with_retry(retry))
         .with_polling(Duration::from_millis(1), Duration::from_secs(5));
     let (dojo_fake, invicti_fake, github_fake) = (
-        FakeDojo::start(TOKEN).await.unwrap(),
+        FakeDefectDojo::start(TOKEN).await.unwrap(),
         FakeInvicti::start(TOKEN).await.unwrap(),
         FakeCodeScanning::start(TOKEN).await.unwrap(),
     );
@@ -77,16 +77,16 @@ async fn the_token_is_nowhere() {
     let test = DefectDojoTest::new("shop", "main", "t");
     let scan = InvictiScan::new("p", "tool", "main");
     let commit = GitHubCommit::new("octo/shop", &"a".repeat(40), "refs/heads/main").unwrap();
-    let mut shown = format!("{dojo:?} {invicti:#?} {github:?} {options:?} {test:?} {scan:?} {commit:?}");
+    let mut printed = format!("{dojo:?} {invicti:#?} {github:?} {options:?} {test:?} {scan:?} {commit:?}");
     let mut coverage = Coverage::new();
     coverage.mark_conclusive("a".into());
     let complete = Completeness::from_coverage(&coverage);
-    // What a report says is nobody's to print either.
+    // The content of a report is not printed either.
     let list = ReportFile::from_bytes(format!("[] {}", " ".repeat(8)));
     let findings = ReportFile::from_bytes(r#"{"findings":[]}"#);
     let sarif = [ReportFile::from_bytes(r#"{"version":"2.1.0","runs":[]}"#)];
     let secret = ReportFile::from_bytes(format!("{{\"{TOKEN}\""));
-    write!(shown, "{secret:?}").unwrap();
+    write!(printed, "{secret:?}").unwrap();
 
     let echo = json!({
         "message": format!("unknown token {TOKEN}"), "detail": TOKEN, "error": format!("Bearer {TOKEN}"), "errors": [TOKEN],
@@ -120,32 +120,32 @@ async fn the_token_is_nowhere() {
                     github.push(&commit, &sarif, &complete).await
                 }
             };
-            pushed += usize::from(show(&mut shown, result));
+            pushed += usize::from(print(&mut printed, result));
         }
     }
-    // Statuses that a failed target gives for its verdict.
+    // Status texts of a failed event.
     github_fake.recover();
     let failed = json!({"processing_status": "failed", "errors": [format!("token {TOKEN}")]});
     github_fake.script(Route::Status, When::Always, Reply::Json(200, failed));
-    assert!(!show(&mut shown, github.push(&commit, &sarif, &complete).await));
+    assert!(!print(&mut printed, github.push(&commit, &sarif, &complete).await));
     invicti_fake.recover();
     invicti_fake.fail_with(&format!("wrong {TOKEN}"));
-    assert!(!show(&mut shown, invicti.push(&scan, &list, &complete).await));
+    assert!(!print(&mut printed, invicti.push(&scan, &list, &complete).await));
     for error in [
         DefectDojo::new(&dojo_fake.base_url(), format!("{TOKEN}\n"), &options).err(),
         Invicti::new(&format!("https://u:{TOKEN}@x.example"), TOKEN, &options).err(),
         GitHub::new(format!("{TOKEN}\u{e9}"), &options).err(),
     ] {
-        assert!(!show(&mut shown, Err(error.unwrap())));
+        assert!(!print(&mut printed, Err(error.unwrap())));
     }
-    assert!(!show(&mut shown, github.push(&commit, &[secret], &complete).await));
+    assert!(!print(&mut printed, github.push(&commit, &[secret], &complete).await));
 
     assert!(pushed >= 5, "some arrived: {pushed}");
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("pushed to defectdojo") && log.contains("a look failed"), "{log}");
-    for (name, text) in [("output", &shown), ("log", &log)] {
+    assert!(log.contains("pushed to defectdojo") && log.contains("a status request failed"), "{log}");
+    for (name, text) in [("output", &printed), ("log", &log)] {
         let at = text.find("7f3a").map(|at| &text[at.saturating_sub(300)..text.len().min(at + 50)]);
         assert_eq!(at, None, "the token is in the {name}");
     }
-    assert!(shown.contains("[masked:"), "{shown}");
+    assert!(printed.contains("[masked:"), "{printed}");
 }

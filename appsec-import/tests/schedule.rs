@@ -1,4 +1,4 @@
-//! The schedule as a store keeps it, without a worker.
+//! The schedule in a store, without a worker.
 #![cfg(all(feature = "schedule", any(feature = "sqlite", feature = "postgres")))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ fn binding(name: &str, cron: &str) -> ScheduledBinding {
 }
 
 #[tokio::test]
-async fn a_schedule_is_what_was_last_applied_and_tells_what_that_changed() {
+async fn applying_a_schedule_replaces_it_and_returns_the_changes() {
     for test in stores().await {
         let store = &test.store;
         let (daily, hourly, gone) =
@@ -45,7 +45,7 @@ async fn a_schedule_is_what_was_last_applied_and_tells_what_that_changed() {
 }
 
 #[tokio::test]
-async fn two_bindings_of_one_name_are_refused_and_nothing_changes() {
+async fn two_bindings_with_one_name_are_refused_and_nothing_changes() {
     for test in stores().await {
         let bindings = [binding("a", "@daily"), binding("b", "@daily"), binding("a", "@hourly")];
         let error = test.store.apply_schedule(&bindings, at(0)).await.unwrap_err();
@@ -55,7 +55,7 @@ async fn two_bindings_of_one_name_are_refused_and_nothing_changes() {
 }
 
 #[tokio::test]
-async fn a_line_can_be_made_due_unless_it_is_unknown_or_switched_off() {
+async fn a_binding_can_be_made_due_unless_it_is_unknown_or_disabled() {
     for test in stores().await {
         let store = &test.store;
         let over = Schedule::rrule("FREQ=DAILY;COUNT=1", "2020-01-01T00:00:00", "UTC").unwrap();
@@ -78,7 +78,7 @@ async fn a_line_can_be_made_due_unless_it_is_unknown_or_switched_off() {
         let schedule = states(at(6)).await;
         assert_eq!(schedule[1], ("on".to_owned(), ScheduleState::Due, Some(at(5))));
         assert_eq!(schedule[2], ("once".to_owned(), ScheduleState::Finished, None));
-        // Whose schedule is over can still be asked for.
+        // A binding whose schedule has no further time can still be made due.
         store.run_now("once", at(7)).await.unwrap();
         assert_eq!(states(at(8)).await[2], ("once".to_owned(), ScheduleState::Due, Some(at(7))));
     }

@@ -1,4 +1,5 @@
-//! Messages from an outbox to receivers that verify them with the crate's own code.
+//! Delivery from an outbox to receivers that verify messages with the reference implementation of Standard
+//! Webhooks.
 #![cfg(feature = "webhook")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -27,7 +28,7 @@ fn binding() -> BindingRef {
     BindingRef::new("shop", "memory", &ScanConfiguration::new("app:shop"))
 }
 
-/// A message for the endpoint, another one for each number.
+/// A message for the endpoint, different for each number.
 fn message(endpoint: &str, number: u32) -> Message {
     let error = Error::new(ErrorKind::Auth, format!("number {number}"));
     let failed = ConnectionFailed::from_error(binding(), &error);
@@ -50,7 +51,7 @@ fn endpoint(name: &str, server: &MockServer) -> Endpoint {
     Endpoint::new(name, format!("{}/hook?key=1", server.uri()), SECRET).unwrap()
 }
 
-/// Short enough for a test, and with a socket no paused clock.
+/// Delays that are short enough for a test, since a paused clock does not work with sockets.
 fn delivery() -> DeliveryOptions {
     DeliveryOptions::new()
         .with_timeout(Duration::from_secs(10))
@@ -58,8 +59,8 @@ fn delivery() -> DeliveryOptions {
         .with_retry_schedule(RetrySchedule::from_delays([Duration::from_millis(20); 2]))
 }
 
-/// Waits so long that no message comes again within a test.
-fn patient() -> DeliveryOptions {
+/// Delays so long that no message is retried within a test.
+fn delivery_with_long_delays() -> DeliveryOptions {
     delivery().with_retry_schedule(RetrySchedule::new())
 }
 
@@ -79,11 +80,11 @@ fn id(request: &Request) -> &str {
     request.headers["webhook-id"].to_str().unwrap()
 }
 
-/// Delivers until nothing is pending any more.
+/// Delivers until no message is pending.
 async fn deliver_all(outbox: &Arc<MemoryOutbox>, endpoint: &Endpoint) -> DeliveryCounts {
     let mut last = DeliveryCounts::default();
     while outbox.messages().iter().any(|message| message.state == MessageState::Pending) {
-        // Another dispatcher each time, as after a restart: all that counts is in the outbox.
+        // A new dispatcher each time, as after a restart: all state is in the outbox.
         last = dispatcher(outbox, endpoint.clone(), &delivery()).deliver_due().await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -91,7 +92,7 @@ async fn deliver_all(outbox: &Arc<MemoryOutbox>, endpoint: &Endpoint) -> Deliver
 }
 
 #[tokio::test]
-async fn a_receiver_verifies_the_events_of_a_run_with_the_crates_own_code() {
+async fn a_receiver_verifies_the_events_of_a_run_with_the_reference_implementation() {
     let scanner = (0..120).fold(MemoryScanner::new(), |scanner, number| {
         let url = format!("https://shop.example.com/überweisung/{number}");
         scanner.with_finding(MemoryScanner::finding(
@@ -136,7 +137,7 @@ async fn a_receiver_verifies_the_events_of_a_run_with_the_crates_own_code() {
 }
 
 #[tokio::test]
-async fn while_a_secret_is_rotated_receivers_with_either_accept() {
+async fn during_secret_rotation_receivers_with_either_secret_accept() {
     let server = receiver(204).await;
     let url = server.uri();
     let rotating = Endpoint::new("e", url.clone(), NEW_SECRET).unwrap().with_previous_secret(SECRET).unwrap();
@@ -151,7 +152,7 @@ async fn while_a_secret_is_rotated_receivers_with_either_accept() {
 }
 
 #[tokio::test]
-async fn what_fails_waits_in_the_outbox_and_comes_again_with_the_same_id_and_body() {
+async fn a_failed_message_is_retried_with_the_same_id_and_body() {
     let server = MockServer::start().await;
     let refusing = Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).up_to_n_times(2);
     refusing.mount(&server).await;
@@ -159,7 +160,10 @@ async fn what_fails_waits_in_the_outbox_and_comes_again_with_the_same_id_and_bod
     let outbox = outbox([message("e", 1)]).await;
 
     let before = Timestamp::now();
-    let first = dispatcher(&outbox, endpoint("e", &server), &patient()).deliver_due().await.unwrap();
+    let first = dispatcher(&outbox, endpoint("e", &server), &delivery_with_long_delays())
+        .deliver_due()
+        .await
+        .unwrap();
     assert_eq!(counts(first), (0, 1, 0));
     let waiting = outbox.messages().remove(0);
     assert_eq!((waiting.state, waiting.attempts), (MessageState::Pending, 1));
@@ -181,7 +185,7 @@ async fn what_fails_waits_in_the_outbox_and_comes_again_with_the_same_id_and_bod
 }
 
 #[tokio::test]
-async fn after_the_last_attempt_a_message_is_dead_and_is_sent_again_by_its_id() {
+async fn after_the_last_attempt_a_message_is_dead_and_can_be_redelivered() {
     let server = MockServer::start().await;
     let refusing = Mock::given(method("POST")).respond_with(ResponseTemplate::new(500)).up_to_n_times(3);
     refusing.expect(3).mount(&server).await;
@@ -202,7 +206,7 @@ async fn after_the_last_attempt_a_message_is_dead_and_is_sent_again_by_its_id() 
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_gone_is_not_asked_again() {
+async fn a_410_makes_the_message_dead() {
     let server = receiver(410).await;
     let outbox = outbox([message("e", 1)]).await;
     let delivered = dispatcher(&outbox, endpoint("e", &server), &delivery()).deliver_due().await.unwrap();
@@ -217,27 +221,30 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     Mock::given(path("/hook")).respond_with(redirect).expect(1).mount(&server).await;
     Mock::given(path("/elsewhere")).respond_with(ResponseTemplate::new(200)).expect(0).mount(&server).await;
     let outbox = outbox([message("e", 1)]).await;
-    let delivered = dispatcher(&outbox, endpoint("e", &server), &patient()).deliver_due().await.unwrap();
+    let delivered = dispatcher(&outbox, endpoint("e", &server), &delivery_with_long_delays())
+        .deliver_due()
+        .await
+        .unwrap();
     assert_eq!(counts(delivered), (0, 1, 0));
 }
 
 #[tokio::test]
-async fn a_receiver_that_asks_to_wait_is_given_the_time() {
+async fn retry_after_is_honoured() {
     let server = MockServer::start().await;
     let busy = ResponseTemplate::new(429).insert_header("retry-after", "7200");
     Mock::given(method("POST")).respond_with(busy).mount(&server).await;
     let outbox = outbox([message("e", 1)]).await;
     let before = Timestamp::now();
-    dispatcher(&outbox, endpoint("e", &server), &patient()).deliver_due().await.unwrap();
+    dispatcher(&outbox, endpoint("e", &server), &delivery_with_long_delays()).deliver_due().await.unwrap();
     let wait = outbox.messages()[0].due_at.duration_since(before);
     assert!(wait.as_secs() >= 7200, "{wait:?}");
 }
 
 #[tokio::test]
-async fn an_endpoint_in_trouble_spends_no_attempts_of_what_is_behind() {
+async fn a_failing_endpoint_costs_later_messages_no_attempts() {
     let server = receiver(503).await;
     let outbox = outbox((0..10).map(|number| message("e", number))).await;
-    let delivery = patient().with_max_in_flight(4);
+    let delivery = delivery_with_long_delays().with_max_in_flight(4);
     let delivered = dispatcher(&outbox, endpoint("e", &server), &delivery).deliver_due().await.unwrap();
     assert_eq!(counts(delivered), (0, 4, 0));
     let untouched = outbox.messages().iter().filter(|message| message.attempts == 0).count();
@@ -245,7 +252,7 @@ async fn an_endpoint_in_trouble_spends_no_attempts_of_what_is_behind() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_refused_does_not_hold_up_the_others() {
+async fn a_refused_message_does_not_delay_the_others() {
     let server = MockServer::start().await;
     let outbox = outbox((0..10).map(|number| message("e", number))).await;
     let refused = outbox.messages()[0].id.clone();
@@ -255,13 +262,13 @@ async fn a_message_that_is_refused_does_not_hold_up_the_others() {
         .mount(&server)
         .await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-    let delivery = patient().with_max_in_flight(1);
+    let delivery = delivery_with_long_delays().with_max_in_flight(1);
     let delivered = dispatcher(&outbox, endpoint("e", &server), &delivery).deliver_due().await.unwrap();
     assert_eq!(counts(delivered), (9, 1, 0));
 }
 
 #[tokio::test]
-async fn a_slow_endpoint_never_blocks_another() {
+async fn a_slow_endpoint_does_not_delay_another() {
     let slow = MockServer::start().await;
     let stuck = ResponseTemplate::new(200).set_delay(Duration::from_mins(10));
     Mock::given(method("POST")).respond_with(stuck).mount(&slow).await;
@@ -269,7 +276,7 @@ async fn a_slow_endpoint_never_blocks_another() {
     let all = (0..20).flat_map(|number| [message("slow", number), message("fast", number)]);
     let outbox = outbox(all).await;
     let endpoints = [endpoint("slow", &slow), endpoint("fast", &fast)];
-    let delivery = patient().with_timeout(Duration::from_mins(10));
+    let delivery = delivery_with_long_delays().with_timeout(Duration::from_mins(10));
     let dispatcher = Dispatcher::new(Arc::clone(&outbox) as Arc<dyn Outbox>, endpoints, &delivery).unwrap();
     let fast_done = async {
         while outbox.messages().iter().any(|m| m.endpoint == "fast" && m.state != MessageState::Delivered) {
@@ -292,7 +299,8 @@ async fn a_slow_endpoint_never_blocks_another() {
 async fn dispatchers_that_share_an_outbox_deliver_each_message_once() {
     let server = receiver(200).await;
     let outbox = outbox((0..50).map(|number| message("e", number))).await;
-    let [one, two, three] = [(); 3].map(|()| dispatcher(&outbox, endpoint("e", &server), &patient()));
+    let [one, two, three] =
+        [(); 3].map(|()| dispatcher(&outbox, endpoint("e", &server), &delivery_with_long_delays()));
     let (one, two, three) = tokio::join!(one.deliver_due(), two.deliver_due(), three.deliver_due());
     assert_eq!(one.unwrap().delivered + two.unwrap().delivered + three.unwrap().delivered, 50);
     let requests = server.received_requests().await.unwrap();
@@ -300,16 +308,16 @@ async fn dispatchers_that_share_an_outbox_deliver_each_message_once() {
     assert_eq!((requests.len(), ids.len()), (50, 50));
 }
 
-/// An outbox whose clock is fast by some minutes, and which breaks as told.
+/// An outbox whose clock is some minutes ahead, and which fails a set number of times.
 #[derive(Debug)]
-struct Shaky {
+struct FailingOutbox {
     inner: Arc<MemoryOutbox>,
     ahead: Duration,
     failing_claims: AtomicU32,
     failing_delivered: AtomicU32,
 }
 
-impl Shaky {
+impl FailingOutbox {
     fn new(inner: &Arc<MemoryOutbox>) -> Self {
         let none = || AtomicU32::new(0);
         let inner = Arc::clone(inner);
@@ -326,7 +334,7 @@ impl Shaky {
 }
 
 #[async_trait]
-impl Outbox for Shaky {
+impl Outbox for FailingOutbox {
     async fn enqueue(&self, messages: &[Message]) -> Result<()> {
         self.inner.enqueue(messages).await
     }
@@ -361,12 +369,12 @@ impl Outbox for Shaky {
     }
 }
 
-fn shaky_dispatcher(outbox: Shaky, server: &MockServer) -> Dispatcher {
+fn dispatcher_on_failing_outbox(outbox: FailingOutbox, server: &MockServer) -> Dispatcher {
     Dispatcher::new(Arc::new(outbox), [endpoint("e", server)], &delivery()).unwrap()
 }
 
 #[tokio::test]
-async fn what_was_under_way_when_a_process_ended_is_delivered_again() {
+async fn a_message_in_flight_when_a_process_ends_is_delivered_again() {
     let server = MockServer::start().await;
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_mins(10));
     Mock::given(method("POST")).respond_with(slow).up_to_n_times(1).mount(&server).await;
@@ -384,27 +392,27 @@ async fn what_was_under_way_when_a_process_ended_is_delivered_again() {
     }
     let at_once = dispatcher(&outbox, endpoint("e", &server), &delivery()).deliver_due().await.unwrap();
     assert_eq!(counts(at_once), (0, 0, 0), "the claim still holds");
-    let later = Shaky { ahead: Duration::from_mins(10), ..Shaky::new(&outbox) };
-    let delivered = shaky_dispatcher(later, &server).deliver_due().await.unwrap();
+    let later = FailingOutbox { ahead: Duration::from_mins(10), ..FailingOutbox::new(&outbox) };
+    let delivered = dispatcher_on_failing_outbox(later, &server).deliver_due().await.unwrap();
     assert_eq!(counts(delivered), (1, 0, 0));
     let requests = server.received_requests().await.unwrap();
     assert_eq!(id(&requests[0]), id(&requests[1]), "the receiver drops the second by its id");
 }
 
 #[tokio::test]
-async fn a_delivery_that_could_not_be_written_down_is_an_error_and_comes_again() {
+async fn a_delivery_that_could_not_be_recorded_is_an_error_and_is_repeated() {
     let server = receiver(200).await;
     let outbox = outbox([message("e", 1)]).await;
-    let broken = Shaky { failing_delivered: AtomicU32::new(1), ..Shaky::new(&outbox) };
-    let error = shaky_dispatcher(broken, &server).deliver_due().await.unwrap_err();
+    let broken = FailingOutbox { failing_delivered: AtomicU32::new(1), ..FailingOutbox::new(&outbox) };
+    let error = dispatcher_on_failing_outbox(broken, &server).deliver_due().await.unwrap_err();
     assert_eq!(error.message(), "the store is away");
     assert_eq!(outbox.messages()[0].state, MessageState::Pending);
-    let later = Shaky { ahead: Duration::from_mins(10), ..Shaky::new(&outbox) };
-    assert_eq!(shaky_dispatcher(later, &server).deliver_due().await.unwrap().delivered, 1);
+    let later = FailingOutbox { ahead: Duration::from_mins(10), ..FailingOutbox::new(&outbox) };
+    assert_eq!(dispatcher_on_failing_outbox(later, &server).deliver_due().await.unwrap().delivered, 1);
 }
 
 #[tokio::test]
-async fn a_message_at_which_processes_end_is_given_up_without_another_attempt() {
+async fn a_message_whose_attempts_never_complete_is_given_up() {
     let server = receiver(200).await;
     let outbox = outbox([message("e", 1)]).await;
     for _ in 0..3 {
@@ -418,11 +426,11 @@ async fn a_message_at_which_processes_end_is_given_up_without_another_attempt() 
 }
 
 #[tokio::test]
-async fn running_goes_on_after_the_store_was_away() {
+async fn run_continues_after_a_failure_of_the_store() {
     let server = receiver(200).await;
     let outbox = outbox([message("e", 1)]).await;
-    let broken = Shaky { failing_claims: AtomicU32::new(3), ..Shaky::new(&outbox) };
-    let dispatcher = shaky_dispatcher(broken, &server);
+    let broken = FailingOutbox { failing_claims: AtomicU32::new(3), ..FailingOutbox::new(&outbox) };
+    let dispatcher = dispatcher_on_failing_outbox(broken, &server);
     let done = async {
         while outbox.messages()[0].state != MessageState::Delivered {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -435,7 +443,7 @@ async fn running_goes_on_after_the_store_was_away() {
 }
 
 #[tokio::test]
-async fn headers_of_the_users_own_go_along() {
+async fn custom_headers_are_sent() {
     let server = MockServer::start().await;
     Mock::given(header("x-tenant", "blue"))
         .respond_with(ResponseTemplate::new(200))
@@ -448,7 +456,7 @@ async fn headers_of_the_users_own_go_along() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn invalid_options_are_refused() {
     let endpoint = |name: &str, url: &str| Endpoint::new(name, url, SECRET).unwrap();
     let refused = |endpoints: Vec<Endpoint>, delivery: &DeliveryOptions| {
         Dispatcher::new(Arc::new(MemoryOutbox::new()), endpoints, delivery).unwrap_err().kind()

@@ -1,5 +1,6 @@
-//! Whatever a webhook prints, logs or writes into the outbox, no secret is in it. Alone in its process, since a subscriber that records
-//! one thread misses call sites that another thread reached first.
+//! Nothing that a webhook prints, logs or writes into the outbox contains a secret. This test has a process
+//! of its own, since a subscriber that records one thread misses call sites that another thread reached
+//! first.
 #![cfg(feature = "webhook")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -13,10 +14,10 @@ use appsec_import::webhook::{DeliveryOptions, Dispatcher, Endpoint};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// `canarycanarycanarycanarycanary` as a secret.
+/// The secret of the text `canarycanarycanarycanarycanary`.
 const SECRET: &str = "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5";
 
-/// Bindings of a log.
+/// The lines of a log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -32,7 +33,7 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn no_secret_is_printed_logged_or_kept() {
+async fn no_secret_is_printed_logged_or_stored() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -51,7 +52,7 @@ async fn no_secret_is_printed_logged_or_kept() {
         Mock::given(any()).respond_with(answer).up_to_n_times(1).mount(&server).await;
         texts.extend(deliver(&format!("{}/canary?sig=canary", server.uri()), number).await);
     }
-    // Nothing listens there.
+    // Nothing listens on this port.
     texts.extend(deliver("http://127.0.0.1:1/canary?sig=canary", 100).await);
     texts.push(String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
     for text in &texts {
@@ -64,7 +65,7 @@ async fn no_secret_is_printed_logged_or_kept() {
     assert_eq!(server.received_requests().await.unwrap().len(), 6);
 }
 
-/// Delivers one message, and gives all that can be printed of it.
+/// Delivers one message, and returns everything about it that can be printed.
 async fn deliver(url: &str, number: usize) -> Vec<String> {
     let endpoint = Endpoint::new("e", url, SECRET)
         .unwrap()

@@ -1,4 +1,5 @@
-//! Schedules run by several processes on one database: no overlap, nothing lost, nothing twice, whoever dies or stalls.
+//! Schedules that several processes run on one database: runs do not overlap, and none is lost or repeated
+//! when a process dies or stalls.
 #![cfg(feature = "worker")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a test says what it counted")]
@@ -19,7 +20,7 @@ use appsec_import::{Binding, ScanConfiguration, SqlStore, Store};
 use support::tenant::{PER_PAGE, Process, Setup, Tenant, ended, noted, overlaps};
 use support::{TestStore, all, stores};
 
-/// Not a test by itself: a worker's process. It works until its input ends.
+/// Not a test, but the process of a worker. It runs until its standard input ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     let Some(setup) = Setup::of_environment() else { return };
@@ -31,7 +32,7 @@ async fn child() {
         .with_concurrency(6)
         .with_connection_limit(4)
         .with_poll_interval(Duration::from_millis(50))
-        // Long enough for a machine that does ten things at a time, and short enough to wait for.
+        // Long enough for a busy machine, and short enough for a test.
         .with_lease(Duration::from_secs(4))
         .with_heartbeat(Duration::from_secs(1), 4)
         .with_shutdown_grace(setup.grace);
@@ -40,7 +41,7 @@ async fn child() {
         move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
     let worker = Worker::new(store.clone(), tenants, options).await.unwrap();
     let input_ends = async {
-        // The thread that reads outlives the wait for it, so it is not the runtime's.
+        // The thread that reads may outlive the runtime, so it is not one of its threads.
         let (sender, receiver) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
@@ -52,14 +53,14 @@ async fn child() {
     store.close().await;
 }
 
-/// A database with a schedule, and the log of those who work on it.
-struct Bench {
+/// A database with a schedule, and the log of its workers.
+struct TestBed {
     test: TestStore,
     setup: Setup,
     _folder: tempfile::TempDir,
 }
 
-impl Bench {
+impl TestBed {
     fn new(test: TestStore, pages: usize, pause: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log: PathBuf = folder.path().join("log");
@@ -73,7 +74,7 @@ impl Bench {
         Self { test, setup, _folder: folder }
     }
 
-    /// All databases, with a bench each.
+    /// One test bed for each database.
     async fn all(pages: usize, pause: u64) -> Vec<Self> {
         stores().await.into_iter().map(|test| Self::new(test, pages, pause)).collect()
     }
@@ -90,7 +91,7 @@ impl Bench {
         self.test.store.schedule(Timestamp::now()).await.unwrap()
     }
 
-    /// Waits until the schedule is as it should be.
+    /// Waits until the schedule fulfils a condition.
     async fn until(&self, what: &str, is: impl Fn(&[ScheduleEntry]) -> bool) -> Vec<ScheduleEntry> {
         let begun = Instant::now();
         loop {
@@ -105,8 +106,8 @@ impl Bench {
         }
     }
 
-    /// Waits until the log says so.
-    async fn until_noted(&self, what: &str, times: usize) {
+    /// Waits until the log has a text so many times.
+    async fn until_logged(&self, what: &str, times: usize) {
         let begun = Instant::now();
         while noted(&self.setup.log).iter().filter(|noted| noted.what == what).count() < times {
             assert!(begun.elapsed() < Duration::from_mins(1), "{}: never {what}", self.test.name);
@@ -119,7 +120,7 @@ impl Bench {
     }
 }
 
-/// The time since when the bindings of a test are due: half a year of days was missed.
+/// The time at which the bindings of a test became due: half a year of daily runs was missed.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
 fn binding(connection: &str, number: usize) -> ScheduledBinding {
@@ -148,35 +149,35 @@ async fn with_workers<F: Future<Output = ()>>(test: impl Fn(usize) -> F) {
 }
 
 #[tokio::test]
-async fn every_line_that_missed_half_a_year_runs_once_and_nothing_overlaps() {
+async fn bindings_that_missed_many_due_times_run_once_and_do_not_overlap() {
     with_workers(|count| async move {
-        for bench in Bench::all(3, 5).await {
+        for bed in TestBed::all(3, 5).await {
             let mut scheduled = bindings("one", 12);
             scheduled.extend(bindings("two", 12));
-            bench.apply(&scheduled, LONG_AGO).await;
-            let workers = bench.workers(count);
-            let schedule = bench.until("done", |schedule| schedule.iter().all(is_done)).await;
-            // A restart finds nothing to do.
+            bed.apply(&scheduled, LONG_AGO).await;
+            let workers = bed.workers(count);
+            let schedule = bed.until("done", |schedule| schedule.iter().all(is_done)).await;
+            // After a restart there is nothing to do.
             workers.into_iter().for_each(Process::stop);
-            let again = bench.workers(count);
+            let again = bed.workers(count);
             let fresh = binding("three", 0);
             scheduled.push(fresh.clone());
-            bench.apply(&scheduled, LONG_AGO).await;
-            bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+            bed.apply(&scheduled, LONG_AGO).await;
+            bed.until("done", |schedule| schedule.iter().all(is_done)).await;
             again.into_iter().for_each(Process::stop);
 
-            let log = noted(&bench.setup.log);
-            assert_eq!(overlaps(&log, &[]), 0, "{}", bench.test.name);
+            let log = noted(&bed.setup.log);
+            assert_eq!(overlaps(&log, &[]), 0, "{}", bed.test.name);
             for binding in &scheduled {
                 let whose = format!("{}/{}", binding.connection(), binding.binding.configuration.bind_target);
-                assert_eq!(ended(&log, &whose), 1, "{} {whose}", bench.test.name);
-                assert_eq!(bench.findings(binding).await, 3 * PER_PAGE, "{} {whose}", bench.test.name);
+                assert_eq!(ended(&log, &whose), 1, "{} {whose}", bed.test.name);
+                assert_eq!(bed.findings(binding).await, 3 * PER_PAGE, "{} {whose}", bed.test.name);
             }
             let now = Timestamp::now();
             assert!(schedule.iter().all(|entry| entry.due_at.unwrap() > now), "{schedule:?}");
             println!(
                 "{}, {count} workers: {} bindings, each once, no overlap",
-                bench.test.name,
+                bed.test.name,
                 scheduled.len()
             );
         }
@@ -185,55 +186,55 @@ async fn every_line_that_missed_half_a_year_runs_once_and_nothing_overlaps() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_asked_for_while_it_runs_runs_again_after_and_never_beside() {
+async fn a_binding_made_due_while_it_runs_runs_again_afterwards() {
     with_workers(|count| async move {
-        for bench in Bench::all(4, 10).await {
+        for bed in TestBed::all(4, 10).await {
             let scheduled = bindings("one", 4);
-            bench.apply(&scheduled, LONG_AGO).await;
-            let workers = bench.workers(count);
-            // Whatever the moment: before, while and after it runs.
+            bed.apply(&scheduled, LONG_AGO).await;
+            let workers = bed.workers(count);
+            // At any moment: before, during and after a run.
             for round in 1..=10 {
                 for binding in &scheduled {
-                    bench.test.store.run_now(&binding.name, Timestamp::now()).await.unwrap();
+                    bed.test.store.run_now(&binding.name, Timestamp::now()).await.unwrap();
                 }
-                bench.until_noted("page", round * 2).await;
+                bed.until_logged("page", round * 2).await;
             }
-            bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+            bed.until("done", |schedule| schedule.iter().all(is_done)).await;
             workers.into_iter().for_each(Process::stop);
-            let log = noted(&bench.setup.log);
-            assert_eq!(overlaps(&log, &[]), 0, "{}", bench.test.name);
+            let log = noted(&bed.setup.log);
+            assert_eq!(overlaps(&log, &[]), 0, "{}", bed.test.name);
             for binding in &scheduled {
                 let whose = format!("one/{}", binding.binding.configuration.bind_target);
-                assert!(ended(&log, &whose) >= 2, "{} {whose}: {}", bench.test.name, ended(&log, &whose));
+                assert!(ended(&log, &whose) >= 2, "{} {whose}: {}", bed.test.name, ended(&log, &whose));
             }
             let ends = log.iter().filter(|noted| noted.what == "end").count();
-            println!("{}, {count} workers: {ends} runs of 4 bindings, no overlap", bench.test.name);
+            println!("{}, {count} workers: {ends} runs of 4 bindings, no overlap", bed.test.name);
         }
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_killed_workers_job_is_finished_by_another_and_its_findings_are_complete() {
+async fn the_job_of_a_killed_worker_is_finished_by_another() {
     with_workers(|count| async move {
-        for bench in Bench::all(40, 25).await {
+        for bed in TestBed::all(40, 25).await {
             let scheduled = bindings("one", 3);
-            bench.apply(&scheduled, LONG_AGO).await;
-            let mut workers = bench.workers(count);
-            bench.until_noted("page", 12).await;
-            let holder = noted(&bench.setup.log).last().unwrap().process;
+            bed.apply(&scheduled, LONG_AGO).await;
+            let mut workers = bed.workers(count);
+            bed.until_logged("page", 12).await;
+            let holder = noted(&bed.setup.log).last().unwrap().process;
             let at = workers.iter().position(|worker| worker.id() == holder).unwrap();
             let mut victim = workers.remove(at);
             victim.kill();
-            assert!(ended(&noted(&bench.setup.log), "one/app:0") == 0, "killed too late to prove anything");
-            bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+            assert!(ended(&noted(&bed.setup.log), "one/app:0") == 0, "killed too late to prove anything");
+            bed.until("done", |schedule| schedule.iter().all(is_done)).await;
             workers.into_iter().for_each(Process::stop);
-            let log = noted(&bench.setup.log);
-            assert_eq!(overlaps(&log, &[holder]), 0, "{}", bench.test.name);
+            let log = noted(&bed.setup.log);
+            assert_eq!(overlaps(&log, &[holder]), 0, "{}", bed.test.name);
             let mut finished = 0;
             for binding in &scheduled {
                 let whose = format!("one/{}", binding.binding.configuration.bind_target);
-                assert_eq!(bench.findings(binding).await, 40 * PER_PAGE, "{} {whose}", bench.test.name);
+                assert_eq!(bed.findings(binding).await, 40 * PER_PAGE, "{} {whose}", bed.test.name);
                 let begun_by = |process: u32| {
                     log.iter().any(|noted| {
                         noted.what == "begin" && noted.whose == whose && noted.process == process
@@ -244,7 +245,7 @@ async fn a_killed_workers_job_is_finished_by_another_and_its_findings_are_comple
             assert!(finished > 0, "the killed worker had no job");
             println!(
                 "{}, {count} workers: {finished} jobs of the killed one finished by others",
-                bench.test.name
+                bed.test.name
             );
         }
     })
@@ -252,17 +253,17 @@ async fn a_killed_workers_job_is_finished_by_another_and_its_findings_are_comple
 }
 
 #[tokio::test]
-async fn a_tenant_that_refuses_is_left_in_peace_and_the_others_are_served() {
+async fn a_refusing_connection_trips_its_breaker_and_others_run() {
     with_workers(|count| async move {
-        for bench in Bench::all(2, 2).await {
+        for bed in TestBed::all(2, 2).await {
             let mut scheduled = bindings("busy", 20);
             scheduled.extend(bindings("locked", 20));
             scheduled.extend(bindings("good", 20));
-            bench.apply(&scheduled, LONG_AGO).await;
-            let workers = bench.workers(count);
+            bed.apply(&scheduled, LONG_AGO).await;
+            let workers = bed.workers(count);
             let of = |entry: &ScheduleEntry, connection: &str| entry.binding.connection() == connection;
             let is_closed = |entry: &ScheduleEntry| matches!(entry.state, ScheduleState::BreakerOpen { .. });
-            let schedule = bench
+            let schedule = bed
                 .until("good ones done, bad ones closed", |schedule| {
                     schedule
                         .iter()
@@ -270,12 +271,12 @@ async fn a_tenant_that_refuses_is_left_in_peace_and_the_others_are_served() {
                 })
                 .await;
             workers.into_iter().for_each(Process::stop);
-            let log = noted(&bench.setup.log);
+            let log = noted(&bed.setup.log);
             for connection in ["busy", "locked"] {
-                // As many as may be under way when the first refusal comes, and none after it.
+                // The requests in flight at the first refusal, and none after it.
                 let asked =
                     log.iter().filter(|noted| noted.what == "refuse" && noted.whose == connection).count();
-                assert!((1..=4).contains(&asked), "{} {connection}: asked {asked} times", bench.test.name);
+                assert!((1..=4).contains(&asked), "{} {connection}: asked {asked} times", bed.test.name);
             }
             let until = schedule.iter().find_map(|entry| match &entry.state {
                 ScheduleState::BreakerOpen { until, .. } if of(entry, "busy") => Some(*until),
@@ -289,79 +290,79 @@ async fn a_tenant_that_refuses_is_left_in_peace_and_the_others_are_served() {
 }
 
 #[tokio::test]
-async fn a_stalled_worker_that_wakes_up_writes_nothing() {
-    for mut bench in Bench::all(30, 20).await {
-        if bench.test.name == "sqlite" {
-            // A process that is stopped while it writes to SQLite holds the file from all others: one machine, one fate.
+async fn a_stalled_worker_that_continues_writes_nothing() {
+    for mut bed in TestBed::all(30, 20).await {
+        if bed.test.name == "sqlite" {
+            // A process that is stopped while it writes to SQLite locks the file for all others.
             continue;
         }
-        bench.setup.grace = Duration::from_secs(50);
+        bed.setup.grace = Duration::from_secs(50);
         let scheduled = binding("one", 0).with_webhooks(["tickets"]);
-        bench.apply(std::slice::from_ref(&scheduled), LONG_AGO).await;
-        let stalled = bench.setup.spawn();
-        bench.until_noted("page", 3).await;
+        bed.apply(std::slice::from_ref(&scheduled), LONG_AGO).await;
+        let stalled = bed.setup.spawn();
+        bed.until_logged("page", 3).await;
         stalled.signal("STOP");
-        assert_eq!(ended(&noted(&bench.setup.log), "one/app:0"), 0, "stopped too late to prove anything");
+        assert_eq!(ended(&noted(&bed.setup.log), "one/app:0"), 0, "stopped too late to prove anything");
 
-        let other = bench.setup.spawn();
-        bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+        let other = bed.setup.spawn();
+        bed.until("done", |schedule| schedule.iter().all(is_done)).await;
         other.stop();
         let book = || async {
-            let store = &bench.test.store;
+            let store = &bed.test.store;
             let findings = all(store, &scheduled.binding).await;
             (
                 findings,
                 store.last_run(&scheduled.binding).await.unwrap(),
-                bench.schedule().await,
-                told(store).await,
+                bed.schedule().await,
+                count_messages(store).await,
             )
         };
         let before = book().await;
         assert_eq!(before.0.len(), 30 * PER_PAGE);
 
-        // It goes on where it was, finds that its turn is over, and only then ends: it has time.
+        // The stalled process continues, detects that its scheduled run was taken over, and then ends.
         stalled.signal("CONT");
         stalled.stop();
-        assert_eq!(book().await, before, "{}", bench.test.name);
+        assert_eq!(book().await, before, "{}", bed.test.name);
     }
 }
 
-/// How many messages there are for the endpoint of the test above.
-async fn told(store: &SqlStore) -> usize {
+/// The number of messages for the endpoint of the test above.
+async fn count_messages(store: &SqlStore) -> usize {
     use appsec_import::outbox::Outbox as _;
     store.claim("tickets", Timestamp::now(), Duration::ZERO, 1000).await.unwrap().len()
 }
 
 #[tokio::test]
-async fn what_is_stopped_goes_on_where_it_was() {
-    for bench in Bench::all(30, 20).await {
+async fn a_stopped_import_is_resumed() {
+    for bed in TestBed::all(30, 20).await {
         let scheduled = binding("one", 0).with_run(RunKind::Import);
-        bench.apply(std::slice::from_ref(&scheduled), LONG_AGO).await;
-        let first = bench.setup.spawn();
-        bench.until_noted("page", 3).await;
+        bed.apply(std::slice::from_ref(&scheduled), LONG_AGO).await;
+        let first = bed.setup.spawn();
+        bed.until_logged("page", 3).await;
         first.stop();
-        assert_eq!(ended(&noted(&bench.setup.log), "one/app:0"), 0, "stopped too late to prove anything");
-        let schedule = bench.schedule().await;
+        assert_eq!(ended(&noted(&bed.setup.log), "one/app:0"), 0, "stopped too late to prove anything");
+        let schedule = bed.schedule().await;
         assert_eq!(schedule[0].state, ScheduleState::Due, "let go at once");
-        let second = bench.setup.spawn();
-        bench.until("done", |schedule| schedule.iter().all(is_done)).await;
+        let second = bed.setup.spawn();
+        bed.until("done", |schedule| schedule.iter().all(is_done)).await;
         second.stop();
-        assert_eq!(bench.findings(&scheduled).await, 30 * PER_PAGE);
-        let run = bench.test.store.last_run(&scheduled.binding).await.unwrap().unwrap();
+        assert_eq!(bed.findings(&scheduled).await, 30 * PER_PAGE);
+        let run = bed.test.store.last_run(&scheduled.binding).await.unwrap().unwrap();
         assert_eq!(run.number, 1, "one run, by two processes");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_is_told_to_stop_before_it_has_begun_ends() {
-    for bench in Bench::all(1, 1).await {
-        // Which of the two comes first is a matter of luck.
+async fn a_worker_stopped_before_it_has_started_ends() {
+    for bed in TestBed::all(1, 1).await {
+        // Either of the two may come first.
         for _ in 0..16 {
-            let Setup { log, pages, pause, .. } = bench.setup.clone();
+            let Setup { log, pages, pause, .. } = bed.setup.clone();
             let tenants = move |name: &str| {
                 Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>)
             };
-            let worker = Worker::new(bench.test.store.clone(), tenants, WorkerOptions::new()).await.unwrap();
+            let worker = Worker::new(bed.test.store.clone(), tenants, WorkerOptions::new()).await.unwrap();
             let ended = tokio::time::timeout(Duration::from_secs(20), worker.run(async {})).await;
             ended.expect("it goes on though it was told to stop").unwrap();
         }
@@ -369,43 +370,42 @@ async fn a_worker_that_is_told_to_stop_before_it_has_begun_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_waits_for_a_place_is_not_lost() {
-    let waits = |bench: Bench| async move {
+async fn a_job_waiting_in_the_queue_is_not_lost() {
+    let waits = |bed: TestBed| async move {
         let bindings = ["one", "two"].map(|name| {
             let binding = Binding::new(name, name, ScanConfiguration::new("app:0"));
             ScheduledBinding::new(name, binding, Schedule::cron("@yearly", "UTC").unwrap())
         });
-        bench.apply(&bindings, "2026-01-01T00:00:00Z").await;
+        bed.apply(&bindings, "2026-01-01T00:00:00Z").await;
         for binding in &bindings {
-            bench.test.store.run_now(&binding.name, Timestamp::now()).await.unwrap();
+            bed.test.store.run_now(&binding.name, Timestamp::now()).await.unwrap();
         }
-        let Setup { log, pages, pause, .. } = bench.setup.clone();
+        let Setup { log, pages, pause, .. } = bed.setup.clone();
         let tenants =
             move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
-        // A job counts as lost after four seconds without a word; the first takes longer.
+        // A job counts as lost after four seconds without a heartbeat; the first job takes longer.
         let options = WorkerOptions::new()
             .with_concurrency(1)
             .with_poll_interval(Duration::from_millis(50))
             .with_lease(Duration::from_secs(2))
             .with_heartbeat(Duration::from_secs(1), 2);
-        let worker = Worker::new(bench.test.store.clone(), tenants, options).await.unwrap();
+        let worker = Worker::new(bed.test.store.clone(), tenants, options).await.unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let worker = tokio::spawn(worker.run(async {
             let _ = stopped.await;
         }));
-        bench
-            .until("done", |schedule| {
-                assert!(
-                    schedule.iter().all(|entry| entry.failed_attempts == 0),
-                    "{}: {schedule:#?}",
-                    bench.test.name
-                );
-                schedule.iter().all(is_done)
-            })
-            .await;
+        bed.until("done", |schedule| {
+            assert!(
+                schedule.iter().all(|entry| entry.failed_attempts == 0),
+                "{}: {schedule:#?}",
+                bed.test.name
+            );
+            schedule.iter().all(is_done)
+        })
+        .await;
         stop.send(()).unwrap();
         worker.await.unwrap().unwrap();
     };
-    let benches = Bench::all(7, 1_000).await;
-    futures_util::future::join_all(benches.into_iter().map(waits)).await;
+    let beds = TestBed::all(7, 1_000).await;
+    futures_util::future::join_all(beds.into_iter().map(waits)).await;
 }

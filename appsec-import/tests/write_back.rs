@@ -1,4 +1,4 @@
-//! What people decide downstream reaches scanners that take it, and is refused where they do not.
+//! Decisions are written to scanners that support them, and refused for others.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use appsec_import::decision::{StatusMapping, WriteBackOutcome, WriteBackRequest,
 use appsec_import::reconcile;
 use appsec_import::reconcile::{Change, KnownFinding};
 
-/// A scanner with few statuses, that keeps what it was told.
+/// A scanner that supports few statuses and records the changes it receives.
 #[derive(Debug)]
 struct FewWords {
     inner: MemoryScanner,
@@ -68,7 +68,7 @@ async fn known(scanner: &dyn DastApiScanner) -> Vec<KnownFinding> {
 }
 
 #[tokio::test]
-async fn every_decision_reaches_a_scanner_with_every_word_and_is_read_back() {
+async fn every_decision_is_written_to_a_scanner_with_all_statuses_and_read_back() {
     let scanner: Arc<dyn DastApiScanner> = Arc::new(scanner(&["/a"]));
     for (outcome, status, change) in [
         (WriteBackOutcome::RiskAccepted, FindingStatus::RiskAccepted, Change::Recurrent),
@@ -89,7 +89,7 @@ async fn every_decision_reaches_a_scanner_with_every_word_and_is_read_back() {
 }
 
 #[tokio::test]
-async fn a_scanner_that_takes_nothing_back_is_told_nothing() {
+async fn a_scanner_without_the_capability_is_sent_nothing() {
     let able = scanner(&["/a"]);
     let changes: Vec<_> = known(&able)
         .await
@@ -104,7 +104,7 @@ async fn a_scanner_that_takes_nothing_back_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn a_coarser_word_stands_in_and_the_comment_tells_what_was_meant() {
+async fn a_fallback_status_is_written_and_the_comment_names_the_decision() {
     let scanner = FewWords::new(scanner(&["/a", "/b"]), [FindingStatus::Open, FindingStatus::Ignored]);
     let known = known(&scanner).await;
     let changes = [
@@ -124,7 +124,7 @@ async fn a_coarser_word_stands_in_and_the_comment_tells_what_was_meant() {
 }
 
 #[tokio::test]
-async fn a_decision_without_a_word_is_refused_and_nothing_is_sent() {
+async fn a_decision_without_a_status_is_refused_and_nothing_is_sent() {
     let scanner = FewWords::new(scanner(&["/a"]), [FindingStatus::Ignored]);
     let known = known(&scanner).await;
     let strict =
@@ -141,7 +141,7 @@ async fn a_decision_without_a_word_is_refused_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn each_finding_has_a_result_of_its_own() {
+async fn each_finding_has_its_own_result() {
     let scanner = scanner(&["/a", "/b", "/c"]);
     let mut known = known(&scanner).await;
     known[0].aliases = vec!["gone".into()];
@@ -156,7 +156,7 @@ async fn each_finding_has_a_result_of_its_own() {
 
 #[tokio::test]
 async fn every_occurrence_of_a_finding_is_written() {
-    // Two records of the scanner's with one fingerprint, and the id of one that is long gone.
+    // Two records of the scanner with the same fingerprint, and the id of a record that no longer exists.
     let mut first = MemoryScanner::finding("app:shop", "XSS", Severity::High, "https://shop.example.com/a");
     let mut second = first.clone();
     (first.aliases, second.aliases) = (vec!["1".into()], vec!["2".into()]);
@@ -171,7 +171,7 @@ async fn every_occurrence_of_a_finding_is_written() {
 }
 
 #[tokio::test]
-async fn a_scanner_that_is_down_is_not_asked_again_and_again() {
+async fn no_further_requests_are_sent_to_a_scanner_that_is_down() {
     let scanner = scanner(&["/a", "/b", "/c"]);
     let known = known(&scanner).await;
     scanner.break_with(Fault::Down).await;
@@ -186,7 +186,7 @@ async fn a_scanner_that_is_down_is_not_asked_again_and_again() {
 }
 
 #[test]
-fn the_mapping_prints_and_is_data() {
+fn the_mapping_can_be_printed_and_serialized() {
     let mapping = StatusMapping::new();
     assert_eq!(
         mapping.to_string(),

@@ -5,8 +5,6 @@ use appsec_http::Response;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::export::Throttling;
-
 /// The maximum length of a message that is taken from a response, in characters.
 const MAX_MESSAGE: usize = 300;
 
@@ -25,9 +23,6 @@ struct ErrorBody {
 /// The service has several forms of JSON for errors, and HTML (vendor document and recordings).
 pub(crate) fn to_error(response: &Response) -> Error {
     let status = response.status();
-    if status == 429 {
-        Throttling::note();
-    }
     let is_html = response.is_html();
     let body = if is_html { ErrorBody::default() } else { read_body(response) };
     let kind = kind_of(status, body.code.as_deref(), body.message.as_deref());

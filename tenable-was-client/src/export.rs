@@ -21,6 +21,5 @@ pub use options::ExportOptions;
 
 pub(crate) use chunk_fetcher::{ChunkEvent, ChunkFetcher, ChunkReader};
 pub(crate) use chunk_records::OPERATION as CHUNK_OPERATION;
-pub(crate) use concurrency_limit::Throttling;
 pub(crate) use plugin_cache::PluginCache;
 pub(crate) use record_decoder::RecordDecoder;

@@ -76,7 +76,8 @@ impl From<Decision> for WriteBackOutcome {
 /// use appsec_import::decision::{StatusMapping, WriteBackOutcome};
 ///
 /// // Fail rather than mark a finding as ignored whose risk is accepted.
-/// let mapping = StatusMapping::new().with_statuses(WriteBackOutcome::RiskAccepted, [FindingStatus::RiskAccepted]);
+/// let mapping =
+///     StatusMapping::new().with_statuses(WriteBackOutcome::RiskAccepted, [FindingStatus::RiskAccepted]);
 /// assert_eq!(mapping.statuses(WriteBackOutcome::RiskAccepted), [FindingStatus::RiskAccepted]);
 /// assert!(mapping.to_string().contains("false positive: false_positive, else ignored"));
 /// ```
@@ -104,7 +105,8 @@ impl StatusMapping {
             .with_statuses(WriteBackOutcome::Reopened, [Open, Reopened])
     }
 
-    /// Sets the statuses for a decision, the preferred one first. Without any the decision is never written.
+    /// Sets the statuses for a decision, the preferred one first. Without any the decision is never
+    /// written.
     pub fn with_statuses(
         mut self,
         outcome: WriteBackOutcome,
@@ -139,8 +141,8 @@ impl fmt::Display for StatusMapping {
 pub struct WriteBackRequest {
     /// The fingerprint of the finding.
     pub fingerprint: Fingerprint,
-    /// The scanner's own ids of the finding. The status is written to each: the scanner has an object for each occurrence, and one that
-    /// is still open would reopen the finding at the next import.
+    /// The scanner's own ids of the finding. The status is written to each: the scanner has an object for
+    /// each occurrence, and one that is still open would reopen the finding at the next import.
     pub aliases: Vec<String>,
     /// The decision.
     pub outcome: WriteBackOutcome,
@@ -172,18 +174,18 @@ pub struct WriteBackResult {
     pub outcome: WriteBackOutcome,
     /// The status that was written, or the error:
     ///
-    /// * `InvalidRequest`, before anything is sent: the finding has no id of the scanner, or the scanner supports none of the mapped
-    ///   statuses;
+    /// * `InvalidRequest`, before anything is sent: the finding has no id of the scanner, or the scanner
+    ///   supports none of the mapped statuses;
     /// * `NotFound`: the scanner knows none of the ids;
-    /// * other errors of the scanner. With [`outcome_unknown`](Error::outcome_unknown) the status may have been written, and it is safe
-    ///   to write it again.
+    /// * other errors of the scanner. With [`outcome_unknown`](Error::outcome_unknown) the status may have
+    ///   been written, and it is safe to write it again.
     pub result: Result<FindingStatus>,
 }
 
 /// Writes decisions back to the scanner, one after the other. Returns a result for each, in the same order.
 ///
-/// When the scanner refuses the credentials, asks for a pause or cannot be reached, the remaining requests are not sent and fail with
-/// the same kind of error.
+/// When the scanner refuses the credentials, asks for a pause or cannot be reached, the remaining requests
+/// are not sent and fail with the same kind of error.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -199,7 +201,9 @@ pub struct WriteBackResult {
 /// let (findings, coverage) = scanner.collect_findings(FindingQuery::all()).await?;
 /// let run = reconcile(Vec::new(), &findings, &coverage, Timestamp::now());
 ///
-/// let request = WriteBackRequest::new(&run.transitions[0].finding, WriteBackOutcome::RiskAccepted).with_comment("behind a proxy");
+/// let finding = &run.transitions[0].finding;
+/// let request =
+///     WriteBackRequest::new(finding, WriteBackOutcome::RiskAccepted).with_comment("behind a proxy");
 /// let written = write_back(&scanner, &StatusMapping::new(), &[request]).await?;
 /// assert_eq!(written[0].result.as_ref().ok(), Some(&FindingStatus::RiskAccepted));
 /// # Ok(())
@@ -259,7 +263,8 @@ async fn write_one(
     let mut unsupported = None;
     for (choice, status) in mapping.statuses(request.outcome).iter().enumerate() {
         match write_status(scanner, request, status, choice > 0).await {
-            // By contract an unsupported status is refused before anything is sent; an error of the service has an HTTP status.
+            // By contract an unsupported status is refused before anything is sent; an error of the service
+            // has an HTTP status.
             Err(error) if error.kind() == ErrorKind::InvalidRequest && error.status().is_none() => {
                 unsupported = Some(error);
             }

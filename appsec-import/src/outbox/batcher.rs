@@ -88,8 +88,9 @@ impl EventBatcher {
             .then(|| Event::new(self.at, to_data(batch.take(&self.run))))
     }
 
-    /// Returns the last events: the transitions that remain, and the end of the run. That is `import.partial` where
-    /// [something is missing](crate::store::EndedRun::missing), else `scan.completed`.
+    /// Returns the last events: the transitions that remain, and the end of the run. That is
+    /// `import.partial` where [something is missing](crate::store::EndedRun::missing), else
+    /// `scan.completed`.
     pub fn finish(mut self, summary: &Summary, coverage: &Coverage) -> Vec<Event> {
         let batches: [(&mut Batch, ToEventData); 3] = [
             (&mut self.new, EventData::FindingNew),

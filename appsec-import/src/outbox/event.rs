@@ -84,9 +84,10 @@ impl FromStr for EventKind {
 
 /// An event for other systems.
 ///
-/// Its JSON is `{"type": …, "timestamp": …, "data": …}`, the form that Standard Webhooks recommends. New versions only add members;
-/// a member that may be absent is an `Option` or a list here. An event has no evidence and no credentials: of a finding it has ids,
-/// fingerprint, severity, rule, state, times and the location without query and password.
+/// Its JSON is `{"type": …, "timestamp": …, "data": …}`, the form that Standard Webhooks recommends. New
+/// versions only add members; a member that may be absent is an `Option` or a list here. An event has no
+/// evidence and no credentials: of a finding it has ids, fingerprint, severity, rule, state, times and the
+/// location without query and password.
 ///
 /// ```
 /// # fn main() -> appsec_core::Result<()> {
@@ -96,10 +97,15 @@ impl FromStr for EventKind {
 ///
 /// let binding = BindingRef::new("shop", "saltsecurity", &ScanConfiguration::new("host:shop.example.com"));
 /// let error = Error::new(ErrorKind::Auth, "the token has expired");
-/// let event = Event::new(Timestamp::UNIX_EPOCH, EventData::ConnectionFailed(ConnectionFailed::from_error(binding, &error)));
+/// let data = EventData::ConnectionFailed(ConnectionFailed::from_error(binding, &error));
+/// let event = Event::new(Timestamp::UNIX_EPOCH, data);
 /// assert_eq!(
 ///     event.to_json(),
-///     r#"{"timestamp":"1970-01-01T00:00:00Z","type":"connection.failed","data":{"binding":{"project":"shop","scanner":"saltsecurity","bind_target":"host:shop.example.com"},"problem":"credentials refused: the token has expired"}}"#
+///     concat!(
+///         r#"{"timestamp":"1970-01-01T00:00:00Z","type":"connection.failed","data":{"#,
+///         r#""binding":{"project":"shop","scanner":"saltsecurity","bind_target":"host:shop.example.com"},"#,
+///         r#""problem":"credentials refused: the token has expired"}}"#,
+///     )
 /// );
 /// # Ok(())
 /// # }
@@ -156,8 +162,8 @@ pub enum EventData {
     /// A run ended and read everything it requested.
     #[serde(rename = "scan.completed")]
     ScanCompleted(RunEnded),
-    /// A run ended, and something is missing from what it read. A run that stored its results has exactly one of this and
-    /// `scan.completed`.
+    /// A run ended, and something is missing from what it read. A run that stored its results has exactly
+    /// one of this and `scan.completed`.
     #[serde(rename = "import.partial")]
     ImportPartial(RunEnded),
     /// The scanner cannot be read.
@@ -200,7 +206,8 @@ pub struct RunEnded {
     pub kept_open_at: Vec<KeptOpen>,
     /// The number of gaps in what was read.
     pub gaps: u64,
-    /// The first 50 gaps, each as a sentence for a user. Without a gap, the other reasons why something is missing.
+    /// The first 50 gaps, each as a sentence for a user. Without a gap, the other reasons why something is
+    /// missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gap_messages: Vec<String>,
 }

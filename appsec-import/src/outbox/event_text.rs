@@ -18,7 +18,8 @@ pub(super) fn mask_and_truncate(text: &str) -> String {
     format!("{}…", &masked[..end])
 }
 
-/// A location without query, fragment, user and password, and with everything else that looks like a secret masked.
+/// A location without query, fragment, user and password, and with everything else that looks like a secret
+/// masked.
 pub(super) fn strip_location(location: &str) -> String {
     let location = &location[..location.find(['?', '#']).unwrap_or(location.len())];
     let Some((scheme, rest)) = location.split_once("://") else { return mask_and_truncate(location) };

@@ -8,7 +8,8 @@ use super::event::{Event, EventKind};
 use super::subscription::Subscription;
 
 appsec_core::id_type! {
-    /// The id of a message. It is the same on each attempt to deliver it, so that a receiver can drop duplicates.
+    /// The id of a message. It is the same on each attempt to deliver it, so that a receiver can drop
+    /// duplicates.
     pub struct MessageId;
 }
 
@@ -21,7 +22,8 @@ pub enum MessageState {
     Pending,
     /// Delivered to the endpoint.
     Delivered,
-    /// Given up after the last attempt. [`Outbox::redeliver`](crate::outbox::Outbox::redeliver) makes it pending again.
+    /// Given up after the last attempt. [`Outbox::redeliver`](crate::outbox::Outbox::redeliver) makes it
+    /// pending again.
     Dead,
 }
 
@@ -54,7 +56,8 @@ pub struct Message {
     pub state: MessageState,
     /// The number of times it was claimed for delivery since it was written or last redelivered.
     pub attempts: u32,
-    /// When it is due, or, while it is claimed, when the claim ends. Without meaning unless the message is pending.
+    /// When it is due, or, while it is claimed, when the claim ends. Without meaning unless the message is
+    /// pending.
     pub due_at: Timestamp,
     /// Why the last attempt failed, in one line without secrets.
     pub last_error: Option<String>,
@@ -86,7 +89,8 @@ impl Message {
         }
     }
 
-    /// A message read from a store. It is pending; the store sets state, attempts, due time and error afterwards.
+    /// A message read from a store. It is pending; the store sets state, attempts, due time and error
+    /// afterwards.
     pub fn from_stored(
         id: impl Into<MessageId>,
         endpoint: impl Into<String>,

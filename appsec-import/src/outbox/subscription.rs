@@ -6,7 +6,8 @@ use super::event::EventKind;
 
 /// The events that an endpoint wants.
 ///
-/// This is all that is needed to write messages to the outbox: neither the URL nor the secret of the endpoint.
+/// This is all that is needed to write messages to the outbox: neither the URL nor the secret of the
+/// endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Subscription {

@@ -35,7 +35,8 @@ const ERROR_TEXTS: ErrorTexts = ErrorTexts {
 ///
 /// let dojo = DefectDojo::new("https://dojo.example", "the API key", &PushOptions::new())?;
 /// let test = DefectDojoTest::new("shop", "nightly", "tenableiowas config:7f").with_product_type("Web");
-/// let outcome = dojo.push(&test, &ReportFile::from_path("report.json"), &Completeness::from_coverage(&coverage)).await?;
+/// let report = ReportFile::from_path("report.json");
+/// let outcome = dojo.push(&test, &report, &Completeness::from_coverage(&coverage)).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -46,8 +47,8 @@ pub struct DefectDojo {
 
 /// The test that receives a report, identified by names, and the details of the import.
 ///
-/// Product, engagement and title identify the test. Findings of a test that a complete report does not have are closed, so each
-/// binding needs a test of its own, as [`for_binding`](Self::for_binding) gives it.
+/// Product, engagement and title identify the test. Findings of a test that a complete report does not have
+/// are closed, so each binding needs a test of its own, as [`for_binding`](Self::for_binding) gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefectDojoTest {
     product: String,
@@ -87,8 +88,8 @@ impl DefectDojoTest {
         }
     }
 
-    /// The test of a binding, which no other binding shares. The project is the product, the branch the engagement, everything else
-    /// the title. The scan tag becomes a tag.
+    /// The test of a binding, which no other binding shares. The project is the product, the branch the
+    /// engagement, everything else the title. The scan tag becomes a tag.
     pub fn for_binding(binding: &Binding) -> Self {
         let set = &binding.configuration;
         let [.., branch, meta_data, environment_name] = binding.parts();
@@ -126,7 +127,8 @@ impl DefectDojoTest {
 
     /// Sets the lowest severity that is imported. Default: `Info`.
     ///
-    /// With any other value no finding is closed by absence: an earlier import may have accepted what this one ignores.
+    /// With any other value no finding is closed by absence: an earlier import may have accepted what this
+    /// one ignores.
     pub fn with_minimum_severity(mut self, severity: Severity) -> Self {
         self.minimum_severity = severity;
         self
@@ -290,16 +292,19 @@ impl DefectDojo {
         Ok(Self { http: options.client(service, base_url, auth)? })
     }
 
-    /// Imports the report into the test, or reimports it where the test exists. `DefectDojo` processes the report before it responds.
+    /// Imports the report into the test, or reimports it where the test exists. `DefectDojo` processes the
+    /// report before it responds.
     ///
-    /// Findings of the test that the report does not have are closed only where the run proves that they are gone. The request is
-    /// retried only where it was not received, or `DefectDojo` was busy: two imports at a time would duplicate new findings.
+    /// Findings of the test that the report does not have are closed only where the run proves that they
+    /// are gone. The request is retried only where it was not received, or `DefectDojo` was busy: two
+    /// imports at a time would duplicate new findings.
     ///
     /// # Errors
-    /// * `InvalidRequest`, before anything is sent, for a report that cannot be read or is larger than the instance accepts; and,
-    ///   with its message, where `DefectDojo` refuses the report.
+    /// * `InvalidRequest`, before anything is sent, for a report that cannot be read or is larger than the
+    ///   instance accepts; and, with its message, where `DefectDojo` refuses the report.
     /// * `Auth`, `PermissionDenied`, `NotFound`, `RateLimited`, `Server`, `Transport`, `Decode`. Where
-    ///   [`outcome_unknown`](Error::outcome_unknown) is true the report may have been imported: check, or push it again later.
+    ///   [`outcome_unknown`](Error::outcome_unknown) is true the report may have been imported: check, or
+    ///   push it again later.
     pub async fn push(
         &self,
         to: &DefectDojoTest,
@@ -349,7 +354,8 @@ struct Imported {
     statistics: Option<Value>,
 }
 
-/// Reads the counts, which are grouped by change and by severity. `total` is that of all severities, and within it of all states.
+/// Reads the counts, which are grouped by change and by severity. `total` is that of all severities, and
+/// within it of all states.
 fn counts(delta: &Value) -> PushCounts {
     let count = |change: &str| {
         let total = delta.get(change).and_then(|by_severity| by_severity.get("total"));
@@ -381,7 +387,8 @@ fn severity(severity: &Severity) -> Result<&'static str> {
     }
 }
 
-/// The environment's name at `DefectDojo`: one of those that every instance has, or the name itself, which is created.
+/// The environment's name at `DefectDojo`: one of those that every instance has, or the name itself, which
+/// is created.
 fn environment(environment: &Environment) -> String {
     match environment {
         Environment::Production => "Production".to_owned(),

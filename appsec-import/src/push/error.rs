@@ -68,7 +68,8 @@ pub(super) fn excerpt(response: &Response, text: &str) -> String {
     response.redacted(text).chars().take(MAX_EXCERPT).collect()
 }
 
-/// The messages in a body: those in the members that the services use, or else those of each field, as Django sends them.
+/// The messages in a body: those in the members that the services use, or else those of each field, as
+/// Django sends them.
 fn messages(body: &Value) -> Option<String> {
     let mut found = Vec::new();
     for name in ["message", "error", "detail", "errors"] {

@@ -47,7 +47,8 @@ const ERROR_TEXTS: ErrorTexts = ErrorTexts {
 ///
 /// let github = GitHub::new("the token", &PushOptions::new())?;
 /// let to = GitHubCommit::new("octo/shop", "4b6472266afd7b471e86085a6659e8c7f2b119da", "refs/heads/main")?;
-/// let outcome = github.push(&to, &[ReportFile::from_path("report.sarif")], &Completeness::from_coverage(&coverage)).await?;
+/// let report = ReportFile::from_path("report.sarif");
+/// let outcome = github.push(&to, &[report], &Completeness::from_coverage(&coverage)).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -71,7 +72,8 @@ pub struct GitHubCommit {
 }
 
 impl GitHubCommit {
-    /// A commit (40 hex digits) of a repository (`owner/name`), and its full reference (`refs/heads/main`, `refs/pull/7/head`).
+    /// A commit (40 hex digits) of a repository (`owner/name`), and its full reference (`refs/heads/main`,
+    /// `refs/pull/7/head`).
     ///
     /// # Errors
     /// `InvalidRequest` for a repository, commit or reference of another form.
@@ -113,8 +115,8 @@ impl GitHubCommit {
         self
     }
 
-    /// Sets whether an incomplete report is pushed. Default: false. GitHub then shows each alert that the report does not have as
-    /// fixed, whether it is gone or not.
+    /// Sets whether an incomplete report is pushed. Default: false. GitHub then shows each alert that the
+    /// report does not have as fixed, whether it is gone or not.
     pub fn with_unproven_closing(mut self, allow: bool) -> Self {
         self.unproven_closing = allow;
         self
@@ -205,7 +207,8 @@ impl GitHub {
         Self::with_base_url(API, token, options)
     }
 
-    /// Creates a client for a GitHub Enterprise Server, by the URL of its API (`https://github.example.com/api/v3`).
+    /// Creates a client for a GitHub Enterprise Server, by the URL of its API
+    /// (`https://github.example.com/api/v3`).
     ///
     /// # Errors
     /// `Config` for invalid values.
@@ -221,17 +224,20 @@ impl GitHub {
         Ok(Self { http: options.client(service, base_url, auth)?, options: options.clone() })
     }
 
-    /// Uploads the reports, each as an analysis of its own, and waits until GitHub has processed each. Several reports are the parts of
-    /// one that was too large. Every run in them needs a category of its own, since a later run replaces an earlier one of its category.
+    /// Uploads the reports, each as an analysis of its own, and waits until GitHub has processed each.
+    /// Several reports are the parts of one that was too large. Every run in them needs a category of
+    /// its own, since a later run replaces an earlier one of its category.
     ///
-    /// GitHub shows an alert as fixed when an analysis no longer has it, and no request can prevent that. So an incomplete report is
-    /// refused here, unless the commit [allows it](GitHubCommit::with_unproven_closing). An upload is retried on temporary
-    /// failures: the same report for the same commit and category replaces itself.
+    /// GitHub shows an alert as fixed when an analysis no longer has it, and no request can prevent that.
+    /// So an incomplete report is refused here, unless the commit [allows
+    /// it](GitHubCommit::with_unproven_closing). An upload is retried on temporary failures: the same
+    /// report for the same commit and category replaces itself.
     ///
     /// # Errors
     /// * `Unsupported` for an incomplete report, before anything is sent.
-    /// * `InvalidRequest`, before anything is sent, for a report that cannot be read, exceeds 10 MB when compressed, or shares a
-    ///   category with another; and, with GitHub's message, where GitHub accepted a report and then refused its content.
+    /// * `InvalidRequest`, before anything is sent, for a report that cannot be read, exceeds 10 MB when
+    ///   compressed, or shares a category with another; and, with GitHub's message, where GitHub accepted a
+    ///   report and then refused its content.
     /// * `Deadline` where it was not processed in time; the message has the upload's id, and
     ///   [`outcome_unknown`](Error::outcome_unknown) is true.
     /// * `Auth`, `PermissionDenied`, `NotFound`, `RateLimited`, `Server`, `Transport`, `Decode`.
@@ -315,7 +321,8 @@ fn with_api_headers(request: Request) -> Request {
         .with_header("x-github-api-version", API_VERSION)
 }
 
-/// GitHub signals its rate limit by 403 as well as by 429, and the time of the reset in a header of its own.
+/// GitHub signals its rate limit by 403 as well as by 429, and the time of the reset in a header of its
+/// own.
 fn to_error(response: &Response) -> Error {
     let exhausted = response.header("x-ratelimit-remaining") == Some("0");
     if response.status() != 403 || !(exhausted || response.header("retry-after").is_some()) {

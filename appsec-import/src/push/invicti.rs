@@ -39,19 +39,21 @@ pub struct Invicti {
     options: PushOptions,
 }
 
-/// How findings are put into import requests. The vendor document declares the member as one object, but describes several.
+/// How findings are put into import requests. The vendor document declares the member as one object, but
+/// describes several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvictiPayload {
     /// One import with an array of all findings.
     #[default]
     Array,
-    /// One import per finding, with an object. None of these imports has all findings, so several findings require
-    /// [`with_unproven_closing`](InvictiScan::with_unproven_closing).
+    /// One import per finding, with an object. None of these imports has all findings, so several findings
+    /// require [`with_unproven_closing`](InvictiScan::with_unproven_closing).
     Object,
 }
 
-/// The scan as which a list is imported. Invicti compares it with the previous scan of the same project, tool, branch and meta data.
+/// The scan as which a list is imported. Invicti compares it with the previous scan of the same project,
+/// tool, branch and meta data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvictiScan {
     project: String,
@@ -79,8 +81,9 @@ impl InvictiScan {
         }
     }
 
-    /// The scan of a binding in the project with this id. No other binding shares it: the meta data have what an Invicti scan has no
-    /// field for. A binding without a branch is imported on `main`, and so shares its scan with the binding of the branch `main`.
+    /// The scan of a binding in the project with this id. No other binding shares it: the meta data have
+    /// what an Invicti scan has no field for. A binding without a branch is imported on `main`, and so
+    /// shares its scan with the binding of the branch `main`.
     pub fn for_binding(project: impl Into<String>, binding: &Binding) -> Self {
         let [own_project, scanner, target, branch, meta_data, environment] = binding.parts();
         let scan = Self::new(project, &binding.scanner, branch.unwrap_or("main"));
@@ -111,8 +114,8 @@ impl InvictiScan {
         self
     }
 
-    /// Sets whether an incomplete list is pushed. Default: false. Invicti then closes each finding of the previous scan that the
-    /// list does not have, whether it is gone or not.
+    /// Sets whether an incomplete list is pushed. Default: false. Invicti then closes each finding of the
+    /// previous scan that the list does not have, whether it is gone or not.
     pub fn with_unproven_closing(mut self, allow: bool) -> Self {
         self.unproven_closing = allow;
         self
@@ -233,14 +236,16 @@ impl Invicti {
 
     /// Imports the list as a scan, and waits until Invicti has processed it.
     ///
-    /// Invicti closes each finding of the previous scan that this one does not have, and no request can prevent that. So an incomplete
-    /// list is refused here, unless the scan [allows it](InvictiScan::with_unproven_closing). The import has no idempotency key, so
-    /// the request is retried only where it was not received, or the service was busy.
+    /// Invicti closes each finding of the previous scan that this one does not have, and no request can
+    /// prevent that. So an incomplete list is refused here, unless the scan [allows
+    /// it](InvictiScan::with_unproven_closing). The import has no idempotency key, so the request is
+    /// retried only where it was not received, or the service was busy.
     ///
     /// # Errors
     /// * `Unsupported` for an incomplete list, before anything is sent.
     /// * `InvalidRequest` for a list that cannot be read, and where the service refuses it.
-    /// * `Server`, not retryable, with its message, where the service accepted the list and then failed to process it.
+    /// * `Server`, not retryable, with its message, where the service accepted the list and then failed to
+    ///   process it.
     /// * `Deadline` where it was not processed in time; the message has the event's id, and
     ///   [`outcome_unknown`](Error::outcome_unknown) is true.
     /// * `Auth`, `PermissionDenied`, `NotFound`, `RateLimited`, `Server`, `Transport`, `Decode`.
@@ -306,7 +311,8 @@ impl Invicti {
         Ok(())
     }
 
-    /// Requests the status once. Returns the link to an event that has finished, or the error of one that failed.
+    /// Requests the status once. Returns the link to an event that has finished, or the error of one that
+    /// failed.
     async fn poll(&self, request: &Request, id: &str) -> Result<Option<Result<Option<String>>>> {
         let response = self.http.send(request).await?;
         let event: Event = response.json(STATUS)?;

@@ -16,7 +16,8 @@ use crate::report::ReportFinding;
 /// use appsec_import::push::InvictiWriter;
 ///
 /// # fn main() -> appsec_core::Result<()> {
-/// let finding = MemoryScanner::finding("app:shop", "SQL injection", Severity::High, "https://shop.example.com/search");
+/// let url = "https://shop.example.com/search";
+/// let finding = MemoryScanner::finding("app:shop", "SQL injection", Severity::High, url);
 /// let mut list = InvictiWriter::new(Vec::new())?;
 /// list.write(&finding.into())?;
 /// assert!(list.finish()?.starts_with(b"["));
@@ -40,7 +41,8 @@ impl<W: Write> InvictiWriter<W> {
         Ok(Self { out, findings: 0, omitted: 0 })
     }
 
-    /// Adds a finding. Closed findings and false positives are omitted, since every finding of the list is open at Invicti.
+    /// Adds a finding. Closed findings and false positives are omitted, since every finding of the list is
+    /// open at Invicti.
     ///
     /// # Errors
     /// `Unexpected` when the output cannot be written to.
@@ -133,7 +135,8 @@ impl<'a> Vulnerability<'a> {
     }
 }
 
-/// The vendor document has 4 to 1; 0 for informational findings is assumed. An unknown severity counts as medium.
+/// The vendor document has 4 to 1; 0 for informational findings is assumed. An unknown severity counts as
+/// medium.
 fn severity(severity: &Severity) -> u8 {
     match severity {
         Severity::Critical => 4,

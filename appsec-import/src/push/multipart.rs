@@ -15,7 +15,8 @@ pub(super) struct MultipartForm {
 }
 
 impl MultipartForm {
-    /// An empty form. Its boundary is random, so that no text of a report, which an attacker may control, can end the form.
+    /// An empty form. Its boundary is random, so that no text of a report, which an attacker may control,
+    /// can end the form.
     pub(super) fn new() -> Self {
         let random = || RandomState::new().build_hasher().finish();
         Self { boundary: format!("appsec-{:016x}{:016x}", random(), random()), fields: String::new() }

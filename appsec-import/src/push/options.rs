@@ -33,15 +33,16 @@ impl PushOptions {
         Self { http, poll_interval: Duration::from_secs(5), deadline: Duration::from_mins(30) }
     }
 
-    /// Sets proxy, trust, timeouts and retries. Default: those of [`HttpOptions`], with 10 min to the head of a response and 15 min
-    /// for a call. Both include the upload, and `DefectDojo` responds only after it has processed the report.
+    /// Sets proxy, trust, timeouts and retries. Default: those of [`HttpOptions`], with 10 min to the head
+    /// of a response and 15 min for a call. Both include the upload, and `DefectDojo` responds only
+    /// after it has processed the report.
     pub fn with_http(mut self, options: HttpOptions) -> Self {
         self.http = options;
         self
     }
 
-    /// Sets the interval between two requests for the status of an accepted report, at least 1 ms, and how long to wait for the
-    /// end of its processing. Default: 5 s and 30 min.
+    /// Sets the interval between two requests for the status of an accepted report, at least 1 ms, and how
+    /// long to wait for the end of its processing. Default: 5 s and 30 min.
     pub fn with_polling(mut self, interval: Duration, deadline: Duration) -> Self {
         (self.poll_interval, self.deadline) = (interval.max(MIN_POLL_INTERVAL), deadline);
         self

@@ -43,7 +43,8 @@ pub enum AbsentFindings {
 }
 
 impl AbsentFindings {
-    /// For services that always close what a report does not have: fails where the run does not prove that it is gone.
+    /// For services that always close what a report does not have: fails where the run does not prove that
+    /// it is gone.
     pub(super) fn closed_by(
         service: &str,
         completeness: &Completeness,

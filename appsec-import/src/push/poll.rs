@@ -8,12 +8,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::options::PushOptions;
 
-/// How many status requests in a row may fail before the wait ends. A failed status request is no failed push.
+/// How many status requests in a row may fail before the wait ends. A failed status request is no failed
+/// push.
 const MAX_FAILURES: u32 = 10;
 
 /// Calls `poll` until it returns a final result, good or bad. `what` names what is waited for, with its id.
 ///
-/// The report is with the service already: an error that ends the wait early says that the outcome is unknown.
+/// The report is with the service already: an error that ends the wait early says that the outcome is
+/// unknown.
 pub(super) async fn poll_until_done<T, F>(
     options: &PushOptions,
     operation: &'static str,
@@ -49,7 +51,8 @@ where
     }
 }
 
-/// `NotFound` is temporary because a new object may not be visible immediately, `Decode` because a gateway may send a web page.
+/// `NotFound` is temporary because a new object may not be visible immediately, `Decode` because a gateway
+/// may send a web page.
 fn is_temporary(error: &Error) -> bool {
     matches!(
         error.kind(),

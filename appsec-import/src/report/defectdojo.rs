@@ -27,8 +27,8 @@ pub(super) struct DefectDojo {
 
 impl DefectDojo {
     pub(super) fn new(options: &ReportOptions) -> Self {
-        // DefectDojo derives the test type from this name. It must be the same in every report of the scanner: findings are
-        // matched within a test type.
+        // DefectDojo derives the test type from this name. It must be the same in every report of the
+        // scanner: findings are matched within a test type.
         let name = options.scanner_name();
         let header = serde_json::json!({"name": name, "type": name, "dynamic_tool": true});
         Self { header: header.to_string(), first: true }
@@ -157,8 +157,9 @@ impl<'a> Entry<'a> {
 
 /// A text of what identifies the finding, and nothing else.
 ///
-/// DefectDojo recognises a finding by a hash over title, CWE and this text, not by `unique_id_from_tool`. So the text has no time,
-/// no count, no evidence, and none of the scanner's prose, which may change with a version of the scanner.
+/// DefectDojo recognises a finding by a hash over title, CWE and this text, not by `unique_id_from_tool`.
+/// So the text has no time, no count, no evidence, and none of the scanner's prose, which may change with a
+/// version of the scanner.
 fn description(finding: &Finding) -> String {
     let mut text = format!(
         "{} at {}\n\n* Scanner: {}\n* Rule: {}\n",
@@ -191,7 +192,8 @@ fn longest_run(text: &str) -> usize {
 }
 
 impl<'a> Endpoint<'a> {
-    /// The location; `None` where the host is no valid host name, for which DefectDojo would refuse the whole file.
+    /// The location; `None` where the host is no valid host name, for which DefectDojo would refuse the
+    /// whole file.
     fn new(finding: &'a Finding) -> Option<Self> {
         let at = &finding.location;
         let is_label = |label: &str| {

@@ -10,7 +10,8 @@ use crate::store::StoredFinding;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReportFinding {
-    /// The finding of the scanner. `first_seen` and `last_seen` are the store's, where it knows the finding.
+    /// The finding of the scanner. `first_seen` and `last_seen` are the store's, where it knows the
+    /// finding.
     pub finding: Finding,
     /// Its state.
     pub state: State,

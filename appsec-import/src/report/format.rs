@@ -21,7 +21,8 @@ pub enum Format {
     Ocsf,
     /// Comma-separated values, for a spreadsheet.
     Csv,
-    /// JSON Lines, one finding per line with all its fields; see [`finding_schema`](crate::report::finding_schema).
+    /// JSON Lines, one finding per line with all its fields; see
+    /// [`finding_schema`](crate::report::finding_schema).
     JsonLines,
 }
 
@@ -54,8 +55,9 @@ impl Format {
 
     /// Whether reports in this format include findings in that state.
     ///
-    /// SARIF and GitLab reports include open findings only. GitHub shows a result with `suppressions` as an open alert (observed
-    /// by its users), GitLab's format has no state, and both close a finding that a later report no longer has.
+    /// SARIF and GitLab reports include open findings only. GitHub shows a result with `suppressions` as an
+    /// open alert (observed by its users), GitLab's format has no state, and both close a finding that
+    /// a later report no longer has.
     pub fn includes(self, state: State) -> bool {
         !matches!(self, Self::Sarif | Self::GitLab) || state == State::Open
     }

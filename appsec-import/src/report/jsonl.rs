@@ -26,7 +26,8 @@ impl Encoder for JsonLines {
     }
 }
 
-/// Returns the JSON Schema (draft 2020-12) of one line of [`Format::JsonLines`](crate::report::Format::JsonLines).
+/// Returns the JSON Schema (draft 2020-12) of one line of
+/// [`Format::JsonLines`](crate::report::Format::JsonLines).
 ///
 /// The crate's folder has it as `schema/finding-1.schema.json`.
 pub fn finding_schema() -> Value {
@@ -172,7 +173,8 @@ struct LocationForm<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Evidence")]
 struct EvidenceForm<'a> {
-    /// `request`, `response`, `output`, `proof`, `payload`, `parameter`, `attachment`, or a value added later.
+    /// `request`, `response`, `output`, `proof`, `payload`, `parameter`, `attachment`, or a value added
+    /// later.
     #[schemars(with = "String")]
     kind: &'a EvidenceKind,
     text: &'a str,

@@ -1,4 +1,5 @@
-//! Locations in the forms that reports need: a URL without query and password, a text, and the relative path that SARIF needs.
+//! Locations in the forms that reports need: a URL without query and password, a text, and the relative
+//! path that SARIF needs.
 
 use std::fmt::Write as _;
 
@@ -7,10 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::sanitize;
 
-/// The longest path that is not shortened. GitHub's limit is not published; this is below that of file systems and of its pages.
+/// The longest path that is not shortened. GitHub's limit is not published; this is below that of file
+/// systems and of its pages.
 const MAX_PATH: usize = 700;
 
-/// Scheme, host and port; `None` without a host. The scheme is https where the scanner names none, as traffic sensors do not.
+/// Scheme, host and port; `None` without a host. The scheme is https where the scanner names none, as
+/// traffic sensors do not.
 pub(super) fn origin(location: &Location) -> Option<String> {
     if location.host.is_empty() {
         return None;
@@ -55,7 +58,8 @@ pub(super) fn describe(location: &Location) -> String {
     text
 }
 
-/// The relative path that represents the location in formats that know only files: `dast/<host>/<path, or _root>`.
+/// The relative path that represents the location in formats that know only files:
+/// `dast/<host>/<path, or _root>`.
 ///
 /// No segment is empty, `.` or `..`, so that a reader which normalizes paths does not merge two locations.
 pub(super) fn artifact_path(location: &Location) -> String {
@@ -86,7 +90,8 @@ fn replace_dots(segment: &str) -> &str {
     }
 }
 
-/// The beginning of the encoded text, and a hash of the whole text that distinguishes it from others with this beginning.
+/// The beginning of the encoded text, and a hash of the whole text that distinguishes it from others with
+/// this beginning.
 fn shorten(encoded: &str, whole: &str) -> String {
     let hash = Sha256::digest(whole.as_bytes());
     // The text is ASCII, so it can be cut anywhere but inside an escape, which readers would refuse.

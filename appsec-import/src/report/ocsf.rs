@@ -252,7 +252,8 @@ fn severity(severity: &Severity) -> u32 {
     }
 }
 
-/// One vulnerability for each CVE; without a CVE one for the CWE; without both one for the scanner's own rule.
+/// One vulnerability for each CVE; without a CVE one for the CWE; without both one for the scanner's own
+/// rule.
 fn vulnerabilities(report: &ReportFinding) -> Vec<Vulnerability<'_>> {
     let rule = &report.finding.rule;
     let entry = |advisory, cve, cwe| Vulnerability {

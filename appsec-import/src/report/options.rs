@@ -5,7 +5,8 @@ use appsec_core::Timestamp;
 use crate::binding::Binding;
 use crate::store::EndedRun;
 
-/// The schema version of a GitLab report. A GitLab server accepts only versions whose first two numbers it knows.
+/// The schema version of a GitLab report. A GitLab server accepts only versions whose first two numbers it
+/// knows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GitLabVersion {
@@ -44,7 +45,8 @@ pub struct ReportOptions {
 impl ReportOptions {
     /// Options for a report about `target`, from the scanner with this key.
     ///
-    /// Every report about a target should use the same text for it: readers compare the reports of one text.
+    /// Every report about a target should use the same text for it: readers compare the reports of one
+    /// text.
     pub fn new(scanner: impl Into<String>, target: impl Into<String>) -> Self {
         let now = Timestamp::now();
         Self {
@@ -60,7 +62,8 @@ impl ReportOptions {
         }
     }
 
-    /// Options for a report about a binding. Project, bind target, branch, meta data and environment make up its target.
+    /// Options for a report about a binding. Project, bind target, branch, meta data and environment make
+    /// up its target.
     pub fn for_binding(binding: &Binding) -> Self {
         let [project, _, rest @ ..] = binding.parts();
         Self::new(&binding.scanner, Binding::joined_name([project].into_iter().chain(rest)))
@@ -95,7 +98,8 @@ impl ReportOptions {
         self.with_time(run.started_at, run.ended_at).with_missing(run.missing())
     }
 
-    /// Sets what is missing from the findings, one sentence each; see [`Import::missing`](crate::Import::missing). Default: nothing.
+    /// Sets what is missing from the findings, one sentence each; see
+    /// [`Import::missing`](crate::Import::missing). Default: nothing.
     pub fn with_missing(mut self, missing: impl IntoIterator<Item = String>) -> Self {
         self.missing = missing.into_iter().collect();
         self
@@ -113,7 +117,8 @@ impl ReportOptions {
         self
     }
 
-    /// Sets the tenant of OCSF events (`metadata.tenant_uid`), for readers that store events of several tenants.
+    /// Sets the tenant of OCSF events (`metadata.tenant_uid`), for readers that store events of several
+    /// tenants.
     pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self

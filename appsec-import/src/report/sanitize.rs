@@ -1,4 +1,5 @@
-//! Text that readers accept: no control characters, no more than they keep, never empty where that is refused.
+//! Text that readers accept: no control characters, no more than they keep, never empty where that is
+//! refused.
 
 use std::borrow::Cow;
 
@@ -7,7 +8,8 @@ pub(super) const MAX_EVIDENCE: usize = 8 * 1024;
 
 /// The text with its line breaks, in at most `max` bytes.
 ///
-/// Control characters become U+FFFD: PostgreSQL, in which most readers store reports, refuses NUL, and terminals execute others.
+/// Control characters become U+FFFD: PostgreSQL, in which most readers store reports, refuses NUL, and
+/// terminals execute others.
 pub(super) fn multi_line(text: &str, max: usize) -> Cow<'_, str> {
     replace_and_truncate(text, max, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'), '\u{fffd}')
 }
@@ -62,7 +64,8 @@ pub(super) fn web_url(text: &str) -> Option<&str> {
         .skip(1)
         .all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()));
     let has_host = rest.starts_with(|c: char| c.is_ascii_alphanumeric());
-    // `[` and a second `#` are refused although `[` is valid in an IPv6 host: such a link is rare, and a refused report is worse.
+    // `[` and a second `#` are refused although `[` is valid in an IPv6 host: such a link is rare, and a
+    // refused report is worse.
     (has_host
         && escapes_are_valid
         && text.len() <= 2_048

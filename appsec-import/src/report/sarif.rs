@@ -1,7 +1,7 @@
 //! SARIF 2.1.0, as GitHub code scanning takes it.
 //!
-//! Results are kept in temporary files and written at the end: the worst first, in runs of as many as GitHub keeps. The severity of
-//! a rule is that of its worst result, which is known only then.
+//! Results are kept in temporary files and written at the end: the worst first, in runs of as many as
+//! GitHub keeps. The severity of a rule is that of its worst result, which is known only then.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -21,7 +21,8 @@ mod model;
 const MAX_RESULTS: usize = 5_000;
 /// The most runs in one upload.
 const MAX_RUNS: u32 = 20;
-/// GitHub limits the size of an upload after gzip. The size before is used here, since compression does not make it larger.
+/// GitHub limits the size of an upload after gzip. The size before is used here, since compression does not
+/// make it larger.
 const MAX_BYTES: u64 = 10_000_000;
 /// Bytes reserved for what surrounds results and rules.
 const FRAME: u64 = 64 * 1024;
@@ -144,7 +145,8 @@ impl Document<'_, '_> {
         self.out.write_all(if self.runs_in_file == 0 { b"\n" } else { b",\n" })?;
         self.runs += 1;
         self.runs_in_file += 1;
-        // A second run of the same category would replace the first, so each has its own. The worst results are in the first.
+        // A second run of the same category would replace the first, so each has its own. The worst results
+        // are in the first.
         let category = &self.sarif.category;
         let id =
             if self.runs == 1 { format!("{category}/") } else { format!("{category}/part-{}/", self.runs) };

@@ -23,8 +23,8 @@ const PAGE: u32 = 64;
 pub struct ReportSummary {
     /// The number of findings written.
     pub findings: u64,
-    /// The number of findings left out because the format cannot express their state, so that a reader of the report would
-    /// take them for open ones; see [`Format::includes`].
+    /// The number of findings left out because the format cannot express their state, so that a reader of
+    /// the report would take them for open ones; see [`Format::includes`].
     pub omitted: u64,
     /// The number of files.
     pub files: u32,
@@ -39,7 +39,8 @@ pub struct ReportSummary {
 /// use appsec_core::testing::MemoryScanner;
 /// use appsec_import::report::{Format, ReportFinding, ReportOptions, ReportWriter};
 ///
-/// let finding = MemoryScanner::finding("app:shop", "SQL injection", Severity::High, "https://shop.example.com/search");
+/// let url = "https://shop.example.com/search";
+/// let finding = MemoryScanner::finding("app:shop", "SQL injection", Severity::High, url);
 /// let mut bytes = Vec::new();
 /// let mut report = ReportWriter::new(Format::Sarif, &ReportOptions::new("memory", "shop"), &mut bytes)?;
 /// report.write(&ReportFinding::new(finding))?;
@@ -47,8 +48,8 @@ pub struct ReportSummary {
 /// # Ok::<(), appsec_core::Error>(())
 /// ```
 ///
-/// A report whose writer is dropped without [`ReportWriter::finish`] is truncated. Readers reject such a file, except in CSV and
-/// in the two formats with one record per line, where it looks complete.
+/// A report whose writer is dropped without [`ReportWriter::finish`] is truncated. Readers reject such a
+/// file, except in CSV and in the two formats with one record per line, where it looks complete.
 pub struct ReportWriter<'a> {
     out: Output<'a>,
     format: Format,
@@ -65,10 +66,12 @@ impl<'a> ReportWriter<'a> {
         Self::begin(format, options, Output::single(out))
     }
 
-    /// Begins a report in as many files as the limits of its reader require. `create` receives the number of each file, from 1.
+    /// Begins a report in as many files as the limits of its reader require. `create` receives the number
+    /// of each file, from 1.
     ///
-    /// Only SARIF is ever split: GitHub takes up to 10 MB and 20 runs at a time. The first file has the worst findings, the next
-    /// file the worst of the rest. Each file is an upload of its own, and its runs have categories of their own.
+    /// Only SARIF is ever split: GitHub takes up to 10 MB and 20 runs at a time. The first file has the
+    /// worst findings, the next file the worst of the rest. Each file is an upload of its own, and its
+    /// runs have categories of their own.
     ///
     /// # Errors
     /// `Unexpected` when the output cannot be written to.

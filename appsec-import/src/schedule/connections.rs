@@ -6,8 +6,8 @@ use appsec_core::{DastApiScanner, Result};
 
 /// Opens the connection of a given name, as a client of its scanner.
 ///
-/// A worker opens each connection once, so that all its imports share the client and its limits. Every function from a name to a
-/// scanner implements this trait.
+/// A worker opens each connection once, so that all its imports share the client and its limits. Every
+/// function from a name to a scanner implements this trait.
 pub trait Connections: Send + Sync {
     /// Returns the scanner of the connection with this name.
     ///

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::error::invalid_field;
 use super::recurrence::Recurrence;
 
-/// When a binding runs: a cron pattern or an iCalendar recurrence rule (RFC 5545), on the wall clock of a time zone.
+/// When a binding runs: a cron pattern or an iCalendar recurrence rule (RFC 5545), on the wall clock of a
+/// time zone.
 ///
 /// In TOML:
 ///
@@ -20,24 +21,34 @@ use super::recurrence::Recurrence;
 /// struct Example { schedule: Schedule }
 ///
 /// // Five fields, or a nickname such as "@daily". The default time zone is UTC.
-/// let nightly: Example = toml::from_str(r#"schedule = { cron = "30 2 * * *", time_zone = "Europe/Berlin" }"#)?;
-/// // The first Monday of each month. `starts` is DTSTART: the first time, and the time of day unless the rule has one.
-/// let monthly: Example = toml::from_str(
-///     r#"schedule = { rrule = "FREQ=MONTHLY;BYDAY=1MO", starts = "2026-01-05T06:00:00", time_zone = "America/New_York" }"#,
-/// )?;
+/// let nightly: Example =
+///     toml::from_str(r#"schedule = { cron = "30 2 * * *", time_zone = "Europe/Berlin" }"#)?;
+/// // The first Monday of each month. `starts` is DTSTART: the first time, and the time of day unless the
+/// // rule has one.
+/// let monthly: Example = toml::from_str(r#"
+///     [schedule]
+///     rrule = "FREQ=MONTHLY;BYDAY=1MO"
+///     starts = "2026-01-05T06:00:00"
+///     time_zone = "America/New_York"
+/// "#)?;
 /// let next = nightly.schedule.next_after("2026-06-01T00:00:00Z".parse()?);
 /// assert_eq!(next, Some("2026-06-01T00:30:00Z".parse()?));
-/// assert_eq!(monthly.schedule.to_string(), "FREQ=MONTHLY;BYDAY=1MO from 2026-01-05T06:00:00 (America/New_York)");
+/// assert_eq!(
+///     monthly.schedule.to_string(),
+///     "FREQ=MONTHLY;BYDAY=1MO from 2026-01-05T06:00:00 (America/New_York)"
+/// );
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// **Daylight saving time.** A schedule that names its hours runs once for each time it names: a time that is skipped runs at the
-/// first instant after the gap, and a time that occurs twice runs at its first occurrence. A schedule for every hour (an hour field
-/// `*` in cron; `FREQ=HOURLY` with an interval of 1, or `FREQ=MINUTELY`; without `BYHOUR`) continues evenly: nothing runs for the hour
-/// that is skipped, and the hour that occurs twice has its runs twice. Two times that fall on the same instant are one run.
+/// **Daylight saving time.** A schedule that names its hours runs once for each time it names: a time that
+/// is skipped runs at the first instant after the gap, and a time that occurs twice runs at its first
+/// occurrence. A schedule for every hour (an hour field `*` in cron; `FREQ=HOURLY` with an interval of 1,
+/// or `FREQ=MINUTELY`; without `BYHOUR`) continues evenly: nothing runs for the hour that is skipped, and
+/// the hour that occurs twice has its runs twice. Two times that fall on the same instant are one run.
 ///
-/// Seconds are not supported, since an import takes longer. Time zones come from the database of the machine (`/usr/share/zoneinfo`).
+/// Seconds are not supported, since an import takes longer. Time zones come from the database of the
+/// machine (`/usr/share/zoneinfo`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "SerializedSchedule", into = "SerializedSchedule")]
 pub struct Schedule {
@@ -69,13 +80,15 @@ fn is_utc(zone: &str) -> bool {
 }
 
 impl Schedule {
-    /// A cron pattern of five fields, or a nickname such as `@daily`, on the clock of a time zone (`Europe/Berlin`, `UTC`).
+    /// A cron pattern of five fields, or a nickname such as `@daily`, on the clock of a time zone
+    /// (`Europe/Berlin`, `UTC`).
     ///
-    /// The pattern also accepts `L`, `#` and `W` for days, as the crate croner does. If it restricts both the day of the month and the
-    /// day of the week, a day that matches either is due.
+    /// The pattern also accepts `L`, `#` and `W` for days, as the crate croner does. If it restricts both
+    /// the day of the month and the day of the week, a day that matches either is due.
     ///
     /// # Errors
-    /// `Config` for an invalid pattern, an unknown time zone, and a pattern that is never due; `path` names the field.
+    /// `Config` for an invalid pattern, an unknown time zone, and a pattern that is never due; `path` names
+    /// the field.
     pub fn cron(pattern: impl Into<String>, time_zone: impl Into<String>) -> Result<Self> {
         SerializedSchedule {
             cron: Some(pattern.into()),
@@ -86,10 +99,12 @@ impl Schedule {
         .parse()
     }
 
-    /// A recurrence rule (`FREQ=WEEKLY;BYDAY=MO`) that starts at a wall clock time (`2026-01-05T02:30:00`) of a time zone.
+    /// A recurrence rule (`FREQ=WEEKLY;BYDAY=MO`) that starts at a wall clock time (`2026-01-05T02:30:00`)
+    /// of a time zone.
     ///
     /// # Errors
-    /// `Config` for an invalid rule or start, an unknown time zone, and a rule that is never due; `path` names the field.
+    /// `Config` for an invalid rule or start, an unknown time zone, and a rule that is never due; `path`
+    /// names the field.
     pub fn rrule(
         rule: impl Into<String>,
         starts: impl Into<String>,
@@ -112,7 +127,8 @@ impl Schedule {
 
     /// The next due time of a schedule that names its hours.
     ///
-    /// Each wall clock time maps to one instant, and the mapping is monotonic, so the first instant is found by searching forward.
+    /// Each wall clock time maps to one instant, and the mapping is monotonic, so the first instant is
+    /// found by searching forward.
     fn next_wall_clock(&self, after: Timestamp) -> Option<Timestamp> {
         let mut from = after.to_zoned(self.zone.clone()).datetime();
         loop {
@@ -124,20 +140,23 @@ impl Schedule {
         }
     }
 
-    /// The instant of a wall clock time: the earlier where there are two, and the end of the gap where there is none.
+    /// The instant of a wall clock time: the earlier where there are two, and the end of the gap where
+    /// there is none.
     fn instant_of(&self, time: DateTime) -> Option<Timestamp> {
         let ambiguous = self.zone.to_ambiguous_timestamp(time);
         if !matches!(ambiguous.offset(), jiff::tz::AmbiguousOffset::Gap { .. }) {
             return ambiguous.earlier().ok();
         }
-        // The gap ends at the next transition after an instant before it. Reading the time with the offset after the gap gives one.
+        // The gap ends at the next transition after an instant before it. Reading the time with the offset
+        // after the gap gives one.
         let before = ambiguous.earlier().ok()?;
         Some(self.zone.following(before).next()?.timestamp())
     }
 
     /// The next due time of a schedule for every hour.
     ///
-    /// Between two transitions the offset is constant, so the search proceeds from transition to transition.
+    /// Between two transitions the offset is constant, so the search proceeds from transition to
+    /// transition.
     fn next_elapsed(&self, after: Timestamp) -> Option<Timestamp> {
         let mut from = after;
         // The instant of a transition belongs to the period after it.

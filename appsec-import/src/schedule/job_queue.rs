@@ -40,8 +40,9 @@ const ATTEMPTS: usize = 5;
 /// How often a worker polls for jobs, besides those it is notified of.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// For how many seconds finished jobs are kept, and with them their idempotency keys. The due time of a binding advances with its job, so
-/// a key is needed only as long as two processes may have read the same schedule.
+/// For how many seconds finished jobs are kept, and with them their idempotency keys. The due time of a
+/// binding advances with its job, so a key is needed only as long as two processes may have read the same
+/// schedule.
 const RETENTION_SECONDS: i64 = 24 * 60 * 60;
 
 /// The queue of jobs.
@@ -65,7 +66,8 @@ impl JobQueue {
     /// Opens the queue of the store with this URL, and creates or migrates its tables.
     pub(super) async fn open(url: &str) -> Result<Self> {
         let queue = if url.starts_with("sqlite:") {
-            // The same settings as the store's. Those of apalis lack `synchronous`, and a power failure could lose findings.
+            // The same settings as the store's. Those of apalis lack `synchronous`, and a power failure could
+            // lose findings.
             let options = SqliteConnectOptions::from_str(url).map_err(failed)?;
             let options = options
                 .journal_mode(SqliteJournalMode::Wal)
@@ -75,7 +77,8 @@ impl JobQueue {
                 SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?,
             )
         } else {
-            // The same setting as the store's: a process that stalls inside a transaction does not block others.
+            // The same setting as the store's: a process that stalls inside a transaction does not block
+            // others.
             let options = PgConnectOptions::from_str(url).map_err(failed)?;
             let options = options.options([("idle_in_transaction_session_timeout", "10000")]);
             Self::Postgres(
@@ -95,7 +98,8 @@ impl JobQueue {
             };
             match done {
                 Ok(()) => return Ok(()),
-                // SQLite has no lock for migrations, so another process that starts at the same time may interfere.
+                // SQLite has no lock for migrations, so another process that starts at the same time may
+                // interfere.
                 Err(error) if retries < 5 && matches!(self, Self::Sqlite(_)) => {
                     tracing::debug!(%error, "another process creates the tables of the job queue");
                     retries += 1;
@@ -248,8 +252,8 @@ fn ignoring_others(mut migrations: Migrator) -> Migrator {
     migrations
 }
 
-/// Jobs are fetched one at a time, so that none waits in a busy process while another process is idle. A job is locked when it is
-/// fetched, so `lock_tasks`, which locks it again when it starts, is not needed.
+/// Jobs are fetched one at a time, so that none waits in a busy process while another process is idle. A
+/// job is locked when it is fetched, so `lock_tasks`, which locks it again when it starts, is not needed.
 fn sqlite(pool: &SqlitePool, options: &WorkerOptions) -> SqliteStorage<DueBinding> {
     let config = apalis_sqlite::Config::default()
         .queue(QUEUE)

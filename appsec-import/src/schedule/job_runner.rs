@@ -42,8 +42,8 @@ impl fmt::Debug for JobRunner {
     }
 }
 
-/// The function that apalis calls for a job. The job is spawned as a task, so that the jobs of one worker run on all threads, and a
-/// panic fails the job only.
+/// The function that apalis calls for a job. The job is spawned as a task, so that the jobs of one worker
+/// run on all threads, and a panic fails the job only.
 pub(super) async fn run_job(job: DueBinding, runner: Data<Arc<JobRunner>>) -> Result<(), BoxDynError> {
     let runner = Arc::clone(&runner.0);
     let span = tracing::info_span!("job", binding = job.name, attempts = job.attempts);
@@ -62,8 +62,9 @@ pub(super) async fn run_job(job: DueBinding, runner: Data<Arc<JobRunner>>) -> Re
     }
 }
 
-/// How far a sync reads back before the previous one. A scanner may publish findings only when its scan ends, which may take days, and
-/// with the time of its own clock. Findings that are read again change nothing.
+/// How far a sync reads back before the previous one. A scanner may publish findings only when its scan
+/// ends, which may take days, and with the time of its own clock. Findings that are read again change
+/// nothing.
 const OVERLAP: Duration = Duration::from_hours(7 * 24);
 
 impl JobRunner {
@@ -125,7 +126,8 @@ impl JobRunner {
         importer.run_until(&binding.binding, &import, self.shutdown_deadline()).await
     }
 
-    /// Records the failure of an import, and when it is retried. Returns false when another process has taken over the scheduled run.
+    /// Records the failure of an import, and when it is retried. Returns false when another process has
+    /// taken over the scheduled run.
     async fn record_failure(
         &self,
         binding: &ScheduledBinding,

@@ -117,7 +117,8 @@ impl Rule {
         after.next().and_then(to_jiff)
     }
 
-    /// The start, moved by whole intervals to shortly before the given time, so that years of occurrences need not be enumerated.
+    /// The start, moved by whole intervals to shortly before the given time, so that years of occurrences
+    /// need not be enumerated.
     fn start_near(&self, from: chrono::DateTime<Tz>) -> chrono::DateTime<Tz> {
         let Some(step) = self.step else { return self.starts };
         let steps = from.signed_duration_since(self.starts).num_minutes() / step.num_minutes().max(1);

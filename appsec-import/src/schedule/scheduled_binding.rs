@@ -11,15 +11,17 @@ use crate::binding::{Binding, Environment, ScanConfiguration};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunKind {
-    /// Starts a scan, waits for its end, and imports its findings. With a passive scanner this is an import.
+    /// Starts a scan, waits for its end, and imports its findings. With a passive scanner this is an
+    /// import.
     Scan,
     /// Imports all findings that the scanner has.
     #[default]
     Import,
     /// Imports the findings that changed since a week before the previous sync.
     ///
-    /// No finding closes by absence; where that matters, schedule an occasional import of the same binding too. A scanner that does not
-    /// report when it last saw a finding, such as Salt, is read completely.
+    /// No finding closes by absence; where that matters, schedule an occasional import of the same binding
+    /// too. A scanner that does not report when it last saw a finding, such as Salt, is read
+    /// completely.
     Sync,
 }
 
@@ -52,7 +54,7 @@ impl std::fmt::Display for RunKind {
 ///     [[binding]]
 ///     name = "shop nightly"             # unique
 ///     project = "shop"
-///     scanner = "tenable-eu"            # a connection's name, or the scanner's key where it has one connection
+///     scanner = "tenable-eu"            # a connection, or a scanner with one connection
 ///     bind_target = "config:9f1c7a52-6f57-4d4e-8f0a-3a8fb1d3c5aa"
 ///     environment = "production"        # optional, as branch, meta_data and scan_tag are
 ///     run = "scan"                      # scan, import (default) or sync
@@ -70,7 +72,8 @@ impl std::fmt::Display for RunKind {
 #[serde(from = "SerializedBinding", into = "SerializedBinding")]
 #[non_exhaustive]
 pub struct ScheduledBinding {
-    /// The name, unique in a store. Under another name it is a new scheduled binding with the same findings.
+    /// The name, unique in a store. Under another name it is a new scheduled binding with the same
+    /// findings.
     pub name: String,
     /// The binding. Its `scanner` names the connection.
     pub binding: Binding,
@@ -86,7 +89,8 @@ pub struct ScheduledBinding {
     pub enabled: bool,
 }
 
-/// The flat form in which a scheduled binding is serialized. Unknown fields are refused, so that a misspelt filter does not mean "all".
+/// The flat form in which a scheduled binding is serialized. Unknown fields are refused, so that a misspelt
+/// filter does not mean "all".
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SerializedBinding {
@@ -178,7 +182,8 @@ impl ScheduledBinding {
         }
     }
 
-    /// Whether both read the same findings, so that the time of a complete run of one is valid for the other.
+    /// Whether both read the same findings, so that the time of a complete run of one is valid for the
+    /// other.
     #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
     pub(crate) fn reads_same_findings_as(&self, other: &Self) -> bool {
         let is_scan = |binding: &Self| binding.run == RunKind::Scan;

@@ -11,7 +11,8 @@ use super::scheduled_binding::ScheduledBinding;
 pub struct ScheduleEntry {
     /// The scheduled binding.
     pub binding: ScheduledBinding,
-    /// When it is due; `None` when its schedule has no further time. While a job of it waits or runs, the due time of that job.
+    /// When it is due; `None` when its schedule has no further time. While a job of it waits or runs, the
+    /// due time of that job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     /// Whether it waits, runs or is held back.
@@ -45,7 +46,8 @@ pub enum ScheduleState {
         /// When it is retried.
         until: Timestamp,
     },
-    /// The circuit breaker of its connection is open: the scanner asked for a pause, refused the credentials or cannot be reached.
+    /// The circuit breaker of its connection is open: the scanner asked for a pause, refused the
+    /// credentials or cannot be reached.
     BreakerOpen {
         /// When the connection is tried again.
         until: Timestamp,

@@ -27,16 +27,19 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs the scheduled bindings of a store when they are due.
 ///
-/// Any number of workers, on any number of machines, share a store in PostgreSQL; those of one machine may share one in SQLite. Each
-/// worker queues jobs for what is due, and each takes jobs from the queue. There is no leader.
+/// Any number of workers, on any number of machines, share a store in PostgreSQL; those of one machine may
+/// share one in SQLite. Each worker queues jobs for what is due, and each takes jobs from the queue. There
+/// is no leader.
 ///
-/// * A binding runs when it is due, one run at a time, whatever the number of workers. The due times that it missed, because no worker
-///   ran or the previous run took longer, become one run.
-/// * The number of concurrent jobs of a connection is limited over all workers. When its scanner responds with 429, refuses the
-///   credentials or cannot be reached, its circuit breaker opens: all its bindings wait, and then one of them tries it again. Meanwhile
-///   they take no capacity from other connections.
-/// * A worker that dies is detected by its missing heartbeats. Another worker takes its jobs and resumes their runs.
-/// * A worker that was considered dead and continues has lost its scheduled runs, and can no longer write anything for them.
+/// * A binding runs when it is due, one run at a time, whatever the number of workers. The due times that
+///   it missed, because no worker ran or the previous run took longer, become one run.
+/// * The number of concurrent jobs of a connection is limited over all workers. When its scanner responds
+///   with 429, refuses the credentials or cannot be reached, its circuit breaker opens: all its bindings
+///   wait, and then one of them tries it again. Meanwhile they take no capacity from other connections.
+/// * A worker that dies is detected by its missing heartbeats. Another worker takes its jobs and resumes
+///   their runs.
+/// * A worker that was considered dead and continues has lost its scheduled runs, and can no longer write
+///   anything for them.
 ///
 /// The clocks of the machines must agree to about a second (NTP).
 #[derive(Debug)]
@@ -48,11 +51,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Creates a worker on the store, with scanners from `connections`. Creates the tables of the job queue where they are missing.
+    /// Creates a worker on the store, with scanners from `connections`. Creates the tables of the job queue
+    /// where they are missing.
     ///
     /// # Errors
-    /// `Transport` when the database cannot be reached, or refuses the tables (they need PostgreSQL's extensions `pgcrypto` and
-    /// `hstore`).
+    /// `Transport` when the database cannot be reached, or refuses the tables (they need PostgreSQL's
+    /// extensions `pgcrypto` and `hstore`).
     pub async fn new(
         store: SqlStore,
         connections: impl Connections + 'static,
@@ -68,7 +72,8 @@ impl Worker {
             stop,
             ended: Notify::new(),
         };
-        // Unique for each start: under the name of a dead worker it would send heartbeats for the jobs that worker left.
+        // Unique for each start: under the name of a dead worker it would send heartbeats for the jobs that
+        // worker left.
         let started = Timestamp::now().as_nanosecond();
         let name = format!("{}-{}-{started:x}", host_name(), std::process::id());
         Ok(Self { name, queue, runner: Arc::new(runner), stop: sender })
@@ -79,8 +84,8 @@ impl Worker {
         &self.name
     }
 
-    /// Runs jobs until `stop` completes. Then it takes no new jobs, lets running imports continue for the grace period of its options,
-    /// and releases the rest, which other workers resume.
+    /// Runs jobs until `stop` completes. Then it takes no new jobs, lets running imports continue for the
+    /// grace period of its options, and releases the rest, which other workers resume.
     ///
     /// While the database cannot be reached, the worker waits for it.
     ///
@@ -116,7 +121,8 @@ impl Worker {
 /// Takes jobs and runs them. Restarts after each failure of the database.
 async fn run_jobs(name: String, queue: JobQueue, runner: Arc<JobRunner>) {
     for number in 0_u64.. {
-        // Each restart has a new name, so that the jobs of the previous one are detected by its missing heartbeats.
+        // Each restart has a new name, so that the jobs of the previous one are detected by its missing
+        // heartbeats.
         let name = if number == 0 { name.clone() } else { format!("{name}-{number}") };
         let result = queue.run_jobs(&name, &runner.options, Arc::clone(&runner), runner.stop.clone()).await;
         if *runner.stop.borrow() {
@@ -165,8 +171,8 @@ async fn queue_due_jobs(queue: JobQueue, runner: Arc<JobRunner>) {
     }
 }
 
-/// Queues jobs for what is due. The job is written before the binding is marked as queued: if the process ends in between, the job's key
-/// prevents a second job.
+/// Queues jobs for what is due. The job is written before the binding is marked as queued: if the process
+/// ends in between, the job's key prevents a second job.
 async fn queue_due(queue: &JobQueue, runner: &JobRunner) -> Result<()> {
     let (store, options) = (&runner.store, &runner.options);
     let limits = options.connection_limits().iter();
@@ -184,8 +190,8 @@ async fn queue_due(queue: &JobQueue, runner: &JobRunner) -> Result<()> {
 }
 
 impl JobRunner {
-    /// Makes bindings due again whose jobs were lost: the queue has not reassigned them in twice the time after which a worker counts as
-    /// dead. A job that waits in the queue is not lost.
+    /// Makes bindings due again whose jobs were lost: the queue has not reassigned them in twice the time
+    /// after which a worker counts as dead. A job that waits in the queue is not lost.
     async fn recover(&self, queue: &JobQueue) -> Result<()> {
         let timeout = self.options.dead_after().saturating_mul(2).max(self.options.lease());
         let now = Timestamp::now();

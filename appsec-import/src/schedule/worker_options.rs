@@ -67,7 +67,8 @@ impl WorkerOptions {
         self
     }
 
-    /// Sets how often each process checks for what is due, besides when one of its imports ends. At least 10 ms; default: 1 s.
+    /// Sets how often each process checks for what is due, besides when one of its imports ends. At least
+    /// 10 ms; default: 1 s.
     pub fn with_poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval.max(Duration::from_millis(10));
         self
@@ -79,15 +80,16 @@ impl WorkerOptions {
         self
     }
 
-    /// Sets the interval of a process's heartbeats, at least 1 s, and after how many missed ones its jobs go to other processes, at
-    /// least 2. Default: 20 s and 4.
+    /// Sets the interval of a process's heartbeats, at least 1 s, and after how many missed ones its jobs
+    /// go to other processes, at least 2. Default: 20 s and 4.
     pub fn with_heartbeat(mut self, interval: Duration, missed: usize) -> Self {
         (self.heartbeat, self.missed_heartbeats) = (interval.max(Duration::from_secs(1)), missed.max(2));
         self
     }
 
-    /// Sets the pause after the first failure of a binding or a connection, and the longest pause. It doubles with each failure. A
-    /// scanner that asks for a longer pause gets it. Default: 30 s and 1 h.
+    /// Sets the pause after the first failure of a binding or a connection, and the longest pause. It
+    /// doubles with each failure. A scanner that asks for a longer pause gets it. Default: 30 s and 1
+    /// h.
     pub fn with_backoff(mut self, first: Duration, max: Duration) -> Self {
         (self.first_backoff, self.max_backoff) = (first, max.max(first));
         self
@@ -99,20 +101,22 @@ impl WorkerOptions {
         self
     }
 
-    /// Sets how long a run waits for the end of its scan. A later run continues to wait for the same scan. Default: 24 h.
+    /// Sets how long a run waits for the end of its scan. A later run continues to wait for the same scan.
+    /// Default: 24 h.
     pub fn with_scan_deadline(mut self, deadline: Duration) -> Self {
         self.scan_deadline = deadline;
         self
     }
 
-    /// Sets how long imports may continue after the worker was asked to stop. Another process continues what is not done by then.
-    /// Default: 20 s.
+    /// Sets how long imports may continue after the worker was asked to stop. Another process continues
+    /// what is not done by then. Default: 20 s.
     pub fn with_shutdown_grace(mut self, grace: Duration) -> Self {
         self.shutdown_grace = grace;
         self
     }
 
-    /// Sets which events the endpoints want that bindings name. An endpoint without a subscription receives all events.
+    /// Sets which events the endpoints want that bindings name. An endpoint without a subscription receives
+    /// all events.
     pub fn with_subscriptions(mut self, subscriptions: impl IntoIterator<Item = Subscription>) -> Self {
         self.subscriptions = subscriptions.into_iter().collect();
         self

@@ -1,4 +1,4 @@
-//! A GitHub that takes SARIF.
+//! A fake of GitHub code scanning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::{Call, Fake, Route, Target, common};
 
-/// A GitHub with code scanning. It works through an upload after a number of looks, refuses what GitHub is known to refuse, and shows as
-/// fixed what a new analysis of a tool and category does not hold any more.
+/// A fake of GitHub code scanning.
+///
+/// It finishes an upload after a number of status requests, and refuses what GitHub is known to refuse. An
+/// alert that a new analysis of the same tool and category does not have becomes fixed.
 #[derive(Debug)]
 pub struct FakeCodeScanning(pub(super) Fake<CodeScanning>);
 
@@ -19,14 +21,14 @@ common!(FakeCodeScanning);
 /// An alert of a fake GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Alert {
+pub struct CodeScanningAlert {
     /// The tool's name.
     pub tool: String,
     /// The analysis' category.
     pub category: String,
-    /// Rule, place and fingerprint.
+    /// Rule, location and fingerprint.
     pub key: String,
-    /// False when it is fixed.
+    /// Whether it is open; otherwise it is fixed.
     pub open: bool,
 }
 
@@ -37,16 +39,16 @@ type AlertKey = (String, String, String);
 pub(super) struct CodeScanning {
     alerts: BTreeMap<AlertKey, bool>,
     uploads: Vec<Upload>,
-    looks: u32,
+    polls: u32,
 }
 
 struct Upload {
-    looks_left: u32,
+    polls_left: u32,
     errors: Vec<String>,
 }
 
 impl FakeCodeScanning {
-    /// Starts one with that token.
+    /// Starts a fake that accepts this token.
     ///
     /// # Errors
     /// When no port can be bound.
@@ -54,15 +56,15 @@ impl FakeCodeScanning {
         Fake::start(CodeScanning::default(), token).await.map(Self)
     }
 
-    /// Works through uploads to come after so many looks at them.
-    pub fn finish_after(&self, looks: u32) {
-        self.0.lock().target.looks = looks;
+    /// Finishes later uploads only after so many status requests.
+    pub fn finish_after_polls(&self, polls: u32) {
+        self.0.lock().target.polls = polls;
     }
 
-    /// The alerts there are.
-    pub fn alerts(&self) -> Vec<Alert> {
+    /// All alerts.
+    pub fn alerts(&self) -> Vec<CodeScanningAlert> {
         let all = self.0.lock();
-        let alert = |((tool, category, key), open): (&AlertKey, &bool)| Alert {
+        let alert = |((tool, category, key), open): (&AlertKey, &bool)| CodeScanningAlert {
             tool: tool.clone(),
             category: category.clone(),
             key: key.clone(),
@@ -91,7 +93,7 @@ impl Target for CodeScanning {
             Ok(sarif) => {
                 let errors = self.process(&sarif).err().into_iter().collect();
                 let id = format!("6c81cd8e-b078-4ac3-a3be-{:012x}", self.uploads.len());
-                self.uploads.push(Upload { looks_left: self.looks, errors });
+                self.uploads.push(Upload { polls_left: self.polls, errors });
                 (202, json!({"id": id, "url": format!("https://api.github.example{}/{id}", call.path)}))
             }
             Err(refusal) => refusal,
@@ -105,8 +107,8 @@ impl CodeScanning {
         let Some(upload) = number.and_then(|number| self.uploads.get_mut(number)) else {
             return (404, json!({"message": "Not Found"}));
         };
-        if let Some(left) = upload.looks_left.checked_sub(1) {
-            upload.looks_left = left;
+        if let Some(left) = upload.polls_left.checked_sub(1) {
+            upload.polls_left = left;
             return (200, json!({"processing_status": "pending"}));
         }
         let status = if upload.errors.is_empty() { "complete" } else { "failed" };
@@ -146,7 +148,7 @@ impl CodeScanning {
     }
 }
 
-/// What makes two results one alert.
+/// The key of a result. Results with the same key are one alert.
 fn key(result: &Value) -> Result<String, String> {
     let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str();
     let uri =
@@ -157,13 +159,13 @@ fn key(result: &Value) -> Result<String, String> {
         ));
     }
     let rule = result["ruleId"].as_str().unwrap_or_default();
-    // Without a fingerprint nothing is known again.
+    // Without a fingerprint GitHub would not recognise the alert again.
     let fingerprint = result["partialFingerprints"]["primaryLocationLineHash"].as_str();
     let fingerprint = fingerprint.ok_or("the result has no fingerprint")?;
     Ok(format!("{rule} {uri} {fingerprint}"))
 }
 
-/// The report in an upload.
+/// Decodes the report of an upload.
 fn sarif(upload: &Value) -> Result<Value, (u16, Value)> {
     let refused = |status: u16, why: &str| {
         (status, json!({"message": why, "documentation_url": "https://docs.github.com/rest"}))

@@ -1,4 +1,4 @@
-//! An Invicti `AppSec` that imports vulnerabilities.
+//! A fake of Invicti `AppSec`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,24 +7,26 @@ use serde_json::{Value, json};
 
 use super::{Call, Fake, Route, Target, common};
 
-/// An Invicti `AppSec`. It compares an import with the one before of the same project, tool, branch and meta data, and closes what is
-/// not in it. An import is an event, which finishes after a number of looks.
+/// A fake of Invicti `AppSec`.
+///
+/// It compares an import with the previous one of the same project, tool, branch and meta data, and closes
+/// what is absent. An import is an event that finishes after a number of status requests.
 #[derive(Debug)]
 pub struct FakeInvicti(pub(super) Fake<Import>);
 
 common!(FakeInvicti);
 
-/// A vulnerability that a fake Invicti `AppSec` keeps.
+/// A vulnerability of the fake Invicti `AppSec`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvictiVulnerability {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Where it is.
+    /// The location.
     pub target: String,
-    /// 4 is critical.
+    /// The severity; 4 is critical.
     pub severity: u64,
-    /// False when it is closed.
+    /// Whether it is open.
     pub open: bool,
 }
 
@@ -33,18 +35,18 @@ pub(super) struct Import {
     /// By project, tool, branch and meta data.
     scans: BTreeMap<[String; 4], Vec<InvictiVulnerability>>,
     events: Vec<Event>,
-    looks: u32,
+    polls: u32,
     failure: Option<String>,
-    takes_objects: bool,
+    accepts_objects: bool,
 }
 
 struct Event {
-    looks_left: u32,
+    polls_left: u32,
     failure: Option<String>,
 }
 
 impl FakeInvicti {
-    /// Starts one with that token.
+    /// Starts a fake that accepts this token.
     ///
     /// # Errors
     /// When no port can be bound.
@@ -52,22 +54,22 @@ impl FakeInvicti {
         Fake::start(Import::default(), token).await.map(Self)
     }
 
-    /// Lets events to come finish after so many looks at them.
-    pub fn finish_after(&self, looks: u32) {
-        self.0.lock().target.looks = looks;
+    /// Finishes later events only after so many status requests.
+    pub fn finish_after_polls(&self, polls: u32) {
+        self.0.lock().target.polls = polls;
     }
 
-    /// Lets events to come fail, with these words.
-    pub fn fail_with(&self, words: &str) {
-        self.0.lock().target.failure = Some(words.to_owned());
+    /// Makes later events fail, with this message.
+    pub fn fail_with(&self, message: &str) {
+        self.0.lock().target.failure = Some(message.to_owned());
     }
 
-    /// Takes one vulnerability as an object from now on, and no array.
-    pub fn take_objects(&self) {
-        self.0.lock().target.takes_objects = true;
+    /// Accepts one vulnerability as an object from now on, and refuses arrays.
+    pub fn accept_objects(&self) {
+        self.0.lock().target.accepts_objects = true;
     }
 
-    /// What is kept of a scan.
+    /// The vulnerabilities of a scan.
     pub fn vulnerabilities(
         &self,
         project: &str,
@@ -112,13 +114,13 @@ impl Import {
         text("/scan_details/discovered_by")?;
         let meta = text("/scan_details/meta_data").unwrap_or_default();
         let key = [text("/project/id")?, text("/scan_details/tool")?, text("/scan_details/branch")?, meta];
-        let list = match (&body["vulnerabilities"], self.takes_objects) {
+        let list = match (&body["vulnerabilities"], self.accepts_objects) {
             (Value::Array(list), false) => list.iter().map(vulnerability).collect::<Result<Vec<_>, _>>()?,
             (object @ Value::Object(_), true) => vec![vulnerability(object)?],
             _ => return Err("vulnerabilities".to_owned()),
         };
         let id = format!("65a0000000000000000000{:02x}", self.events.len());
-        self.events.push(Event { looks_left: self.looks, failure: self.failure.clone() });
+        self.events.push(Event { polls_left: self.polls, failure: self.failure.clone() });
         if self.failure.is_none() {
             let known = self.scans.entry(key).or_default();
             let is = |a: &InvictiVulnerability, b: &InvictiVulnerability| {
@@ -142,9 +144,9 @@ impl Import {
         let Some(event) = number.and_then(|number| self.events.get_mut(number)) else {
             return (400, json!({"error": "failed to get events"}));
         };
-        let (status, active, text) = match (event.looks_left.checked_sub(1), &event.failure) {
+        let (status, active, text) = match (event.polls_left.checked_sub(1), &event.failure) {
             (Some(left), _) => {
-                event.looks_left = left;
+                event.polls_left = left;
                 (4, 1, "Analyzing")
             }
             (None, Some(_)) => (-1, -1, "Failed"),
@@ -162,7 +164,7 @@ impl Import {
     }
 }
 
-/// A vulnerability that has all that is required.
+/// Reads a vulnerability, and checks its required members.
 fn vulnerability(value: &Value) -> Result<InvictiVulnerability, String> {
     let text = |pointer: &str| {
         value.pointer(pointer).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| pointer.to_owned())

@@ -52,14 +52,15 @@ impl DeliveryOptions {
         self
     }
 
-    /// Sets how often [`Dispatcher::run`](crate::webhook::Dispatcher::run) checks for messages that are due. Default: 5 s.
+    /// Sets how often [`Dispatcher::run`](crate::webhook::Dispatcher::run) checks for messages that are
+    /// due. Default: 5 s.
     pub fn with_poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
         self
     }
 
-    /// Sets proxy, trust and resolver. Plain http is allowed for loopback only, whatever these options say. Their timeouts and retries
-    /// are ignored.
+    /// Sets proxy, trust and resolver. Plain http is allowed for loopback only, whatever these options say.
+    /// Their timeouts and retries are ignored.
     pub fn with_http(mut self, options: HttpOptions) -> Self {
         self.http = options;
         self

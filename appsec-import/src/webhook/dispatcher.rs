@@ -20,7 +20,8 @@ const USER_AGENT: &str = concat!("appsec-import/", env!("CARGO_PKG_VERSION"));
 /// The status by which a receiver refuses all further messages.
 const GONE: u16 = 410;
 
-/// How much longer a claim lasts than an attempt may take: for the rest of the response, and for recording the result.
+/// How much longer a claim lasts than an attempt may take: for the rest of the response, and for recording
+/// the result.
 const MARGIN: Duration = Duration::from_mins(1);
 
 /// The longest pause for a failing endpoint before the next message is attempted.
@@ -48,8 +49,8 @@ impl DeliveryCounts {
 
 /// Takes messages that are due from an outbox and delivers them, at least once.
 ///
-/// Several dispatchers may share an outbox, in one process or in many. The outbox has all state of a message, so that a process may
-/// end at any moment. The endpoints do not delay each other.
+/// Several dispatchers may share an outbox, in one process or in many. The outbox has all state of a
+/// message, so that a process may end at any moment. The endpoints do not delay each other.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -92,10 +93,12 @@ struct BatchResult {
 }
 
 impl Dispatcher {
-    /// Creates a dispatcher from the outbox to the endpoints. Messages for other endpoints stay in the outbox.
+    /// Creates a dispatcher from the outbox to the endpoints. Messages for other endpoints stay in the
+    /// outbox.
     ///
     /// # Errors
-    /// `Config` for a URL that is neither https nor loopback, two endpoints with the same name, or an invalid option.
+    /// `Config` for a URL that is neither https nor loopback, two endpoints with the same name, or an
+    /// invalid option.
     pub fn new(
         outbox: Arc<dyn Outbox>,
         endpoints: impl IntoIterator<Item = Endpoint>,
@@ -130,11 +133,12 @@ impl Dispatcher {
         self.receivers.iter().map(|receiver| receiver.endpoint.subscription().clone()).collect()
     }
 
-    /// Delivers messages to all endpoints concurrently until none is due. When an endpoint fails for a whole batch, its remaining
-    /// messages wait for the next call, and no attempt of theirs is counted.
+    /// Delivers messages to all endpoints concurrently until none is due. When an endpoint fails for a
+    /// whole batch, its remaining messages wait for the next call, and no attempt of theirs is counted.
     ///
     /// # Errors
-    /// Those of the outbox, after all endpoints were processed. A failed delivery is no error: see [`DeliveryCounts`].
+    /// Those of the outbox, after all endpoints were processed. A failed delivery is no error: see
+    /// [`DeliveryCounts`].
     pub async fn deliver_due(&self) -> Result<DeliveryCounts> {
         let mut counts = DeliveryCounts::default();
         for result in join_all(self.receivers.iter().map(|receiver| self.deliver_to(receiver))).await {
@@ -143,8 +147,8 @@ impl Dispatcher {
         Ok(counts)
     }
 
-    /// Delivers messages as they become due, for ever; drop the future to stop. A message whose delivery was interrupted is delivered
-    /// again after its claim has ended.
+    /// Delivers messages as they become due, for ever; drop the future to stop. A message whose delivery
+    /// was interrupted is delivered again after its claim has ended.
     ///
     /// Errors of the outbox are logged, and the operation is retried.
     pub async fn run(&self) {
@@ -165,7 +169,8 @@ impl Dispatcher {
         std::future::pending::<()>().await;
     }
 
-    /// Delivers the messages that are due for one endpoint. Returns the counts, and the wait that the endpoint asked for.
+    /// Delivers the messages that are due for one endpoint. Returns the counts, and the wait that the
+    /// endpoint asked for.
     async fn deliver_to(&self, receiver: &Receiver) -> Result<(DeliveryCounts, Duration)> {
         let mut counts = DeliveryCounts::default();
         loop {

@@ -35,7 +35,8 @@ const RESERVED: [&str; 9] = [
 /// use appsec_import::webhook::Endpoint;
 ///
 /// # fn main() -> appsec_core::Result<()> {
-/// let endpoint = Endpoint::new("chat", "https://hooks.example/T0/hush", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?
+/// let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// let endpoint = Endpoint::new("chat", "https://hooks.example/T0/hush", secret)?
 ///     .with_events([EventKind::FindingNew, EventKind::ImportPartial])
 ///     .with_header("x-tenant", "blue")?;
 /// assert!(endpoint.subscription().wants(EventKind::FindingNew));
@@ -55,11 +56,13 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint that wants every event.
     ///
-    /// The URL is https, or plain http to loopback. Its path and query are treated as secret. The secret is `whsec_` followed by 24 to
-    /// 64 bytes in base64, for instance the output of `openssl rand -base64 32`.
+    /// The URL is https, or plain http to loopback. Its path and query are treated as secret. The secret is
+    /// `whsec_` followed by 24 to 64 bytes in base64, for instance the output of `openssl rand -base64
+    /// 32`.
     ///
     /// # Errors
-    /// `Config` for an empty name or a secret of another form. The [`Dispatcher`](crate::webhook::Dispatcher) checks the URL.
+    /// `Config` for an empty name or a secret of another form. The
+    /// [`Dispatcher`](crate::webhook::Dispatcher) checks the URL.
     pub fn new(
         name: impl Into<String>,
         url: impl Into<SecretString>,
@@ -84,8 +87,8 @@ impl Endpoint {
         self
     }
 
-    /// Signs with the previous secret too, while the receiver changes to the new one: a receiver that knows either of them accepts the
-    /// message.
+    /// Signs with the previous secret too, while the receiver changes to the new one: a receiver that knows
+    /// either of them accepts the message.
     ///
     /// # Errors
     /// `Config` for a secret of another form.

@@ -9,8 +9,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// The delays between the attempts to deliver a message. After the last attempt a message is dead.
 ///
-/// Each delay is lengthened by up to a fifth, differently for each message, so that an endpoint which recovers does not receive all
-/// messages at once. A longer `Retry-After` of the receiver is honoured, up to a day.
+/// Each delay is lengthened by up to a fifth, differently for each message, so that an endpoint which
+/// recovers does not receive all messages at once. A longer `Retry-After` of the receiver is honoured, up
+/// to a day.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,8 +32,8 @@ impl Default for RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// The example schedule of the Standard Webhooks specification: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. That is ten
-    /// attempts in a little more than three days.
+    /// The example schedule of the Standard Webhooks specification: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14
+    /// h, 20 h, 24 h. That is ten attempts in a little more than three days.
     pub fn new() -> Self {
         Self::from_delays(
             [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400].map(Duration::from_secs),
@@ -53,7 +54,8 @@ impl RetrySchedule {
     pub(crate) fn delay_after(&self, message: &Message, retry_after: Option<Duration>) -> Option<Duration> {
         let attempts = usize::try_from(message.attempts).unwrap_or(usize::MAX);
         let delay = *self.delays.get(attempts.saturating_sub(1))?;
-        // The id is a hash, so its end serves as a random number. It may be the same for all attempts of a message.
+        // The id is a hash, so its end serves as a random number. It may be the same for all attempts of a
+        // message.
         let end = message.id.as_str().bytes().rev().take(2);
         let jitter = end.fold(0_u32, |sum, byte| sum * 256 + u32::from(byte)) % 100;
         let delay = delay.saturating_add(delay / 500 * jitter);

@@ -1,4 +1,5 @@
-//! DefectDojo's importer refuses a file for a key that it does not know, and recognises findings by title, CWE and description.
+//! DefectDojo's importer refuses a file with an unknown key, and recognises findings by title, CWE and
+//! description.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::samples::{at, full, gap, in_all_states, nasty, options, report, report_with};
 
-/// The keys that its parser knows, of the report and of a finding.
+/// The keys of a report and of a finding that DefectDojo's parser knows.
 const TOP: [&str; 8] =
     ["name", "type", "version", "description", "static_tool", "dynamic_tool", "soc", "findings"];
 const ALLOWED: &str = "title severity description date cwe cve cwes vulnerability_ids epss_score epss_percentile
@@ -26,7 +27,7 @@ fn findings(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn there_is_no_key_that_its_parser_does_not_know() {
+fn every_key_is_known_to_defectdojos_parser() {
     let allowed: BTreeSet<_> = ALLOWED.split_whitespace().collect();
     let text = report(Format::DefectDojo, [full(), gap(FindingStatus::Fixed)].into_iter().chain(nasty()));
     let report: Value = serde_json::from_str(&text).unwrap();
@@ -53,14 +54,14 @@ fn there_is_no_key_that_its_parser_does_not_know() {
     }
 }
 
-/// What its hash is made of.
+/// The fields of DefectDojo's hash.
 fn hashed(finding: Finding) -> [Value; 3] {
     let found = findings(&report(Format::DefectDojo, [finding])).remove(0);
     ["title", "cwe", "description"].map(|key| found[key].clone())
 }
 
 #[test]
-fn a_finding_is_recognised_whatever_changed_about_it() {
+fn a_finding_is_recognised_after_its_other_fields_changed() {
     let first = hashed(full());
     let mut again = full();
     again.evidence.clear();
@@ -74,8 +75,8 @@ fn a_finding_is_recognised_whatever_changed_about_it() {
 }
 
 #[test]
-fn findings_that_differ_are_told_apart() {
-    // Another input on the same page.
+fn different_findings_have_different_hashes() {
+    // Another input of the same page.
     let mut other = full();
     other.fingerprint = "v1:00000000000000000000000000000000".parse().unwrap();
     assert_ne!(hashed(other), hashed(full()));
@@ -87,7 +88,7 @@ fn findings_that_differ_are_told_apart() {
 }
 
 #[test]
-fn states_are_its_flags() {
+fn states_become_flags() {
     let text = report_with(Format::DefectDojo, &options(), &in_all_states()).0;
     let flags = |finding: &Value| {
         let keys = ["active", "is_mitigated", "risk_accepted", "out_of_scope", "false_p"];
@@ -101,7 +102,7 @@ fn states_are_its_flags() {
 }
 
 #[test]
-fn evidence_does_not_break_out_of_its_block() {
+fn evidence_stays_inside_its_code_block() {
     let mut finding = full();
     finding.evidence.clear();
     finding.push_evidence(EvidenceKind::Proof, Some("```\n# not a heading\n````"));

@@ -1,4 +1,5 @@
-//! What GitHub code scanning refuses or cuts and no schema says, read from reports as they were written.
+//! What GitHub code scanning refuses or truncates although the schema allows it, checked on written
+//! reports.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +9,8 @@ use serde_json::Value;
 
 use super::samples::{files, full, gap, in_all_states, nasty, options, plain, report, report_with};
 
-/// Every rule of GitHub's that a report could break.
-pub(crate) fn accepted(document: &Value) {
+/// Asserts every rule of GitHub that a report could break.
+pub(crate) fn assert_accepted(document: &Value) {
     assert_eq!(document["version"], "2.1.0");
     let runs = document["runs"].as_array().unwrap();
     assert!((1..=20).contains(&runs.len()), "{} runs", runs.len());
@@ -77,14 +78,14 @@ fn document(text: &str) -> Value {
 }
 
 #[test]
-fn what_scanners_send_is_accepted() {
-    accepted(&document(&report(Format::Sarif, [full(), gap(FindingStatus::Open)])));
-    accepted(&document(&report(Format::Sarif, nasty())));
-    accepted(&document(&report(Format::Sarif, [])));
+fn reports_of_all_samples_are_accepted() {
+    assert_accepted(&document(&report(Format::Sarif, [full(), gap(FindingStatus::Open)])));
+    assert_accepted(&document(&report(Format::Sarif, nasty())));
+    assert_accepted(&document(&report(Format::Sarif, [])));
 }
 
 #[test]
-fn the_real_url_is_where_a_person_looks() {
+fn the_real_url_is_in_the_message_and_the_properties() {
     let report = document(&report(Format::Sarif, [full()]));
     let result = &report["runs"][0]["results"][0];
     assert_eq!(
@@ -102,7 +103,7 @@ fn the_real_url_is_where_a_person_looks() {
 }
 
 #[test]
-fn only_what_is_open_is_reported_since_github_reads_no_suppression() {
+fn only_open_findings_are_reported_since_github_ignores_suppressions() {
     let (text, written) = report_with(Format::Sarif, &options(), &in_all_states());
     assert_eq!((written.findings, written.omitted), (4, 4));
     let report = document(&text);
@@ -117,7 +118,7 @@ fn only_what_is_open_is_reported_since_github_reads_no_suppression() {
 }
 
 #[test]
-fn a_rule_is_as_grave_as_its_worst_finding_and_bands_are_githubs() {
+fn a_rule_has_the_severity_of_its_worst_finding_in_githubs_bands() {
     let rule = |id: &str, severity: Severity, path: &str| {
         plain(Rule::new(id, id), severity, Location::from_url(&format!("https://a.example{path}")))
     };
@@ -180,7 +181,7 @@ fn rank(result: &Value) -> usize {
 }
 
 #[test]
-fn beyond_the_limits_there_are_more_runs_and_files_and_nothing_is_lost() {
+fn beyond_the_limits_a_report_is_split_into_runs_and_files() {
     let count = 26_000;
     let files = files(Format::Sarif, many(count));
     assert!(files.len() > 1);
@@ -188,7 +189,7 @@ fn beyond_the_limits_there_are_more_runs_and_files_and_nothing_is_lost() {
     for file in &files {
         assert!(file.len() <= 10_000_000, "{} bytes", file.len());
         let report: Value = serde_json::from_slice(file).unwrap();
-        accepted(&report);
+        assert_accepted(&report);
         for run in report["runs"].as_array().unwrap() {
             assert!(categories.insert(run["automationDetails"]["id"].to_string()), "no category twice");
             for result in run["results"].as_array().unwrap() {
@@ -213,15 +214,15 @@ fn large_findings_fill_a_file_before_its_runs_are_full() {
     assert!(files.len() > 1);
     for file in &files {
         assert!(file.len() <= 10_000_000, "{} bytes", file.len());
-        accepted(&serde_json::from_slice(file).unwrap());
+        assert_accepted(&serde_json::from_slice(file).unwrap());
     }
 }
 
 #[test]
-fn one_file_holds_everything_in_as_many_runs_as_it_takes() {
+fn a_single_file_has_as_many_runs_as_needed() {
     let findings: Vec<_> = many(5_001).collect();
     let report = document(&report_with(Format::Sarif, &options(), &findings).0);
-    accepted(&report);
+    assert_accepted(&report);
     let sizes: Vec<_> = report["runs"]
         .as_array()
         .unwrap()

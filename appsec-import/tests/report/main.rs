@@ -1,4 +1,4 @@
-//! Each report against its reader's schema and rules, with findings that scanners really send and ones that they had better not.
+//! Each report format against the schema and the rules of its reader, with realistic and malformed findings.
 #![cfg(feature = "report")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "what is skipped, and figures, are said in print")]

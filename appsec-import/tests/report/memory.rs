@@ -1,4 +1,4 @@
-//! A report of 100,000 findings in a process of its own, which says how much memory it took.
+//! A report of 100,000 findings in a process of its own, which prints how much memory it used.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ const FINDINGS: u32 = 100_000;
 const LIMIT_KIB: u64 = 64 * 1024;
 const FORMAT: &str = "APPSEC_REPORT_FORMAT";
 
-/// A thousand rules, and of each finding enough that all of them together are more than the limit.
+/// One of a thousand rules, and enough text that all findings together exceed the limit.
 fn finding(number: u32) -> Finding {
     let id = (number % 1_000).to_string();
     let mut rule = Rule::new(id.clone(), format!("Rule {id}"));
@@ -29,16 +29,16 @@ fn finding(number: u32) -> Finding {
     finding
 }
 
-/// The most memory that this process ever held at once, in KiB.
-fn high_water() -> Option<u64> {
+/// The peak memory of this process, in KiB.
+fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Does its work only in the process that the test below starts.
+/// Does nothing unless the test below started this process.
 #[test]
-fn in_a_process_of_its_own() {
+fn child_process() {
     let Ok(format) = std::env::var(FORMAT) else { return };
     let format: Format = format.parse().unwrap();
     let mut writer = ReportWriter::in_files(format, &options(), |_| Ok(std::io::sink())).unwrap();
@@ -47,21 +47,19 @@ fn in_a_process_of_its_own() {
     }
     let written = writer.finish().unwrap();
     assert_eq!(written.findings, u64::from(FINDINGS));
-    println!("{} KiB for {} bytes in {} files", high_water().unwrap(), written.bytes, written.files);
+    println!("{} KiB for {} bytes in {} files", peak_memory().unwrap(), written.bytes, written.files);
 }
 
 #[test]
 fn a_hundred_thousand_findings_take_less_than_64_mib() {
-    if high_water().is_none() {
+    if peak_memory().is_none() {
         println!("skipped: this system does not tell how much memory a process took");
         return;
     }
-    // All at once: they share nothing, and the machine has more than one core.
+    // The formats run concurrently, since they share nothing.
     let children = Format::ALL.map(|format| {
         let mut child = Command::new(std::env::current_exe().unwrap());
-        child
-            .args(["--exact", "memory::in_a_process_of_its_own", "--nocapture"])
-            .env(FORMAT, format.as_str());
+        child.args(["--exact", "memory::child_process", "--nocapture"]).env(FORMAT, format.as_str());
         (format, child.stdout(std::process::Stdio::piped()).spawn().unwrap())
     });
     for (format, child) in children {
@@ -69,7 +67,7 @@ fn a_hundred_thousand_findings_take_less_than_64_mib() {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{format}: {said}");
         let line = said.lines().find(|line| line.contains(" KiB for ")).unwrap();
-        println!("{format}: {}", line.trim_start_matches("test memory::in_a_process_of_its_own ... "));
+        println!("{format}: {}", line.trim_start_matches("test memory::child_process ... "));
         let before = line.split(" KiB for ").next().unwrap();
         let taken: u64 = before.rsplit(' ').next().unwrap().parse().unwrap();
         assert!(taken < LIMIT_KIB, "{format}: {taken} KiB");

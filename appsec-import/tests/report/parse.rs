@@ -1,4 +1,4 @@
-//! Whatever comes, each report is read back and holds exactly the findings that were written.
+//! Every report can be parsed and has exactly the findings that were written, whatever their content.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use appsec_import::report::{Format, ReportFinding};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::github::accepted;
+use super::github::assert_accepted;
 use super::samples::{nasty, options, plain, report_with};
 
-/// The fingerprints that a report holds, with how often it does.
-fn held(format: Format, text: &str) -> BTreeMap<String, u32> {
+/// The fingerprints in a report, with the number of their occurrences.
+fn count_findings(format: Format, text: &str) -> BTreeMap<String, u32> {
     let document = || -> Value { serde_json::from_str(text).unwrap() };
     let list = |list: &Value, pointer: &str| -> Vec<String> {
         let at = |item: &Value| item.pointer(pointer).unwrap().as_str().unwrap().to_owned();
@@ -24,7 +24,7 @@ fn held(format: Format, text: &str) -> BTreeMap<String, u32> {
     let found = match format {
         Format::Sarif => {
             let document = document();
-            accepted(&document);
+            assert_accepted(&document);
             let runs = document["runs"].as_array().unwrap();
             runs.iter().flat_map(|run| list(&run["results"], "/partialFingerprints/appsec~1v1")).collect()
         }
@@ -62,18 +62,18 @@ fn check(findings: Vec<Finding>) {
         let (text, written) = report_with(format, &options(), &findings);
         assert_eq!(written.findings, expected.len() as u64);
         assert_eq!(written.omitted, (findings.len() - expected.len()) as u64);
-        assert_eq!(held(format, &text), count(expected), "{format}");
+        assert_eq!(count_findings(format, &text), count(expected), "{format}");
     }
 }
 
 #[test]
-fn nasty_findings_are_all_there() {
+fn nasty_findings_are_all_written() {
     check(nasty());
     check(Vec::new());
 }
 
 #[test]
-fn the_lossless_format_keeps_a_megabyte_and_the_others_do_not() {
+fn json_lines_keep_a_megabyte_of_evidence_and_the_others_truncate() {
     let large: Vec<_> = nasty()
         .into_iter()
         .filter(|finding| finding.approximate_size() > 1 << 20)
@@ -123,7 +123,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_report_is_read_back(findings in prop::collection::vec(findings(), 0..6)) {
+    fn every_report_can_be_parsed(findings in prop::collection::vec(findings(), 0..6)) {
         check(findings);
     }
 }

@@ -1,4 +1,4 @@
-//! Findings to report, and reports of them.
+//! Sample findings, and reports of them.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +24,7 @@ pub(crate) fn plain(rule: Rule, severity: Severity, place: Location) -> Finding 
     Finding::new("tenableiowas".into(), fingerprint, rule.into(), severity, place, partition)
 }
 
-/// A finding with everything that a scanner tells.
+/// A finding with all its fields.
 pub(crate) fn full() -> Finding {
     let mut rule = Rule::new("98115", "SQL Injection");
     rule.family = Some("Injection".into());
@@ -59,7 +59,7 @@ pub(crate) fn full() -> Finding {
     finding
 }
 
-/// What Salt sends: no scheme, no CWE, no evidence.
+/// A finding as Salt sends it: no scheme, no CWE, no evidence.
 pub(crate) fn gap(status: FindingStatus) -> Finding {
     let rule = Rule::new("shadow api detection", "Shadow API Detection");
     let place =
@@ -70,7 +70,7 @@ pub(crate) fn gap(status: FindingStatus) -> Finding {
     finding
 }
 
-/// Findings that break readers.
+/// Findings with content that breaks careless readers.
 pub(crate) fn nasty() -> Vec<Finding> {
     let texts = [
         "",
@@ -151,7 +151,7 @@ pub(crate) fn report(format: Format, findings: impl IntoIterator<Item = Finding>
     report_with(format, &options(), &findings).0
 }
 
-/// The files of a report that may be split.
+/// Writes a report that may be split, and returns its files.
 pub(crate) fn files(format: Format, findings: impl IntoIterator<Item = ReportFinding>) -> Vec<Vec<u8>> {
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -181,7 +181,7 @@ pub(crate) fn files(format: Format, findings: impl IntoIterator<Item = ReportFin
     files
 }
 
-/// The one finding that a report of one holds, in each of the states that matter.
+/// One finding in each of the states that a report distinguishes.
 pub(crate) fn in_all_states() -> Vec<ReportFinding> {
     let statuses = [
         FindingStatus::Open,

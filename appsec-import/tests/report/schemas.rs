@@ -1,4 +1,5 @@
-//! Reports against the schemas of their readers. Their paths come by environment, since the schemas are not ours to carry.
+//! Reports against the schemas of their readers. Environment variables name the schema files, which we may
+//! not redistribute.
 
 use std::process::{Command, Stdio};
 
@@ -19,12 +20,13 @@ fn validator(variable: &str) -> Option<jsonschema::Validator> {
         return None;
     };
     let text = std::fs::read_to_string(path).unwrap();
-    // SARIF's has a stray bracket in two patterns, so that they are no regular expressions; nothing of ours has those members.
+    // Two patterns of the SARIF schema have a stray bracket and are no valid regular expressions. Our reports
+    // lack their members.
     let schema: Value = serde_json::from_str(&text.replace("{2}]?$", "{2}$")).unwrap();
     Some(jsonschema::options().should_validate_formats(true).build(&schema).unwrap())
 }
 
-fn valid(validator: &jsonschema::Validator, document: &Value, what: &str) {
+fn assert_valid(validator: &jsonschema::Validator, document: &Value, what: &str) {
     let errors: Vec<_> = validator
         .iter_errors(document)
         .take(5)
@@ -33,7 +35,7 @@ fn valid(validator: &jsonschema::Validator, document: &Value, what: &str) {
     assert!(errors.is_empty(), "{what}: {errors:#?}");
 }
 
-/// With and without findings, and with something missing.
+/// Reports with and without findings, and with something missing.
 fn cases() -> Vec<(ReportOptions, Vec<ReportFinding>)> {
     let missing = ["a: the scan hit its time limit".to_owned(), String::new(), "\0".to_owned()];
     vec![
@@ -49,7 +51,7 @@ fn sarif_is_valid() {
     let Some(validator) = validator("SARIF_SCHEMA") else { return };
     for (options, findings) in cases() {
         let (text, _) = report_with(Format::Sarif, &options, &findings);
-        valid(&validator, &serde_json::from_str(&text).unwrap(), "SARIF");
+        assert_valid(&validator, &serde_json::from_str(&text).unwrap(), "SARIF");
     }
 }
 
@@ -60,12 +62,12 @@ fn gitlab_is_valid() {
         let (text, _) = report_with(Format::GitLab, &options, &findings);
         let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["version"], "15.0.7");
-        valid(&validator, &document, "GitLab");
+        assert_valid(&validator, &document, "GitLab");
     }
 }
 
 #[test]
-fn the_next_gitlab_has_ratings_and_nothing_else_that_is_new() {
+fn gitlab_15_1_adds_only_cvss_vectors() {
     let options = options().with_gitlab_version(GitLabVersion::V15_1);
     let (text, _) = report_with(Format::GitLab, &options, &[ReportFinding::new(full())]);
     let mut document: Value = serde_json::from_str(&text).unwrap();
@@ -80,7 +82,7 @@ fn the_next_gitlab_has_ratings_and_nothing_else_that_is_new() {
 }
 
 #[test]
-fn lines_are_valid_by_our_own_schema_which_is_the_one_in_the_folder() {
+fn json_lines_match_our_schema_which_is_the_one_in_the_folder() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/finding-1.schema.json");
     let text = format!("{:#}\n", finding_schema());
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
@@ -89,21 +91,21 @@ fn lines_are_valid_by_our_own_schema_which_is_the_one_in_the_folder() {
     let kept = std::fs::read_to_string(path).unwrap();
     assert_eq!(kept, text, "the schema changed: raise its version or run with UPDATE_SCHEMA=1");
     let mut strict = finding_schema();
-    forbid_more(&mut strict);
+    forbid_unknown_members(&mut strict);
     let validator = jsonschema::options().should_validate_formats(true).build(&strict).unwrap();
     let (text, _) = report_with(Format::JsonLines, &options(), &all_kinds());
     for line in text.lines() {
-        valid(&validator, &serde_json::from_str(line).unwrap(), "JSON Lines");
+        assert_valid(&validator, &serde_json::from_str(line).unwrap(), "JSON Lines");
     }
 }
 
-/// Lets no member through that the schema does not name.
-fn forbid_more(schema: &mut Value) {
+/// Makes the schema refuse members that it does not name.
+fn forbid_unknown_members(schema: &mut Value) {
     if let Value::Object(map) = schema {
         if map.contains_key("properties") {
             map.insert("additionalProperties".into(), false.into());
         }
-        map.values_mut().for_each(forbid_more);
+        map.values_mut().for_each(forbid_unknown_members);
     }
 }
 

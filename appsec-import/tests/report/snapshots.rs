@@ -1,4 +1,4 @@
-//! One small report of each format, to be read by a person.
+//! Snapshots of one small report of each format.
 
 use appsec_core::FindingStatus;
 use appsec_import::reconcile::Change;

@@ -21,11 +21,11 @@ fn scanner(findings: &[(&str, Severity)]) -> Arc<MemoryScanner> {
 }
 
 #[tokio::test]
-async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
+async fn a_binding_is_reported_and_gated_as_its_last_run_left_it() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("findings.db").display());
     let store = Arc::new(SqlStore::connect(&url).await.unwrap());
-    let line = Binding::new("shop", "memory", ScanConfiguration::new("app:shop").with_branch("main"));
+    let binding = Binding::new("shop", "memory", ScanConfiguration::new("app:shop").with_branch("main"));
     let many: Vec<String> = (0..150).map(|number| format!("/{number}")).collect();
     let mut known: Vec<_> = many.iter().map(|path| (path.as_str(), Severity::Low)).collect();
     for (minute, findings) in [known.clone(), {
@@ -38,15 +38,15 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     {
         let importer = Importer::new(scanner(&findings), store.clone());
         let options = ImportOptions::new().with_started_at(at(60 * i64::try_from(minute).unwrap()));
-        importer.run(&line, &options).await.unwrap();
+        importer.run(&binding, &options).await.unwrap();
     }
 
-    let run = store.last_run(&line).await.unwrap().unwrap();
-    let options = ReportOptions::for_binding(&line).with_run(&run);
+    let run = store.last_run(&binding).await.unwrap().unwrap();
+    let options = ReportOptions::for_binding(&binding).with_run(&run);
     assert_eq!(options.target(), "shop/app:shop/main");
     let mut bytes = Vec::new();
     let mut writer = ReportWriter::new(Format::JsonLines, &options, &mut bytes).unwrap();
-    assert_eq!(writer.write_binding(&*store, &line).await.unwrap(), 151);
+    assert_eq!(writer.write_binding(&*store, &binding).await.unwrap(), 151);
     assert_eq!(writer.finish().unwrap().findings, 151);
     let mut changes = BTreeMap::<_, u32>::new();
     for line in std::str::from_utf8(&bytes).unwrap().lines() {
@@ -56,7 +56,7 @@ async fn a_line_is_reported_and_judged_as_its_last_run_left_it() {
     let expected = [("\"closed\" \"closed\"", 1), ("\"open\" \"new\"", 1), ("\"open\" \"recurrent\"", 149)];
     assert_eq!(changes, expected.map(|(words, count)| (words.to_owned(), count)).into());
 
-    let counts = GateCounts::from_store(&*store, &line).await.unwrap();
+    let counts = GateCounts::from_store(&*store, &binding).await.unwrap();
     assert_eq!(
         (counts.total.low, counts.total.critical, counts.new.low, counts.new.critical),
         (149, 1, 0, 1)

@@ -4,13 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use appsec_core::{Error, ErrorKind, Result};
-use appsec_http::Element;
+use appsec_http::{Element, ThrottleSignal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::chunk_records::in_chunk;
-use super::concurrency_limit::{ConcurrencyLimit, Throttling};
+use super::concurrency_limit::ConcurrencyLimit;
 use crate::TenableWasClient;
 use crate::model::{ChunkId, ExportId};
 
@@ -51,7 +51,8 @@ pub(crate) struct ChunkFetcher<R: ChunkReader> {
     sender: mpsc::Sender<ChunkEvent<R::Batch>>,
     receiver: mpsc::Receiver<ChunkEvent<R::Batch>>,
     limit: ConcurrencyLimit,
-    throttling: Throttling,
+    /// Set by a 429, which the HTTP stack retries without an error.
+    throttle_signal: ThrottleSignal,
 }
 
 impl<R: ChunkReader> ChunkFetcher<R> {
@@ -75,7 +76,7 @@ impl<R: ChunkReader> ChunkFetcher<R> {
             sender,
             receiver,
             limit: ConcurrencyLimit::new(max),
-            throttling: Throttling::default(),
+            throttle_signal: ThrottleSignal::new(),
         }
     }
 
@@ -101,7 +102,7 @@ impl<R: ChunkReader> ChunkFetcher<R> {
     /// `Unexpected` if a task panicked.
     pub(crate) async fn next(&mut self) -> Result<ChunkEvent<R::Batch>> {
         loop {
-            if self.throttling.take() {
+            if self.throttle_signal.take() {
                 self.limit.throttled();
             }
             let now = Instant::now();
@@ -151,9 +152,9 @@ impl<R: ChunkReader> ChunkFetcher<R> {
             skip,
             (self.new_reader)(),
             self.sender.clone(),
+            self.throttle_signal.clone(),
         );
-        let throttling = self.throttling.clone();
-        self.tasks.spawn(throttling.watch(async move { (chunk, task.await) }));
+        self.tasks.spawn(async move { (chunk, task.await) });
     }
 }
 
@@ -172,8 +173,9 @@ async fn read_chunk<R: ChunkReader>(
     skip: u64,
     mut reader: R,
     sender: mpsc::Sender<ChunkEvent<R::Batch>>,
+    throttle_signal: ThrottleSignal,
 ) -> Result<()> {
-    let mut elements = client.chunk_elements(export, chunk)?;
+    let mut elements = client.chunk_elements(export, chunk)?.with_throttle_signal(throttle_signal);
     let mut position = 0;
     while let Some(element) = elements.next().await {
         let element = element.map_err(|error| in_chunk(error, chunk))?;
@@ -200,4 +202,59 @@ fn shrunk(chunk: ChunkId, records: u64, before: u64) -> Error {
         ErrorKind::ResumeExpired,
         format!("chunk {chunk} now has {records} records, but {before} were read before; start over"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    /// A reader that counts records.
+    struct Counter(u64);
+
+    impl ChunkReader for Counter {
+        type Batch = u64;
+
+        fn take(&mut self, _: &Element<'_>, _: ChunkId) -> Option<u64> {
+            self.0 += 1;
+            None
+        }
+
+        fn finish(&mut self) -> u64 {
+            self.0
+        }
+    }
+
+    /// Reads a chunk from a server that responds with 429 to the first requests. Returns its signal.
+    async fn read(throttled: u64) -> ThrottleSignal {
+        let server = MockServer::start().await;
+        if throttled > 0 {
+            let too_many = ResponseTemplate::new(429).insert_header("retry-after", "0");
+            Mock::given(any()).respond_with(too_many).up_to_n_times(throttled).mount(&server).await;
+        }
+        let chunk = ResponseTemplate::new(200).set_body_string("[{}]");
+        Mock::given(any()).respond_with(chunk).mount(&server).await;
+        let client = TenableWasClient::builder("a", "s").with_base_url(server.uri()).build().unwrap();
+        let export = "bf000000-53aa-4e70-9ef3-87cfca1d2be0".parse().unwrap();
+        let (sender, mut events) = mpsc::channel(1);
+        let signal = ThrottleSignal::new();
+        read_chunk(client, export, ChunkId(1), 0, Counter(0), sender, signal.clone()).await.unwrap();
+        let event = events.recv().await.unwrap();
+        assert!(matches!(event, ChunkEvent::Batch { batch: 1, .. }), "{event:?}");
+        signal
+    }
+
+    #[tokio::test]
+    async fn a_429_that_the_stack_retries_is_recorded() {
+        let signal = read(1).await;
+        assert!(signal.take());
+        assert!(!signal.take(), "reported once");
+    }
+
+    #[tokio::test]
+    async fn without_a_429_nothing_is_recorded() {
+        assert!(!read(0).await.take());
+    }
 }

@@ -42,7 +42,8 @@ struct Text<'a> {
     text: Cow<'a, str>,
 }
 
-/// The rule's id in the report. It names the scanner, since GitHub distinguishes the rules of several scanners by id.
+/// The rule's id in the report. It names the scanner, since GitHub distinguishes the rules of several
+/// scanners by id.
 pub(super) fn rule_id(finding: &Finding) -> String {
     let scanner = sanitize::first_non_blank([&*finding.scanner]).unwrap_or("scanner");
     format!("{}/{}", sanitize::single_line(scanner, 100), fields::rule_id(&finding.rule, 200))
@@ -79,7 +80,8 @@ impl<'a> Rule<'a> {
     }
 }
 
-/// The score that GitHub shows as critical (above 9.0), high, medium or low. Informational and unknown severities have none.
+/// The score that GitHub shows as critical (above 9.0), high, medium or low. Informational and unknown
+/// severities have none.
 fn score(severity: &Severity) -> Option<&'static str> {
     match severity {
         Severity::Critical => Some("9.1"),
@@ -165,7 +167,8 @@ struct LogicalLocation {
 
 #[derive(Serialize)]
 struct Fingerprints {
-    // The one that GitHub reads. For uploads through the API it computes none, and without one each upload duplicates the alerts.
+    // The one that GitHub reads. For uploads through the API it computes none, and without one each upload
+    // duplicates the alerts.
     #[serde(rename = "primaryLocationLineHash")]
     primary: String,
     #[serde(rename = "appsec/v1")]

@@ -28,7 +28,7 @@ const FIELDS: &[Field] = &[
     Field::words(
         "scans_status",
         &["eq"],
-        &["Never ScanRun", "pending", "running", "stopping", "aborted", "canceled", "completed"],
+        &["Never Run", "pending", "running", "stopping", "aborted", "canceled", "completed"],
     )
     .with_unlisted("contains"),
     Field::date("scans_started_at"),
@@ -61,7 +61,7 @@ fn values(state: &State, config: &FakeConfig, field: &str) -> Vec<String> {
     let last = state.last_run(&config.id);
     let of = |text: Option<String>| text.into_iter().collect();
     match field {
-        "scans_status" => vec![last.map_or("Never ScanRun", |run| &run.status).to_owned()],
+        "scans_status" => vec![last.map_or("Never Run", |run| &run.status).to_owned()],
         "scans_started_at" => of(last.and_then(|run| run.started_at).map(|at| at.to_string())),
         "scans_finalized_at" => of(last.and_then(|run| run.finalized_at).map(|at| at.to_string())),
         "configs.created_at" => vec![config.created_at.to_string()],

@@ -1,7 +1,7 @@
-//! A form as a server reads it.
+//! Parses `multipart/form-data`.
 
-/// The parts of a form, by name, in their order. `None` for what is no form.
-pub(super) fn parts(content_type: &str, body: &[u8]) -> Option<Vec<(String, String)>> {
+/// The names and contents of the fields of a form, in their order; `None` if the body is no form.
+pub(super) fn parse_parts(content_type: &str, body: &[u8]) -> Option<Vec<(String, String)>> {
     let boundary = content_type.strip_prefix("multipart/form-data; boundary=")?;
     let text = std::str::from_utf8(body).ok()?;
     let text = text.strip_prefix(&format!("--{boundary}\r\n"))?;
@@ -15,7 +15,7 @@ pub(super) fn parts(content_type: &str, body: &[u8]) -> Option<Vec<(String, Stri
     parts.collect()
 }
 
-/// The first part of that name.
-pub(super) fn part<'a>(parts: &'a [(String, String)], name: &str) -> Option<&'a str> {
+/// The content of the first field with this name.
+pub(super) fn find_part<'a>(parts: &'a [(String, String)], name: &str) -> Option<&'a str> {
     parts.iter().find(|(known, _)| known == name).map(|(_, content)| content.as_str())
 }
