@@ -1,13 +1,13 @@
-//! Which base URLs a client accepts.
+//! Checks the URLs that a client is given.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use appsec_core::{Error, ErrorKind, Result};
 use url::{Host, Url};
 
-/// The base URL, its path ending in a slash.
+/// Parses a base URL, and adds the slash at the end of its path.
 ///
-/// Errors do not echo it: what is refused may hold a password.
+/// Errors do not contain the URL, since it may hold a password.
 pub(crate) fn parse(text: &str, allow_plain_http: bool) -> Result<Url> {
     let mut url = checked(text, allow_plain_http).map_err(|reason| refused("base URL", &reason))?;
     if url.query().is_some() {
@@ -20,12 +20,12 @@ pub(crate) fn parse(text: &str, allow_plain_http: bool) -> Result<Url> {
     Ok(url)
 }
 
-/// A URL to which something is sent as it is, path and query unchanged: https, or loopback.
+/// Parses a URL whose path and query are used unchanged. It must be https or on loopback.
 pub(crate) fn parse_whole(text: &str) -> Result<Url> {
     checked(text, false).map_err(|reason| refused("URL", &reason))
 }
 
-/// The URL, or why it is none to send secrets to.
+/// Parses a URL. Returns the reason if secrets must not be sent to it.
 fn checked(text: &str, allow_plain_http: bool) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     let address = match url.host() {
@@ -50,7 +50,7 @@ fn checked(text: &str, allow_plain_http: bool) -> Result<Url, String> {
     if url.fragment().is_some() {
         return Err("must not have a fragment".to_owned());
     }
-    // No scanner is there, but a cloud's metadata service may be, and it answers with credentials.
+    // No scanner has such an address, but the metadata service of a cloud does, and it returns credentials.
     if address.is_some_and(is_link_local) {
         return Err("is a link-local address".to_owned());
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn https_anywhere_and_plain_http_on_loopback() {
+    fn https_is_accepted_anywhere_and_plain_http_on_loopback() {
         for (text, expected) in [
             ("https://cloud.tenable.com", "https://cloud.tenable.com/"),
             ("https://gateway.example:8443/salt", "https://gateway.example:8443/salt/"),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_without_echo() {
+    fn invalid_urls_are_refused_without_echoing_them() {
         for text in [
             "http://canary.example/",
             "http://127.0.0.1.canary.example/",
@@ -110,7 +110,7 @@ mod tests {
             let error = parse(text, false).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{text}");
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
-            // A query is a part of a whole URL; the rest cannot be meant there either.
+            // `parse_whole` allows a query, and refuses the others too.
             assert!(text.contains('?') || parse_whole(text).is_err(), "{text}");
         }
     }

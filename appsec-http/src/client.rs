@@ -41,7 +41,7 @@ impl HttpClient {
             tracing::warn!(
                 service = service.name,
                 host = base_url.host_str(),
-                "certificates are not verified: whoever is on the path can read the credentials"
+                "certificates are not verified: an attacker on the network path can read the credentials"
             );
         }
         Ok(Self::with_transport(service, base_url, auth, options, Box::new(transport)))

@@ -1,6 +1,7 @@
 //! Reads a large JSON array element by element, while its bytes arrive.
 //!
-//! [`ElementStream`] is what a client uses. [`Splitter`] below it works on bytes alone, without a connection.
+//! [`ElementStream`] is what a client uses. [`Splitter`] below it works on bytes alone, without a
+//! connection.
 
 mod array_path;
 mod chunks;

@@ -186,11 +186,6 @@ impl HttpOptions {
         self
     }
 
-    /// The limit on requests per second, if one is set.
-    pub fn requests_per_second(&self) -> Option<f64> {
-        self.requests_per_second
-    }
-
     /// The largest response of a single call, in decoded bytes. Default: 64 MiB.
     pub fn with_max_body_bytes(mut self, bytes: u64) -> Self {
         self.max_body_bytes = bytes;
@@ -220,6 +215,101 @@ impl HttpOptions {
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = resolver;
         self
+    }
+
+    /// The proxy's URL with its credentials, if a proxy is set.
+    pub fn proxy(&self) -> Option<&SecretString> {
+        self.proxy.as_ref()
+    }
+
+    /// The PEM texts of the additional root certificates.
+    pub fn root_certificates_pem(&self) -> &[Vec<u8>] {
+        &self.root_certificates
+    }
+
+    /// Whether any certificate is accepted.
+    pub fn accept_invalid_certs(&self) -> bool {
+        self.accept_invalid_certs
+    }
+
+    /// Whether `http://` is allowed to hosts other than loopback.
+    pub fn allow_plain_http(&self) -> bool {
+        self.allow_plain_http
+    }
+
+    /// Whether HTTP/2 is never offered.
+    pub fn http1_only(&self) -> bool {
+        self.http1_only
+    }
+
+    /// The time to open a connection.
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// The time from the start of a request to the head of its response.
+    pub fn head_timeout(&self) -> Duration {
+        self.head_timeout
+    }
+
+    /// The total time of a single call.
+    pub fn call_timeout(&self) -> Duration {
+        self.call_timeout
+    }
+
+    /// The longest pause of a body while it is awaited.
+    pub fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// The minimum throughput of a streamed body, in decoded bytes per second; 0 if it is disabled.
+    pub fn min_throughput(&self) -> u32 {
+        self.min_throughput
+    }
+
+    /// When and how often a request is repeated.
+    pub fn retry(&self) -> RetryPolicy {
+        self.retry
+    }
+
+    /// The number of single calls in flight.
+    pub fn max_in_flight(&self) -> usize {
+        self.max_in_flight
+    }
+
+    /// The number of streamed bodies open at once.
+    pub fn max_streams(&self) -> usize {
+        self.max_streams
+    }
+
+    /// The limit on requests per second, if one is set.
+    pub fn requests_per_second(&self) -> Option<f64> {
+        self.requests_per_second
+    }
+
+    /// The largest response of a single call, in decoded bytes.
+    pub fn max_body_bytes(&self) -> u64 {
+        self.max_body_bytes
+    }
+
+    /// The largest streamed response, in decoded bytes.
+    pub fn max_stream_bytes(&self) -> u64 {
+        self.max_stream_bytes
+    }
+
+    /// The largest element of a streamed array, in decoded bytes.
+    pub fn max_element_bytes(&self) -> usize {
+        self.max_element_bytes
+    }
+
+    /// The `User-Agent` to send, if it is not that of the client.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+
+    /// The resolver of host names.
+    pub fn resolver(&self) -> &Arc<dyn Resolver> {
+        &self.resolver
     }
 
     /// Checks for values that cannot work.
@@ -274,7 +364,7 @@ impl HttpOptions {
     }
 
     /// The proxy as it may be printed.
-    fn proxy_shown(&self) -> Option<String> {
+    fn redacted_proxy(&self) -> Option<String> {
         self.proxy.as_ref().map(|_| match self.proxy_url() {
             Ok(Some(url)) => {
                 let host = url.host_str().unwrap_or_default();
@@ -293,7 +383,7 @@ fn refused(message: String) -> Error {
 impl fmt::Debug for HttpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpOptions")
-            .field("proxy", &self.proxy_shown())
+            .field("proxy", &self.redacted_proxy())
             .field("root_certificates", &self.root_certificates.len())
             .field("accept_invalid_certs", &self.accept_invalid_certs)
             .field("allow_plain_http", &self.allow_plain_http)
@@ -335,7 +425,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// ArrayPath most 4 attempts, waits from 0.5 s to 20 s, and up to 5 min where the service asks for it.
+    /// At most 4 attempts, waits from 0.5 s to 20 s, and up to 5 min where the service asks for it.
     pub fn new() -> Self {
         Self {
             max_attempts: 4,
@@ -373,5 +463,25 @@ impl RetryPolicy {
     pub fn with_max_retry_after(mut self, longest: Duration) -> Self {
         self.max_retry_after = longest;
         self
+    }
+
+    /// The number of requests made for one call, including the first.
+    pub fn max_attempts(&self) -> u32 {
+        self.max_attempts
+    }
+
+    /// The wait before the second attempt, before jitter.
+    pub fn base(&self) -> Duration {
+        self.base
+    }
+
+    /// The longest wait, unless the service asks for a longer one.
+    pub fn cap(&self) -> Duration {
+        self.cap
+    }
+
+    /// The longest wait that the service may ask for.
+    pub fn max_retry_after(&self) -> Duration {
+        self.max_retry_after
     }
 }

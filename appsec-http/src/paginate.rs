@@ -1,20 +1,24 @@
-//! The one pager: page after page as a stream, until the service says that there is no more.
+//! Reads a listing page by page, as a stream.
 
 use appsec_core::{Error, ErrorKind, Result};
 use futures_core::Stream;
 use futures_util::stream;
 
-/// The most pages of one listing. A service that hands out more is taken to go round in circles.
+/// The largest number of pages of one listing. A service that returns more is assumed to repeat pages
+/// without end.
 pub const MAX_PAGES: u32 = 100_000;
 
 /// Streams a listing page by page.
 ///
-/// `fetch` takes a cursor and gives a page with the cursor of the next, or without one at the end. What ends a listing
-/// is the service's word (a total, an empty page), never a guess from a short page; `fetch` decides.
+/// `fetch` takes a cursor and returns a page with the cursor of the next one, or `None` at the end. `fetch`
+/// decides where the listing ends, from what the service states (a total, an empty page); a short page
+/// proves nothing.
 ///
-/// * Lazy: nothing is fetched before the stream is polled, and no page ahead of the one asked for.
+/// * Lazy: nothing is fetched before the stream is polled, and no page is fetched ahead of the one
+///   requested.
 /// * The first error is the last item.
-/// * A cursor equal to the one just used, and more than [`MAX_PAGES`] pages, are errors of kind `Unexpected`.
+/// * A cursor equal to the one just used, and more than [`MAX_PAGES`] pages, are errors of kind
+///   `Unexpected`.
 ///
 /// ```
 /// use appsec_http::paginate;
@@ -45,7 +49,7 @@ where
         let pages = pages + 1;
         let next = match next {
             Some(next) if next == cursor => Err("the listing's next page is the page just read".to_owned()),
-            Some(_) if pages == MAX_PAGES => Err(format!("the listing goes on after {MAX_PAGES} pages")),
+            Some(_) if pages == MAX_PAGES => Err(format!("the listing continues after {MAX_PAGES} pages")),
             next => Ok(next),
         };
         let next = next.map_err(|message| Error::new(ErrorKind::Unexpected, message));
@@ -63,7 +67,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nothing_is_fetched_before_it_is_asked_for() {
+    async fn nothing_is_fetched_before_the_stream_is_polled() {
         let fetched = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&fetched);
         let mut pages = Box::pin(paginate(0, move |page: u32| {
@@ -76,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_comes_once_and_ends_the_stream() {
+    async fn an_error_is_the_last_item_of_the_stream() {
         let pages = paginate(0, |page: u32| async move {
             if page == 1 { Err(Error::new(ErrorKind::Server, "500")) } else { Ok((page, Some(page + 1))) }
         });
@@ -86,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cursor_that_stands_still_is_refused() {
+    async fn a_repeated_cursor_is_an_error() {
         let results: Vec<_> =
             paginate("same", |cursor| async move { Ok(((), Some(cursor))) }).collect().await;
         assert_eq!(results.len(), 2, "the page itself, then the error");

@@ -1,5 +1,5 @@
-//! Diagnoses the connection to a service, layer by layer, on sockets of its own. An error of the HTTP stack says only "error
-//! sending request"; a probe says which layer failed.
+//! Diagnoses the connection to a service, layer by layer, on sockets of its own. An error of reqwest states
+//! only "error sending request"; a probe states which layer failed.
 
 mod handshake;
 mod settings;
@@ -20,8 +20,8 @@ use crate::probe::tcp::connect;
 use crate::resolve::no_address;
 use crate::tls::{Diagnosis, ObservedCertificate, diagnose};
 
-/// Runs the steps from configuration to TLS, in order, up to the first that fails. Nothing is sent to the service beyond the
-/// handshake.
+/// Runs the steps from configuration to TLS, in order, up to the first that fails. Nothing is sent to the
+/// service beyond the handshake.
 ///
 /// All steps together have the connect timeout, as a connection of the client has.
 pub(crate) async fn probe(base_url: &Url, options: &HttpOptions) -> Vec<ConnectionStep> {
@@ -92,13 +92,13 @@ async fn look_up(
         Err(_) => Err(format!("the DNS look-up of {name} timed out after {:?}", time.whole)),
     };
     let took = begun.elapsed();
-    let addresses = addresses.map_err(|saw| {
+    let addresses = addresses.map_err(|detail| {
         let remedy = if is_proxy {
             "check the proxy's host name, and this machine's DNS"
         } else {
             "check the host in the base URL and this machine's DNS; if the network requires a proxy, set `with_proxy`"
         };
-        ConnectionStep::failed(StepKind::Dns, Cause::DnsFailed, took, saw, remedy)
+        ConnectionStep::failed(StepKind::Dns, Cause::DnsFailed, took, detail, remedy)
     })?;
     steps.push(ConnectionStep::passed(
         StepKind::Dns,
@@ -136,8 +136,8 @@ async fn secure(
     let peer = Peer { name: settings.service_name.clone(), host: &host };
     let result = handshake(stream, settings.tls.clone(), peer, &settings.verifier, time).await;
     let took = begun.elapsed();
-    let stream = result.map_err(|Diagnosis { cause, saw, remedy }| {
-        ConnectionStep::failed(StepKind::Tls, cause, took, saw, remedy)
+    let stream = result.map_err(|Diagnosis { cause, detail, remedy }| {
+        ConnectionStep::failed(StepKind::Tls, cause, took, detail, remedy)
     })?;
     let version = match stream.get_ref().1.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
@@ -147,9 +147,9 @@ async fn secure(
     if let Some(ObservedCertificate { fault: Some(fault), .. }) = &observed
         && options.accept_invalid_certs
     {
-        let Diagnosis { cause, saw, remedy } = diagnose(fault, observed.as_ref(), &host);
-        let saw = format!("{version}; accepted by option although {saw}");
-        return Ok(ConnectionStep::warning(StepKind::Tls, cause, took, saw, remedy));
+        let Diagnosis { cause, detail, remedy } = diagnose(fault, observed.as_ref(), &host);
+        let detail = format!("{version}; accepted by option although {detail}");
+        return Ok(ConnectionStep::warning(StepKind::Tls, cause, took, detail, remedy));
     }
     let certificate = observed.and_then(|observed| observed.certificate).map(|certificate| {
         format!(

@@ -19,16 +19,16 @@ const WINDOW_BYTES: usize = 8 * 1024;
 /// Parts of the credentials that are shorter than this are not searched for: they occur in ordinary words.
 const SHORTEST_PART: usize = 8;
 
-/// Masks secrets in text that came from a service: the client's own credentials, the values of names such as `token`, and
-/// everything that [`mask`] recognises.
+/// Masks secrets in text that came from a service: the client's own credentials, the values of names such
+/// as `token`, and everything that [`mask`] recognises.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
     parts: Arc<[SecretString]>,
 }
 
 impl Redactor {
-    /// A redactor for these secrets, for what follows a scheme such as `Bearer` in them, and for their parts between `;`, `,`,
-    /// `=`, `:` and spaces.
+    /// A redactor for these secrets, for what follows a scheme such as `Bearer` in them, and for their
+    /// parts between `;`, `,`, `=`, `:` and spaces.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         let mut parts: Vec<&str> = Vec::new();
         for secret in secrets {
@@ -82,7 +82,8 @@ impl Redactor {
     }
 }
 
-/// Returns the text that arrived before a cut, without its last word: half a secret would not be recognised.
+/// Returns the text that arrived before a cut, without its last word: half a secret would not be
+/// recognised.
 pub(crate) fn whole_words(text: &[u8]) -> &[u8] {
     let is_word_end = |byte: &u8| {
         byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b',' | b';' | b'&')
@@ -97,7 +98,7 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// ArrayPath most `limit` bytes from the beginning, ending between characters.
+/// At most `limit` bytes from the beginning, ending between characters.
 pub(crate) fn cut(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
@@ -123,8 +124,8 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// Masks the values of secret names, and what follows `Bearer` and `Basic`. [`mask`] does so for fewer names and not for short
-/// values, since it must leave evidence readable.
+/// Masks the values of secret names, and what follows `Bearer` and `Basic`. [`mask`] does so for fewer
+/// names and not for short values, since it must leave evidence readable.
 fn mask_named(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -18,7 +18,7 @@ pub enum RetrySafety {
     /// It changes nothing, or the same thing again. It is repeated after 408, 429, 5xx except 501 and 505,
     /// timeouts and broken connections.
     Always,
-    /// It has an effect, such as a launch. It is repeated only if it was never sent or was answered with
+    /// It has an effect, such as a launch. It is repeated only if it was never sent or the response was
     /// 429.
     IfUnsent,
 }

@@ -58,14 +58,17 @@ impl Response {
         self.request_id.as_deref()
     }
 
-    /// The beginning of the body, to be shown to a user: at most 1 KiB, with secrets masked and control characters escaped.
+    /// The beginning of the body, to be shown to a user: at most 1 KiB, with secrets masked and control
+    /// characters escaped.
     pub fn excerpt(&self) -> String {
         self.redactor.excerpt(&self.body)
     }
 
-    /// Returns text of the response, such as its error message, with secrets masked and control characters escaped.
+    /// Returns text of the response, such as its error message, with secrets masked and control characters
+    /// escaped.
     ///
-    /// Pass through it everything that goes from a body into an error: a service may echo the credentials it refuses.
+    /// Pass through it everything that goes from a body into an error: a service may echo the credentials
+    /// it refuses.
     pub fn redacted(&self, text: &str) -> String {
         self.redactor.redact(text)
     }

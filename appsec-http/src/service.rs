@@ -15,7 +15,7 @@ use crate::response::Response;
 ///
 /// fn to_error(response: &Response) -> Error {
 ///     let kind = if response.status() == 401 { ErrorKind::Auth } else { ErrorKind::Unexpected };
-///     Error::new(kind, format!("the service answered {}", response.status()))
+///     Error::new(kind, format!("the service returned {}", response.status()))
 /// }
 ///
 /// let service = Service::new("acme", "acme-client/1.0", to_error).with_request_id_header("x-request-id");

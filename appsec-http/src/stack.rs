@@ -1,8 +1,8 @@
-//! What a request passes between a call and the network, outermost first: deadline, retry with its budget, in-flight limit,
-//! cooldown, rate limit, one attempt, body cap, response to error, decoding.
+//! The layers between a call and the network, outermost first: deadline, retry with its budget, in-flight
+//! limit, cooldown, rate limit, one attempt, body cap, response to error, decoding.
 //!
-//! The in-flight limit stands outside the cooldown and the rate limit: otherwise a request could wait for a permit after the
-//! rate limit has granted its moment.
+//! The in-flight limit is outside the cooldown and the rate limit: otherwise a request could wait for a
+//! permit after the rate limit has reserved a moment for it.
 
 pub(crate) mod body;
 pub(crate) mod cooldown;
@@ -81,14 +81,14 @@ impl Stack {
         }
     }
 
-    /// Makes a single call. It is repeated until `accept` takes a response, the rules of retrying end it, or the call timeout
-    /// passes.
+    /// Makes a single call. It is repeated until `accept` accepts a response, the rules of retrying end it,
+    /// or the call timeout passes.
     pub(crate) async fn call<T>(
         &self,
         request: &Request,
         accept: impl Fn(Response) -> Result<T, Failure> + Send + Sync,
     ) -> Result<T> {
-        let deadline = Deadline::of_call(self.options.call_timeout);
+        let deadline = Deadline::for_call(self.options.call_timeout);
         let mut attempts = Attempts::new(&self.options.retry);
         let span = self.span(request);
         let calling = async {
@@ -131,12 +131,12 @@ impl Stack {
         result
     }
 
-    /// Records that a call succeeded, which pays for the retry of another one.
+    /// Records that a call succeeded, which puts a token back into the retry budget.
     pub(crate) fn succeeded(&self) {
         self.retry_budget.put_back();
     }
 
-    /// A stream has no total.
+    /// The deadline of a stream, which has no total timeout.
     pub(crate) fn no_deadline(&self) -> Deadline {
         Deadline::none(self.options.call_timeout)
     }
@@ -207,7 +207,8 @@ impl Stack {
         let permit = self.in_flight.stream(&self.options).await?;
         let incoming = self.send(request, self.no_deadline(), attempts).await?;
         if !is_success(incoming.status) {
-            // The response that explains why there is no stream is a single response, with a total.
+            // The response that explains why there is no stream is read as a single response, with a
+            // deadline.
             return Err(self.refusal(request, incoming, Instant::now().checked_add(call_timeout)).await);
         }
         Ok(Body::streamed(request.operation(), incoming, &self.options, permit))
@@ -317,7 +318,7 @@ impl Stack {
         }
     }
 
-    /// The failure that a response other than 2xx means.
+    /// Reads a response other than 2xx, and returns the failure that it means.
     async fn refusal(&self, request: &Request, incoming: Incoming, deadline: Option<Instant>) -> Failure {
         let (status, headers) = (incoming.status, incoming.headers.clone());
         let mut body = Body::whole(request.operation(), incoming, &self.options, REFUSAL_BYTES);
@@ -334,7 +335,7 @@ impl Stack {
             }
         }
         let response = self.response(status, headers, bytes);
-        let class = FailureClass::of_status(status);
+        let class = FailureClass::from_status(status);
         let mut error = match (status, response.header("location")) {
             (300..=399, Some(location)) => self.redirect(location),
             (407, _) => Error::new(ErrorKind::Transport, "the proxy refuses or requires credentials"),
@@ -352,8 +353,8 @@ impl Stack {
         if error.body_excerpt().is_none() && !response.body().is_empty() {
             error = error.with_body_excerpt(response.excerpt());
         }
-        if let (None, Some(asked)) = (error.retry_after(), response.header("retry-after"))
-            && let Some(wait) = retry_after::parse(asked, response.header("date"), Timestamp::now())
+        if let (None, Some(requested)) = (error.retry_after(), response.header("retry-after"))
+            && let Some(wait) = retry_after::parse(requested, response.header("date"), Timestamp::now())
         {
             error = error.with_retry_after(wait);
         }

@@ -1,4 +1,5 @@
-//! Test servers that misbehave, certificates made on the spot, a scripted resolver, and the parts of fake services.
+//! Test servers that misbehave, certificates made on the spot, a scripted resolver, and the parts of fake
+//! services.
 //!
 //! Everything listens on loopback only, on a port that the system picks, and stops when it is dropped.
 

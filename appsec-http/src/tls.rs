@@ -1,4 +1,4 @@
-//! The TLS settings of a client: whom it trusts, and what it recorded of a certificate.
+//! The TLS settings of a client: the trusted roots, and a verifier that records certificates.
 
 mod certificate;
 mod diagnosis;
@@ -20,8 +20,9 @@ use crate::options::HttpOptions;
 
 /// Returns the TLS settings of a client, and the verifier that records its handshakes.
 ///
-/// The provider is aws-lc-rs, by name, since a process may hold several. The roots are those of the platform and of the options.
-/// The protocols are those that the client speaks; reqwest leaves them to a caller that passes its own settings.
+/// The provider is aws-lc-rs, by name, since a process may hold several. The roots are those of the
+/// platform and of the options. The protocols are those that the client speaks; reqwest leaves them to a
+/// caller that passes its own settings.
 ///
 /// # Errors
 /// `Config` for a root certificate that cannot be read.
@@ -60,10 +61,11 @@ fn certificates(pems: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>> {
     Ok(certificates)
 }
 
-/// The platform's verifier with the extra roots; `None` where the machine has no roots and the options add none.
+/// The platform's verifier with the extra roots; `None` if the machine has no roots and the options add
+/// none.
 ///
-/// A client without any root can still be built, since a fake on loopback needs none. Its https connections fail, and the
-/// diagnosis names the reason.
+/// A client without any root can still be built, since a fake on loopback needs none. Its https connections
+/// fail, and the diagnosis states the reason.
 fn trust(
     own: &[CertificateDer<'static>],
     provider: &Arc<CryptoProvider>,

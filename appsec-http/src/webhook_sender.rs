@@ -160,16 +160,18 @@ async fn drain(mut body: ByteStream) {
 fn refusal(status: u16, headers: &HeaderMap) -> Error {
     let (kind, message) = match status {
         300..=399 => (ErrorKind::Decode, format!("a redirect ({status}) came, and none is followed")),
-        401 => (ErrorKind::Auth, "the receiver answered 401".to_owned()),
-        403 => (ErrorKind::PermissionDenied, "the receiver answered 403".to_owned()),
-        404 | 410 => (ErrorKind::NotFound, format!("the receiver answered {status}")),
-        429 => (ErrorKind::RateLimited, "the receiver answered 429".to_owned()),
-        500.. => (ErrorKind::Server, format!("the receiver answered {status}")),
-        _ => (ErrorKind::InvalidRequest, format!("the receiver answered {status}")),
+        401 => (ErrorKind::Auth, "the receiver returned 401".to_owned()),
+        403 => (ErrorKind::PermissionDenied, "the receiver returned 403".to_owned()),
+        404 | 410 => (ErrorKind::NotFound, format!("the receiver returned {status}")),
+        429 => (ErrorKind::RateLimited, "the receiver returned 429".to_owned()),
+        500.. => (ErrorKind::Server, format!("the receiver returned {status}")),
+        _ => (ErrorKind::InvalidRequest, format!("the receiver returned {status}")),
     };
     let error = Error::new(kind, message).with_status(status);
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    match text("retry-after").and_then(|asked| retry_after::parse(asked, text("date"), Timestamp::now())) {
+    match text("retry-after")
+        .and_then(|requested| retry_after::parse(requested, text("date"), Timestamp::now()))
+    {
         Some(wait) => error.with_retry_after(wait),
         None => error,
     }

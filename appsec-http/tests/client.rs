@@ -1,4 +1,4 @@
-//! What a client sends and makes of the responses, against a real HTTP server.
+//! The requests of a client and its handling of responses, against a real HTTP server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io;
@@ -26,7 +26,7 @@ fn to_error(response: &Response) -> Error {
         500.. => ErrorKind::Server,
         _ => ErrorKind::InvalidRequest,
     };
-    Error::new(kind, format!("the service answered {}", response.status()))
+    Error::new(kind, format!("the service returned {}", response.status()))
 }
 
 /// Short waits, since the clock is real.
@@ -81,7 +81,7 @@ async fn a_request_is_sent_as_it_was_built() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_goes_out_with_its_own_type() {
+async fn a_body_other_than_json_is_sent_with_its_content_type() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(header("content-type", "multipart/form-data; boundary=x"))
@@ -118,7 +118,7 @@ impl BodySource for Pieces {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_held_is_read_for_each_attempt_and_its_length_announced() {
+async fn a_streamed_body_is_opened_for_each_attempt_and_its_length_is_sent() {
     let server = MockServer::start().await;
     let upload = || {
         Mock::given(method("POST"))
@@ -136,13 +136,13 @@ async fn a_body_that_is_not_held_is_read_for_each_attempt_and_its_length_announc
     assert_eq!(client(&server, options()).send(&request(13)).await.unwrap().status(), 202);
     assert_eq!(opened.load(Ordering::SeqCst), 2);
     assert!(format!("{:?}", request(13)).contains("body_bytes: Some(13)"));
-    // A file that has become shorter since it was measured.
+    // As a file that became shorter after its length was read.
     let error = client(&server, options()).send(&request(14)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
 }
 
 #[tokio::test]
-async fn the_users_agent_comes_before_the_services() {
+async fn the_user_agent_of_the_options_replaces_that_of_the_service() {
     let server = MockServer::start().await;
     Mock::given(header("user-agent", "mine/2"))
         .respond_with(ResponseTemplate::new(204))
@@ -154,7 +154,7 @@ async fn the_users_agent_comes_before_the_services() {
 }
 
 #[tokio::test]
-async fn a_read_is_repeated_and_a_launch_is_not() {
+async fn a_read_is_retried_and_a_launch_is_not() {
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .respond_with(ResponseTemplate::new(503))
@@ -183,7 +183,7 @@ async fn a_read_is_repeated_and_a_launch_is_not() {
 }
 
 #[tokio::test]
-async fn credentials_are_not_carried_along_a_redirect() {
+async fn credentials_are_not_sent_along_a_redirect() {
     let elsewhere = MockServer::start().await;
     Mock::given(any())
         .respond_with(ResponseTemplate::new(200).set_body_json(json!({"items": [666]})))
@@ -207,7 +207,7 @@ async fn credentials_are_not_carried_along_a_redirect() {
 }
 
 #[tokio::test]
-async fn compressed_answers_are_read() {
+async fn compressed_responses_are_read() {
     for (encoding, bytes) in [
         ("gzip", include_bytes!("data/list.gz").as_slice()),
         ("br", include_bytes!("data/list.br")),
@@ -230,7 +230,7 @@ async fn compressed_answers_are_read() {
 }
 
 #[tokio::test]
-async fn a_bomb_is_stopped_at_the_cap() {
+async fn a_decompression_bomb_is_stopped_at_the_limit() {
     const CAP: u64 = 4 << 20;
     for (encoding, bytes) in [
         ("gzip", include_bytes!("data/zeros-16MiB.gz").as_slice()),
@@ -266,7 +266,7 @@ async fn a_bomb_is_stopped_at_the_cap() {
 }
 
 #[tokio::test]
-async fn garbage_that_calls_itself_compressed_is_a_broken_body() {
+async fn a_body_that_cannot_be_decompressed_is_a_broken_body() {
     let server = MockServer::start().await;
     let response =
         ResponseTemplate::new(200).insert_header("content-encoding", "gzip").set_body_string("[1]");
@@ -277,7 +277,7 @@ async fn garbage_that_calls_itself_compressed_is_a_broken_body() {
 }
 
 #[tokio::test]
-async fn a_login_page_is_told_from_the_api() {
+async fn a_login_page_is_distinguished_from_json() {
     let server = MockServer::start().await;
     let page = ResponseTemplate::new(200).set_body_raw("<title>Sign in</title>", "text/html; charset=utf-8");
     Mock::given(any()).respond_with(page).expect(4).mount(&server).await;
@@ -288,7 +288,7 @@ async fn a_login_page_is_told_from_the_api() {
 }
 
 #[tokio::test]
-async fn a_429_without_a_wait_is_repeated_for_a_launch_too() {
+async fn a_429_without_retry_after_is_retried_for_a_launch_too() {
     let server = MockServer::start().await;
     Mock::given(any())
         .respond_with(ResponseTemplate::new(429))
@@ -301,7 +301,7 @@ async fn a_429_without_a_wait_is_repeated_for_a_launch_too() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused_without_echo() {
+fn invalid_options_are_refused_without_echoing_them() {
     for options in [
         HttpOptions::new().with_proxy("http://user:canary@"),
         HttpOptions::new().with_proxy("canary"),
@@ -335,7 +335,7 @@ fn a_client_is_built_without_a_runtime() {
 }
 
 #[test]
-fn the_longest_durations_are_no_deadline() {
+fn the_longest_durations_do_not_overflow() {
     let longest = Duration::MAX;
     let options = HttpOptions::new()
         .with_call_timeout(longest)
@@ -350,7 +350,7 @@ fn the_longest_durations_are_no_deadline() {
     });
 }
 
-/// The child process of itself, with proxies in its environment that refuse every connection.
+/// Runs itself as a child process whose environment names proxies that refuse every connection.
 #[test]
 fn proxies_of_the_environment_have_no_effect() {
     const NAME: &str = "proxies_of_the_environment_have_no_effect";

@@ -1,4 +1,4 @@
-//! The fault proxy and its neighbours break exactly what they are told to.
+//! The fault proxy and the other test servers inject exactly the configured faults.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io;
@@ -13,13 +13,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// Longer than any of these tests waits for something that should come.
+/// The longest wait for an event that must occur.
 const SOON: Duration = Duration::from_secs(10);
-/// How long a test waits to see that nothing comes.
+/// The wait after which an event counts as absent.
 const QUIET: Duration = Duration::from_millis(150);
-const ANSWER: &[u8] = b"0123456789";
+const RESPONSE: &[u8] = b"0123456789";
 
-/// Answers every byte it gets with the same ten bytes.
+/// Responds to every byte with the same ten bytes.
 async fn server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -27,7 +27,7 @@ async fn server() -> SocketAddr {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 while stream.read_u8().await.is_ok() {
-                    if stream.write_all(ANSWER).await.is_err() {
+                    if stream.write_all(RESPONSE).await.is_err() {
                         return;
                     }
                 }
@@ -37,21 +37,21 @@ async fn server() -> SocketAddr {
     address
 }
 
-async fn ask(proxy: &FaultProxy) -> TcpStream {
+async fn send_request(proxy: &FaultProxy) -> TcpStream {
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     stream.write_all(b"?").await.unwrap();
     stream
 }
 
-/// What comes until the end, and how the end comes.
+/// Returns the bytes up to the end of the connection, and how it ended.
 async fn read_all(stream: &mut TcpStream) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();
     let end = timeout(SOON, stream.read_to_end(&mut bytes)).await.expect("an end");
     (bytes, end.map(drop))
 }
 
-async fn read_answer(stream: &mut TcpStream) -> Vec<u8> {
-    let mut bytes = vec![0; ANSWER.len()];
+async fn read_response(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = vec![0; RESPONSE.len()];
     timeout(SOON, stream.read_exact(&mut bytes)).await.expect("in time").unwrap();
     bytes
 }
@@ -59,8 +59,8 @@ async fn read_answer(stream: &mut TcpStream) -> Vec<u8> {
 #[tokio::test]
 async fn without_a_fault_everything_passes_and_is_counted() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
-    let mut stream = ask(&proxy).await;
-    assert_eq!(read_answer(&mut stream).await, ANSWER);
+    let mut stream = send_request(&proxy).await;
+    assert_eq!(read_response(&mut stream).await, RESPONSE);
     stream.write_all(b"??").await.unwrap();
     stream.shutdown().await.unwrap();
     let (rest, end) = read_all(&mut stream).await;
@@ -71,29 +71,29 @@ async fn without_a_fault_everything_passes_and_is_counted() {
 }
 
 #[tokio::test]
-async fn truncation_ends_in_order_after_so_many_bytes() {
+async fn truncation_closes_the_connection_after_the_given_bytes() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     for bytes in [0, 4, 9] {
         proxy.set(Fault::TruncateAfter(bytes));
-        let (read, end) = read_all(&mut ask(&proxy).await).await;
+        let (read, end) = read_all(&mut send_request(&proxy).await).await;
         assert_eq!(read.len() as u64, bytes);
         end.unwrap();
     }
 }
 
 #[tokio::test]
-async fn reset_is_a_reset_after_so_many_bytes() {
+async fn reset_resets_the_connection_after_the_given_bytes() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     for bytes in [0, 4] {
         proxy.set(Fault::ResetAfter(bytes));
-        let (read, end) = read_all(&mut ask(&proxy).await).await;
+        let (read, end) = read_all(&mut send_request(&proxy).await).await;
         assert_eq!(read.len() as u64, bytes);
         assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 }
 
 #[tokio::test]
-async fn refusal_resets_before_the_server_hears() {
+async fn refusal_resets_before_the_server_gets_a_connection() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     proxy.script([Fault::Refuse]);
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
@@ -106,7 +106,7 @@ async fn refusal_resets_before_the_server_hears() {
 async fn a_stall_keeps_the_connection_open_until_it_is_lifted() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     proxy.set(Fault::StallAfter(3));
-    let mut stream = ask(&proxy).await;
+    let mut stream = send_request(&proxy).await;
     let mut start = [0; 3];
     timeout(SOON, stream.read_exact(&mut start)).await.expect("three bytes").unwrap();
     assert!(timeout(QUIET, stream.read_u8()).await.is_err(), "nothing more while stalled");
@@ -115,14 +115,14 @@ async fn a_stall_keeps_the_connection_open_until_it_is_lifted() {
     proxy.set(Fault::None);
     let mut rest = [0; 7];
     timeout(SOON, stream.read_exact(&mut rest)).await.expect("the rest").unwrap();
-    assert_eq!([&start[..], &rest[..]].concat(), ANSWER);
+    assert_eq!([&start[..], &rest[..]].concat(), RESPONSE);
 }
 
 #[tokio::test]
 async fn a_client_that_gives_up_on_a_stall_leaves_nothing_open() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     proxy.set(Fault::StallAfter(0));
-    let stream = ask(&proxy).await;
+    let stream = send_request(&proxy).await;
     let bytes_arrived = async {
         while proxy.bytes_from_clients() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -139,23 +139,23 @@ async fn a_client_that_gives_up_on_a_stall_leaves_nothing_open() {
 }
 
 #[tokio::test]
-async fn garbage_follows_what_passed() {
+async fn garbage_follows_the_passed_bytes() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     proxy.set(Fault::GarbageAfter(2));
-    let (read, end) = read_all(&mut ask(&proxy).await).await;
+    let (read, end) = read_all(&mut send_request(&proxy).await).await;
     end.unwrap();
-    assert_eq!(&read[..2], &ANSWER[..2]);
+    assert_eq!(&read[..2], &RESPONSE[..2]);
     assert!(read.len() > 2);
     assert!(String::from_utf8(read).is_err());
 }
 
 #[tokio::test]
-async fn a_delay_is_added_once_before_the_answer() {
+async fn a_delay_is_added_once_before_the_response() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     proxy.set(Fault::Delay(QUIET));
     let begun = Instant::now();
-    let mut stream = ask(&proxy).await;
-    assert_eq!(read_answer(&mut stream).await, ANSWER);
+    let mut stream = send_request(&proxy).await;
+    assert_eq!(read_response(&mut stream).await, RESPONSE);
     assert!(begun.elapsed() >= QUIET);
 }
 
@@ -164,38 +164,39 @@ async fn a_drip_passes_everything_at_its_rate() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     proxy.set(Fault::Drip(NonZeroU32::new(20).unwrap()));
     let begun = Instant::now();
-    let mut stream = ask(&proxy).await;
-    assert_eq!(read_answer(&mut stream).await, ANSWER);
-    // Ten bytes are five drops of two; the first falls at once, the others a tenth of a second apart.
+    let mut stream = send_request(&proxy).await;
+    assert_eq!(read_response(&mut stream).await, RESPONSE);
+    // Ten bytes are five writes of two bytes; the first is immediate, the others follow a tenth of a second
+    // apart.
     assert!(begun.elapsed() >= Duration::from_millis(400));
 }
 
 #[tokio::test]
-async fn a_script_is_taken_connection_by_connection_and_then_the_standing_fault() {
+async fn the_script_is_used_connection_by_connection_and_then_the_standing_fault() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     proxy.script([Fault::None, Fault::TruncateAfter(1)]);
     proxy.set(Fault::TruncateAfter(2));
-    let mut sound = ask(&proxy).await;
-    assert_eq!(read_answer(&mut sound).await, ANSWER);
+    let mut sound = send_request(&proxy).await;
+    assert_eq!(read_response(&mut sound).await, RESPONSE);
     for bytes in [1, 2, 2] {
-        let (read, _) = read_all(&mut ask(&proxy).await).await;
+        let (read, _) = read_all(&mut send_request(&proxy).await).await;
         assert_eq!(read.len(), bytes);
     }
     assert_eq!(proxy.connections(), 4);
 }
 
 #[tokio::test]
-async fn a_standing_fault_changes_on_open_connections_but_scripted_ones_keep_theirs() {
+async fn a_standing_fault_changes_on_open_connections_and_a_scripted_fault_does_not() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     proxy.script([Fault::None]);
-    let mut scripted = ask(&proxy).await;
-    assert_eq!(read_answer(&mut scripted).await, ANSWER);
-    let mut following = ask(&proxy).await;
-    assert_eq!(read_answer(&mut following).await, ANSWER);
+    let mut scripted = send_request(&proxy).await;
+    assert_eq!(read_response(&mut scripted).await, RESPONSE);
+    let mut following = send_request(&proxy).await;
+    assert_eq!(read_response(&mut following).await, RESPONSE);
 
     proxy.set(Fault::TruncateAfter(5));
     scripted.write_all(b"?").await.unwrap();
-    assert_eq!(read_answer(&mut scripted).await, ANSWER);
+    assert_eq!(read_response(&mut scripted).await, RESPONSE);
     following.write_all(b"?").await.unwrap();
     let (read, _) = read_all(&mut following).await;
     assert_eq!(read.len(), 5, "counted from the moment when the fault was set");
@@ -204,23 +205,23 @@ async fn a_standing_fault_changes_on_open_connections_but_scripted_ones_keep_the
 #[tokio::test]
 async fn a_closed_port_refuses_until_it_is_opened_again() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
-    let mut open = ask(&proxy).await;
-    assert_eq!(read_answer(&mut open).await, ANSWER);
+    let mut open = send_request(&proxy).await;
+    assert_eq!(read_response(&mut open).await, RESPONSE);
     proxy.close_port().await;
     let refused = TcpStream::connect(proxy.address()).await.unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     open.write_all(b"?").await.unwrap();
-    assert_eq!(read_answer(&mut open).await, ANSWER, "open connections go on");
+    assert_eq!(read_response(&mut open).await, RESPONSE, "open connections continue");
     proxy.open_port().await.unwrap();
-    assert_eq!(read_answer(&mut ask(&proxy).await).await, ANSWER);
+    assert_eq!(read_response(&mut send_request(&proxy).await).await, RESPONSE);
 }
 
 #[tokio::test]
 async fn dropping_the_proxy_ends_its_connections_and_its_port() {
     let proxy = FaultProxy::start(server().await).await.unwrap();
     let address = proxy.address();
-    let mut stream = ask(&proxy).await;
-    assert_eq!(read_answer(&mut stream).await, ANSWER);
+    let mut stream = send_request(&proxy).await;
+    assert_eq!(read_response(&mut stream).await, RESPONSE);
     drop(proxy);
     let (read, _) = read_all(&mut stream).await;
     assert!(read.is_empty());
@@ -260,6 +261,6 @@ async fn a_tls_server_and_a_proxy_serve_an_ordinary_client() {
         assert_eq!(response.text().await.unwrap(), format!("GET {path} HTTP/1.1"));
     }
     assert_eq!(server.requests(), 2);
-    let asked: Vec<_> = proxy.requests().into_iter().map(|request| request.target).collect();
-    assert_eq!(asked, ["api.example.test:443"], "one tunnel, kept alive");
+    let targets: Vec<_> = proxy.requests().into_iter().map(|request| request.target).collect();
+    assert_eq!(targets, ["api.example.test:443"], "one tunnel, kept alive");
 }

@@ -1,4 +1,4 @@
-//! The same over HTTP/2, which is what the services offer.
+//! Calls and streams over HTTP/2, which the services offer.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io;
@@ -51,7 +51,7 @@ impl Listener for TlsListener {
 }
 
 fn to_error(response: &Response) -> Error {
-    Error::new(ErrorKind::Unexpected, format!("the service answered {}", response.status()))
+    Error::new(ErrorKind::Unexpected, format!("the service returned {}", response.status()))
 }
 
 async fn client(router: Router, options: impl FnOnce(HttpOptions) -> HttpOptions) -> HttpClient {
@@ -66,7 +66,7 @@ async fn client(router: Router, options: impl FnOnce(HttpOptions) -> HttpOptions
 }
 
 #[tokio::test]
-async fn http2_is_spoken_unless_it_is_switched_off() {
+async fn http2_is_used_unless_it_is_switched_off() {
     let version = |version: Version| async move { format!("\"{version:?}\"") };
     let router = Router::new().route("/version", get(version));
     let request = Request::get("test: version", "/version");

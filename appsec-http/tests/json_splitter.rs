@@ -1,5 +1,5 @@
-//! The splitter accepts what a decoder of the whole document accepts, finds the same elements, and takes nothing
-//! broken for complete.
+//! The splitter accepts what a decoder of the whole document accepts, finds the same elements, and never
+//! treats a broken document as complete.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
@@ -17,31 +17,32 @@ use serde_json::value::RawValue;
 
 const FIELD: ArrayPath = ArrayPath::Field("findings");
 
-/// Elements and what stands beside them, or why not and where.
+/// The elements and the members beside the array, or the error and its offset.
 type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 
-/// Splits a document that arrives in pieces of the given lengths, taken in turn for ever. The same must come out where members are noted.
+/// Splits a document that arrives in pieces of the given lengths, which are repeated in a cycle. The result
+/// must be the same if members are recorded.
 fn split_in(document: &[u8], at: ArrayPath, limits: Limits, lengths: &[usize]) -> Split {
     let plain = split_by(Splitter::new(at, limits), document, lengths, false);
-    for asks_twice in [false, true] {
+    for asks_between in [false, true] {
         let known = Arc::new(One(b"nothing".to_vec()));
-        let noting =
-            split_by(Splitter::new(at, limits).with_known_blocks(known), document, lengths, asks_twice);
-        assert_eq!(noting, plain, "{}", String::from_utf8_lossy(document));
-        let again = split_by(Splitter::new(at, limits), document, lengths, asks_twice);
+        let recording =
+            split_by(Splitter::new(at, limits).with_known_blocks(known), document, lengths, asks_between);
+        assert_eq!(recording, plain, "{}", String::from_utf8_lossy(document));
+        let again = split_by(Splitter::new(at, limits), document, lengths, asks_between);
         assert_eq!(again, plain, "{}", String::from_utf8_lossy(document));
     }
     plain
 }
 
-fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize], asks_twice: bool) -> Split {
+fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize], asks_between: bool) -> Split {
     let mut elements = Vec::new();
     let mut left = document;
     let mut lengths = lengths.iter().cycle();
     while !left.is_empty() {
         let (piece, rest) = left.split_at((*lengths.next().unwrap()).clamp(1, left.len()));
-        // Whoever gives up waiting asks again although nothing came.
-        if asks_twice {
+        // A caller may ask again although no chunk arrived.
+        if asks_between {
             splitter.feed(Bytes::new());
             assert_eq!(splitter.next_element().map_err(|error| (error.kind(), error.offset()))?, None);
         }
@@ -92,7 +93,7 @@ fn every_kind_of_value_may_be_an_element() {
 }
 
 #[test]
-fn what_stands_beside_the_array_is_kept_in_order() {
+fn the_members_beside_the_array_keep_their_order() {
     let document = r#" { "scan" : {"id": 1} , "findings" : [ {"a":1} ] , "notes":["x", 2], "n":null } "#;
     let (elements, rest) = split(document, FIELD).unwrap();
     assert_eq!(elements, [r#"{"a":1}"#]);
@@ -100,20 +101,20 @@ fn what_stands_beside_the_array_is_kept_in_order() {
 }
 
 #[test]
-fn a_member_name_counts_by_its_meaning() {
+fn an_escaped_member_name_is_recognised() {
     let (elements, rest) = split(r#"{"find\u0069ngs":[1],"Findings":[2]}"#, FIELD).unwrap();
     assert_eq!(elements, ["1"]);
     assert_eq!(rest.unwrap(), r#"{"Findings":[2]}"#);
 }
 
 #[test]
-fn an_array_of_the_name_deeper_down_is_not_meant() {
+fn a_deeper_array_of_the_same_name_is_ignored() {
     let (elements, _) = split(r#"{"scan":{"findings":[1,2]},"findings":[3]}"#, FIELD).unwrap();
     assert_eq!(elements, ["3"]);
 }
 
 #[test]
-fn a_missing_a_null_a_doubled_and_another_member_are_told_apart() {
+fn a_missing_a_null_a_duplicate_and_another_member_are_distinguished() {
     use SplitErrorKind::{DuplicateField, MissingField, NotAnArray, NullField};
     assert_eq!(refusal(r#"{"notes":[]}"#, FIELD), (MissingField("findings"), 11));
     assert_eq!(refusal("{}", FIELD), (MissingField("findings"), 1));
@@ -125,7 +126,7 @@ fn a_missing_a_null_a_doubled_and_another_member_are_told_apart() {
 }
 
 #[test]
-fn another_document_is_not_an_array() {
+fn a_document_of_another_shape_is_refused() {
     use SplitErrorKind::{NotAnArray, NotAnObject};
     assert_eq!(refusal("<html>", ArrayPath::Root), (NotAnArray(Found(b'<')), 0));
     assert_eq!(refusal(r#"  {"error":1}"#, ArrayPath::Root), (NotAnArray(Found(b'{')), 2));
@@ -134,7 +135,7 @@ fn another_document_is_not_an_array() {
 }
 
 #[test]
-fn commas_and_brackets_are_counted_strictly() {
+fn commas_and_brackets_are_checked_strictly() {
     for (document, kind, offset) in [
         ("[,]", unexpected("a value or `]`", b','), 1),
         ("[1,]", unexpected("a value", b']'), 3),
@@ -168,7 +169,7 @@ fn commas_and_brackets_are_counted_strictly() {
 }
 
 #[test]
-fn an_error_stays_the_same_and_says_where() {
+fn an_error_stays_the_same_and_has_an_offset() {
     let mut splitter = Splitter::new(ArrayPath::Root, Limits::new());
     splitter.feed(Bytes::from_static(b"[1,"));
     assert_eq!(splitter.next_element().unwrap().unwrap(), "1");
@@ -208,12 +209,12 @@ fn a_chunk_fed_before_the_last_was_used_up_is_not_lost() {
 }
 
 #[test]
-fn an_escape_is_remembered_by_who_asks_while_nothing_comes() {
+fn an_escape_is_kept_while_no_chunk_arrives() {
     assert_eq!(split_in(br#"["a\"b"]"#, ArrayPath::Root, Limits::new(), &[4]).unwrap().0, [r#""a\"b""#]);
 }
 
 #[test]
-fn finishing_with_elements_not_taken_is_an_error() {
+fn finishing_before_all_elements_are_read_is_an_error() {
     let mut splitter = Splitter::new(ArrayPath::Root, Limits::new());
     splitter.feed(Bytes::from_static(b"[1]"));
     assert_eq!(splitter.finish().unwrap_err().kind(), SplitErrorKind::Truncated);
@@ -238,7 +239,7 @@ fn a_depth_bomb_ends_at_the_limit() {
 }
 
 #[test]
-fn sizes_are_limited_to_the_byte() {
+fn size_limits_are_exact() {
     let text = format!(r#"["{}"]"#, "x".repeat(98));
     for lengths in [&[1][..], &[7], &[usize::MAX]] {
         let element = |bytes| {
@@ -262,7 +263,7 @@ fn sizes_are_limited_to_the_byte() {
 }
 
 #[test]
-fn an_endless_element_is_refused_before_it_is_held() {
+fn an_endless_element_is_refused_before_it_is_stored() {
     let mut splitter = Splitter::new(ArrayPath::Root, Limits::new().with_element_bytes(1 << 20));
     splitter.feed(Bytes::from_static(b"[\""));
     let chunk = Bytes::from(vec![b'x'; 1 << 16]);
@@ -280,7 +281,7 @@ fn an_endless_element_is_refused_before_it_is_held() {
 }
 
 #[test]
-fn a_huge_element_in_small_chunks_comes_out_whole() {
+fn a_huge_element_in_small_chunks_is_returned_whole() {
     let huge = format!(r#"{{"output":"{}"}}"#, r#"line\n\"quoted\" \\ "#.repeat(100_000));
     let document = format!("[1,{huge},2]");
     let (elements, _) =
@@ -289,14 +290,14 @@ fn a_huge_element_in_small_chunks_comes_out_whole() {
 }
 
 #[test]
-fn nothing_of_the_document_is_in_the_debug_form() {
+fn debug_shows_nothing_of_the_document() {
     let mut splitter = Splitter::new(ArrayPath::Root, Limits::new());
     splitter.feed(Bytes::from_static(b"[\"hush"));
     assert_eq!(splitter.next_element(), Ok(None));
     assert!(!format!("{splitter:?}").contains("hush"));
 }
 
-/// Members of an object in order, doubled ones included, which no map would show.
+/// The members of an object in order, including duplicates, which a map would drop.
 struct Members(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -319,7 +320,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// The elements by a decoder of the whole document; `None` where it refuses.
+/// The elements found by a decoder of the whole document; `None` if it refuses the document.
 fn reference(document: &[u8], at: ArrayPath) -> Option<Vec<Bytes>> {
     let texts = |array: Vec<Box<RawValue>>| array.iter().map(|raw| raw.get().to_owned().into()).collect();
     match at {
@@ -333,7 +334,7 @@ fn reference(document: &[u8], at: ArrayPath) -> Option<Vec<Bytes>> {
     }
 }
 
-/// What the splitter and a decoder of its elements make of the document together; `None` where either refuses.
+/// The elements found by the splitter, each checked by a decoder; `None` if either refuses the document.
 fn split_and_decoded(document: &[u8], at: ArrayPath, lengths: &[usize]) -> Option<Vec<Bytes>> {
     let (elements, _) = split_in(document, at, Limits::new(), lengths).ok()?;
     elements
@@ -360,27 +361,27 @@ fn json() -> impl Strategy<Value = Value> + Clone {
     })
 }
 
-fn written(value: &Value, pretty: bool) -> String {
+fn to_text(value: &Value, pretty: bool) -> String {
     if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) }.unwrap()
 }
 
-/// A document with its array at the root or in a member, and where.
+/// A document with its array at the root or in a member, and the path of the array.
 fn document() -> impl Strategy<Value = (Vec<u8>, ArrayPath)> {
     let members = prop::collection::vec(("[a-z]{1,5}", json()), 0..3);
     let elements = prop::collection::vec(json(), 0..6);
     (elements, members.clone(), members, any::<bool>(), any::<bool>()).prop_map(
         |(elements, before, after, in_member, pretty)| {
-            let array = written(&Value::from(elements), pretty);
+            let array = to_text(&Value::from(elements), pretty);
             if !in_member {
                 return (array.into_bytes(), ArrayPath::Root);
             }
             let mut text = String::from("{");
             for (name, value) in before {
-                write!(text, "\"{name}\" : {},", written(&value, pretty)).unwrap();
+                write!(text, "\"{name}\" : {},", to_text(&value, pretty)).unwrap();
             }
             write!(text, "\"findings\":{array}").unwrap();
             for (name, value) in after {
-                write!(text, ", \"{name}\":{}", written(&value, pretty)).unwrap();
+                write!(text, ", \"{name}\":{}", to_text(&value, pretty)).unwrap();
             }
             text.push('}');
             (text.into_bytes(), FIELD)
@@ -392,7 +393,7 @@ fn lengths() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![Just(vec![1]), Just(vec![usize::MAX]), prop::collection::vec(1_usize..40, 1..8)]
 }
 
-/// Places in a document and what to do there: replace, insert, or remove a byte.
+/// Positions in a document, and a change at each: replace, insert, or remove a byte.
 fn mutations() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     let byte = prop_oneof![
         4 => prop::sample::select(br#"[]{},:"\ 1-.tfn"#.to_vec()),
@@ -401,7 +402,8 @@ fn mutations() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, byte), 1..4)
 }
 
-/// Names and values in an object as they are written; none where a name has escapes, or the element is no object.
+/// The names and values of an object as they are written; empty if a name has escapes or the element is not
+/// an object.
 fn members_as_written(element: &[u8]) -> Vec<(String, String)> {
     let Ok(Members(members)) = serde_json::from_slice::<Members>(element) else { return Vec::new() };
     let escaped = |(name, _): &(String, Box<RawValue>)| name.contains('\u{c9}');
@@ -411,7 +413,7 @@ fn members_as_written(element: &[u8]) -> Vec<(String, String)> {
     members.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect()
 }
 
-/// Knows one object.
+/// A table of known blocks with one object.
 #[derive(Debug)]
 struct One(Vec<u8>);
 
@@ -422,7 +424,7 @@ impl KnownBlocks for One {
 }
 
 #[test]
-fn a_known_object_that_lies_whole_in_a_chunk_is_stepped_over() {
+fn a_known_object_within_one_chunk_is_skipped() {
     let mut splitter = Splitter::new(ArrayPath::Root, Limits::new())
         .with_known_blocks(Arc::new(One(b"{\"id\":1}".to_vec())));
     splitter.feed(Bytes::from_static(b"[{\"a\":2,\"p\":{\"id\":1},\"q\":{\"id\":1}},{\"p\":{\"id\":2}}]"));
@@ -435,9 +437,10 @@ fn a_known_object_that_lies_whole_in_a_chunk_is_stepped_over() {
     assert_eq!(members, [(5..13, false)]);
 }
 
-/// Records of many lengths, some longer than what is joined where two parts meet, in parts of as many.
+/// Elements of many lengths in chunks of many lengths. Some elements are longer than the overlap of two
+/// chunks.
 #[test]
-fn long_parts_meet_without_a_loss_and_faults_are_where_they_were() {
+fn long_chunks_are_joined_without_loss_and_errors_keep_their_offsets() {
     let long = |length: usize| format!(r#"{{"text":"{}","more":[1,{{}}]}}"#, "x\\n".repeat(length / 3));
     let lengths = [10, 5_000, 20_000, 300, 40_000, 16_384, 5_600, 5_600, 5_600, 1, 70_000];
     let elements: Vec<String> = lengths.iter().cycle().take(60).map(|length| long(*length)).collect();
@@ -466,7 +469,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn elements_are_those_of_a_decoder_wherever_the_document_is_cut(
+    fn the_elements_are_those_of_a_decoder_for_any_chunks(
         (document, at) in document(),
         lengths in lengths(),
     ) {
@@ -482,12 +485,12 @@ proptest! {
     }
 
     #[test]
-    fn what_is_known_changes_no_element_and_is_where_it_is_said_to_be(
+    fn known_blocks_change_no_element_and_have_the_recorded_positions(
         (document, at) in document(),
         known in json(),
         lengths in lengths(),
     ) {
-        // An object that stands in every element, besides what else does.
+        // An object that occurs in every element, among other members.
         let block = serde_json::to_string(&serde_json::json!({ "known": known })).unwrap();
         let elements = [
             format!(r#"{{"a":"{{","b":{block},"c":{block},"d": "\u00e9 and more than 32 bytes of it"}}"#),
@@ -513,8 +516,8 @@ proptest! {
             while let Some(element) = splitter.next_element().unwrap() {
                 let members = splitter.members();
                 let here = |span: &std::ops::Range<usize>| String::from_utf8(element[span.clone()].to_vec()).unwrap();
-                let noted: Vec<_> = members.iter().map(|member| (here(&member.name), here(&member.value))).collect();
-                prop_assert_eq!(noted, members_as_written(&element));
+                let recorded: Vec<_> = members.iter().map(|member| (here(&member.name), here(&member.value))).collect();
+                prop_assert_eq!(recorded, members_as_written(&element));
                 for member in members {
                     let value = here(&member.value);
                     prop_assert_eq!(value == block, member.kind == MemberKind::Known(7));
@@ -528,11 +531,11 @@ proptest! {
         }
         let rest = splitter.finish().unwrap().map(|rest| rest.get().to_owned());
         prop_assert_eq!(plain, Ok((found, rest)));
-        prop_assert_eq!(blocks, 2, "an element that is the object itself has it not as a member");
+        prop_assert_eq!(blocks, 2, "an element that is the known object does not have it as a member");
     }
 
     #[test]
-    fn a_document_cut_short_is_never_complete(
+    fn a_truncated_document_is_never_complete(
         (document, at) in document(),
         cut in any::<prop::sample::Index>(),
         lengths in lengths(),
@@ -543,18 +546,18 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_document_is_judged_as_a_decoder_judges_it(
+    fn a_mutated_document_is_accepted_exactly_if_a_decoder_accepts_it(
         (document, at) in document(),
         mutations in mutations(),
         lengths in lengths(),
     ) {
         let mut document = document;
-        for (place, action, byte) in mutations {
-            let place = place.index(document.len());
+        for (position, action, byte) in mutations {
+            let position = position.index(document.len());
             match action {
-                0 => document[place] = byte,
-                1 => document.insert(place, byte),
-                _ if document.len() > 1 => drop(document.remove(place)),
+                0 => document[position] = byte,
+                1 => document.insert(position, byte),
+                _ if document.len() > 1 => drop(document.remove(position)),
                 _ => {}
             }
         }
@@ -562,7 +565,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic_and_no_cut_changes_its_verdict(
+    fn no_bytes_cause_a_panic_and_the_chunks_do_not_change_the_result(
         bytes in prop::collection::vec(prop::sample::select(br#"[]{},:"\ 1ntf"#.to_vec()), 0..60),
         in_member in any::<bool>(),
         lengths in lengths(),

@@ -21,9 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 const HOST: &str = "api.example.test";
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Long enough for a busy machine, where something answers.
+/// The connect timeout where a response is expected; long enough for a busy machine.
 const AMPLE: Duration = Duration::from_secs(20);
-/// Where nothing answers.
+/// The connect timeout where no response is expected.
 const SHORT: Duration = Duration::from_millis(400);
 
 fn options() -> HttpOptions {
@@ -77,7 +77,7 @@ async fn serve(certificate: &TestCertificate) -> TlsServer {
     TlsServer::start(certificate, |_| http_response(200, "application/json", "{}")).await.unwrap()
 }
 
-/// Handles each connection with the same few lines.
+/// Sends the same bytes on each connection.
 async fn raw_server(response: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -97,7 +97,7 @@ async fn closed_port() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_sound_way_passes_every_step_and_a_request_takes_it_too() {
+async fn a_working_connection_passes_every_step_and_serves_a_request() {
     let ca = TestCa::new("Probe Test CA").unwrap();
     let server = serve(&ca.issue(&[HOST]).unwrap()).await;
     let options = options().with_root_certificate_pem(ca.pem());
@@ -121,7 +121,7 @@ async fn a_name_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_look_up_without_an_answer() {
+async fn a_look_up_without_a_response() {
     #[derive(Debug)]
     struct Silent;
     #[async_trait]
@@ -155,7 +155,7 @@ async fn a_black_hole() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_address_that_answers_is_found_behind_one_that_does_not() {
+async fn an_address_that_responds_is_found_after_one_that_does_not() {
     // The black hole's port on another loopback address is free.
     let hole = black_hole().unwrap();
     let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -168,19 +168,20 @@ async fn an_address_that_answers_is_found_behind_one_that_does_not() {
     let steps = probe(&format!("http://{HOST}:{}/", hole.address().port()), options).await;
     assert_eq!(steps[2].outcome, Passed, "{steps:?}");
     assert!(
-        steps[2].detail.contains("127.0.0.2") && steps[2].detail.contains("does not answer"),
+        steps[2].detail.contains("127.0.0.2") && steps[2].detail.contains("does not respond"),
         "{steps:?}"
     );
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn of_several_faults_the_refusal_is_told() {
-    // On the black hole's port nobody listens at the other loopback address, and none can at the third.
+async fn a_refusal_is_reported_before_other_failures() {
+    // The port of the black hole is closed on the other loopback address, and there is no route to the third
+    // address.
     let hole = black_hole().unwrap();
     let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-    let nobody = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1));
-    for addresses in [[LOCAL, other, nobody], [nobody, other, LOCAL]] {
+    let unroutable = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1));
+    for addresses in [[LOCAL, other, unroutable], [unroutable, other, LOCAL]] {
         let resolver =
             addresses.iter().fold(StaticResolver::new(), |names, ip| names.with_address(HOST, *ip));
         let options = options().with_resolver(Arc::new(resolver)).with_connect_timeout(2 * SHORT);
@@ -190,7 +191,7 @@ async fn of_several_faults_the_refusal_is_told() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_address_that_no_route_leads_to() {
+async fn an_address_without_a_route() {
     // TCP has no multicast: the system refuses at once, and nothing is sent.
     let step = failure("https://224.0.0.1/", options(), StepKind::Tcp, Cause::ConnectFailed).await;
     assert!(step.detail.contains("no connection to 224.0.0.1:443"), "{step:?}");
@@ -208,7 +209,7 @@ async fn a_self_signed_certificate() {
         assert!(remedy(&step).contains("with_root_certificate_pem"), "{step:?}");
         assert!(remedy(&step).contains("with_accept_invalid_certs"), "{step:?}");
 
-        // Either remedy works, for the probe and for a request.
+        // Both remedies work, for the probe and for a request.
         let added = options().with_root_certificate_pem(certificate.pem());
         let accepted = options().with_accept_invalid_certs(true);
         for options in [added, accepted] {
@@ -220,7 +221,7 @@ async fn a_self_signed_certificate() {
 }
 
 #[tokio::test]
-async fn an_added_certificate_of_the_server_is_still_held_to_its_name() {
+async fn an_added_certificate_of_the_server_is_valid_for_its_name_only() {
     for certificate in [
         TestCertificate::self_signed(&["other.test"]),
         TestCertificate::self_signed_authority(&["other.test"]),
@@ -255,7 +256,7 @@ async fn an_expired_certificate() {
 }
 
 #[tokio::test]
-async fn a_certificate_from_the_future() {
+async fn a_certificate_that_is_not_yet_valid() {
     let ca = TestCa::new("Probe Test CA").unwrap();
     let server = serve(&ca.issue_not_yet_valid(&[HOST]).unwrap()).await;
     let options = options().with_root_certificate_pem(ca.pem());
@@ -274,7 +275,7 @@ async fn a_certificate_for_another_name() {
 }
 
 #[tokio::test]
-async fn invalid_certificates_that_are_accepted_are_warned_of_and_still_described() {
+async fn accepted_invalid_certificates_cause_a_warning_and_are_described() {
     let ca = TestCa::new("Probe Test CA").unwrap();
     let server = serve(&ca.issue_expired(&["other.test"]).unwrap()).await;
     let steps = probe(&url(server.address()), options().with_accept_invalid_certs(true)).await;
@@ -286,17 +287,17 @@ async fn invalid_certificates_that_are_accepted_are_warned_of_and_still_describe
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls() {
+async fn a_server_without_tls() {
     for response in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.9\r\n"] {
         let step =
             failure(&url(raw_server(response).await), options(), StepKind::Tls, Cause::TlsHandshake).await;
-        assert!(step.detail.contains("does not speak TLS"), "{step:?}");
+        assert!(step.detail.contains("responds, but not with TLS"), "{step:?}");
         assert!(remedy(&step).contains("port"), "{step:?}");
     }
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_cut_off_or_never_answered() {
+async fn a_handshake_that_is_cut_off_or_gets_no_response() {
     let step = failure(&url(raw_server(b"").await), options(), StepKind::Tls, Cause::TlsHandshake).await;
     assert!(step.detail.contains("closed the connection"), "{step:?}");
 
@@ -312,7 +313,7 @@ async fn a_handshake_that_is_cut_off_or_never_answered() {
 }
 
 #[tokio::test]
-async fn plain_http_on_loopback_has_no_tls_and_elsewhere_is_warned_of() {
+async fn plain_http_has_no_tls_and_causes_a_warning_beyond_loopback() {
     let address = raw_server(b"").await;
     let steps = probe(&format!("http://{address}/"), options()).await;
     let outcomes: Vec<_> = steps.iter().map(|step| step.outcome).collect();
@@ -354,7 +355,7 @@ async fn an_ipv6_address_is_a_host_like_another() {
     assert_eq!(proxy.requests()[0].target, address.to_string());
 }
 
-/// Options with a proxy by name, whose credentials are a canary.
+/// Options with a proxy given by name.
 fn through(proxy: SocketAddr, credentials: &str) -> HttpOptions {
     let resolver = StaticResolver::new().with_address("proxy.example.test", LOCAL);
     options()
@@ -363,7 +364,7 @@ fn through(proxy: SocketAddr, credentials: &str) -> HttpOptions {
 }
 
 #[tokio::test]
-async fn through_a_proxy_name_and_port_are_the_proxys_and_tls_the_services() {
+async fn through_a_proxy_dns_and_tcp_are_of_the_proxy_and_tls_is_of_the_service() {
     let ca = TestCa::new("Probe Test CA").unwrap();
     let server = serve(&ca.issue(&[HOST]).unwrap()).await;
     // `u%40x:canary-pa%3Ass` decoded, then in Base64.
@@ -379,11 +380,11 @@ async fn through_a_proxy_name_and_port_are_the_proxys_and_tls_the_services() {
 
     client("https://api.example.test/v1", options).send(&Request::get("test: get", "/x")).await.unwrap();
     let requests = proxy.requests();
-    assert_eq!(requests[0].authorization, requests[1].authorization, "as the client's own");
+    assert_eq!(requests[0].authorization, requests[1].authorization, "the same as those of the client");
 }
 
 #[tokio::test]
-async fn a_certificate_is_judged_through_the_proxy_too() {
+async fn a_certificate_is_verified_through_the_proxy_too() {
     let server = serve(&TestCertificate::self_signed(&[HOST]).unwrap()).await;
     let proxy = ConnectProxy::start(ConnectResponse::Tunnel(server.address())).await.unwrap();
     failure("https://api.example.test/", through(proxy.address(), ""), StepKind::Tls, Cause::TlsUntrusted)
@@ -393,17 +394,17 @@ async fn a_certificate_is_judged_through_the_proxy_too() {
 #[tokio::test]
 async fn a_proxy_that_refuses() {
     for (response, credentials, saw, what_to_do) in [
-        (ConnectResponse::Status(403), "", "answered 403", "allow this host"),
+        (ConnectResponse::Status(403), "", "returned 403", "allow this host"),
         (
             ConnectResponse::Status(407),
             "",
-            "407 to a tunnel to api.example.test:443: it wants credentials",
+            "407 for a tunnel to api.example.test:443: it requires credentials",
             "add the user",
         ),
         (ConnectResponse::Status(407), "u:canary@", "does not accept the credentials", "correct the user"),
-        (ConnectResponse::Status(405), "", "answered 405", "supports CONNECT"),
-        (ConnectResponse::Status(502), "", "answered 502", "cannot reach the service"),
-        (ConnectResponse::Status(302), "", "answered 302", "operator"),
+        (ConnectResponse::Status(405), "", "returned 405", "supports CONNECT"),
+        (ConnectResponse::Status(502), "", "returned 502", "cannot reach the service"),
+        (ConnectResponse::Status(302), "", "returned 302", "operator"),
         (ConnectResponse::Garbage, "", "is not HTTP", "HTTP proxy"),
         (ConnectResponse::Close, "", "closed the connection", "scheme and port"),
     ] {
@@ -416,15 +417,15 @@ async fn a_proxy_that_refuses() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_never_answers() {
-    let proxy = ConnectProxy::start(ConnectResponse::Silence).await.unwrap();
+async fn a_proxy_that_never_responds() {
+    let proxy = ConnectProxy::start(ConnectResponse::NoResponse).await.unwrap();
     let options = through(proxy.address(), "u:canary@").with_connect_timeout(SHORT);
     let step = failure("https://api.example.test/", options, StepKind::Proxy, Cause::ProxyFailed).await;
-    assert!(step.detail.contains("did not answer within 400ms"), "{step:?}");
+    assert!(step.detail.contains("did not respond within 400ms"), "{step:?}");
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_there() {
+async fn a_proxy_that_is_unreachable() {
     let options = through(closed_port().await, "u:canary@");
     failure("https://api.example.test/", options, StepKind::Tcp, Cause::ConnectRefused).await;
     let options = options_with_lost_proxy();
@@ -448,7 +449,7 @@ async fn a_proxy_behind_tls_whose_certificate_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn a_proxy_behind_tls_is_spoken_to_in_http_1() {
+async fn a_proxy_behind_tls_is_used_with_http_1() {
     let ca = TestCa::new("Probe Test CA").unwrap();
     let server = serve(&ca.issue(&[HOST]).unwrap()).await;
     let inner = ConnectProxy::start(ConnectResponse::Tunnel(server.address())).await.unwrap();
@@ -485,14 +486,14 @@ async fn plain_http_through_a_proxy_needs_no_tunnel() {
 }
 
 #[tokio::test]
-async fn without_any_root_the_machine_is_named_and_an_added_root_is_enough() {
-    // The environment belongs to the process, so another one plays the machine without roots.
+async fn a_machine_without_roots_is_reported_and_an_added_root_is_enough() {
+    // The environment belongs to the process, so a child process stands for the machine without roots.
     const CHILD: &str = "APPSEC_TEST_WITHOUT_ROOTS";
     if std::env::var_os(CHILD).is_none() {
         let empty = std::env::temp_dir().join(format!("appsec-no-roots-{}", std::process::id()));
         std::fs::create_dir_all(&empty).unwrap();
         let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "without_any_root_the_machine_is_named_and_an_added_root_is_enough"])
+            .args(["--exact", "a_machine_without_roots_is_reported_and_an_added_root_is_enough"])
             .env(CHILD, "1")
             .env("SSL_CERT_FILE", empty.join("none.pem"))
             .env("SSL_CERT_DIR", &empty)
@@ -514,7 +515,7 @@ async fn without_any_root_the_machine_is_named_and_an_added_root_is_enough() {
 }
 
 #[test]
-fn a_root_certificate_that_is_none_is_refused_when_the_client_is_built() {
+fn an_invalid_root_certificate_is_refused_when_the_client_is_built() {
     let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let broken = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
     for pem in ["", "no certificate", garbage, broken] {

@@ -1,4 +1,4 @@
-//! Whatever is printed, logged or kept in an error, no secret is in it. Alone in its process, since a subscriber that
+//! No secret is printed, logged or kept in an error. This test has its own process, since a subscriber that
 //! records one thread misses call sites that another thread reached first.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -115,7 +115,7 @@ async fn no_secret_is_printed_logged_or_kept_in_an_error() {
             Err(error) => texts.push(everything(&error)),
         }
     }
-    // A proxy with a password, and nobody behind it.
+    // A proxy with a password, whose port is closed.
     let options = options().with_proxy("http://canary:canary@127.0.0.1:1").with_accept_invalid_certs(true);
     let client = client("https://api.scanner.test", options);
     texts.push(format!("{client:?}"));
@@ -128,7 +128,7 @@ async fn no_secret_is_printed_logged_or_kept_in_an_error() {
         assert!(!text.contains("canary"), "{text}");
     }
     let log = log.text();
-    // What libraries below log at this level is theirs; ours is this crate's targets.
+    // Libraries log at this level too; only the targets of this crate are checked.
     let ours: Vec<_> = log.lines().filter(|line| line.contains("appsec_http")).collect();
     assert!(ours.iter().all(|line| !line.contains("canary")), "{ours:#?}");
     assert!(ours.iter().any(|line| line.contains("request") && line.contains("status=503")), "{log}");

@@ -1,4 +1,4 @@
-//! Streams and calls over connections that break: each element exactly once, or a typed error.
+//! Streams and calls over connections that break: each element is returned exactly once, or an error.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
@@ -19,21 +19,21 @@ use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-/// Longer than any test takes when nothing hangs.
+/// Longer than any test takes unless something hangs.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Each request has a connection of its own, and so a fault of its own.
+/// Each request has its own connection, so that each has its own fault.
 const ONCE: [(&str, &str); 1] = [("connection", "close")];
 
-/// A list of so many things, of about fifty bytes each.
+/// A list of this many things, of about fifty bytes each.
 fn list(length: usize) -> String {
     let things: Vec<_> =
         (0..length).map(|id| format!(r#"{{"id":{id},"name":"thing with a name of its own"}}"#)).collect();
     format!(r#"{{"things":[{}],"total":{length}}}"#, things.join(","))
 }
 
-/// A server with the list at `/sized` (with its length in the head) and `/chunked` (without), and the number of
-/// requests that it got.
+/// A server with the list at `/sized` (with its length in the head) and `/chunked` (without), and the
+/// number of requests received.
 async fn server(list: String) -> (SocketAddr, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let count = {
@@ -63,7 +63,7 @@ async fn server(list: String) -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 fn to_error(response: &Response) -> Error {
-    Error::new(ErrorKind::Unexpected, format!("the service answered {}", response.status()))
+    Error::new(ErrorKind::Unexpected, format!("the service returned {}", response.status()))
 }
 
 fn options() -> HttpOptions {
@@ -83,7 +83,7 @@ fn things(client: &HttpClient, path: &'static str) -> ElementStream {
     client.elements(&Request::get("test: list", path), ArrayPath::Field("things"))
 }
 
-/// How many elements came, each checked to be the next one, and the error that ended them.
+/// Returns the number of elements, each checked to be the next one, and the error that ended the stream.
 async fn read(mut stream: ElementStream) -> (usize, Option<Error>) {
     let mut count = 0;
     loop {
@@ -103,7 +103,7 @@ async fn read(mut stream: ElementStream) -> (usize, Option<Error>) {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_midway_is_read_to_its_end() {
+async fn a_response_that_breaks_is_read_to_its_end() {
     let (address, requests) = server(list(2000)).await;
     for path in ["/sized", "/chunked"] {
         for fault in [Fault::ResetAfter(40_000), Fault::TruncateAfter(40_000), Fault::StallAfter(40_000)] {
@@ -119,7 +119,7 @@ async fn an_answer_that_breaks_midway_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn an_answer_cut_at_any_byte_is_never_taken_for_whole() {
+async fn a_response_cut_at_any_byte_is_never_treated_as_complete() {
     let (address, _) = server(list(3)).await;
     for path in ["/sized", "/chunked"] {
         let proxy = FaultProxy::start(address).await.unwrap();
@@ -137,11 +137,11 @@ async fn an_answer_cut_at_any_byte_is_never_taken_for_whole() {
 }
 
 #[tokio::test]
-async fn an_answer_that_turns_into_garbage_is_never_taken_for_whole() {
+async fn a_response_that_turns_into_garbage_is_never_treated_as_complete() {
     let (address, _) = server(list(100)).await;
     let proxy = FaultProxy::start(address).await.unwrap();
     let client = client(&proxy.url(), options());
-    // A place in every part of an element.
+    // A position in every part of an element.
     for cut in 2000..2055 {
         proxy.script([Fault::GarbageAfter(cut)]);
         let mut stream = things(&client, "/sized");
@@ -154,7 +154,7 @@ async fn an_answer_that_turns_into_garbage_is_never_taken_for_whole() {
                 None => break None,
             }
         };
-        // Where garbage ended an element, its decoder saw that, and the next reading does not agree with it.
+        // If garbage ended an element, decoding it failed, and the repeated response has a different digest.
         match error {
             None => assert_eq!((sound, spoilt), (100, 0), "{cut}"),
             Some(error) => {
@@ -166,14 +166,14 @@ async fn an_answer_that_turns_into_garbage_is_never_taken_for_whole() {
 }
 
 #[tokio::test]
-async fn a_connection_that_always_breaks_ends_in_a_typed_error() {
+async fn a_connection_that_always_breaks_ends_in_an_error() {
     let (address, _) = server(list(2000)).await;
     for fault in [Fault::ResetAfter(40_000), Fault::TruncateAfter(40_000), Fault::StallAfter(40_000)] {
         let proxy = FaultProxy::start(address).await.unwrap();
         proxy.set(fault);
         let (count, error) = read(things(&client(&proxy.url(), options()), "/chunked")).await;
         let error = error.unwrap();
-        assert!(count > 100 && count < 2000, "what came before is delivered: {count}");
+        assert!(count > 100 && count < 2000, "the elements before the fault are delivered: {count}");
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 4), "{fault:?}: {error}");
         assert!(!error.is_retryable());
         assert_eq!(error.operation(), Some("test: list"));
@@ -181,7 +181,7 @@ async fn a_connection_that_always_breaks_ends_in_a_typed_error() {
 }
 
 #[tokio::test]
-async fn a_trickle_is_given_up() {
+async fn a_trickle_ends_in_an_error() {
     let (address, _) = server(list(2000)).await;
     let proxy = FaultProxy::start(address).await.unwrap();
     proxy.set(Fault::Drip(NonZeroU32::new(2000).unwrap()));
@@ -191,7 +191,7 @@ async fn a_trickle_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_slow_consumer_is_not_taken_for_a_stall() {
+async fn a_slow_consumer_is_not_a_stall() {
     let (address, requests) = server(list(20_000)).await;
     let client = client(&format!("http://{address}"), options().with_min_throughput(10_000));
     let mut stream = things(&client, "/chunked");
@@ -207,7 +207,7 @@ async fn a_slow_consumer_is_not_taken_for_a_stall() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_tried_again_even_for_a_launch() {
+async fn a_refused_connection_is_retried_even_for_a_launch() {
     let (address, requests) = server("[]".to_owned()).await;
     let proxy = FaultProxy::start(address).await.unwrap();
     proxy.close_port().await;
@@ -222,7 +222,7 @@ async fn a_refused_connection_is_tried_again_even_for_a_launch() {
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 
     proxy.close_port().await;
-    // A connection from before would still be open.
+    // An earlier connection would still be open.
     let client = self::client(&proxy.url(), self::options());
     let error = client.send(&launch).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 4));
@@ -250,7 +250,7 @@ async fn a_launch_that_breaks_after_it_was_sent_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_host_that_drops_packets_is_given_up_after_the_connect_timeout() {
+async fn a_host_that_drops_packets_fails_after_the_connect_timeout() {
     let hole = black_hole().unwrap();
     let options = options().with_connect_timeout(Duration::from_millis(100));
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Calls through TLS, proxies and names: what is trusted, what is refused, and what of it may be read in an error.
+//! Calls through TLS, proxies and host names: which certificates are trusted, and what an error states.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -86,10 +86,10 @@ async fn a_certificate_is_trusted_by_its_root_or_by_option() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_asked_for_a_tunnel_and_nothing_else_is_told_to_it() {
+async fn a_proxy_receives_only_the_request_for_a_tunnel() {
     let ca = TestCa::new("Corporate Root").unwrap();
     let (server, url) = server(&ca.issue(&[HOST]).unwrap()).await;
-    // "user:pass word", as RFC 7617 wants it.
+    // "user:pass word", encoded as in RFC 7617.
     let proxy =
         ConnectProxy::start(ConnectResponse::TunnelFor(server.address(), "Basic dXNlcjpwYXNzIHdvcmQ=")).await;
     let proxy = proxy.unwrap();
@@ -99,18 +99,18 @@ async fn a_proxy_is_asked_for_a_tunnel_and_nothing_else_is_told_to_it() {
     let response: Vec<u32> = client(&url, options.clone().with_proxy(with)).json(&request()).await.unwrap();
     assert_eq!(response, [1]);
     assert_eq!(proxy.requests()[0].target, url.trim_start_matches("https://"));
-    assert!(nowhere.asked().is_empty(), "the service's name is the proxy's to resolve");
+    assert!(nowhere.lookups().is_empty(), "the proxy resolves the name of the service");
 
     let without = client(&url, options.with_proxy(proxy.url()));
     let error = without.send(&Request::post("test: launch", "/v1")).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 4), "{error}");
     assert!(error.message().contains(&format!("through the proxy {}", proxy.address())), "{error}");
-    assert!(!error.outcome_unknown(), "the service never heard of it");
+    assert!(!error.outcome_unknown(), "the service was never reached");
     assert_eq!(server.requests(), 1);
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_named() {
+async fn an_error_states_the_name_that_does_not_resolve() {
     let options = options().with_resolver(Arc::new(StaticResolver::new()));
     let error = client("https://nowhere.test", options)
         .send(&Request::post("test: launch", "/v1"))

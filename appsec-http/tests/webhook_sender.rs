@@ -1,4 +1,4 @@
-//! Messages to a URL that a person chose, over real sockets.
+//! Messages to a configured URL, over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn path_query_headers_and_body_arrive_as_given() {
 }
 
 #[tokio::test]
-async fn what_is_not_2xx_is_an_error_without_a_word_of_it_and_is_not_repeated() {
+async fn a_response_other_than_2xx_is_an_error_without_its_body_and_is_not_retried() {
     for (status, kind) in [
         (302, ErrorKind::Decode),
         (400, ErrorKind::InvalidRequest),
@@ -62,7 +62,7 @@ async fn what_is_not_2xx_is_an_error_without_a_word_of_it_and_is_not_repeated() 
 }
 
 #[tokio::test]
-async fn a_receiver_that_does_not_answer_is_given_up() {
+async fn a_receiver_that_does_not_respond_ends_in_an_error() {
     let server = MockServer::start().await;
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(30));
     Mock::given(method("POST")).respond_with(slow).mount(&server).await;
@@ -71,7 +71,7 @@ async fn a_receiver_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_message_is_delivered_once_the_head_says_so_whatever_the_body_does() {
+async fn a_message_is_delivered_once_a_head_with_2xx_arrives() {
     let server = MockServer::start().await;
     let long = ResponseTemplate::new(200).set_body_string("x".repeat(1 << 20));
     Mock::given(method("POST")).respond_with(long).mount(&server).await;
@@ -83,7 +83,7 @@ async fn a_message_is_delivered_once_the_head_says_so_whatever_the_body_does() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_not_there_is_named_without_its_path() {
+async fn the_error_of_an_unreachable_receiver_names_it_without_its_path() {
     // Nothing listens on port 1.
     let error =
         webhook_sender("http://127.0.0.1:1/canary?canary").post("test: post", &[], "{}").await.unwrap_err();
@@ -93,7 +93,7 @@ async fn a_receiver_that_is_not_there_is_named_without_its_path() {
 }
 
 #[test]
-fn plain_http_is_for_loopback_whatever_the_options_say() {
+fn plain_http_is_refused_beyond_loopback_whatever_the_options_are() {
     let options = HttpOptions::new().with_allow_plain_http(true);
     for url in
         ["http://hooks.canary.example/x", "https://canary:canary@hooks.example/", "https://169.254.169.254/"]

@@ -168,7 +168,7 @@ async fn a_failed_message_is_retried_with_the_same_id_and_body() {
     let waiting = outbox.messages().remove(0);
     assert_eq!((waiting.state, waiting.attempts), (MessageState::Pending, 1));
     let error = waiting.last_error.unwrap();
-    assert_eq!(error, "webhook: deliver: server fault: the receiver answered 503");
+    assert_eq!(error, "webhook: deliver: server fault: the receiver returned 503");
     assert!(waiting.due_at.duration_since(before).as_secs() >= 5, "{}", waiting.due_at);
 
     outbox.redeliver(&waiting.id, Timestamp::now()).await.unwrap();

@@ -135,7 +135,7 @@ async fn a_decision_without_a_status_is_refused_and_nothing_is_sent() {
             write_back(&scanner, &strict, &[WriteBackRequest::new(&known[0], outcome)]).await.unwrap();
         let error = written[0].result.as_ref().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-        assert!(error.to_string().contains(&format!("no word for {outcome}")), "{error}");
+        assert!(error.to_string().contains(&format!("no status for {outcome}")), "{error}");
     }
     assert_eq!(scanner.inner.requests().await, before);
 }
@@ -181,7 +181,7 @@ async fn no_further_requests_are_sent_to_a_scanner_that_is_down() {
     let written = write_back(&scanner, &StatusMapping::new(), &changes).await.unwrap();
     let errors: Vec<_> = written.into_iter().map(|written| written.result.unwrap_err()).collect();
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::Server), "{errors:?}");
-    assert!(errors[2].message().starts_with("not tried"), "{}", errors[2]);
+    assert!(errors[2].message().starts_with("not sent"), "{}", errors[2]);
     assert_eq!(scanner.requests().await, before.map(|requests| requests + 1));
 }
 

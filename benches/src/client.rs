@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tenable_was_client::model::{ChunkId, ExportFinding, ExportId, ExportRequest};
 use tenable_was_client::{ErrorKind, ExportOptions, TenableWasClient};
 
-use crate::measure;
+use crate::resources;
 
 /// The work of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,7 +32,7 @@ pub enum Mode {
     /// Imports findings and keeps all of them in memory.
     KeepFindings,
     /// Reads a decompression bomb.
-    Bomb,
+    GzipBomb,
     /// Makes a hundred concurrent calls to a service that is down.
     Outage,
     /// Downloads pages of posture gaps without parsing them.
@@ -45,12 +45,12 @@ pub enum Mode {
 
 /// The measurements of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct Measurement {
     /// Wall-clock time in seconds.
     pub wall: f64,
     /// Processor time of this process in seconds.
     pub cpu: f64,
-    /// Peak resident memory in MiB; 0 where the system does not tell.
+    /// Peak resident memory in MiB; 0 where the system does not report it.
     pub peak: f64,
     /// Peak resident memory before the run, in MiB.
     pub idle: f64,
@@ -64,51 +64,51 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When the run ends with an unexpected result.
-pub async fn run(mode: Mode, port: u16, in_flight: usize) -> anyhow::Result<Outcome> {
-    let idle = measure::resident_mib();
-    let (start, cpu) = (Instant::now(), measure::processor_seconds());
+pub async fn run(mode: Mode, port: u16, in_flight: usize) -> anyhow::Result<Measurement> {
+    let idle = resources::resident_mib();
+    let (start, cpu) = (Instant::now(), resources::processor_seconds());
     let mut note = String::new();
     let count = match mode {
-        Mode::Raw => raw(port, in_flight).await?,
-        Mode::Typed => typed(port, in_flight, |_| ()).await?.0,
+        Mode::Raw => download(port, in_flight).await?,
+        Mode::Typed => read_typed(port, in_flight, |_| ()).await?.0,
         Mode::Findings => {
-            findings(tenable(port, in_flight)?, FindingQuery::all(), &mut Vec::new(), false).await?
+            read_findings(tenable(port, in_flight)?, FindingQuery::all(), &mut Vec::new(), false).await?
         }
         Mode::Unmasked => {
             let query = FindingQuery::all().with_unmasked_evidence(true);
-            findings(tenable(port, in_flight)?, query, &mut Vec::new(), false).await?
+            read_findings(tenable(port, in_flight)?, query, &mut Vec::new(), false).await?
         }
         Mode::KeepTyped => {
-            let (count, kept) = typed(port, in_flight, |record| record).await?;
-            ensure!(kept.len() as u64 == count, "records were lost");
+            let (count, kept) = read_typed(port, in_flight, |record| record).await?;
+            ensure!(kept.len() as u64 == count, "records are missing");
             count
         }
         Mode::KeepFindings => {
             let mut kept = Vec::new();
-            findings(tenable(port, in_flight)?, FindingQuery::all(), &mut kept, true).await?
+            read_findings(tenable(port, in_flight)?, FindingQuery::all(), &mut kept, true).await?
         }
-        Mode::Bomb => {
-            note = bomb(port).await?;
+        Mode::GzipBomb => {
+            note = read_bomb(port).await?;
             0
         }
         Mode::Outage => {
-            let (requests, said) = outage(port).await?;
-            note = said;
+            let (requests, text) = call_during_outage(port).await?;
+            note = text;
             requests
         }
-        Mode::SaltRaw => salt_raw(port).await?,
+        Mode::SaltRaw => download_salt(port).await?,
         Mode::SaltTyped => {
             let client = salt(port)?;
             let pages = client.gaps(salt_client::GapsQuery::new().with_details(true));
             pages.try_fold(0, |count, page| async move { Ok(count + page.records.len() as u64) }).await?
         }
-        Mode::SaltFindings => findings(salt(port)?, FindingQuery::all(), &mut Vec::new(), false).await?,
+        Mode::SaltFindings => read_findings(salt(port)?, FindingQuery::all(), &mut Vec::new(), false).await?,
     };
-    let (wall, cpu) = (start.elapsed().as_secs_f64(), measure::processor_seconds() - cpu);
-    Ok(Outcome { wall, cpu, peak: measure::peak_mib(), idle, count, note })
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), resources::processor_seconds() - cpu);
+    Ok(Measurement { wall, cpu, peak: resources::peak_mib(), idle, count, note })
 }
 
-fn base(port: u16) -> String {
+fn base_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
@@ -116,7 +116,7 @@ fn tenable(port: u16, in_flight: usize) -> anyhow::Result<TenableWasClient> {
     let export = ExportOptions::new().with_chunks_in_flight(in_flight);
     let http = HttpOptions::new().with_max_streams(in_flight.max(4));
     Ok(TenableWasClient::builder("access", "secret")
-        .with_base_url(base(port))
+        .with_base_url(base_url(port))
         .with_export(export)
         .with_http(http)
         .build()?)
@@ -124,11 +124,11 @@ fn tenable(port: u16, in_flight: usize) -> anyhow::Result<TenableWasClient> {
 
 fn salt(port: u16) -> anyhow::Result<SaltClient> {
     // Without this, the client's own rate limit would dominate the measurement.
-    Ok(SaltClient::builder(base(port).as_str(), "token").with_requests_per_second(None).build()?)
+    Ok(SaltClient::builder(base_url(port).as_str(), "token").with_requests_per_second(None).build()?)
 }
 
 /// Downloads the same responses as cheaply as possible.
-async fn raw(port: u16, in_flight: usize) -> anyhow::Result<u64> {
+async fn download(port: u16, in_flight: usize) -> anyhow::Result<u64> {
     #[derive(Deserialize)]
     struct Accepted {
         export_uuid: String,
@@ -138,7 +138,7 @@ async fn raw(port: u16, in_flight: usize) -> anyhow::Result<u64> {
         chunks_available: Vec<u64>,
     }
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let exports = format!("{}/was/v1/export/vulns", base(port));
+    let exports = format!("{}/was/v1/export/vulns", base_url(port));
     let accepted = client.post(&exports).body("{}").send().await?.bytes().await?;
     let Accepted { export_uuid } = serde_json::from_slice(&accepted)?;
     let status = client.get(format!("{exports}/{export_uuid}/status")).send().await?.bytes().await?;
@@ -155,12 +155,12 @@ async fn raw(port: u16, in_flight: usize) -> anyhow::Result<u64> {
             anyhow::Ok(())
         })
     });
-    bounded(downloads, in_flight).await?;
+    run_bounded(downloads, in_flight).await?;
     Ok(bytes.load(Ordering::Relaxed))
 }
 
-/// Runs tasks, that many at a time.
-async fn bounded<T>(
+/// Runs tasks, at most `in_flight` at a time.
+async fn run_bounded<T>(
     tasks: impl Iterator<Item = tokio::task::JoinHandle<anyhow::Result<T>>>,
     in_flight: usize,
 ) -> anyhow::Result<Vec<T>> {
@@ -172,7 +172,7 @@ async fn bounded<T>(
     Ok(done)
 }
 
-async fn typed<T: Send + 'static>(
+async fn read_typed<T: Send + 'static>(
     port: u16,
     in_flight: usize,
     keep: fn(ExportFinding) -> T,
@@ -187,9 +187,9 @@ async fn typed<T: Send + 'static>(
         let (mut count, mut kept) = (0, Vec::new());
         while let Some(record) = records.next().await {
             let record = record?;
-            ensure!(record.finding_id.is_some() && record.plugin.is_some(), "a record lacks something");
+            ensure!(record.finding_id.is_some() && record.plugin.is_some(), "a record is incomplete");
             count += 1;
-            // Costs nothing where nothing is kept.
+            // Without keeping, this pushes `()`, which takes no memory.
             kept.push(keep(record));
         }
         Ok((count, kept))
@@ -200,19 +200,19 @@ async fn typed<T: Send + 'static>(
     let (mut count, mut kept) = (0, Vec::new());
     while let Some(chunks) = job.next_chunks().await? {
         let tasks = chunks.iter().map(|number| tokio::spawn(chunk(client.clone(), job.id(), *number, keep)));
-        for (records, some) in bounded(tasks, in_flight).await? {
+        for (records, records_kept) in run_bounded(tasks, in_flight).await? {
             count += records;
-            kept.extend(some);
+            kept.extend(records_kept);
         }
         for chunk in chunks {
             job.mark_delivered(chunk);
         }
     }
-    ensure!(job.gaps().is_empty(), "something is missing: {:?}", job.gaps());
+    ensure!(job.gaps().is_empty(), "the export has gaps: {:?}", job.gaps());
     Ok((count, kept))
 }
 
-async fn findings(
+async fn read_findings(
     scanner: impl DastApiScanner,
     query: FindingQuery,
     kept: &mut Vec<Vec<appsec_core::Finding>>,
@@ -229,17 +229,17 @@ async fn findings(
                 }
             }
             FindingEvent::End(coverage) => {
-                ensure!(coverage.gaps().is_empty(), "something is missing: {:?}", coverage.gaps());
+                ensure!(coverage.gaps().is_empty(), "the import has gaps: {:?}", coverage.gaps());
                 return Ok(count);
             }
             _ => {}
         }
     }
-    bail!("the stream ended without its end")
+    bail!("the stream ended without its final event")
 }
 
-/// The time until the error, and its text.
-async fn bomb(port: u16) -> anyhow::Result<String> {
+/// Returns the error and the time until it, as text.
+async fn read_bomb(port: u16) -> anyhow::Result<String> {
     let client = tenable(port, 1)?;
     let mut job = client.start_export(&ExportRequest::everything()).await?;
     let chunks = job.next_chunks().await?.context("no chunk")?;
@@ -249,12 +249,12 @@ async fn bomb(port: u16) -> anyhow::Result<String> {
         Some(Err(error)) if error.kind() == ErrorKind::Decode => {
             Ok(format!("{error} after {:.0} ms", start.elapsed().as_secs_f64() * 1e3))
         }
-        other => bail!("the bomb was not refused: {:?}", other.map(|record| record.map(|_| ()))),
+        other => bail!("the bomb was not rejected: {:?}", other.map(|record| record.map(|_| ()))),
     }
 }
 
-/// The number of requests of a hundred calls, and how the calls end.
-async fn outage(port: u16) -> anyhow::Result<(u64, String)> {
+/// Returns the number of requests that a hundred calls send, and the number of calls as text.
+async fn call_during_outage(port: u16) -> anyhow::Result<(u64, String)> {
     const CALLS: usize = 100;
     let client = tenable(port, 1)?;
     let id: ExportId = "bf000000-53aa-4e70-9ef3-87cfca1d2be0".parse()?;
@@ -262,19 +262,20 @@ async fn outage(port: u16) -> anyhow::Result<(u64, String)> {
         let client = client.clone();
         tokio::spawn(async move { Ok(client.get_export(id).await) })
     });
-    for ended in bounded(calls, CALLS).await? {
+    for ended in run_bounded(calls, CALLS).await? {
         let error = ended.err().context("a call succeeded")?;
-        ensure!(error.kind() == ErrorKind::Server, "an unexpected end: {error}");
+        ensure!(error.kind() == ErrorKind::Server, "an unexpected error: {error}");
     }
-    let count = reqwest::get(format!("{}/requests", base(port))).await?.text().await?.parse()?;
+    let count = reqwest::get(format!("{}/requests", base_url(port))).await?.text().await?.parse()?;
     Ok((count, format!("{CALLS} calls")))
 }
 
-async fn salt_raw(port: u16) -> anyhow::Result<u64> {
+async fn download_salt(port: u16) -> anyhow::Result<u64> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let mut offset = 0;
     loop {
-        let url = format!("{}/v1/apigovern/posture/gaps?limit=100&offset={offset}&details=true", base(port));
+        let url =
+            format!("{}/v1/apigovern/posture/gaps?limit=100&offset={offset}&details=true", base_url(port));
         let body = client.get(url).timeout(Duration::from_secs(30)).send().await?.bytes().await?;
         if body.starts_with(br#"{"response":[]"#) {
             return Ok(offset);

@@ -1,4 +1,4 @@
-//! Records of the documented form, the same in each run.
+//! Generates records of the documented form, the same in each run.
 
 use std::fmt::Write as _;
 
@@ -29,13 +29,13 @@ impl Export {
 
 /// An export of that many records, in chunks of 500 to 1,000.
 pub fn export(records: usize) -> Export {
-    let mut random = Random(42);
+    let mut random = Rng(42);
     let plugins: Vec<String> = (0..PLUGINS).map(|number| plugin(&mut random, number)).collect();
     let mut chunks = Vec::new();
-    let mut written = 0;
+    let mut generated = 0;
     let mut asset = 0;
-    while written < records {
-        let length = (500 + random.below(501)).min(records - written);
+    while generated < records {
+        let length = (500 + random.below(501)).min(records - generated);
         let assets = (length / RECORDS_PER_ASSET).max(1);
         let mut body = String::with_capacity(length * 5_800);
         for number in 0..length {
@@ -47,15 +47,15 @@ pub fn export(records: usize) -> Export {
         }
         body.push(']');
         chunks.push(Bytes::from(body));
-        written += length;
+        generated += length;
         asset += assets;
     }
     Export { chunks, records }
 }
 
-fn record(random: &mut Random, body: &mut String, plugins: &[String], asset: usize) {
-    let power = (random.unit().powi(3) * plugins.len() as f64) as usize;
-    let plugin = plugins.get(power).map_or("null", String::as_str);
+fn record(random: &mut Rng, body: &mut String, plugins: &[String], asset: usize) {
+    let index = (random.unit().powi(3) * plugins.len() as f64) as usize;
+    let plugin = plugins.get(index).map_or("null", String::as_str);
     let host = format!("app-{asset}.example.com");
     let url = format!("https://{host}/{}/{}?page={}", random.word(), random.word(), random.below(1000));
     let mut output = format!("Detected at {url}\n");
@@ -74,14 +74,14 @@ fn record(random: &mut Random, body: &mut String, plugins: &[String], asset: usi
         proof = json!(random.words(18)),
         payload = json!(format!("<{}>'\"", random.word())),
         state = random.pick(&["OPEN", "OPEN", "OPEN", "REOPENED", "FIXED"]),
-        asset_id = Random(asset as u64 + 7).uuid(),
+        asset_id = Rng(asset as u64 + 7).uuid(),
         octet = asset % 250 + 1,
-        scan = Random(asset as u64 + 1_000_003).uuid(),
+        scan = Rng(asset as u64 + 1_000_003).uuid(),
     );
 }
 
 /// A plugin with every member of the documented example, about 4.4 kB.
-fn plugin(random: &mut Random, number: usize) -> String {
+fn plugin(random: &mut Rng, number: usize) -> String {
     let name = random.words(6);
     let severity = random.below(5);
     let xrefs: Vec<Value> = ["owasp_asvs", "capec", "hipaa", "iso", "nist", "disa_stig", "pci_dss"]
@@ -153,7 +153,7 @@ pub fn host(number: usize) -> String {
 
 /// That many posture gaps with details, as JSON texts for pages.
 pub fn gaps(count: usize) -> Vec<String> {
-    let mut random = Random(43);
+    let mut random = Rng(43);
     (0..count)
         .map(|number| {
             json!({
@@ -181,9 +181,9 @@ pub fn gaps(count: usize) -> Vec<String> {
 }
 
 /// A `SplitMix64` generator: the same numbers on every machine.
-struct Random(u64);
+struct Rng(u64);
 
-impl Random {
+impl Rng {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -1,4 +1,4 @@
-"""Iterates the export with pyTenable and prints what it took as a line of JSON."""
+"""Iterates the export with pyTenable and prints the measurements as a line of JSON."""
 import json, os, resource, sys, time
 
 port, processor = sys.argv[1], sys.argv[2]

@@ -24,11 +24,11 @@ use crate::data::{self, Export};
 /// The id of the export.
 const EXPORT: &str = "bf000000-53aa-4e70-9ef3-87cfca1d2be0";
 /// The approximate number of records in a chunk of 111 MB.
-const BIG: usize = 20_000;
+const BIG_CHUNK: usize = 20_000;
 /// The decompressed size of the bomb in bytes.
-const BOMB: usize = 1 << 30;
+const BOMB_BYTES: usize = 1 << 30;
 
-/// The base URL of each way of serving.
+/// The port of each way of serving, and the sizes of the bodies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ports {
     /// Responds immediately.
@@ -73,13 +73,13 @@ struct Service {
     chunks: Vec<Chunk>,
     gaps: Vec<String>,
     latency: Duration,
-    out: bool,
+    outage: bool,
     requests: AtomicU64,
 }
 
 impl Service {
     /// Waits before a response if there is a delay. A timer of zero would still take a millisecond.
-    async fn think(&self) {
+    async fn delay(&self) {
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
@@ -94,12 +94,12 @@ impl Service {
 pub async fn serve(records: usize) -> anyhow::Result<()> {
     let export = data::export(records);
     let plain: Vec<Chunk> = export.chunks.iter().cloned().map(Chunk::Plain).collect();
-    let big = joined(&export);
+    let big = join_chunks(&export);
     let few = (20_000 / 750).min(export.chunks.len());
     let zipped = export.chunks.iter().take(few).map(|body| gzip(body)).collect::<Result<_, _>>()?;
     let bomb = vec![Chunk::Gzip(bomb()?)];
     let gaps = data::gaps((records / 10).max(200));
-    let few_records = export.chunks.iter().take(few).map(|body| count(body)).sum();
+    let few_records = export.chunks.iter().take(few).map(|body| count_records(body)).sum();
     let tenfold = (0..10).flat_map(|_| plain.clone()).collect();
     let chunks = |chunks| Service { chunks, ..Service::default() };
     let ports = Ports {
@@ -114,7 +114,7 @@ pub async fn serve(records: usize) -> anyhow::Result<()> {
         tenfold: start(chunks(tenfold)).await?,
         big: start(chunks(big)).await?,
         bomb: start(chunks(bomb)).await?,
-        outage: start(Service { out: true, ..Service::default() }).await?,
+        outage: start(Service { outage: true, ..Service::default() }).await?,
         salt: start(Service { gaps, ..Service::default() }).await?,
     };
     let mut line = serde_json::to_vec(&ports)?;
@@ -142,24 +142,24 @@ async fn start(service: Service) -> anyhow::Result<u16> {
 
 type Shared = State<Arc<Service>>;
 
-fn as_json(body: impl Into<Body>) -> Response {
+fn json_response(body: impl Into<Body>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
 }
 
 async fn accept(State(service): Shared) -> Response {
-    service.think().await;
-    as_json(json!({"export_uuid": EXPORT}).to_string())
+    service.delay().await;
+    json_response(json!({"export_uuid": EXPORT}).to_string())
 }
 
 async fn status(State(service): Shared) -> Response {
     service.requests.fetch_add(1, Ordering::Relaxed);
-    if service.out {
+    if service.outage {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    service.think().await;
+    service.delay().await;
     let chunks: Vec<usize> = (1..=service.chunks.len()).collect();
     let count = chunks.len();
-    as_json(
+    json_response(
         json!({"uuid": EXPORT, "status": "FINISHED", "chunks_available": chunks, "chunks_failed": [], "chunks_cancelled": [],
             "total_chunks": count, "chunks_available_count": count, "empty_chunks_count": 0, "finished_chunks": count,
             "filters": {}, "num_assets_per_chunk": 500, "created": "2026-11-01T00:00:00Z"})
@@ -168,9 +168,9 @@ async fn status(State(service): Shared) -> Response {
 }
 
 async fn chunk(State(service): Shared, Path((_, number)): Path<(String, usize)>) -> Response {
-    service.think().await;
+    service.delay().await;
     let kind = (header::CONTENT_TYPE, "application/octet-stream");
-    match number.checked_sub(1).and_then(|place| service.chunks.get(place)) {
+    match number.checked_sub(1).and_then(|index| service.chunks.get(index)) {
         None => StatusCode::NOT_FOUND.into_response(),
         Some(Chunk::Plain(body)) => ([kind], body.clone()).into_response(),
         Some(Chunk::Gzip(body)) => ([kind, (header::CONTENT_ENCODING, "gzip")], body.clone()).into_response(),
@@ -183,8 +183,8 @@ async fn chunk(State(service): Shared, Path((_, number)): Path<(String, usize)>)
 
 /// No configurations, so the client exports the whole tenant.
 async fn no_configs(State(service): Shared) -> Response {
-    service.think().await;
-    as_json(json!({"pagination": {"total": 0, "offset": 0, "limit": 200}, "items": []}).to_string())
+    service.delay().await;
+    json_response(json!({"pagination": {"total": 0, "offset": 0, "limit": 200}, "items": []}).to_string())
 }
 
 #[derive(Deserialize)]
@@ -197,7 +197,7 @@ struct Range {
 async fn page(State(service): Shared, Query(range): Query<Range>) -> Response {
     let end = range.offset.saturating_add(range.limit.unwrap_or(100)).min(service.gaps.len());
     let records = service.gaps.get(range.offset..end).unwrap_or_default().join(",");
-    as_json(format!(r#"{{"response":[{records}],"endOffset":{end}}}"#))
+    json_response(format!(r#"{{"response":[{records}],"endOffset":{end}}}"#))
 }
 
 /// The inventory: all hosts with gaps, so that their absence can be conclusive.
@@ -205,23 +205,23 @@ async fn hosts(Query(range): Query<Range>) -> Response {
     let end = range.offset.saturating_add(range.limit.unwrap_or(100)).min(data::HOSTS);
     let hosts: Vec<_> =
         (range.offset..end).map(|number| json!({"host": data::host(number), "labels": []})).collect();
-    as_json(json!({"response": hosts, "endOffset": end}).to_string())
+    json_response(json!({"response": hosts, "endOffset": end}).to_string())
 }
 
 async fn requests(State(service): Shared) -> Response {
-    as_json(service.requests.load(Ordering::Relaxed).to_string())
+    json_response(service.requests.load(Ordering::Relaxed).to_string())
 }
 
 /// Chunks of about 20,000 records, assembled from the others without a copy.
-fn joined(export: &Export) -> Vec<Chunk> {
+fn join_chunks(export: &Export) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut parts = Vec::new();
     let mut records = 0;
     for (number, body) in export.chunks.iter().enumerate() {
         parts.push(Bytes::from_static(if parts.is_empty() { b"[" } else { b"," }));
         parts.push(body.slice(1..body.len() - 1));
-        records += count(body);
-        if records >= BIG as u64 || number + 1 == export.chunks.len() {
+        records += count_records(body);
+        if records >= BIG_CHUNK as u64 || number + 1 == export.chunks.len() {
             parts.push(Bytes::from_static(b"]"));
             chunks.push(Chunk::Joined(std::mem::take(&mut parts)));
             records = 0;
@@ -231,7 +231,7 @@ fn joined(export: &Export) -> Vec<Chunk> {
 }
 
 /// The number of records in a body.
-fn count(body: &[u8]) -> u64 {
+fn count_records(body: &[u8]) -> u64 {
     body.windows(13).filter(|window| window == br#""finding_id":"#).count() as u64
 }
 
@@ -246,7 +246,7 @@ fn bomb() -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(br#"[{"finding_id":"x","output":""#)?;
     let zeros = vec![b'0'; 1 << 20];
-    for _ in 0..BOMB / zeros.len() {
+    for _ in 0..BOMB_BYTES / zeros.len() {
         encoder.write_all(&zeros)?;
     }
     encoder.write_all(br#""}]"#)?;

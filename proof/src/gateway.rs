@@ -18,10 +18,10 @@ use crate::response_fault::{Response, ResponseFault};
 
 /// Bytes that are neither HTTP nor JSON nor UTF-8.
 const GARBAGE: &[u8] = b"\xff\xfe\x00}]\"\xc3\x28\r\n\x80garbage\x00\xff";
-/// The time that the bytes before a reset have to arrive.
-const SETTLE: Duration = Duration::from_millis(5);
+/// The delay before a reset, in which the bytes before it arrive.
+const FLUSH_TIME: Duration = Duration::from_millis(5);
 /// The pause between two bytes of a slow response.
-const DRIP: Duration = Duration::from_millis(20);
+const BYTE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Which of the matching requests get the fault, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,11 @@ pub enum When {
 }
 
 impl When {
-    fn fires(self, before: u64) -> bool {
+    fn applies(self, index: u64) -> bool {
         match self {
-            Self::Nth(nth) => before == nth,
-            Self::First(count) => before < count,
-            Self::From(first) => before >= first,
+            Self::Nth(nth) => index == nth,
+            Self::First(count) => index < count,
+            Self::From(first) => index >= first,
             Self::Always => true,
         }
     }
@@ -49,10 +49,10 @@ impl When {
 
 #[derive(Debug)]
 struct Rule {
-    place: String,
+    pattern: String,
     when: When,
     fault: ResponseFault,
-    seen: u64,
+    matches: u64,
 }
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ struct Shared {
     rules: Mutex<Vec<Rule>>,
     requests: Mutex<Vec<String>>,
     /// The number of requests in progress.
-    under_way: AtomicU64,
+    in_progress: AtomicU64,
 }
 
 /// A gateway on loopback. It stops when dropped.
@@ -81,13 +81,13 @@ impl Gateway {
             upstream,
             rules: Mutex::default(),
             requests: Mutex::default(),
-            under_way: AtomicU64::new(0),
+            in_progress: AtomicU64::new(0),
         });
-        let serving = Arc::clone(&shared);
+        let server = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(serve(client, Arc::clone(&serving)));
+                connections.spawn(serve(client, Arc::clone(&server)));
                 while connections.try_join_next().is_some() {}
             }
         });
@@ -106,12 +106,12 @@ impl Gateway {
 
     /// Injects a fault into requests whose method and target, as in `GET /v1/things?page=2`, contain the
     /// text. If several rules match, the first applies; all of them count the request.
-    pub fn inject(&self, place: &str, when: When, fault: ResponseFault) {
-        self.shared.rules.lock().unwrap().push(Rule { place: place.to_owned(), when, fault, seen: 0 });
+    pub fn inject(&self, pattern: &str, when: When, fault: ResponseFault) {
+        self.shared.rules.lock().unwrap().push(Rule { pattern: pattern.to_owned(), when, fault, matches: 0 });
     }
 
     /// Removes all faults.
-    pub fn recover(&self) {
+    pub fn clear_faults(&self) {
         self.shared.rules.lock().unwrap().clear();
     }
 
@@ -121,13 +121,13 @@ impl Gateway {
     }
 
     /// The number of requests received whose method and target contain the text.
-    pub fn requests_to(&self, place: &str) -> usize {
-        self.shared.requests.lock().unwrap().iter().filter(|request| request.contains(place)).count()
+    pub fn requests_to(&self, pattern: &str) -> usize {
+        self.shared.requests.lock().unwrap().iter().filter(|request| request.contains(pattern)).count()
     }
 
     /// The number of requests in progress.
-    pub fn under_way(&self) -> u64 {
-        self.shared.under_way.load(Ordering::SeqCst)
+    pub fn in_progress(&self) -> u64 {
+        self.shared.in_progress.load(Ordering::SeqCst)
     }
 }
 
@@ -141,29 +141,29 @@ impl Shared {
     /// The fault for this request.
     fn fault(&self, request: &str) -> Option<ResponseFault> {
         self.requests.lock().unwrap().push(request.to_owned());
-        let mut picked = None;
-        for rule in self.rules.lock().unwrap().iter_mut().filter(|rule| request.contains(&rule.place)) {
-            let fires = rule.when.fires(rule.seen);
-            rule.seen += 1;
-            if fires && picked.is_none() {
-                picked = Some(rule.fault.clone());
+        let mut fault = None;
+        for rule in self.rules.lock().unwrap().iter_mut().filter(|rule| request.contains(&rule.pattern)) {
+            let applies = rule.when.applies(rule.matches);
+            rule.matches += 1;
+            if applies && fault.is_none() {
+                fault = Some(rule.fault.clone());
             }
         }
-        picked
+        fault
     }
 }
 
 /// Counts a request as in progress until it is dropped.
-struct UnderWay<'a>(&'a AtomicU64);
+struct InProgress<'a>(&'a AtomicU64);
 
-impl<'a> UnderWay<'a> {
+impl<'a> InProgress<'a> {
     fn new(count: &'a AtomicU64) -> Self {
         count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InProgress<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -210,7 +210,7 @@ impl Message {
         stream.write_all(&self.body).await
     }
 
-    fn into_reply(self) -> Response {
+    fn into_response(self) -> Response {
         let status = self.first_line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let framing = ["content-length", "transfer-encoding", "connection"];
         let mut headers = self.headers;
@@ -221,8 +221,8 @@ impl Message {
 
 /// What happens to the connection after a response.
 #[derive(PartialEq)]
-enum Then {
-    Next,
+enum AfterResponse {
+    KeepAlive,
     Close,
     Reset,
 }
@@ -232,20 +232,20 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     let mut client = BufReader::new(client);
     let mut upstream = None;
     while let Some(request) = Message::read(&mut client).await? {
-        let _under_way = UnderWay::new(&shared.under_way);
-        let mut words = request.first_line.split(' ');
-        let target = format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let _under_way = InProgress::new(&shared.in_progress);
+        let mut parts = request.first_line.split(' ');
+        let target = format!("{} {}", parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let fault = shared.fault(&target);
-        let response = if fault.as_ref().is_none_or(ResponseFault::is_heard) {
-            ask(&mut upstream, shared.upstream, &request).await?
+        let response = if fault.as_ref().is_none_or(ResponseFault::reaches_service) {
+            forward(&mut upstream, shared.upstream, &request).await?
         } else {
             Response::status(200)
         };
-        match answer(&mut client, &target, response, fault).await? {
-            Then::Next => {}
-            Then::Close => break,
-            Then::Reset => {
-                tokio::time::sleep(SETTLE).await;
+        match respond(&mut client, &target, response, fault).await? {
+            AfterResponse::KeepAlive => {}
+            AfterResponse::Close => break,
+            AfterResponse::Reset => {
+                tokio::time::sleep(FLUSH_TIME).await;
                 client.get_ref().set_zero_linger()?;
                 return Ok(());
             }
@@ -254,8 +254,8 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     client.shutdown().await
 }
 
-/// The service's own response.
-async fn ask(
+/// Forwards a request to the service and returns its response.
+async fn forward(
     upstream: &mut Option<BufReader<TcpStream>>,
     address: SocketAddr,
     request: &Message,
@@ -265,91 +265,91 @@ async fn ask(
     }
     let stream = upstream.as_mut().unwrap();
     request.write(stream).await?;
-    let answer = Message::read(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    Ok(answer.into_reply())
+    let response = Message::read(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(response.into_response())
 }
 
-async fn answer(
+async fn respond(
     client: &mut BufReader<TcpStream>,
     target: &str,
     mut response: Response,
     fault: Option<ResponseFault>,
-) -> io::Result<Then> {
-    let Some(fault) = fault else { return whole(client, &response).await };
-    let part = |response: &Response, percent: u64| {
+) -> io::Result<AfterResponse> {
+    let Some(fault) = fault else { return send_whole(client, &response).await };
+    let prefix_length = |response: &Response, percent: u64| {
         response.body.len() * usize::try_from(percent.min(100)).unwrap_or(100) / 100
     };
     match fault {
-        ResponseFault::Instead(instead) => whole(client, &instead).await,
-        ResponseFault::Computed(compute) => whole(client, &compute(target)).await,
-        ResponseFault::Pieces(pieces) => {
-            head(client, &response, "transfer-encoding: chunked").await?;
+        ResponseFault::Replace(instead) => send_whole(client, &instead).await,
+        ResponseFault::Compute(compute) => send_whole(client, &compute(target)).await,
+        ResponseFault::Generate(pieces) => {
+            send_head(client, &response, "transfer-encoding: chunked").await?;
             for piece in (0..).map_while(|number| pieces(number)) {
-                chunk(client, &piece).await?;
+                send_chunk(client, &piece).await?;
             }
             client.write_all(b"0\r\n\r\n").await?;
-            Ok(Then::Next)
+            Ok(AfterResponse::KeepAlive)
         }
         ResponseFault::Change(change) => {
             change(&mut response);
-            whole(client, &response).await
+            send_whole(client, &response).await
         }
-        ResponseFault::Late(by) => {
+        ResponseFault::Delay(by) => {
             tokio::time::sleep(by).await;
-            whole(client, &response).await
+            send_whole(client, &response).await
         }
-        ResponseFault::Unheard | ResponseFault::Unanswered => Ok(Then::Close),
+        ResponseFault::CloseBeforeRequest | ResponseFault::CloseBeforeResponse => Ok(AfterResponse::Close),
         ResponseFault::Reset(percent) => {
-            some(client, &response, part(&response, percent)).await?;
-            Ok(Then::Reset)
+            send_part(client, &response, prefix_length(&response, percent)).await?;
+            Ok(AfterResponse::Reset)
         }
-        ResponseFault::Cut(percent) => {
-            some(client, &response, part(&response, percent)).await?;
-            Ok(Then::Close)
+        ResponseFault::CloseEarly(percent) => {
+            send_part(client, &response, prefix_length(&response, percent)).await?;
+            Ok(AfterResponse::Close)
         }
-        ResponseFault::Unended => {
-            head(client, &response, "transfer-encoding: chunked").await?;
-            chunk(client, &response.body).await?;
-            Ok(Then::Close)
+        ResponseFault::MissingLastChunk => {
+            send_head(client, &response, "transfer-encoding: chunked").await?;
+            send_chunk(client, &response.body).await?;
+            Ok(AfterResponse::Close)
         }
-        ResponseFault::ShortTimeouts(percent) => {
-            response.body.truncate(part(&response, percent));
-            whole(client, &response).await
+        ResponseFault::Truncate(percent) => {
+            response.body.truncate(prefix_length(&response, percent));
+            send_whole(client, &response).await
         }
         ResponseFault::Stall(percent) => {
-            some(client, &response, part(&response, percent)).await?;
+            send_part(client, &response, prefix_length(&response, percent)).await?;
             // Waits until the client gives up and closes.
             let _ = client.read_u8().await;
-            Ok(Then::Close)
+            Ok(AfterResponse::Close)
         }
-        ResponseFault::Drip => {
-            some(client, &response, 0).await?;
+        ResponseFault::ByteByByte => {
+            send_part(client, &response, 0).await?;
             for byte in &response.body {
                 client.write_all(&[*byte]).await?;
-                tokio::time::sleep(DRIP).await;
+                tokio::time::sleep(BYTE_PAUSE).await;
             }
-            Ok(Then::Next)
+            Ok(AfterResponse::KeepAlive)
         }
         ResponseFault::Garbage(percent) => {
-            some(client, &response, part(&response, percent)).await?;
+            send_part(client, &response, prefix_length(&response, percent)).await?;
             client.write_all(GARBAGE).await?;
-            Ok(Then::Close)
+            Ok(AfterResponse::Close)
         }
-        ResponseFault::Noise => {
+        ResponseFault::NotHttp => {
             client.write_all(b"220 mail.example.test ready\r\n\r\n").await?;
-            Ok(Then::Close)
+            Ok(AfterResponse::Close)
         }
-        ResponseFault::Endless(first, again) => {
-            head(client, &response, "transfer-encoding: chunked").await?;
-            chunk(client, &first).await?;
+        ResponseFault::EndlessBody { first, then } => {
+            send_head(client, &response, "transfer-encoding: chunked").await?;
+            send_chunk(client, &first).await?;
             loop {
-                chunk(client, &again).await?;
+                send_chunk(client, &then).await?;
             }
         }
     }
 }
 
-async fn head(client: &mut BufReader<TcpStream>, response: &Response, framing: &str) -> io::Result<()> {
+async fn send_head(client: &mut BufReader<TcpStream>, response: &Response, framing: &str) -> io::Result<()> {
     let mut head = format!("HTTP/1.1 {} Test\r\n{framing}\r\n", response.status);
     for (name, value) in &response.headers {
         let _ = write!(head, "{name}: {value}\r\n");
@@ -358,25 +358,25 @@ async fn head(client: &mut BufReader<TcpStream>, response: &Response, framing: &
     client.write_all(head.as_bytes()).await
 }
 
-async fn chunk(client: &mut BufReader<TcpStream>, bytes: &[u8]) -> io::Result<()> {
+async fn send_chunk(client: &mut BufReader<TcpStream>, bytes: &[u8]) -> io::Result<()> {
     client.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
     client.write_all(bytes).await?;
     client.write_all(b"\r\n").await
 }
 
-async fn whole(client: &mut BufReader<TcpStream>, response: &Response) -> io::Result<Then> {
-    some(client, response, response.body.len()).await?;
-    Ok(Then::Next)
+async fn send_whole(client: &mut BufReader<TcpStream>, response: &Response) -> io::Result<AfterResponse> {
+    send_part(client, response, response.body.len()).await?;
+    Ok(AfterResponse::KeepAlive)
 }
 
 /// Sends the head with the full content length, and only that many bytes of the body.
-async fn some(client: &mut BufReader<TcpStream>, response: &Response, bytes: usize) -> io::Result<()> {
+async fn send_part(client: &mut BufReader<TcpStream>, response: &Response, bytes: usize) -> io::Result<()> {
     // A response without content has no content length.
     let framing = match response.status {
         204 => "x-framing: none".to_owned(),
         _ => format!("content-length: {}", response.body.len()),
     };
-    head(client, response, &framing).await?;
+    send_head(client, response, &framing).await?;
     client.write_all(&response.body[..bytes]).await?;
     client.flush().await
 }

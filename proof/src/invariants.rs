@@ -1,4 +1,4 @@
-//! The three invariants that no fault may break: a reading ends; it never counts as complete with a finding
+//! The three invariants that no fault may break: a read ends; it never counts as complete with a finding
 //! missing, duplicated or unknown to the service; no secret is printed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,35 +6,41 @@ use std::fmt;
 
 use appsec_core::{Absence, Coverage, ErrorKind, PartitionKey};
 
-use crate::reading::{Imported, Seen, error_of};
-use crate::secrets::leak;
-use crate::test_bed::{TestBed, Vendor};
+use crate::reading::{ImportResult, Reading};
+use crate::secrets::find_leak;
+use crate::test_bed::TestBed;
+use crate::vendor::Vendor;
 
-/// The findings of the service: those that a reading must deliver, and those that it may.
+/// The findings of the service: those that a read must deliver, and those that it may.
 #[derive(Debug, Clone, Default)]
-pub struct Truth {
+pub struct ExpectedFindings {
     /// The findings that exist from start to end.
-    pub must: BTreeSet<String>,
-    /// The findings that appear or disappear during the reading.
-    pub may: BTreeSet<String>,
+    pub required: BTreeSet<String>,
+    /// The findings that appear or disappear during the read.
+    pub optional: BTreeSet<String>,
     /// The partitions of findings whose absence can be conclusive.
     pub partitions: BTreeMap<String, PartitionKey>,
     /// The service reports no total, so a wrongly empty list cannot be detected while it stays empty. In
     /// that case the import must close nothing.
     pub no_total: bool,
     /// The service sends some records twice, and an export does not deduplicate them.
-    pub service_repeats: bool,
+    pub service_sends_duplicates: bool,
 }
 
-impl Truth {
-    /// The findings of an unchanged test bed.
-    pub fn of(bed: &TestBed) -> Self {
+impl ExpectedFindings {
+    /// The findings of a test bed without changes.
+    pub fn new(bed: &TestBed) -> Self {
         let no_total = bed.vendor == Vendor::Salt;
-        Self { must: bed.truth.clone(), partitions: bed.partitions.clone(), no_total, ..Self::default() }
+        Self {
+            required: bed.finding_ids.clone(),
+            partitions: bed.partitions.clone(),
+            no_total,
+            ..Self::default()
+        }
     }
 }
 
-/// How a reading or an import ended.
+/// How a read or an import ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// Complete.
@@ -50,7 +56,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    fn of_coverage(coverage: &Coverage) -> Self {
+    fn from_coverage(coverage: &Coverage) -> Self {
         if coverage.is_complete() {
             return Self::Complete;
         }
@@ -78,86 +84,84 @@ pub struct CheckResult {
     /// How it ended.
     pub ending: Ending,
     /// The broken invariants, as sentences.
-    pub breaches: Vec<String>,
+    pub violations: Vec<String>,
 }
 
-/// Checks a reading.
-pub fn check(truth: &Truth, seen: &Seen) -> CheckResult {
-    let mut breaches = Vec::new();
-    let ids: BTreeSet<_> = seen.ids.iter().cloned().collect();
-    if !truth.service_repeats && ids.len() < seen.ids.len() {
-        breaches.push(format!("{} findings came twice", seen.ids.len() - ids.len()));
+/// Checks a read.
+pub fn check(expected: &ExpectedFindings, reading: &Reading) -> CheckResult {
+    let mut violations = Vec::new();
+    let ids: BTreeSet<_> = reading.ids.iter().cloned().collect();
+    if !expected.service_sends_duplicates && ids.len() < reading.ids.len() {
+        violations.push(format!("{} findings were delivered twice", reading.ids.len() - ids.len()));
     }
-    foreign(truth, &ids, &mut breaches);
-    let missing: Vec<_> = truth.must.difference(&ids).collect();
-    let ending = match &seen.end {
+    check_unknown_ids(expected, &ids, &mut violations);
+    let missing: Vec<_> = expected.required.difference(&ids).collect();
+    let ending = match &reading.end {
         None => {
-            breaches.push("it did not end".to_owned());
+            violations.push("it did not end in time".to_owned());
             Ending::Never
         }
         Some(Err(error)) => Ending::Failed(error.kind()),
         Some(Ok(coverage)) => {
-            let empty = truth.no_total && ids.is_empty();
+            let empty = expected.no_total && ids.is_empty();
             if coverage.is_complete() && !missing.is_empty() && !empty {
-                breaches.push(format!("it is complete, and {missing:?} are missing"));
+                violations.push(format!("it counts as complete, but {missing:?} are missing"));
             }
             // An import closes findings that were not delivered where their absence is conclusive.
-            let gone = |id: &&&String| {
-                let place = truth.partitions.get(**id);
-                place.is_some_and(|place| coverage.absence_of(place) == Absence::Conclusive)
+            let would_be_closed = |id: &&&String| {
+                let partition = expected.partitions.get(**id);
+                partition.is_some_and(|partition| coverage.absence_of(partition) == Absence::Conclusive)
             };
-            let closed: Vec<_> = missing.iter().filter(gone).collect();
+            let closed: Vec<_> = missing.iter().filter(would_be_closed).collect();
             if !closed.is_empty() {
-                breaches.push(format!("{closed:?} did not come, and silence would close them"));
+                violations.push(format!("{closed:?} were not delivered, and an import would close them"));
             }
-            if empty && coverage.is_complete() { Ending::Empty } else { Ending::of_coverage(coverage) }
+            if empty && coverage.is_complete() { Ending::Empty } else { Ending::from_coverage(coverage) }
         }
     };
-    breaches.extend(leak(&seen.shown).map(|leak| format!("a secret shows: {leak:?}")));
-    CheckResult { ending, breaches }
+    violations.extend(find_leak(&reading.output).map(|leak| format!("a secret is printed: {leak:?}")));
+    CheckResult { ending, violations }
 }
 
 /// Checks an import into a store that contained every finding before.
-pub fn check_import(truth: &Truth, imported: &Imported) -> CheckResult {
-    let mut breaches = Vec::new();
+pub fn check_import(expected: &ExpectedFindings, imported: &ImportResult) -> CheckResult {
+    let mut violations = Vec::new();
     let mut times: BTreeMap<&str, u32> = BTreeMap::new();
-    for (id, _) in &imported.known {
+    for (id, _) in &imported.findings {
         *times.entry(id).or_default() += 1;
     }
-    let doubled: Vec<_> = times.iter().filter(|(_, times)| **times > 1).map(|(id, _)| id).collect();
-    if !doubled.is_empty() {
-        breaches.push(format!("{doubled:?} are in the store twice"));
+    let duplicates: Vec<_> = times.iter().filter(|(_, times)| **times > 1).map(|(id, _)| id).collect();
+    if !duplicates.is_empty() {
+        violations.push(format!("{duplicates:?} are in the store twice"));
     }
     let closed: Vec<_> = imported
-        .known
+        .findings
         .iter()
-        .filter(|(id, open)| !open && truth.must.contains(id))
+        .filter(|(id, open)| !open && expected.required.contains(id))
         .map(|(id, _)| id)
         .collect();
     if !closed.is_empty() {
-        breaches.push(format!("{closed:?} were closed, and are there"));
+        violations.push(format!("{closed:?} were closed, but still exist"));
     }
-    let ids: BTreeSet<_> = imported.known.iter().map(|(id, _)| id.clone()).collect();
-    foreign(truth, &ids, &mut breaches);
-    let lost = truth.must.difference(&ids).count();
-    if lost > 0 {
-        breaches.push(format!("{lost} findings are in the store no more"));
+    let ids: BTreeSet<_> = imported.findings.iter().map(|(id, _)| id.clone()).collect();
+    check_unknown_ids(expected, &ids, &mut violations);
+    let missing = expected.required.difference(&ids).count();
+    if missing > 0 {
+        violations.push(format!("{missing} findings are no longer in the store"));
     }
     let ending = match &imported.end {
         None => {
-            breaches.push("it did not end".to_owned());
+            violations.push("it did not end in time".to_owned());
             Ending::Never
         }
-        Some(Err(_)) => Ending::Failed(
-            error_of(imported.end.as_ref()).map_or(ErrorKind::Unexpected, appsec_core::Error::kind),
-        ),
-        Some(Ok(import)) if import.gaps.is_empty() && truth.no_total && import.empty.is_some() => {
+        Some(Err(error)) => Ending::Failed(error.kind()),
+        Some(Ok(import)) if import.gaps.is_empty() && expected.no_total && import.empty.is_some() => {
             Ending::Empty
         }
         Some(Ok(import)) if import.gaps.is_empty() => {
             if import.summary.kept_open_count() > 0 {
-                breaches.push(format!(
-                    "without a gap {} findings were not seen",
+                violations.push(format!(
+                    "there is no gap, but {} findings were not observed",
                     import.summary.kept_open_count()
                 ));
             }
@@ -167,14 +171,16 @@ pub fn check_import(truth: &Truth, imported: &Imported) -> CheckResult {
             Ending::Gaps(import.gaps.iter().map(|gap| gap.kind.as_str().to_owned()).collect())
         }
     };
-    breaches.extend(leak(&imported.shown).map(|leak| format!("a secret shows: {leak:?}")));
-    CheckResult { ending, breaches }
+    violations.extend(find_leak(&imported.output).map(|leak| format!("a secret is printed: {leak:?}")));
+    CheckResult { ending, violations }
 }
 
-fn foreign(truth: &Truth, ids: &BTreeSet<String>, breaches: &mut Vec<String>) {
-    let foreign: Vec<_> =
-        ids.iter().filter(|id| !truth.must.contains(*id) && !truth.may.contains(*id)).collect();
-    if !foreign.is_empty() {
-        breaches.push(format!("{foreign:?} are nothing that the service has"));
+fn check_unknown_ids(expected: &ExpectedFindings, ids: &BTreeSet<String>, violations: &mut Vec<String>) {
+    let unknown: Vec<_> = ids
+        .iter()
+        .filter(|id| !expected.required.contains(*id) && !expected.optional.contains(*id))
+        .collect();
+    if !unknown.is_empty() {
+        violations.push(format!("{unknown:?} do not exist in the service"));
     }
 }

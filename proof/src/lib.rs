@@ -1,8 +1,8 @@
 //! Shared parts of the fault tests: services that fail at a chosen request, checks of the outcome, and a
-//! search for secrets.
+//! search for leaked secrets.
 //!
 //! * [`TestBed`]: a fake service with known findings, behind a [`Gateway`] that applies [`ResponseFault`]s.
-//! * [`read_all`] and [`import`]: one complete reading of all findings, within a time limit.
+//! * [`read_all`] and [`import`]: one read of all findings, within a time limit.
 //! * [`invariants`]: the three invariants that no fault may break.
 //! * [`secrets`]: marker secrets, and a record of all log output.
 #![allow(
@@ -19,9 +19,13 @@ mod response_fault;
 mod rng;
 pub mod secrets;
 mod test_bed;
+mod timeouts;
+mod vendor;
 
 pub use gateway::{Gateway, When};
-pub use reading::{BOUND, Imported, Seen, import, read_all, read_query};
+pub use reading::{ImportResult, Reading, TIME_LIMIT, import, read_all, read_query};
 pub use response_fault::{Response, ResponseFault};
 pub use rng::SeededRng;
-pub use test_bed::{ShortTimeouts, TestBed, Vendor};
+pub use test_bed::TestBed;
+pub use timeouts::Timeouts;
+pub use vendor::Vendor;

@@ -13,16 +13,16 @@ use appsec_import::{Binding, Import, ImportOptions, Importer, ScanConfiguration,
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use crate::secrets::everything;
-use crate::test_bed::Vendor;
+use crate::secrets::format_error_chain;
+use crate::vendor::Vendor;
 
 /// The time limit of any reading. The clients' own limits are far below.
-pub const BOUND: Duration = Duration::from_secs(30);
+pub const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// The findings that were delivered, and how the stream ended.
 #[derive(Debug)]
-pub struct Seen {
-    /// The scanner's ids of the findings, in the order of delivery.
+pub struct Reading {
+    /// The ids that the scanner gives the findings, in the order of delivery.
     pub ids: Vec<String>,
     /// Their fingerprints, in the same order.
     pub fingerprints: Vec<String>,
@@ -32,13 +32,18 @@ pub struct Seen {
     pub end: Option<Result<Coverage>>,
     /// The resume point of the last batch.
     pub resume: Option<ResumePoint>,
-    /// How long it took.
-    pub took: Duration,
+    /// The elapsed time.
+    pub elapsed: Duration,
     /// Everything printable about it, to search for secrets.
-    pub shown: String,
+    pub output: String,
 }
 
-impl Seen {
+impl Reading {
+    /// The error that ended the read.
+    pub fn error(&self) -> Option<&Error> {
+        self.end.as_ref().and_then(|end| end.as_ref().err())
+    }
+
     /// Replaces the ids by the fingerprints, for routes whose findings have no id.
     pub fn by_fingerprint(mut self) -> Self {
         self.ids.clone_from(&self.fingerprints);
@@ -47,97 +52,94 @@ impl Seen {
 }
 
 /// Reads all findings of the tenant.
-pub async fn read_all(scanner: &dyn DastApiScanner) -> Seen {
+pub async fn read_all(scanner: &dyn DastApiScanner) -> Reading {
     read_query(scanner, FindingQuery::all()).await
 }
 
 /// Reads the findings of a query.
-pub async fn read_query(scanner: &dyn DastApiScanner, query: FindingQuery) -> Seen {
-    let began = Instant::now();
-    let mut seen = Seen {
+pub async fn read_query(scanner: &dyn DastApiScanner, query: FindingQuery) -> Reading {
+    let start = Instant::now();
+    let mut reading = Reading {
         ids: Vec::new(),
         fingerprints: Vec::new(),
         partitions: Vec::new(),
         end: None,
         resume: None,
-        took: Duration::ZERO,
-        shown: format!("{scanner:?}"),
+        elapsed: Duration::ZERO,
+        output: format!("{scanner:?}"),
     };
     let mut events = scanner.findings(query);
-    let reading = async {
+    let read = async {
         while let Some(event) = events.next().await {
             match event {
                 Ok(FindingEvent::Batch(batch)) => {
                     let findings = serde_json::to_string(&batch.findings).unwrap();
-                    let _ = write!(seen.shown, "{batch:?}\n{findings}");
-                    seen.ids.extend(batch.findings.iter().map(id_of));
-                    seen.fingerprints
+                    let _ = write!(reading.output, "{batch:?}\n{findings}");
+                    reading.ids.extend(batch.findings.iter().map(finding_id));
+                    reading
+                        .fingerprints
                         .extend(batch.findings.iter().map(|finding| finding.fingerprint.to_string()));
-                    seen.partitions.extend(batch.findings.iter().map(|finding| finding.partition.clone()));
-                    seen.resume = Some(batch.resume);
+                    reading.partitions.extend(batch.findings.iter().map(|finding| finding.partition.clone()));
+                    reading.resume = Some(batch.resume);
                 }
                 Ok(FindingEvent::End(coverage)) => {
-                    seen.shown.push_str(&serde_json::to_string(&coverage).unwrap());
-                    seen.end = Some(Ok(coverage));
+                    reading.output.push_str(&serde_json::to_string(&coverage).unwrap());
+                    reading.end = Some(Ok(coverage));
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    seen.shown.push_str(&everything(&error));
-                    seen.end = Some(Err(error));
+                    reading.output.push_str(&format_error_chain(&error));
+                    reading.end = Some(Err(error));
                 }
             }
         }
     };
-    if timeout(BOUND, reading).await.is_err() {
-        seen.end = None;
+    if timeout(TIME_LIMIT, read).await.is_err() {
+        reading.end = None;
     }
-    seen.took = began.elapsed();
-    seen
+    reading.elapsed = start.elapsed();
+    reading
 }
 
-fn id_of(finding: &Finding) -> String {
+fn finding_id(finding: &Finding) -> String {
     finding.aliases.first().cloned().unwrap_or_else(|| finding.fingerprint.to_string())
 }
 
 /// The result of an import, and the state of the store afterwards.
 #[derive(Debug)]
-pub struct Imported {
+pub struct ImportResult {
     /// How the stream ended; `None` if it did not end in time.
     pub end: Option<Result<Import>>,
     /// The binding's findings afterwards, each with whether it is open.
-    pub known: Vec<(String, bool)>,
-    /// How long it took.
-    pub took: Duration,
+    pub findings: Vec<(String, bool)>,
+    /// The elapsed time.
+    pub elapsed: Duration,
     /// Everything printable about it, to search for secrets.
-    pub shown: String,
+    pub output: String,
 }
 
 /// Imports the whole tenant into a store.
-pub async fn import(vendor: Vendor, scanner: Arc<dyn DastApiScanner>, store: &SqlStore) -> Imported {
-    let began = Instant::now();
+pub async fn import(vendor: Vendor, scanner: Arc<dyn DastApiScanner>, store: &SqlStore) -> ImportResult {
+    let start = Instant::now();
     let binding = Binding::new("proof", vendor.key(), ScanConfiguration::new("all"));
     let importer = Importer::new(scanner, Arc::new(store.clone()));
-    let end = timeout(BOUND, importer.run(&binding, &ImportOptions::new())).await.ok();
-    let took = began.elapsed();
+    let end = timeout(TIME_LIMIT, importer.run(&binding, &ImportOptions::new())).await.ok();
+    let elapsed = start.elapsed();
     let findings = store.known_findings(&binding, Page { after: 0, limit: 10_000 }).await.unwrap();
-    let mut shown =
+    let mut output =
         format!("{importer:?} {store:?} {findings:?}\n{}", serde_json::to_string(&findings).unwrap());
     match &end {
         Some(Ok(import)) => {
-            let _ = write!(shown, "{import} {import:?} {}", serde_json::to_string(import).unwrap());
+            let _ = write!(output, "{import} {import:?} {}", serde_json::to_string(import).unwrap());
         }
-        Some(Err(error)) => shown.push_str(&everything(error)),
+        Some(Err(error)) => output.push_str(&format_error_chain(error)),
         None => {}
     }
-    let known = findings.into_iter().map(|(_, finding)| (known_id(&finding), finding.state == State::Open));
-    Imported { end, known: known.collect(), took, shown }
+    let findings =
+        findings.into_iter().map(|(_, finding)| (known_finding_id(&finding), finding.state == State::Open));
+    ImportResult { end, findings: findings.collect(), elapsed, output }
 }
 
-fn known_id(finding: &KnownFinding) -> String {
+fn known_finding_id(finding: &KnownFinding) -> String {
     finding.aliases.first().cloned().unwrap_or_else(|| finding.fingerprint.to_string())
-}
-
-/// The error of a result that ended with one.
-pub(crate) fn error_of<T>(end: Option<&Result<T>>) -> Option<&Error> {
-    end.and_then(|end| end.as_ref().err())
 }

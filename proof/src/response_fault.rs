@@ -54,44 +54,49 @@ impl Response {
 
 type Change = Arc<dyn Fn(&mut Response) + Send + Sync>;
 type Compute = Arc<dyn Fn(&str) -> Response + Send + Sync>;
-type Pieces = Arc<dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync>;
+type Generate = Arc<dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync>;
 
 /// A fault of one response or request. Positions in a body are in percent.
 #[derive(Clone)]
 pub enum ResponseFault {
     /// Another response; the service does not receive the request.
-    Instead(Response),
+    Replace(Response),
     /// A response computed from the request's method and target; the service does not receive the request.
-    Computed(Compute),
+    Compute(Compute),
     /// A 200 whose body is produced piece by piece while it is read; the service does not receive the
     /// request.
-    Pieces(Pieces),
+    Generate(Generate),
     /// The service's response with a change.
     Change(Change),
     /// The service's response after a delay.
-    Late(Duration),
+    Delay(Duration),
     /// The connection is closed before the service receives the request.
-    Unheard,
+    CloseBeforeRequest,
     /// The service handles the request, and the connection is closed without a response.
-    Unanswered,
+    CloseBeforeResponse,
     /// The connection is reset after that part of the body.
     Reset(u64),
     /// The connection is closed normally after that part of the body, whose full length was announced.
-    Cut(u64),
+    CloseEarly(u64),
     /// The body is chunked, and its last chunk is missing.
-    Unended,
+    MissingLastChunk,
     /// Only that part of the body, with a matching length.
-    ShortTimeouts(u64),
+    Truncate(u64),
     /// The response stalls after that part of the body; the connection stays open.
     Stall(u64),
     /// One byte at a time, about fifty a second.
-    Drip,
+    ByteByByte,
     /// That part of the body is followed by bytes that are neither HTTP nor JSON nor UTF-8.
     Garbage(u64),
     /// A response of bytes that are not HTTP.
-    Noise,
-    /// The first bytes, then the others again and again while the client reads.
-    Endless(Vec<u8>, Vec<u8>),
+    NotHttp,
+    /// A body that does not end.
+    EndlessBody {
+        /// The bytes at the start.
+        first: Vec<u8>,
+        /// The bytes that are repeated while the client reads.
+        then: Vec<u8>,
+    },
 }
 
 impl ResponseFault {
@@ -111,7 +116,7 @@ impl ResponseFault {
     }
 
     /// Replaces every occurrence of a text in the response.
-    pub fn replace(from: &'static str, to: &'static str) -> Self {
+    pub fn replace_text(from: &'static str, to: &'static str) -> Self {
         Self::replace_bytes(from, to.as_bytes())
     }
 
@@ -131,15 +136,15 @@ impl ResponseFault {
     }
 
     /// Whether the service receives the request.
-    pub(crate) fn is_heard(&self) -> bool {
+    pub(crate) fn reaches_service(&self) -> bool {
         !matches!(
             self,
-            Self::Instead(_)
-                | Self::Computed(_)
-                | Self::Pieces(_)
-                | Self::Unheard
-                | Self::Noise
-                | Self::Endless(..)
+            Self::Replace(_)
+                | Self::Compute(_)
+                | Self::Generate(_)
+                | Self::CloseBeforeRequest
+                | Self::NotHttp
+                | Self::EndlessBody { .. }
         )
     }
 }
@@ -147,22 +152,22 @@ impl ResponseFault {
 impl fmt::Debug for ResponseFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Instead(response) => write!(f, "Instead({})", response.status),
-            Self::Computed(_) => f.write_str("Computed"),
-            Self::Pieces(_) => f.write_str("Pieces"),
+            Self::Replace(response) => write!(f, "Replace({})", response.status),
+            Self::Compute(_) => f.write_str("Compute"),
+            Self::Generate(_) => f.write_str("Generate"),
             Self::Change(_) => f.write_str("Change"),
-            Self::Late(by) => write!(f, "Late({by:?})"),
-            Self::Unheard => f.write_str("Unheard"),
-            Self::Unanswered => f.write_str("Unanswered"),
-            Self::Reset(part) => write!(f, "Reset({part}%)"),
-            Self::Cut(part) => write!(f, "Cut({part}%)"),
-            Self::Unended => f.write_str("Unended"),
-            Self::ShortTimeouts(part) => write!(f, "ShortTimeouts({part}%)"),
-            Self::Stall(part) => write!(f, "Stall({part}%)"),
-            Self::Drip => f.write_str("Drip"),
-            Self::Garbage(part) => write!(f, "Garbage({part}%)"),
-            Self::Noise => f.write_str("Noise"),
-            Self::Endless(..) => f.write_str("Endless"),
+            Self::Delay(by) => write!(f, "Delay({by:?})"),
+            Self::CloseBeforeRequest => f.write_str("CloseBeforeRequest"),
+            Self::CloseBeforeResponse => f.write_str("CloseBeforeResponse"),
+            Self::Reset(percent) => write!(f, "Reset({percent}%)"),
+            Self::CloseEarly(percent) => write!(f, "CloseEarly({percent}%)"),
+            Self::MissingLastChunk => f.write_str("MissingLastChunk"),
+            Self::Truncate(percent) => write!(f, "Truncate({percent}%)"),
+            Self::Stall(percent) => write!(f, "Stall({percent}%)"),
+            Self::ByteByByte => f.write_str("ByteByByte"),
+            Self::Garbage(percent) => write!(f, "Garbage({percent}%)"),
+            Self::NotHttp => f.write_str("NotHttp"),
+            Self::EndlessBody { .. } => f.write_str("EndlessBody"),
         }
     }
 }

@@ -21,14 +21,14 @@ impl SeededRng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below the bound, which must be above zero.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+    /// A number below the limit, which must be above zero.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
     }
 
-    /// Returns true with a probability of one in `throws`.
-    pub fn once_in(&mut self, throws: u64) -> bool {
-        self.below(throws) == 0
+    /// Returns true with a probability of one in `n`.
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
     }
 
     /// Picks one of the items.
@@ -43,13 +43,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_sequence_and_another_seed_another() {
-        let throws = |seed| {
+    fn a_seed_determines_the_sequence() {
+        let draw = |seed| {
             let mut rng = SeededRng::new(seed);
             (0..8).map(|_| rng.below(1000)).collect::<Vec<_>>()
         };
-        assert_eq!(throws(1), throws(1));
-        assert_ne!(throws(1), throws(2));
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
         let mut rng = SeededRng::new(3);
         let counts = (0..3000).fold([0_u32; 3], |mut counts, _| {
             counts[usize::try_from(rng.below(3)).unwrap()] += 1;

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use appsec_core::Error;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// The word that each marker contains, and its base64 form at the start of a text.
-pub const WORDS: [&str; 2] = ["canary", "y2fuyxj5"];
+/// The text that each marker contains, and its base64 form at the start of a text.
+pub const MARKERS: [&str; 2] = ["canary", "y2fuyxj5"];
 
 /// The first marker in a text, with its surroundings.
-pub fn leak(text: &str) -> Option<String> {
+pub fn find_leak(text: &str) -> Option<String> {
     // Only ASCII is changed, so that positions in the two texts agree.
     let lower = text.to_ascii_lowercase();
-    let at = WORDS.iter().filter_map(|word| lower.find(word)).min()?;
+    let at = MARKERS.iter().filter_map(|marker| lower.find(marker)).min()?;
     let (mut from, mut to) = (at.saturating_sub(160), (at + 40).min(lower.len()));
     while !lower.is_char_boundary(from) {
         from -= 1;
@@ -27,12 +27,12 @@ pub fn leak(text: &str) -> Option<String> {
 }
 
 /// The first marker in bytes, as of a file.
-pub fn leak_in_bytes(bytes: &[u8]) -> Option<String> {
-    leak(&String::from_utf8_lossy(bytes))
+pub fn find_leak_in_bytes(bytes: &[u8]) -> Option<String> {
+    find_leak(&String::from_utf8_lossy(bytes))
 }
 
 /// The error and its sources, in `Display` and `Debug` form.
-pub fn everything(error: &Error) -> String {
+pub fn format_error_chain(error: &Error) -> String {
     let mut text = String::new();
     let mut cause: Option<&dyn StdError> = Some(error);
     while let Some(error) = cause {
@@ -42,43 +42,43 @@ pub fn everything(error: &Error) -> String {
     text
 }
 
-/// The events to record.
+/// The crates whose events are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// Those of all crates.
-    Everybodys,
-    /// Those of the crates of this workspace.
-    Ours,
+pub enum LogScope {
+    /// All crates.
+    AllCrates,
+    /// The crates of this workspace.
+    Workspace,
 }
 
-/// The record of a process's log: the number of lines, and those with a marker.
+/// A record of the log of this process: the number of lines, and the lines with a marker.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Lines>>);
 
 #[derive(Debug, Default)]
 struct Lines {
     count: u64,
-    ours: u64,
+    from_workspace: u64,
     leaks: Vec<String>,
 }
 
 impl Log {
     /// Records every event of the process down to `TRACE`. The first call decides which crates are
     /// recorded.
-    pub fn record(whose: Whose) -> &'static Self {
+    pub fn record(scope: LogScope) -> &'static Self {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let log = Self::default();
             let writer = log.clone();
             let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
             let trace = tracing::level_filters::LevelFilter::TRACE;
-            let filter = match whose {
-                Whose::Everybodys => tracing_subscriber::filter::Targets::new().with_default(trace),
-                Whose::Ours => {
-                    OURS.into_iter().fold(tracing_subscriber::filter::Targets::new(), |filter, name| {
+            let filter = match scope {
+                LogScope::AllCrates => tracing_subscriber::filter::Targets::new().with_default(trace),
+                LogScope::Workspace => WORKSPACE_CRATES
+                    .into_iter()
+                    .fold(tracing_subscriber::filter::Targets::new(), |filter, name| {
                         filter.with_target(name, trace)
-                    })
-                }
+                    }),
             };
             let subscriber = tracing_subscriber::registry().with(layer).with(filter);
             tracing::subscriber::set_global_default(subscriber).unwrap();
@@ -87,8 +87,8 @@ impl Log {
     }
 
     /// The number of lines from this workspace's crates.
-    pub fn ours(&self) -> u64 {
-        self.0.lock().unwrap().ours
+    pub fn workspace_lines(&self) -> u64 {
+        self.0.lock().unwrap().from_workspace
     }
 
     /// The lines with a marker.
@@ -97,15 +97,16 @@ impl Log {
     }
 }
 
-const OURS: [&str; 5] = ["appsec_core", "appsec_http", "appsec_import", "salt_client", "tenable_was_client"];
+const WORKSPACE_CRATES: [&str; 5] =
+    ["appsec_core", "appsec_http", "appsec_import", "salt_client", "tenable_was_client"];
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let line = String::from_utf8_lossy(bytes);
         let mut lines = self.0.lock().unwrap();
         lines.count += 1;
-        lines.ours += u64::from(OURS.iter().any(|name| line.contains(name)));
-        if let Some(leak) = leak(&line) {
+        lines.from_workspace += u64::from(WORKSPACE_CRATES.iter().any(|name| line.contains(name)));
+        if let Some(leak) = find_leak(&line) {
             lines.leaks.push(leak);
         }
         Ok(bytes.len())
@@ -121,18 +122,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_marker_is_found_in_any_case_in_base64_and_among_bytes() {
-        assert_eq!(leak("nothing here"), None);
+    fn a_marker_is_found_in_any_case_in_base64_and_in_bytes() {
+        assert_eq!(find_leak("nothing here"), None);
         for text in ["a Canary b", "Basic Y2FuYXJ5OmNhbmFyeQ==", "éé x-canary"] {
-            assert!(leak(text).is_some(), "{text}");
+            assert!(find_leak(text).is_some(), "{text}");
         }
-        assert!(leak_in_bytes(b"\xff\x00canary").is_some());
+        assert!(find_leak_in_bytes(b"\xff\x00canary").is_some());
     }
 
     #[test]
-    fn causes_are_searched_too() {
+    fn the_sources_of_an_error_are_searched_too() {
         let error = Error::new(appsec_core::ErrorKind::Server, "x").with_source(io::Error::other("canary"));
-        assert!(leak(&error.to_string()).is_none());
-        assert!(leak(&everything(&error)).is_some());
+        assert!(find_leak(&error.to_string()).is_none());
+        assert!(find_leak(&format_error_chain(&error)).is_some());
     }
 }

@@ -1,12 +1,10 @@
 //! A fake service with known findings, behind a gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{DastApiScanner, FindingQuery, PartitionKey, Result, Severity};
-use appsec_http::{HttpOptions, RetryPolicy};
 use salt_client::testing::{FakeSalt, Tenant as SaltTenant, gap, host};
 use salt_client::{SaltClient, SaltClientBuilder};
 use serde_json::json;
@@ -19,6 +17,8 @@ use tenable_was_client::{ExportOptions, TenableWasClient, TenableWasClientBuilde
 use crate::gateway::{Gateway, When};
 use crate::reading::{read_all, read_query};
 use crate::response_fault::ResponseFault;
+use crate::timeouts::Timeouts;
+use crate::vendor::Vendor;
 
 /// The number of hosts or assets.
 const HOSTS: usize = 5;
@@ -27,92 +27,6 @@ const FINDINGS: usize = 4;
 /// The page size of the Salt client.
 const PAGE: u32 = 6;
 
-/// The vendor whose client is tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Vendor {
-    /// `salt-client`.
-    Salt,
-    /// `tenable-was-client`.
-    Tenable,
-}
-
-impl Vendor {
-    /// Both vendors.
-    pub const BOTH: [Self; 2] = [Self::Salt, Self::Tenable];
-
-    /// Matches the requests that deliver findings: pages of a list, or chunks of an export.
-    pub fn data(self) -> &'static str {
-        match self {
-            Self::Salt => "GET /v1/apigovern/posture/gaps",
-            Self::Tenable => "/chunks/",
-        }
-    }
-
-    /// Matches every request of an import.
-    pub fn any(self) -> &'static str {
-        " /"
-    }
-
-    /// The scanner's key.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Salt => "saltsecurity",
-            Self::Tenable => "tenableiowas",
-        }
-    }
-}
-
-impl fmt::Display for Vendor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Salt => "Salt",
-            Self::Tenable => "Tenable",
-        })
-    }
-}
-
-/// Short timeouts for clients under test.
-#[derive(Debug, Clone)]
-pub struct ShortTimeouts {
-    /// The options of the HTTP stack.
-    pub http: HttpOptions,
-    /// How long an export may make no progress.
-    pub patience: Duration,
-}
-
-impl ShortTimeouts {
-    /// Milliseconds instead of seconds, long enough for a machine under load.
-    pub fn new() -> Self {
-        let retry = RetryPolicy::new()
-            .with_base(Duration::from_millis(1))
-            .with_cap(Duration::from_millis(5))
-            .with_max_retry_after(Duration::from_millis(1500));
-        let http = HttpOptions::new()
-            .with_retry(retry)
-            .with_connect_timeout(Duration::from_millis(400))
-            .with_head_timeout(Duration::from_millis(700))
-            .with_idle_timeout(Duration::from_millis(500))
-            .with_call_timeout(Duration::from_secs(5));
-        Self { http, patience: Duration::from_millis(700) }
-    }
-}
-
-impl ShortTimeouts {
-    /// Long timeouts, for readings without faults on a busy machine.
-    pub fn patient() -> Self {
-        let minute = Duration::from_mins(1);
-        let http =
-            Self::new().http.with_head_timeout(minute).with_idle_timeout(minute).with_call_timeout(minute);
-        Self { http: http.with_connect_timeout(minute), patience: minute }
-    }
-}
-
-impl Default for ShortTimeouts {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// A fake service with known findings, and a gateway in front of it.
 #[derive(Debug)]
 pub struct TestBed {
@@ -120,8 +34,8 @@ pub struct TestBed {
     pub vendor: Vendor,
     /// The gateway between client and service.
     pub gateway: Gateway,
-    /// The scanner's ids of its findings. All findings are open.
-    pub truth: BTreeSet<String>,
+    /// The ids that the scanner gives its findings. All findings are open.
+    pub finding_ids: BTreeSet<String>,
     /// The partitions of findings whose absence can be conclusive.
     pub partitions: BTreeMap<String, PartitionKey>,
     fake: Fake,
@@ -147,20 +61,20 @@ impl TestBed {
         tag: &str,
         tenable: impl FnOnce(FakeBuilder) -> FakeBuilder,
     ) -> Self {
-        let (fake, address, truth) = match vendor {
+        let (fake, address, finding_ids) = match vendor {
             Vendor::Salt => {
                 let tenant = salt_tenant(tag);
-                let truth = tenant.gaps.iter().filter_map(|gap| gap["postureGapId"].as_str());
-                let truth = truth.map(str::to_owned).collect();
+                let finding_ids = tenant.gaps.iter().filter_map(|gap| gap["postureGapId"].as_str());
+                let finding_ids = finding_ids.map(str::to_owned).collect();
                 let fake = FakeSalt::builder().with_token(salt_token(tag)).with_tenant(tenant);
                 let fake = fake.start().await.unwrap();
                 let address = fake.address();
-                (Fake::Salt(fake), address, truth)
+                (Fake::Salt(fake), address, finding_ids)
             }
             Vendor::Tenable => {
                 let tenant = tenable_tenant(tag);
                 let targets = tenant.configs.iter().flat_map(|config| &config.targets);
-                let truth = targets
+                let finding_ids = targets
                     .flat_map(|target| {
                         target.findings.iter().map(|finding| finding.finding_id(&target.asset_id))
                     })
@@ -169,14 +83,15 @@ impl TestBed {
                 let fake = FakeTenableWas::builder().with_keys(access, secret).with_tenant(tenant);
                 let fake = tenable(fake.with_assets_per_chunk(1)).start().await.unwrap();
                 let address = fake.address();
-                (Fake::Tenable(fake), address, truth)
+                (Fake::Tenable(fake), address, finding_ids)
             }
         };
         let gateway = Gateway::start(address).await;
-        let mut bed = Self { vendor, gateway, truth, partitions: BTreeMap::new(), fake, tag: tag.to_owned() };
+        let mut bed =
+            Self { vendor, gateway, finding_ids, partitions: BTreeMap::new(), fake, tag: tag.to_owned() };
         if vendor == Vendor::Salt {
             // A finding's absence from an export is never conclusive.
-            bed.partitions = bed.truth.iter().map(|id| (id.clone(), salt_partition(id))).collect();
+            bed.partitions = bed.finding_ids.iter().map(|id| (id.clone(), salt_partition(id))).collect();
         }
         bed
     }
@@ -192,13 +107,13 @@ impl TestBed {
         let id = config.id.clone();
         tenant.configs = vec![config];
         bed.tenable().set_tenant(tenant);
-        let scanner = bed.scanner(&ShortTimeouts::patient());
+        let scanner = bed.scanner(&Timeouts::long());
         let exported = read_all(&*scanner).await;
         let scan = bed.tenable().scans_of(&id).pop().unwrap();
         let query = FindingQuery::scan(scan);
         let reported = read_query(&*scanner, query.clone()).await.by_fingerprint();
-        bed.truth = exported.fingerprints.into_iter().collect();
-        assert_eq!(reported.ids.iter().cloned().collect::<BTreeSet<_>>(), bed.truth);
+        bed.finding_ids = exported.fingerprints.into_iter().collect();
+        assert_eq!(reported.ids.iter().cloned().collect::<BTreeSet<_>>(), bed.finding_ids);
         bed.partitions = reported.ids.into_iter().zip(reported.partitions).collect();
         (bed, query)
     }
@@ -207,7 +122,7 @@ impl TestBed {
     pub fn salt(&self) -> &FakeSalt {
         match &self.fake {
             Fake::Salt(fake) => fake,
-            Fake::Tenable(_) => panic!("this is the bed of Tenable"),
+            Fake::Tenable(_) => panic!("this is a test bed of Tenable"),
         }
     }
 
@@ -215,17 +130,17 @@ impl TestBed {
     pub fn tenable(&self) -> &FakeTenableWas {
         match &self.fake {
             Fake::Tenable(fake) => fake,
-            Fake::Salt(_) => panic!("this is the bed of Salt"),
+            Fake::Salt(_) => panic!("this is a test bed of Salt"),
         }
     }
 
     /// Injects a fault into the requests that deliver findings.
     pub fn inject(&self, when: When, fault: ResponseFault) {
-        self.gateway.inject(self.vendor.data(), when, fault);
+        self.gateway.inject(self.vendor.data_requests(), when, fault);
     }
 
     /// A builder for a Salt client that talks to the URL.
-    pub fn salt_client(&self, url: &str, timeouts: &ShortTimeouts) -> SaltClientBuilder {
+    pub fn salt_client(&self, url: &str, timeouts: &Timeouts) -> SaltClientBuilder {
         SaltClient::builder(url, salt_token(&self.tag))
             .with_http(timeouts.http.clone())
             .with_requests_per_second(None)
@@ -233,9 +148,10 @@ impl TestBed {
     }
 
     /// A builder for a Tenable client that talks to the URL.
-    pub fn tenable_client(&self, url: &str, timeouts: &ShortTimeouts) -> TenableWasClientBuilder {
-        let (first, longest) = (Duration::from_millis(1), Duration::from_millis(10));
-        let export = ExportOptions::new().with_pauses(first, longest).with_patience(timeouts.patience);
+    pub fn tenable_client(&self, url: &str, timeouts: &Timeouts) -> TenableWasClientBuilder {
+        let (shortest, longest) = (Duration::from_millis(1), Duration::from_millis(10));
+        let export =
+            ExportOptions::new().with_pauses(shortest, longest).with_patience(timeouts.export_patience);
         let (access, secret) = tenable_keys(&self.tag);
         TenableWasClient::builder(access, secret)
             .with_base_url(url)
@@ -247,7 +163,7 @@ impl TestBed {
     ///
     /// # Errors
     /// Those of the client's builder.
-    pub fn try_scanner(&self, url: &str, timeouts: &ShortTimeouts) -> Result<Arc<dyn DastApiScanner>> {
+    pub fn try_scanner(&self, url: &str, timeouts: &Timeouts) -> Result<Arc<dyn DastApiScanner>> {
         Ok(match self.vendor {
             Vendor::Salt => Arc::new(self.salt_client(url, timeouts).build()?),
             Vendor::Tenable => Arc::new(self.tenable_client(url, timeouts).build()?),
@@ -255,7 +171,7 @@ impl TestBed {
     }
 
     /// A scanner that talks to the gateway.
-    pub fn scanner(&self, timeouts: &ShortTimeouts) -> Arc<dyn DastApiScanner> {
+    pub fn scanner(&self, timeouts: &Timeouts) -> Arc<dyn DastApiScanner> {
         self.try_scanner(&self.gateway.url(), timeouts).unwrap()
     }
 
@@ -270,7 +186,7 @@ impl TestBed {
     /// Cancels stuck exports, as an operator would. Otherwise later imports would adopt them.
     pub async fn cancel_exports(&self) {
         if self.vendor == Vendor::Tenable {
-            let client = self.tenable_client(&self.gateway.url(), &ShortTimeouts::patient()).build().unwrap();
+            let client = self.tenable_client(&self.gateway.url(), &Timeouts::long()).build().unwrap();
             // A script for the next export must not apply to the next import, so another export uses it up.
             let other = ExportRequest::everything().with_num_assets(51);
             let _ = client.start_export(&other).await.unwrap();
@@ -292,8 +208,8 @@ impl TestBed {
 
 /// The partition of a Salt finding: its id contains the number of its host.
 fn salt_partition(id: &str) -> PartitionKey {
-    let place: usize = id.get(8..10).and_then(|place| place.parse().ok()).unwrap();
-    PartitionKey::from(format!("host:h{place}.shop.example"))
+    let host: usize = id.get(8..10).and_then(|digits| digits.parse().ok()).unwrap();
+    PartitionKey::from(format!("host:h{host}.shop.example"))
 }
 
 fn salt_token(tag: &str) -> String {
@@ -314,11 +230,11 @@ fn evidence(tag: &str) -> String {
 
 fn salt_tenant(tag: &str) -> SaltTenant {
     let mut tenant = SaltTenant::new();
-    for place in 0..HOSTS {
-        let name = format!("h{place}.shop.example");
+    for host_number in 0..HOSTS {
+        let name = format!("h{host_number}.shop.example");
         tenant = tenant.with_host(host(&name));
         for number in 0..FINDINGS {
-            let mut record = gap(&format!("6810f2c4{place:02x}{number:02x}"), &name);
+            let mut record = gap(&format!("6810f2c4{host_number:02x}{number:02x}"), &name);
             record["parameters"] = json!([{"parameter": "user.name", "dataSamples": [evidence(tag)]}]);
             record["severity"] = json!(["Critical", "High", "Medium", "Low"][number % 4]);
             tenant = tenant.with_gap(record);
@@ -334,8 +250,8 @@ fn tenable_tenant(tag: &str) -> TenableTenant {
         .map(|(id, severity)| FakePlugin::new(id, format!("Weakness {id}"), severity).shared())
         .collect();
     let mut tenant = TenableTenant::new();
-    for place in 0..HOSTS {
-        let url = format!("https://h{place}.shop.example/");
+    for host_number in 0..HOSTS {
+        let url = format!("https://h{host_number}.shop.example/");
         let findings = (0..FINDINGS).map(|number| {
             FakeFinding::new(&plugins[number % plugins.len()], format!("{url}{number}"))
                 .with_input("cookie", "session")
@@ -347,7 +263,7 @@ fn tenable_tenant(tag: &str) -> TenableTenant {
                 )
         });
         let target = FakeTarget::new(&url).with_findings(findings);
-        tenant = tenant.with_config(FakeConfig::new(format!("site {place}")).with_target(target));
+        tenant = tenant.with_config(FakeConfig::new(format!("site {host_number}")).with_target(target));
     }
     tenant
 }
@@ -357,17 +273,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_truth_is_what_a_client_reads() {
+    async fn a_client_reads_exactly_the_findings_of_the_test_bed() {
         for vendor in Vendor::BOTH {
             let bed = TestBed::start(vendor, "truth").await;
-            let seen = read_all(&*bed.scanner(&ShortTimeouts::patient())).await;
-            assert_eq!(seen.ids.iter().cloned().collect::<BTreeSet<_>>(), bed.truth, "{vendor}");
-            for (id, place) in seen.ids.iter().zip(&seen.partitions) {
-                assert_eq!(bed.partitions.get(id).unwrap_or(place), place);
+            let reading = read_all(&*bed.scanner(&Timeouts::long())).await;
+            assert_eq!(reading.ids.iter().cloned().collect::<BTreeSet<_>>(), bed.finding_ids, "{vendor}");
+            for (id, partition) in reading.ids.iter().zip(&reading.partitions) {
+                assert_eq!(bed.partitions.get(id).unwrap_or(partition), partition);
             }
             assert_eq!(bed.partitions.len(), if vendor == Vendor::Salt { HOSTS * FINDINGS } else { 0 });
         }
         let (bed, _) = TestBed::start_scan("truth").await;
-        assert_eq!((bed.truth.len(), bed.partitions.len()), (HOSTS * FINDINGS, HOSTS * FINDINGS));
+        assert_eq!((bed.finding_ids.len(), bed.partitions.len()), (HOSTS * FINDINGS, HOSTS * FINDINGS));
     }
 }

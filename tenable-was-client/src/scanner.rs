@@ -102,7 +102,7 @@ impl DastApiScanner for TenableWasClient {
 }
 
 impl TenableWasClient {
-    /// The stable key of this scanner: that of Invicti AppSec's integration.
+    /// The stable key of this scanner: that of Invicti `AppSec`'s integration.
     pub const KEY: &'static str = "tenableiowas";
 
     /// Reads the scan that was just launched. No failure is returned: the scan was launched even if it is

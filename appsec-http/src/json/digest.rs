@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    fn of<T: AsRef<[u8]>>(parts: &[T]) -> Digest {
+    fn digest_of<T: AsRef<[u8]>>(parts: &[T]) -> Digest {
         let mut digest = Digest::default();
         for part in parts {
             digest.add_element(part.as_ref(), &[], &mut BlockDigests::default());
@@ -75,15 +75,15 @@ mod tests {
     }
 
     #[test]
-    fn borders_and_order_count() {
-        assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
-        assert_ne!(of(&["a", "b"]), of(&["b", "a"]));
-        assert_ne!(of(&["a"]), of(&["a\0"]));
-        assert_ne!(of::<&str>(&[]), of(&[""]));
+    fn the_digest_depends_on_borders_and_order() {
+        assert_ne!(digest_of(&["ab", "c"]), digest_of(&["a", "bc"]));
+        assert_ne!(digest_of(&["a", "b"]), digest_of(&["b", "a"]));
+        assert_ne!(digest_of(&["a"]), digest_of(&["a\0"]));
+        assert_ne!(digest_of::<&str>(&[]), digest_of(&[""]));
     }
 
     #[test]
-    fn an_object_counts_the_same_whether_it_is_known_or_not() {
+    fn the_digest_of_an_object_does_not_depend_on_whether_it_is_known() {
         let member = |kind| Member { name: 2..3, value: 5..12, kind };
         let digest = |element: &str, kind, blocks: &mut BlockDigests| {
             let mut digest = Digest::default();
@@ -103,11 +103,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_changed_bit_is_seen(mut bytes in proptest::collection::vec(any::<u8>(), 1..1000), at in any::<usize>(), bit in 0_u32..8) {
-            let before = of(&[&bytes]);
+        fn one_changed_bit_changes_the_digest(mut bytes in proptest::collection::vec(any::<u8>(), 1..1000), at in any::<usize>(), bit in 0_u32..8) {
+            let before = digest_of(&[&bytes]);
             let at = at % bytes.len();
             bytes[at] ^= 1_u8 << bit;
-            prop_assert_ne!(before, of(&[&bytes]));
+            prop_assert_ne!(before, digest_of(&[&bytes]));
         }
     }
 }

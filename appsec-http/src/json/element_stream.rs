@@ -36,7 +36,7 @@ pub struct Element<'a> {
     pub bytes: Bytes,
     /// The positions of its members, if they were recorded; see [`Splitter::members`].
     pub members: &'a [Member],
-    /// Knows the client's credentials, which a service may put into a response.
+    /// Masks the client's credentials, which a service may put into a response.
     redactor: Option<&'a Redactor>,
 }
 
@@ -53,7 +53,7 @@ impl Element<'_> {
     pub fn json<T: DeserializeOwned>(&self, operation: &'static str) -> Result<T> {
         let redactor = self.redactor.cloned().unwrap_or_default();
         from_json(&self.bytes, Some(self.index), &redactor)
-            .map_err(|undecodable| undecodable.error.with_operation(operation))
+            .map_err(|failure| failure.error.with_operation(operation))
     }
 }
 
@@ -135,7 +135,8 @@ impl ElementStream {
         self
     }
 
-    /// Sets the signal when the service answers 429 while this stream is opened or read, also where the retries hide it.
+    /// Sets the signal when the service returns 429 while this stream is opened or read, also if a retry
+    /// hides it.
     pub fn with_throttle_signal(mut self, signal: ThrottleSignal) -> Self {
         self.throttle_signal = Some(signal);
         self
@@ -166,11 +167,11 @@ impl ElementStream {
             match &mut self.state {
                 State::New => {
                     let attempts = Attempts::new(&self.stack.options.retry);
-                    self.ask(Duration::ZERO, attempts.with_signal(self.throttle_signal.clone()));
+                    self.reopen(Duration::ZERO, attempts.with_signal(self.throttle_signal.clone()));
                 }
                 State::Opening(opening) => match opening.await {
                     Ok((body, attempts)) => {
-                        self.state = State::Reading(Box::new(self.reading(body, attempts)))
+                        self.state = State::Reading(Box::new(self.reading(body, attempts)));
                     }
                     Err(error) => {
                         self.state = State::Ended;
@@ -192,7 +193,7 @@ impl ElementStream {
                         return Some(Ok(bytes));
                     }
                     ended => {
-                        if let Err(error) = self.leave(ended.err()) {
+                        if let Err(error) = self.end_response(ended.err()) {
                             return Some(Err(error));
                         }
                     }
@@ -208,8 +209,8 @@ impl ElementStream {
         self.rest.as_deref()
     }
 
-    /// Sends the request after a wait.
-    fn ask(&mut self, wait: Duration, mut attempts: Attempts) {
+    /// Starts to send the request, after a wait.
+    fn reopen(&mut self, wait: Duration, mut attempts: Attempts) {
         let stack = Arc::clone(&self.stack);
         let request = self.request.clone();
         self.state = State::Opening(Box::pin(async move {
@@ -230,7 +231,7 @@ impl ElementStream {
     }
 
     /// Ends the reading of a response that has ended or failed, for good or to repeat the request.
-    fn leave(&mut self, failure: Option<Failure>) -> Result<()> {
+    fn end_response(&mut self, failure: Option<Failure>) -> Result<()> {
         let State::Reading(mut reading) = std::mem::replace(&mut self.state, State::Ended) else {
             return Ok(());
         };
@@ -254,7 +255,7 @@ impl ElementStream {
         let failure = Failure { error, class, outcome_unknown };
         let wait =
             self.stack.retry_wait(failure, &self.request, &mut reading.attempts, self.stack.no_deadline())?;
-        self.ask(wait, reading.attempts);
+        self.reopen(wait, reading.attempts);
         Ok(())
     }
 
@@ -283,7 +284,7 @@ impl fmt::Debug for ElementStream {
 }
 
 impl Reading {
-    /// The next element of this response, or `None` at the end of its body, wherever that is.
+    /// The next element of this response, or `None` at the end of its body, even within the array.
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             if let Some(element) = self.splitter.next_element().map_err(refused)? {
@@ -300,8 +301,8 @@ impl Reading {
     }
 }
 
-/// The failure that a refused document means. Bytes that are not JSON may be right in another response; JSON of another shape
-/// stays so.
+/// The failure that a refused document means. Bytes that are not JSON may be right in another response;
+/// JSON of another shape is a permanent failure.
 fn refused(error: SplitError) -> Failure {
     use SplitErrorKind as Kind;
     let html = matches!(error.kind(), Kind::NotAnArray(Found(b'<')) | Kind::NotAnObject(Found(b'<')));

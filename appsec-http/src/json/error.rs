@@ -39,8 +39,8 @@ pub enum SplitErrorKind {
     /// The object has no member of the array's name.
     #[error("the object has no member {0:?}")]
     MissingField(&'static str),
-    /// The array's member begins as `null` does. This is not an empty array: `null` means that the list is absent, and an
-    /// absent list proves nothing.
+    /// The array's member begins as `null` does. This is not an empty array: `null` means that the list is
+    /// absent, and an absent list proves nothing.
     #[error("the member {0:?} is null instead of an array")]
     NullField(&'static str),
     /// The array's member occurs twice.
@@ -61,7 +61,7 @@ pub enum SplitErrorKind {
     #[error("the members beside the array are not valid JSON")]
     InvalidRest,
     /// The document is followed by something else.
-    #[error("the document goes on after its end with {0}")]
+    #[error("the document continues after its end with {0}")]
     Trailing(Found),
     /// The document stops before its end.
     #[error("the document is cut short")]
@@ -69,10 +69,12 @@ pub enum SplitErrorKind {
     /// More nesting than [`Limits::with_depth`](crate::json::Limits::with_depth) allows.
     #[error("nested more than {0} deep")]
     TooDeep(u32),
-    /// A larger element than [`Limits::with_element_bytes`](crate::json::Limits::with_element_bytes) allows.
+    /// A larger element than [`Limits::with_element_bytes`](crate::json::Limits::with_element_bytes)
+    /// allows.
     #[error("an element has more than {0} bytes")]
     ElementTooLarge(usize),
-    /// More bytes beside the array than [`Limits::with_rest_bytes`](crate::json::Limits::with_rest_bytes) allows.
+    /// More bytes beside the array than [`Limits::with_rest_bytes`](crate::json::Limits::with_rest_bytes)
+    /// allows.
     #[error("the members beside the array have more than {0} bytes")]
     RestTooLarge(usize),
     /// A larger document than [`Limits::with_total_bytes`](crate::json::Limits::with_total_bytes) allows.
@@ -80,7 +82,8 @@ pub enum SplitErrorKind {
     TotalTooLarge(u64),
 }
 
-/// The byte found where another one is expected. It prints as a character if it is a visible ASCII character.
+/// The byte found where another one is expected. It prints as a character if it is a visible ASCII
+/// character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found(pub u8);
 

@@ -16,10 +16,10 @@ use crate::json::tokenizer::Tokenizer;
 
 /// Finds the elements of a JSON array while its bytes arrive, without holding or decoding the document.
 ///
-/// The splitter proves that the array and the object around it are well formed down to the borders of the elements: commas,
-/// colons, matching brackets, closed strings, nothing after the end. Within an element it looks only at brackets and strings;
-/// decoding the element checks the rest. Both together accept exactly what a decoder of the whole document accepts, except
-/// for the depth of nesting.
+/// The splitter proves that the array and the object around it are well formed down to the borders of the
+/// elements: commas, colons, matching brackets, closed strings, nothing after the end. Within an element it
+/// looks only at brackets and strings; decoding the element checks the rest. Both together accept exactly
+/// what a decoder of the whole document accepts, except for the depth of nesting.
 ///
 /// ```
 /// use appsec_http::json::{ArrayPath, Limits, Splitter};

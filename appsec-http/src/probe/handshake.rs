@@ -34,7 +34,7 @@ pub(super) async fn handshake(
     time: TimeLeft,
 ) -> Result<tokio_rustls::client::TlsStream<Stream>, Diagnosis> {
     let connector = TlsConnector::from(Arc::new(config));
-    let failed = |saw: String, remedy| Diagnosis { cause: Cause::TlsHandshake, saw, remedy };
+    let failed = |detail: String, remedy| Diagnosis { cause: Cause::TlsHandshake, detail, remedy };
     match timeout(time.left(), connector.connect(name, stream)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => {
@@ -42,13 +42,13 @@ pub(super) async fn handshake(
                 Some(error) => diagnose(error, verifier.last().as_ref(), host),
                 None => failed(
                     format!("{host} closed the connection during the TLS handshake"),
-                    "check the port in the base URL, and whether a firewall between forbids the connection",
+                    "check the port in the base URL, and whether a firewall in between forbids the connection",
                 ),
             })
         }
         Err(_) => Err(failed(
             format!("{host} did not finish the TLS handshake within {:?}", time.whole),
-            "check the port in the base URL, and whether a firewall between holds the connection up",
+            "check the port in the base URL, and whether a firewall in between holds the connection up",
         )),
     }
 }

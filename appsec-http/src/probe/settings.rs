@@ -1,4 +1,5 @@
-//! The settings of a probe: where to connect, through which proxy, with which TLS settings, and for how long.
+//! The settings of a probe: where to connect, through which proxy, with which TLS settings, and for how
+//! long.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -51,13 +52,13 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn new(base_url: &Url, options: &HttpOptions) -> Result<Self, ConnectionStep> {
-        let invalid = |saw: &str| {
+        let invalid = |detail: &str| {
             let remedy = "correct the setting";
             ConnectionStep::failed(
                 StepKind::Configuration,
                 Cause::InvalidConfiguration,
                 Duration::ZERO,
-                saw,
+                detail,
                 remedy,
             )
         };
@@ -73,16 +74,16 @@ impl Settings {
 
     pub(super) fn step(&self, options: &HttpOptions) -> ConnectionStep {
         let scheme = if self.service.tls { "https" } else { "http" };
-        let mut saw = format!("{scheme} to {}", self.service.authority());
+        let mut detail = format!("{scheme} to {}", self.service.authority());
         if let Some(proxy) = &self.proxy {
-            saw = format!("{saw} through the proxy {}", proxy.authority());
+            detail = format!("{detail} through the proxy {}", proxy.authority());
         }
         if self.service.tls && options.accept_invalid_certs {
             return ConnectionStep::warning(
                 StepKind::Configuration,
                 Cause::InvalidCertificatesAccepted,
                 Duration::ZERO,
-                format!("{saw}; certificates are not verified"),
+                format!("{detail}; certificates are not verified"),
                 "add the server's certificate with `with_root_certificate_pem` instead of `with_accept_invalid_certs`",
             );
         }
@@ -91,11 +92,11 @@ impl Settings {
                 StepKind::Configuration,
                 Cause::InvalidConfiguration,
                 Duration::ZERO,
-                format!("{saw}: credentials travel unencrypted"),
+                format!("{detail}: credentials travel unencrypted"),
                 "use https, if the service offers it",
             );
         }
-        ConnectionStep::passed(StepKind::Configuration, Duration::ZERO, saw)
+        ConnectionStep::passed(StepKind::Configuration, Duration::ZERO, detail)
     }
 }
 

@@ -22,15 +22,15 @@ pub(super) async fn connect(
     let mut worst: Option<ConnectFailure> = None;
     for (tried, address) in addresses.iter().enumerate() {
         let address = SocketAddr::new(*address, endpoint.port);
-        // Each address gets its share, so that one that does not answer leaves time for the others.
+        // Each address gets its share, so that one that does not respond leaves time for the others.
         let share = time.left() / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         let failure = match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                let mut saw = format!("{address} accepts connections");
+                let mut detail = format!("{address} accepts connections");
                 if let Some(failure) = worst {
-                    saw = format!("{saw}, though {}", failure.saw);
+                    detail = format!("{detail}, though {}", failure.detail);
                 }
-                steps.push(ConnectionStep::passed(StepKind::Tcp, begun.elapsed(), saw));
+                steps.push(ConnectionStep::passed(StepKind::Tcp, begun.elapsed(), detail));
                 return Ok(Box::new(stream));
             }
             Ok(Err(error)) => ConnectFailure::new(address, &error),
@@ -41,16 +41,16 @@ pub(super) async fn connect(
         }
     }
     let failure = worst.unwrap_or_else(ConnectFailure::no_address);
-    Err(ConnectionStep::failed(StepKind::Tcp, failure.cause, begun.elapsed(), failure.saw, failure.remedy))
+    Err(ConnectionStep::failed(StepKind::Tcp, failure.cause, begun.elapsed(), failure.detail, failure.remedy))
 }
 
-/// Why an address cannot be connected to. Of several failures the most informative is reported, the one of lowest weight: a
-/// refusal comes from the machine itself, a timeout from something between, and another failure often means only that there
-/// is no IPv6 here.
+/// Why an address cannot be connected to. Of several failures the most informative is reported, the one of
+/// lowest weight: a refusal comes from the machine itself, a timeout often from a firewall in between, and
+/// any other failure often means only that this machine has no IPv6.
 struct ConnectFailure {
     weight: u8,
     cause: Cause,
-    saw: String,
+    detail: String,
     remedy: &'static str,
 }
 
@@ -60,29 +60,29 @@ impl ConnectFailure {
             io::ErrorKind::ConnectionRefused => Self {
                 weight: 0,
                 cause: Cause::ConnectRefused,
-                saw: format!("{address} refuses connections"),
+                detail: format!("{address} refuses connections"),
                 remedy: "check the port, and that the service runs",
             },
-            io::ErrorKind::TimedOut => Self::no_response(format!("{address} does not answer")),
+            io::ErrorKind::TimedOut => Self::no_response(format!("{address} does not respond")),
             _ => Self {
                 weight: 2,
                 cause: Cause::ConnectFailed,
-                saw: format!("no connection to {address}: {error}"),
+                detail: format!("no connection to {address}: {error}"),
                 remedy: "check this machine's network and routes",
             },
         }
     }
 
     fn timed_out(address: SocketAddr, within: Duration) -> Self {
-        Self::no_response(format!("{address} does not answer within {within:?}"))
+        Self::no_response(format!("{address} does not respond within {within:?}"))
     }
 
-    fn no_response(saw: String) -> Self {
+    fn no_response(detail: String) -> Self {
         Self {
             weight: 1,
             cause: Cause::ConnectTimeout,
-            saw,
-            remedy: "ask whether a firewall drops the connection; where only a proxy knows the way out, set \
+            detail,
+            remedy: "ask whether a firewall drops the connection; if only a proxy reaches the service, set \
                      `with_proxy`",
         }
     }
@@ -91,7 +91,7 @@ impl ConnectFailure {
         Self {
             weight: 2,
             cause: Cause::ConnectFailed,
-            saw: "there is no address to connect to".to_owned(),
+            detail: "there is no address to connect to".to_owned(),
             remedy: "check the host in the base URL",
         }
     }

@@ -15,10 +15,10 @@ use crate::options::HttpOptions;
 use crate::probe::handshake::{Peer, Stream, handshake};
 use crate::probe::settings::{Endpoint, Settings, TimeLeft};
 
-/// The longest head of a proxy's response.
+/// The largest head of a proxy's response, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Has the proxy open a tunnel to the service.
+/// Asks the proxy to open a tunnel to the service.
 pub(super) async fn open(
     stream: Stream,
     proxy: &Endpoint,
@@ -28,14 +28,17 @@ pub(super) async fn open(
     steps: &mut Vec<ConnectionStep>,
 ) -> Result<Stream, ConnectionStep> {
     let begun = Instant::now();
-    let failed = |saw: String, remedy: &'static str| {
-        ConnectionStep::failed(StepKind::Proxy, Cause::ProxyFailed, begun.elapsed(), saw, remedy)
+    let failed = |detail: String, remedy: &'static str| {
+        ConnectionStep::failed(StepKind::Proxy, Cause::ProxyFailed, begun.elapsed(), detail, remedy)
     };
     let at = proxy.authority();
     let mut stream = stream;
     if proxy.tls {
         let Some(name) = proxy.server_name() else {
-            return Err(failed(format!("no certificate can be for {at}"), "check the proxy's host name"));
+            return Err(failed(
+                format!("no certificate can be valid for {at}"),
+                "check the proxy's host name",
+            ));
         };
         // A proxy that is offered HTTP/2 may choose it, and `CONNECT` is sent as HTTP/1.1.
         let mut config = settings.tls.clone();
@@ -45,7 +48,7 @@ pub(super) async fn open(
             Ok(stream) => Box::new(stream),
             Err(diagnosis) => {
                 return Err(failed(
-                    format!("TLS to the proxy: {}", diagnosis.saw),
+                    format!("TLS to the proxy: {}", diagnosis.detail),
                     "check the proxy's scheme and port",
                 ));
             }
@@ -58,7 +61,7 @@ pub(super) async fn open(
         Ok(Ok(Some(status))) => status,
         Ok(Ok(None)) => {
             return Err(failed(
-                format!("what {at} answered is not HTTP"),
+                format!("the response of {at} is not HTTP"),
                 "check the proxy's host, port and scheme: it must be an HTTP proxy",
             ));
         }
@@ -70,16 +73,16 @@ pub(super) async fn open(
         }
         Err(_) => {
             return Err(failed(
-                format!("the proxy {at} did not answer within {:?}", time.whole),
+                format!("the proxy {at} did not respond within {:?}", time.whole),
                 "check that it is an HTTP proxy, and ask its operator whether it may reach the service",
             ));
         }
     };
-    let refused = format!("the proxy {at} answered {status} to a tunnel to {target}");
+    let refused = format!("the proxy {at} returned {status} for a tunnel to {target}");
     match status {
         200..=299 => {
-            let saw = format!("the proxy {at} opened a tunnel to {target}");
-            steps.push(ConnectionStep::passed(StepKind::Proxy, begun.elapsed(), saw));
+            let detail = format!("the proxy {at} opened a tunnel to {target}");
+            steps.push(ConnectionStep::passed(StepKind::Proxy, begun.elapsed(), detail));
             Ok(stream)
         }
         407 if with_credentials => Err(failed(
@@ -87,7 +90,7 @@ pub(super) async fn open(
             "correct the user and the password in `with_proxy`; the proxy must accept the Basic scheme",
         )),
         407 => Err(failed(
-            format!("{refused}: it wants credentials"),
+            format!("{refused}: it requires credentials"),
             "add the user and the password to the URL in `with_proxy`",
         )),
         403 => Err(failed(refused, "ask the proxy's operator to allow this host and port")),
@@ -100,7 +103,7 @@ pub(super) async fn open(
     }
 }
 
-/// Sends the request and reads the response's head. `None` for a response that is not HTTP.
+/// Sends the request and reads the response's head. Returns `None` for a response that is not HTTP.
 async fn connect(stream: &mut Stream, target: &str, credentials: Option<String>) -> io::Result<Option<u16>> {
     let authorization =
         credentials.map(|basic| format!("Proxy-Authorization: Basic {basic}\r\n")).unwrap_or_default();
@@ -119,7 +122,7 @@ async fn connect(stream: &mut Stream, target: &str, credentials: Option<String>)
     Ok(head.split(' ').nth(1).and_then(|status| status.get(..3)).and_then(|status| status.parse().ok()))
 }
 
-/// User and password of the proxy's URL, as the Basic scheme spells them.
+/// User and password of the proxy's URL, encoded for the Basic scheme.
 fn credentials(proxy: &Url) -> Option<String> {
     if proxy.username().is_empty() && proxy.password().is_none() {
         return None;

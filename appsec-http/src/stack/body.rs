@@ -145,7 +145,7 @@ impl Body {
                     match open.watch.arrived(chunk.len()) {
                         Err(slow) => Err(slow.into()),
                         Ok(()) if self.received > self.cap => Err(too_big(self.cap)),
-                        // An empty piece is not the end, though a reader may take it for that.
+                        // An empty piece is not the end, but a reader could mistake it for the end.
                         Ok(()) if chunk.is_empty() => continue,
                         Ok(()) => Ok(Some(chunk)),
                     }
@@ -182,7 +182,7 @@ struct Watch {
     idle: Duration,
     min_throughput: u32,
     /// The time awaited since the last piece.
-    silent: Duration,
+    idle_for: Duration,
     /// The time awaited and the bytes received in the current window.
     window: Duration,
     bytes: u64,
@@ -190,7 +190,7 @@ struct Watch {
 
 impl Watch {
     fn new(idle: Duration, min_throughput: u32) -> Self {
-        Self { idle, min_throughput, silent: Duration::ZERO, window: Duration::ZERO, bytes: 0 }
+        Self { idle, min_throughput, idle_for: Duration::ZERO, window: Duration::ZERO, bytes: 0 }
     }
 
     fn wait(&mut self) -> Waiting<'_> {
@@ -202,7 +202,7 @@ impl Watch {
     }
 
     fn arrived(&mut self, bytes: usize) -> Result<(), TransportError> {
-        self.silent = Duration::ZERO;
+        self.idle_for = Duration::ZERO;
         self.bytes += bytes as u64;
         if self.window < self.idle {
             return Ok(());
@@ -230,14 +230,14 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn left(&self) -> Duration {
-        self.watch.idle.saturating_sub(self.watch.silent)
+        self.watch.idle.saturating_sub(self.watch.idle_for)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let waited = self.since.elapsed();
-        self.watch.silent += waited;
+        self.watch.idle_for += waited;
         self.watch.window += waited;
     }
 }
@@ -269,14 +269,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_without_end_in_time_is_read() {
+    async fn a_streamed_body_has_no_total_timeout() {
         let pieces = vec![(29, b"0123456789".as_slice()); 100];
         let options = HttpOptions::new().with_min_throughput(0);
         assert_eq!(read(&mut body(&options, pieces)).await.unwrap(), 1000, "48 minutes, and no total");
     }
 
     #[tokio::test]
-    async fn what_has_arrived_comes_together_and_what_fails_comes_after_it() {
+    async fn arrived_pieces_are_joined_and_a_failure_follows_them() {
         let options = HttpOptions::new();
         let piece = |length| Ok(Bytes::from(vec![b'x'; length]));
         let pieces = vec![piece(3), piece(PIECE - 4), piece(5), piece(6), piece(PIECE), piece(1)];
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stall_ends_it() {
+    async fn a_stall_ends_the_body() {
         let mut body = body(&HttpOptions::new(), vec![(1, b"x"), (31, b"x")]);
         let error = read(&mut body).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Transport);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stall_is_seen_by_whoever_waits_in_small_portions() {
+    async fn a_stall_is_detected_across_short_waits() {
         let mut body = body(&HttpOptions::new(), vec![(3600, b"x")]);
         let error = loop {
             if let Ok(result) = timeout(Duration::from_secs(1), body.chunk()).await {
@@ -313,13 +313,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_trickle_ends_it() {
+    async fn a_trickle_ends_the_body() {
         let error = read(&mut body(&HttpOptions::new(), vec![(1, b"12345"); 1000])).await.unwrap_err();
         assert!(error.to_string().contains("trickles"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_consumer_trips_nothing() {
+    async fn a_slow_consumer_causes_no_error() {
         let mut body = body(&HttpOptions::new(), vec![(0, b"x"); 5]);
         let mut read = 0;
         while let Some(chunk) = body.chunk().await.unwrap() {
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn more_bytes_than_allowed_end_it_and_empty_pieces_do_not() {
+    async fn too_many_bytes_end_the_body_and_empty_pieces_do_not() {
         let options = HttpOptions::new().with_max_stream_bytes(4);
         assert_eq!(read(&mut body(&options, vec![(0, b""), (0, b"1234"), (0, b"")])).await.unwrap(), 4);
         let error = read(&mut body(&options, vec![(0, b"1234"), (0, b"5")])).await.unwrap_err();

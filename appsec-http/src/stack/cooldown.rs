@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_wait_wins_and_passes() {
+    async fn the_longest_cooldown_applies_and_ends() {
         let cooldown = Cooldown::default();
         assert_eq!(cooldown.remaining(), Duration::ZERO);
         cooldown.start(Duration::from_secs(5));

@@ -17,7 +17,7 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     /// The deadline of a call that begins now.
-    pub(crate) fn of_call(timeout: Duration) -> Self {
+    pub(crate) fn for_call(timeout: Duration) -> Self {
         Self { at: Instant::now().checked_add(timeout), timeout }
     }
 

@@ -9,8 +9,8 @@ use crate::options::HttpOptions;
 use crate::stack::deadline::{Deadline, until};
 use crate::stack::retry::Failure;
 
-/// Permits for single calls and for streams. They are separate, so that a consumer that makes a call while it reads a
-/// stream does not wait for itself.
+/// Permits for single calls and for streams. They are separate, so that a consumer that makes a call while
+/// it reads a stream does not wait for itself.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     calls: Arc<Semaphore>,
@@ -36,10 +36,10 @@ impl InFlight {
 
     /// Waits for the permit of a stream.
     ///
-    /// The wait is bounded by the call timeout: the permits may belong to streams that the same consumer has stopped reading, and
-    /// nothing else would end the wait.
+    /// The wait is bounded by the call timeout: the permits may belong to streams that the same consumer
+    /// has stopped reading, and nothing else would end the wait.
     pub(crate) async fn stream(&self, options: &HttpOptions) -> Result<OwnedSemaphorePermit, Failure> {
-        acquire(&self.streams, Deadline::of_call(options.call_timeout)).await.map_err(|failure| {
+        acquire(&self.streams, Deadline::for_call(options.call_timeout)).await.map_err(|failure| {
             if failure.error.kind() != ErrorKind::Deadline {
                 return failure;
             }

@@ -13,14 +13,15 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    /// A limit of this many requests per second, which has been checked to be positive and finite. `None` is unlimited.
+    /// A limit of this many requests per second, which has been checked to be positive and finite. `None`
+    /// is unlimited.
     pub(crate) fn new(per_second: Option<f64>) -> Self {
         let interval = per_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(rate.recip()));
         Self { interval, next: Mutex::new(None) }
     }
 
-    /// Reserves the next free moment. If it lies after the deadline, nothing is reserved and `None` is returned.
-    /// A reserved moment that is not used stays empty.
+    /// Reserves the next free moment. If it lies after the deadline, nothing is reserved and `None` is
+    /// returned. A reserved moment that is not used stays empty.
     pub(crate) fn reserve(&self, deadline: Option<Instant>) -> Option<Instant> {
         let now = Instant::now();
         if self.interval.is_zero() {

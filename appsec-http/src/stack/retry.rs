@@ -10,7 +10,7 @@ use crate::request::RetrySafety;
 use crate::stack::throttle_signal::ThrottleSignal;
 use crate::stack::transport::TransportError;
 
-/// What is known after a failed attempt.
+/// The class of a failed attempt, which decides about a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureClass {
     /// Nothing reached the service.
@@ -25,10 +25,10 @@ pub(crate) enum FailureClass {
 
 impl FailureClass {
     /// The class of a status that is not 2xx.
-    pub(crate) fn of_status(status: u16) -> Self {
+    pub(crate) fn from_status(status: u16) -> Self {
         match status {
             429 => Self::Throttled,
-            // Not implemented, version not supported: these do not pass.
+            // Not implemented, version not supported: these are permanent.
             501 | 505 => Self::Permanent,
             408 | 500..=599 => Self::Transient,
             _ => Self::Permanent,
@@ -115,7 +115,7 @@ impl Attempts {
         self.made += 1;
     }
 
-    /// Records that the service answered 429.
+    /// Records that the service returned 429.
     pub(crate) fn throttled(&self) {
         if let Some(signal) = &self.signal {
             signal.set();
@@ -127,13 +127,14 @@ impl Attempts {
         self.made
     }
 
-    /// Decides what follows a failure. `remaining` is the time to the deadline; `pay` takes a retry from the shared budget.
+    /// Decides what follows a failure. `remaining` is the time to the deadline; `take_token` takes a retry
+    /// from the shared budget.
     pub(crate) fn decide(
         &mut self,
         failure: Failure,
         safety: RetrySafety,
         remaining: Option<Duration>,
-        pay: impl FnOnce() -> bool,
+        take_token: impl FnOnce() -> bool,
     ) -> RetryDecision {
         let Failure { error, class, outcome_unknown } = failure;
         let error = error.with_attempts(self.made);
@@ -147,15 +148,17 @@ impl Attempts {
         if self.made >= self.policy.max_attempts {
             return RetryDecision::Stop(error.with_retryable(false));
         }
-        let own = self.backoff.next().unwrap_or(self.policy.cap);
-        let asked = error.retry_after();
-        let wait = asked.map_or(own, |asked| asked.max(own));
+        let backoff = self.backoff.next().unwrap_or(self.policy.cap);
+        let requested = error.retry_after();
+        let wait = requested.map_or(backoff, |requested| requested.max(backoff));
         let too_long = remaining.is_some_and(|remaining| wait >= remaining);
-        match asked {
+        match requested {
             // An earlier request would be refused again. The caller may try again when the time has passed.
-            Some(asked) if asked > self.policy.max_retry_after || too_long => RetryDecision::Stop(error),
+            Some(requested) if requested > self.policy.max_retry_after || too_long => {
+                RetryDecision::Stop(error)
+            }
             None if too_long => RetryDecision::Stop(error.with_retryable(false)),
-            _ if !pay() => RetryDecision::Stop(error.with_retryable(false)),
+            _ if !take_token() => RetryDecision::Stop(error.with_retryable(false)),
             _ => RetryDecision::After(wait),
         }
     }
@@ -169,15 +172,15 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// Two attempts, own waits of milliseconds, and up to a minute if the service asks for it.
+    /// Two attempts, a backoff of milliseconds, and up to a minute if the service asks for it.
     fn policy() -> RetryPolicy {
         let (base, cap) = (Duration::from_millis(1), Duration::from_millis(10));
         RetryPolicy::new().with_base(base).with_cap(cap).with_max_attempts(2).with_max_retry_after(secs(60))
     }
 
-    fn failure(class: FailureClass, asked: Option<u64>) -> Failure {
+    fn failure(class: FailureClass, requested: Option<u64>) -> Failure {
         let error = Error::new(ErrorKind::Server, "trouble").with_retryable(true);
-        let error = asked.map(secs).into_iter().fold(error, Error::with_retry_after);
+        let error = requested.map(secs).into_iter().fold(error, Error::with_retry_after);
         Failure { error, class, outcome_unknown: false }
     }
 
@@ -186,11 +189,11 @@ mod tests {
         failure: Failure,
         safety: RetrySafety,
         left: Option<Duration>,
-        pays: bool,
+        has_token: bool,
     ) -> Result<Duration, bool> {
         let mut attempts = Attempts::new(&policy());
         attempts.record();
-        match attempts.decide(failure, safety, left, || pays) {
+        match attempts.decide(failure, safety, left, || has_token) {
             RetryDecision::After(wait) => Ok(wait),
             RetryDecision::Stop(error) => {
                 assert_eq!(error.attempts(), 1);
@@ -200,23 +203,24 @@ mod tests {
     }
 
     #[test]
-    fn the_service_may_ask_for_the_longest_wait_and_no_more() {
-        let asked = |seconds, left| {
+    fn the_service_may_request_up_to_the_longest_wait() {
+        let requested = |seconds, left| {
             after_first(failure(FailureClass::Throttled, Some(seconds)), RetrySafety::IfUnsent, left, true)
         };
-        assert_eq!(asked(60, None), Ok(secs(60)));
-        assert_eq!(asked(61, None), Err(true), "when that time has passed");
-        assert_eq!(asked(30, Some(secs(31))), Ok(secs(30)));
-        assert_eq!(asked(30, Some(secs(30))), Err(true), "nothing could be sent at the deadline");
-        assert_eq!(asked(0, None).map(|wait| wait > Duration::ZERO), Ok(true), "the own wait at least");
+        assert_eq!(requested(60, None), Ok(secs(60)));
+        assert_eq!(requested(61, None), Err(true), "when that time has passed");
+        assert_eq!(requested(30, Some(secs(31))), Ok(secs(30)));
+        assert_eq!(requested(30, Some(secs(30))), Err(true), "nothing could be sent at the deadline");
+        assert_eq!(requested(0, None).map(|wait| wait > Duration::ZERO), Ok(true), "at least the backoff");
     }
 
     #[test]
-    fn the_own_wait_ends_before_the_deadline() {
-        let own = |left| after_first(failure(FailureClass::Transient, None), RetrySafety::Always, left, true);
-        assert!(own(None).unwrap() <= Duration::from_millis(20));
-        assert!(own(Some(secs(1))).is_ok());
-        assert_eq!(own(Some(Duration::ZERO)), Err(false));
+    fn the_backoff_ends_before_the_deadline() {
+        let backoff =
+            |left| after_first(failure(FailureClass::Transient, None), RetrySafety::Always, left, true);
+        assert!(backoff(None).unwrap() <= Duration::from_millis(20));
+        assert!(backoff(Some(secs(1))).is_ok());
+        assert_eq!(backoff(Some(Duration::ZERO)), Err(false));
     }
 
     #[test]
@@ -229,7 +233,7 @@ mod tests {
         attempts.record();
         assert_eq!(attempts.made(), 2);
         let next = attempts.decide(failure(FailureClass::Transient, None), RetrySafety::Always, None, || {
-            panic!("nothing to pay")
+            panic!("no token is taken")
         });
         assert!(matches!(next, RetryDecision::Stop(error) if !error.is_retryable() && error.attempts() == 2));
 
@@ -282,7 +286,7 @@ mod tests {
             (599, FailureClass::Transient),
             (600, FailureClass::Permanent),
         ] {
-            assert_eq!(FailureClass::of_status(status), class, "{status}");
+            assert_eq!(FailureClass::from_status(status), class, "{status}");
         }
     }
 

@@ -45,7 +45,7 @@ mod tests {
     const SERVER: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
 
     #[test]
-    fn both_forms_are_read_and_nonsense_is_not() {
+    fn both_forms_are_parsed_and_invalid_values_are_not() {
         let now: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
         let minute = Some(Duration::from_secs(60));
         for (value, date, expected) in [
@@ -75,7 +75,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics(value in "\\PC{0,40}", date in proptest::option::of("\\PC{0,40}")) {
+        fn no_value_panics(value in "\\PC{0,40}", date in proptest::option::of("\\PC{0,40}")) {
             let _ = parse(&value, date.as_deref(), Timestamp::MAX);
         }
     }

@@ -1,4 +1,5 @@
-//! A budget of retries that all calls of a client share: when everything fails, retries only add to the load.
+//! A budget of retries that all calls of a client share: when everything fails, retries only add to the
+//! load.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,8 +8,8 @@ const CAPACITY: u32 = 20;
 
 /// A token bucket. A retry takes a token, a success puts one back; first attempts are free.
 ///
-/// In a total outage a client makes at most [`CAPACITY`] requests more than it has calls. While calls succeed in
-/// between, retries continue.
+/// In a total outage a client makes at most [`CAPACITY`] requests more than it has calls. While calls
+/// succeed in between, retries continue.
 #[derive(Debug)]
 pub(crate) struct RetryBudget(AtomicU32);
 
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_empty_it_and_successes_refill_it_up_to_its_capacity() {
+    fn failures_empty_the_budget_and_successes_refill_it() {
         let budget = RetryBudget::new();
         budget.put_back();
         assert_eq!((0..1000).filter(|_| budget.take()).count(), CAPACITY as usize);

@@ -89,8 +89,8 @@ type Plan = dyn Fn(usize) -> Step + Send + Sync;
 pub(crate) struct ScriptedTransport {
     plan: Arc<Plan>,
     sent: Arc<Mutex<Vec<Instant>>>,
-    under_way: Arc<AtomicUsize>,
-    most_under_way: Arc<AtomicUsize>,
+    in_flight: Arc<AtomicUsize>,
+    max_in_flight: Arc<AtomicUsize>,
 }
 
 impl ScriptedTransport {
@@ -98,8 +98,8 @@ impl ScriptedTransport {
         Self {
             plan: Arc::new(move |n| plan(n).into()),
             sent: Arc::default(),
-            under_way: Arc::default(),
-            most_under_way: Arc::default(),
+            in_flight: Arc::default(),
+            max_in_flight: Arc::default(),
         }
     }
 
@@ -130,8 +130,8 @@ impl ScriptedTransport {
     }
 
     /// The largest number of requests whose heads were awaited at once.
-    pub(crate) fn most_under_way(&self) -> usize {
-        self.most_under_way.load(Ordering::SeqCst)
+    pub(crate) fn max_in_flight(&self) -> usize {
+        self.max_in_flight.load(Ordering::SeqCst)
     }
 }
 
@@ -141,9 +141,9 @@ impl fmt::Debug for ScriptedTransport {
     }
 }
 
-struct UnderWay<'a>(&'a AtomicUsize);
+struct InFlightGuard<'a>(&'a AtomicUsize);
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -157,9 +157,9 @@ impl Transport for ScriptedTransport {
             sent.push(Instant::now());
             sent.len() - 1
         };
-        let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-        let _under_way = UnderWay(&self.under_way);
-        self.most_under_way.fetch_max(now, Ordering::SeqCst);
+        let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        let _in_flight = InFlightGuard(&self.in_flight);
+        self.max_in_flight.fetch_max(now, Ordering::SeqCst);
         let reply = match (self.plan)(n) {
             Step::Response(reply) => reply,
             Step::Unsent => {

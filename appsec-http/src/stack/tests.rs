@@ -28,7 +28,7 @@ fn secs(seconds: u64) -> Duration {
 type Make = Box<dyn Fn() -> Step + Send + Sync>;
 
 #[tokio::test(start_paused = true)]
-async fn what_is_repeated_and_what_is_not() {
+async fn each_kind_of_failure_is_retried_as_documented() {
     let cut = || Step::from(reply(200, "{\"a\":").cut());
     let steps: Vec<(&str, Make)> = vec![
         ("400", Box::new(|| reply(400, "").into())),
@@ -60,11 +60,11 @@ async fn what_is_repeated_and_what_is_not() {
     for (name, step) in steps {
         let script = ScriptedTransport::new(move |_| step());
         let mut row = format!("{name:<9}");
-        for repeat in [RetrySafety::Always, RetrySafety::IfUnsent] {
+        for safety in [RetrySafety::Always, RetrySafety::IfUnsent] {
             let before = script.count();
-            // A client of its own, so that neither budget nor gate is shared.
+            // A separate client, so that neither retry budget nor cooldown is shared.
             let client = script.client(HttpOptions::new().with_call_timeout(secs(600)));
-            let request = launch().with_retry_safety(repeat);
+            let request = launch().with_retry_safety(safety);
             let error = client.json::<BTreeMap<String, Value>>(&request).await.unwrap_err();
             assert_eq!(error.attempts() as usize, script.count() - before, "{name}");
             assert_eq!(error.operation(), Some("test: launch"), "{name}");
@@ -75,7 +75,7 @@ async fn what_is_repeated_and_what_is_not() {
         }
         seen.push(row.trim_end().to_owned());
     }
-    // Per row: a read, then a launch; requests made, kind, worth trying again, outcome unknown.
+    // Per row: a read, then a launch; requests sent, kind, whether retryable, whether the outcome is unknown.
     let expected = "\
 400       | 1 InvalidRequest -     -       | 1 InvalidRequest -     -
 401       | 1 Auth           -     -       | 1 Auth           -     -
@@ -105,7 +105,7 @@ shape     | 1 Decode         -     -       | 1 Decode         -     unknown";
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_of_faults_passes_and_waits_grow() {
+async fn a_burst_of_faults_is_retried_with_growing_waits() {
     let script = ScriptedTransport::new(|n| if n < 3 { reply(503, "") } else { reply(200, "7") });
     let response: u32 = script.client(HttpOptions::new()).json(&get()).await.unwrap();
     assert_eq!((response, script.count()), (7, 4));
@@ -117,7 +117,7 @@ async fn a_burst_of_faults_passes_and_waits_grow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_is_what_the_service_asks_for() {
+async fn the_wait_is_the_one_that_the_service_requests() {
     let date = |n: usize| if n == 0 { reply(429, "").header("retry-after", "7") } else { reply(200, "1") };
     let script = ScriptedTransport::new(date);
     let _: u32 = script.client(HttpOptions::new()).json(&launch()).await.unwrap();
@@ -136,7 +136,7 @@ async fn the_wait_is_what_the_service_asks_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_asks_early_when_the_service_asks_for_too_long() {
+async fn a_wait_beyond_the_limit_is_an_error_and_is_not_shortened() {
     for (wait, call_timeout) in [("86400", secs(1_000_000)), ("200", secs(120))] {
         let script = ScriptedTransport::new(move |_| reply(429, "").header("retry-after", wait));
         let client = script.client(HttpOptions::new().with_call_timeout(call_timeout));
@@ -150,7 +150,7 @@ async fn nobody_asks_early_when_the_service_asks_for_too_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_429_closes_the_gate_for_all_calls() {
+async fn one_429_starts_a_cooldown_for_all_calls() {
     let script = ScriptedTransport::new(|n| {
         if n == 0 { reply(429, "").header("retry-after", "60") } else { reply(200, "1") }
     });
@@ -172,7 +172,7 @@ async fn one_429_closes_the_gate_for_all_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_the_gate_would_hold_too_long_is_refused_unsent() {
+async fn a_call_that_the_cooldown_outlasts_is_refused_unsent() {
     let script = ScriptedTransport::new(|_| reply(429, "").header("retry-after", "86400"));
     let client = script.client(HttpOptions::new());
     client.send(&get()).await.unwrap_err();
@@ -185,7 +185,7 @@ async fn a_call_that_the_gate_would_hold_too_long_is_refused_unsent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_is_not_multiplied() {
+async fn retries_in_an_outage_are_limited() {
     let script = ScriptedTransport::new(|n| if n < 120 { reply(503, "") } else { reply(200, "1") });
     let client = script.client(HttpOptions::new());
     let request = get();
@@ -193,7 +193,7 @@ async fn an_outage_is_not_multiplied() {
     assert!(calls.iter().all(Result::is_err));
     assert_eq!(script.count(), 120);
     assert!(calls.iter().all(|call| !call.as_ref().unwrap_err().is_retryable()));
-    // Successes pay for retries again.
+    // Successes refill the budget.
     for _ in 0..5 {
         client.send(&request).await.unwrap();
     }
@@ -215,7 +215,7 @@ async fn the_call_timeout_covers_waits_retries_and_bodies() {
     assert_eq!((error.kind(), error.attempts(), start.elapsed()), (ErrorKind::Deadline, 1, secs(40)));
     assert!(error.outcome_unknown());
 
-    // A wait that would end after the deadline is not begun.
+    // A wait that would end after the deadline does not begin.
     let start = Instant::now();
     let script = ScriptedTransport::new(|_| reply(503, "").after(secs(29)));
     let policy = RetryPolicy::new().with_base(secs(15));
@@ -225,7 +225,7 @@ async fn the_call_timeout_covers_waits_retries_and_bodies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_whose_turn_never_comes_has_sent_nothing() {
+async fn a_call_that_gets_no_permit_sends_nothing() {
     let script = ScriptedTransport::new(|_| Step::Hang);
     let client = script.client(HttpOptions::new().with_max_in_flight(1).with_call_timeout(secs(5)));
     let (first, second) = (get(), launch());
@@ -236,31 +236,31 @@ async fn a_call_whose_turn_never_comes_has_sent_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_body_is_asked_for_again() {
+async fn a_stalled_body_is_requested_again() {
     let script = ScriptedTransport::new(|n| reply(200, "1").slowly(if n == 0 { secs(31) } else { secs(1) }));
     assert_eq!(script.client(HttpOptions::new()).json::<u32>(&get()).await.unwrap(), 1);
     assert_eq!(script.count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_and_streams_are_limited_apart() {
+async fn calls_and_streams_are_limited_separately() {
     let script = ScriptedTransport::new(|_| reply(200, "1").after(secs(1)));
     let client = script.client(HttpOptions::new().with_max_in_flight(3).with_max_streams(1));
     let body = client.open(&get()).await.unwrap();
     let request = get();
     let calls = join_all((0..10).map(|_| client.send(&request))).await;
     assert!(calls.iter().all(Result::is_ok), "while a stream is open");
-    assert_eq!(script.most_under_way(), 3);
+    assert_eq!(script.max_in_flight(), 3);
     let second = client.clone();
     let second = tokio::spawn(async move { second.open(&get()).await.map(drop) });
     tokio::time::sleep(secs(100)).await;
-    assert!(!second.is_finished(), "there is one place for streams, and it is taken");
+    assert!(!second.is_finished(), "there is one permit for streams, and it is taken");
     drop(body);
     second.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_nobody_reads_does_not_let_another_wait_for_ever() {
+async fn an_unread_stream_does_not_block_another_for_ever() {
     let script = ScriptedTransport::new(|_| reply(200, "1"));
     let client = script.client(HttpOptions::new().with_max_streams(1));
     let _unread = client.open(&get()).await.unwrap();
@@ -271,7 +271,7 @@ async fn a_stream_that_nobody_reads_does_not_let_another_wait_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_ends_gives_its_place_back_before_it_is_dropped() {
+async fn a_stream_that_ends_releases_its_permit_before_it_is_dropped() {
     let script = ScriptedTransport::new(|_| reply(200, "1"));
     let client = script.client(HttpOptions::new().with_max_streams(1));
     let mut first = client.open(&get()).await.unwrap();
@@ -280,7 +280,7 @@ async fn a_stream_that_ends_gives_its_place_back_before_it_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_keep_their_pace_in_retries_as_well() {
+async fn the_rate_limit_applies_to_retries() {
     let script = ScriptedTransport::new(|n| if n % 2 == 0 { reply(503, "") } else { reply(200, "1") });
     let policy = RetryPolicy::new().with_base(Duration::from_millis(1));
     let client = script.client(HttpOptions::new().with_requests_per_second(5.0).with_retry(policy));
@@ -291,7 +291,7 @@ async fn requests_keep_their_pace_in_retries_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_dropped_at_any_point_gives_its_place_back() {
+async fn a_call_dropped_at_any_point_releases_its_permit() {
     for points in 0..12 {
         let script = ScriptedTransport::new(|n| match n {
             0 => reply(503, "").after(secs(1)),
@@ -312,18 +312,18 @@ async fn a_call_dropped_at_any_point_gives_its_place_back() {
             advance(secs(1)).await;
         }
         drop(both);
-        assert_eq!(places(&client), (1, 1), "after {points} points");
+        assert_eq!(permits(&client), (1, 1), "after {points} points");
         client.send(&get()).await.unwrap();
     }
 }
 
-fn places(client: &HttpClient) -> (usize, usize) {
+fn permits(client: &HttpClient) -> (usize, usize) {
     let stack = client.stack();
     stack.in_flight.available()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_tells_what_the_answer_said_but_no_secret() {
+async fn an_error_holds_the_details_of_the_response_but_no_secret() {
     let script = ScriptedTransport::new(|_| {
         reply(400, r#"{"message":"unknown canary-canary","token":"canary","hint":"x"}"#)
             .header("x-request-id", "abc-123")
@@ -342,7 +342,7 @@ async fn an_error_tells_what_the_answer_said_but_no_secret() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redirect_names_its_goal_without_query_and_user() {
+async fn the_error_of_a_redirect_names_its_target_without_query_and_user() {
     let script = ScriptedTransport::new(|_| {
         reply(302, "").header("location", "https://me:canary@sso.example/in?t=canary#canary")
     });
@@ -355,7 +355,7 @@ async fn a_redirect_names_its_goal_without_query_and_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_bigger_than_allowed_is_refused_once() {
+async fn a_body_above_the_limit_is_refused_without_a_retry() {
     let script = ScriptedTransport::new(|_| reply(200, "123456789"));
     let client = script.client(HttpOptions::new().with_max_body_bytes(8));
     let error = client.send(&get()).await.unwrap_err();
@@ -363,7 +363,7 @@ async fn a_body_bigger_than_allowed_is_refused_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_with_a_body_that_never_ends_still_ends() {
+async fn an_error_response_with_an_endless_body_ends() {
     let script = ScriptedTransport::new(|_| reply(404, "").pieces(&["x"; 50]).slowly(secs(20)));
     let error = script.client(HttpOptions::new()).send(&get()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidRequest, Some(404)));
@@ -373,7 +373,7 @@ async fn a_refusal_with_a_body_that_never_ends_still_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_header_that_cannot_be_sent_is_refused_without_echo() {
+async fn a_header_that_cannot_be_sent_is_refused_without_echoing_it() {
     let script = ScriptedTransport::new(|_| reply(200, ""));
     let request = get().with_header("x-note", "can\r\nary");
     let error = script.client(HttpOptions::new()).send(&request).await.unwrap_err();

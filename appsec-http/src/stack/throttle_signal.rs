@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag that is set when the service answers 429 to a request that it watches. Clones share it.
+/// A flag that is set when the service returns 429 to a request that it watches. Clones share it.
 ///
-/// The stack waits and retries after a 429, so the caller of a stream does not see it. A caller that adapts how many streams
-/// it reads at once attaches a signal to each of them, see
+/// The stack waits and retries after a 429, so the caller of a stream does not see it. A caller that adapts
+/// how many streams it reads at once attaches a signal to each of them, see
 /// [`ElementStream::with_throttle_signal`](crate::ElementStream::with_throttle_signal).
 #[derive(Debug, Clone, Default)]
 pub struct ThrottleSignal(Arc<AtomicBool>);

@@ -63,7 +63,7 @@ impl TransportError {
     }
 }
 
-/// The real transport.
+/// The transport over reqwest.
 pub(crate) struct ReqwestTransport {
     client: reqwest::Client,
     verifier: Arc<RecordingVerifier>,
@@ -121,12 +121,12 @@ impl ReqwestTransport {
         let message = match tls {
             Some(tls) => {
                 let diagnosis = diagnose(tls, self.verifier.last().as_ref(), &self.host);
-                format!("no trusted connection to {to}: {}; {}", diagnosis.saw, diagnosis.remedy)
+                format!("no trusted connection to {to}: {}; {}", diagnosis.detail, diagnosis.remedy)
             }
             None if error.is_dns() => format!("cannot resolve the host of {to}"),
             None if unsent && error.is_timeout() => format!("no connection to {to} in time"),
             None if unsent => format!("no connection to {to}{}", because(&error)),
-            None => format!("the connection to {to} broke before an response came"),
+            None => format!("the connection to {to} broke before a response came"),
         };
         let permanent = tls.is_some();
         TransportError { message, unsent, permanent, source: Some(Box::new(error)) }

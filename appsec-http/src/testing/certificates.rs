@@ -1,4 +1,4 @@
-//! Certificates of every sort that a client should tell apart.
+//! Certificates that a client must distinguish: trusted, expired, self-signed and others.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls;
 
-/// A certificate authority that nobody trusts until its certificate is added as a root.
+/// A certificate authority that is trusted only where its certificate was added as a root.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -26,10 +26,10 @@ pub struct TestCa {
 }
 
 impl TestCa {
-    /// A new authority with a key of its own; the name becomes the issuer's common name.
+    /// Returns an authority with a new key. The name becomes the issuer's common name.
     ///
     /// # Errors
-    /// When the name cannot stand in a certificate.
+    /// If the name is not allowed in a certificate.
     pub fn new(name: &str) -> io::Result<Self> {
         let mut params = params(&[], name)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -38,20 +38,20 @@ impl TestCa {
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)? })
     }
 
-    /// The authority's own certificate, to be added as a root.
+    /// The certificate of the authority, to be added as a root.
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// A valid certificate for these host names and addresses; names of another host make it a wrong one.
+    /// Issues a certificate that is valid for these host names and addresses.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate.
+    /// If a name is not allowed in a certificate.
     pub fn issue(&self, names: &[&str]) -> io::Result<TestCertificate> {
         self.sign(&params(names, "server of a test")?)
     }
 
-    /// A certificate that was valid through the year 2020.
+    /// Issues a certificate that was valid in the year 2020 only.
     ///
     /// # Errors
     /// As for [`TestCa::issue`].
@@ -62,7 +62,7 @@ impl TestCa {
         self.sign(&params)
     }
 
-    /// A certificate that becomes valid in the year 3000.
+    /// Issues a certificate that becomes valid in the year 3000.
     ///
     /// # Errors
     /// As for [`TestCa::issue`].
@@ -88,22 +88,22 @@ pub struct TestCertificate {
 }
 
 impl TestCertificate {
-    /// A certificate that vouches for itself and may sign nothing else.
+    /// Returns a self-signed certificate that is not an authority.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate.
+    /// If a name is not allowed in a certificate.
     pub fn self_signed(names: &[&str]) -> io::Result<Self> {
-        Self::sign_itself(&params(names, "self-signed server of a test")?)
+        Self::self_sign(&params(names, "self-signed server of a test")?)
     }
 
-    /// A certificate that vouches for itself and calls itself an authority, as `openssl req -x509` makes them.
+    /// Returns a self-signed certificate that is marked as an authority, as `openssl req -x509` makes them.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate.
+    /// If a name is not allowed in a certificate.
     pub fn self_signed_authority(names: &[&str]) -> io::Result<Self> {
         let mut params = params(names, "self-signed server of a test")?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self::sign_itself(&params)
+        Self::self_sign(&params)
     }
 
     /// The certificate without its key.
@@ -116,7 +116,7 @@ impl TestCertificate {
         Arc::clone(&self.config)
     }
 
-    fn sign_itself(params: &CertificateParams) -> io::Result<Self> {
+    fn self_sign(params: &CertificateParams) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = params.self_signed(&key).map_err(io::Error::other)?;
         Self::new(&certificate, &key)

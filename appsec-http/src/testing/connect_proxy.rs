@@ -1,4 +1,4 @@
-//! An HTTP proxy that opens tunnels, or does not.
+//! An HTTP proxy that opens or refuses tunnels.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,35 +10,36 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::testing::http1::{header, listen, read_head};
 
-/// What the proxy does with a request for a tunnel.
+/// The reaction of the proxy to a request for a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectResponse {
-    /// Opens a tunnel to this address, whatever host was asked for.
+    /// Opens a tunnel to this address, whatever host is requested.
     Tunnel(SocketAddr),
-    /// Opens a tunnel to this address for those who send exactly this `Proxy-Authorization`; 407 for others.
+    /// Opens a tunnel to this address if the request has exactly this `Proxy-Authorization`; otherwise
+    /// responds 407.
     TunnelFor(SocketAddr, &'static str),
-    /// Answers with this status and closes.
+    /// Responds with this status and closes.
     Status(u16),
-    /// Says something that is not HTTP and closes.
+    /// Sends bytes that are not HTTP and closes.
     Garbage,
-    /// Never answers.
-    Silence,
+    /// Never responds.
+    NoResponse,
     /// Closes without a response.
     Close,
 }
 
-/// A request for a tunnel, as the proxy saw it.
+/// A request for a tunnel, as the proxy received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectRequest {
-    /// What to connect to, as `host:port`.
+    /// The requested destination, as `host:port`.
     pub target: String,
-    /// The `Proxy-Authorization` header, where one came.
+    /// The `Proxy-Authorization` header, if there is one.
     pub authorization: Option<String>,
 }
 
-/// A proxy on loopback that understands `CONNECT` and nothing else, and records what it was asked.
+/// A proxy on loopback that supports only `CONNECT`, and records its requests.
 #[derive(Debug)]
 pub struct ConnectProxy {
     address: SocketAddr,
@@ -47,10 +48,10 @@ pub struct ConnectProxy {
 }
 
 impl ConnectProxy {
-    /// Starts a proxy that answers every request the same way.
+    /// Starts a proxy that reacts to every request in the same way.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// If no port can be opened.
     pub async fn start(response: ConnectResponse) -> io::Result<Self> {
         let listener = listen().await?;
         let address = listener.local_addr()?;
@@ -66,17 +67,17 @@ impl ConnectProxy {
         Ok(Self { address, requests, task: task.abort_handle() })
     }
 
-    /// Where it listens.
+    /// The address that the proxy listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its URL, without credentials.
+    /// The URL of the proxy, without credentials.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it was asked so far.
+    /// The requests received so far, in order.
     pub fn requests(&self) -> Vec<ConnectRequest> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -122,7 +123,7 @@ async fn serve(
             stream.write_all(b"220 mail.example.test ready\r\n\r\n").await?;
             stream.shutdown().await
         }
-        ConnectResponse::Silence => std::future::pending().await,
+        ConnectResponse::NoResponse => std::future::pending().await,
         ConnectResponse::Close => Ok(()),
     }
 }

@@ -17,32 +17,35 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::testing::http1::listen;
 
-/// How a connection goes wrong. Bytes are those of the server's responses, heads included, counted from the
-/// connection's beginning or from the moment when the fault was switched on.
+/// A fault of a connection.
+///
+/// Bytes are those of the server's responses, heads included. They are counted from the beginning of the
+/// connection, or from the moment when the fault was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It does not: every byte passes.
+    /// No fault: every byte passes.
     None,
-    /// The first byte of the response comes this much later.
+    /// Delays the first byte of the response by this time.
     Delay(Duration),
-    /// At most this many bytes a second.
+    /// Passes at most this many bytes per second.
     Drip(NonZeroU32),
-    /// So many bytes pass, then none, and the connection stays open.
+    /// Passes this many bytes, then none; the connection stays open.
     StallAfter(u64),
-    /// So many bytes pass, then the connection is closed in the orderly way.
+    /// Passes this many bytes, then closes the connection in the orderly way.
     TruncateAfter(u64),
-    /// So many bytes pass, then the connection is reset.
+    /// Passes this many bytes, then resets the connection.
     ResetAfter(u64),
-    /// So many bytes pass, then come bytes that are neither HTTP nor JSON nor UTF-8, then the connection is closed.
+    /// Passes this many bytes, then sends bytes that are neither HTTP nor JSON nor UTF-8, and closes the
+    /// connection.
     GarbageAfter(u64),
-    /// The connection is reset at once; the server never hears of it. See [`FaultProxy::close_port`] for a refusal
-    /// by the system.
+    /// Resets the connection at once, without connecting to the server. See [`FaultProxy::close_port`] for
+    /// a refusal by the system.
     Refuse,
 }
 
 impl Fault {
-    /// How many bytes pass before the fault strikes.
+    /// The number of bytes that pass before the fault takes effect.
     fn passes(self) -> u64 {
         match self {
             Self::StallAfter(bytes)
@@ -55,26 +58,26 @@ impl Fault {
     }
 }
 
-/// What [`Fault::GarbageAfter`] sends.
+/// The bytes that [`Fault::GarbageAfter`] sends.
 const GARBAGE: &[u8] = b"\xff\xfe\x00}]\"\xc3\x28\r\n\x80garbage\x00\xff";
-/// A drip falls ten times a second, so that a rate is met within a tenth of one.
+/// The writes per second of [`Fault::Drip`]: the rate is exact to a tenth of a second.
 const DRIPS_PER_SECOND: u32 = 10;
-/// How long the bytes before a reset get to arrive.
+/// The time that the bytes before a reset have to arrive.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// A TCP proxy on loopback before any server. What clients send passes unharmed; what the server answers meets the
-/// faults that are set.
+/// A TCP proxy on loopback in front of a server. Requests pass unchanged; the faults apply to the
+/// responses.
 ///
-/// Faults come from two places: a script with one entry per connection, taken in order ([`FaultProxy::script`]),
-/// and, for connections beyond the script, the standing fault ([`FaultProxy::set`]), which also changes on
-/// connections that are already open.
+/// Faults come from two sources: a script with one entry per connection, taken in order
+/// ([`FaultProxy::script`]), and, for connections beyond the script, the standing fault
+/// ([`FaultProxy::set`]), which also changes on connections that are already open.
 ///
 /// ```no_run
 /// # async fn example(server: std::net::SocketAddr) -> std::io::Result<()> {
 /// use appsec_http::testing::{Fault, FaultProxy};
 ///
 /// let proxy = FaultProxy::start(server).await?;
-/// proxy.script([Fault::None, Fault::ResetAfter(1_000)]); // the second connection breaks, later ones are sound
+/// proxy.script([Fault::None, Fault::ResetAfter(1_000)]); // the second connection breaks, later ones have no fault
 /// // … point a client at proxy.url() …
 /// assert_eq!(proxy.connections(), 3);
 /// # Ok(())
@@ -100,10 +103,10 @@ struct Shared {
 }
 
 impl FaultProxy {
-    /// Starts a proxy before the server at this address. No fault is set.
+    /// Starts a proxy in front of the server at this address. No fault is set.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// If no port can be opened.
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = listen().await?;
         let address = listener.local_addr()?;
@@ -121,33 +124,34 @@ impl FaultProxy {
         Ok(Self { address, shared, accepting: Mutex::new(Some(accepting)) })
     }
 
-    /// Where it listens.
+    /// The address that the proxy listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens, as `http://127.0.0.1:port`.
+    /// The URL of the proxy, `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The faults of the next connections, one each, after those already scripted. As many [`Fault::None`] before
-    /// a fault make it strike after that many connections.
+    /// Adds faults to the script, one per connection, after those already scripted. Each [`Fault::None`]
+    /// lets a connection pass.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.shared.script).extend(faults);
     }
 
-    /// The fault of every connection beyond the script, from now on, those that are open included.
+    /// Sets the fault of all connections beyond the script, including those that are open.
     pub fn set(&self, fault: Fault) {
         self.shared.standing.send_replace(fault);
     }
 
-    /// Stops listening, so that the system refuses connections, until [`FaultProxy::open_port`]. Open ones go on.
+    /// Stops listening, so that the system refuses connections, until [`FaultProxy::open_port`]. Open
+    /// connections continue.
     pub async fn close_port(&self) {
         let accepting = lock(&self.accepting).take();
         if let Some(task) = accepting {
             task.abort();
-            // The listener is closed once the task is gone; that it was cancelled is what was asked for.
+            // The listener is closed once the task has ended. The task always reports that it was cancelled.
             let _cancelled = task.await;
         }
     }
@@ -155,7 +159,7 @@ impl FaultProxy {
     /// Listens again on the same port.
     ///
     /// # Errors
-    /// When another process has taken the port meanwhile.
+    /// If another process has taken the port in the meantime.
     pub async fn open_port(&self) -> io::Result<()> {
         if lock(&self.accepting).is_none() {
             let listener = TcpListener::bind(self.address).await?;
@@ -165,22 +169,22 @@ impl FaultProxy {
         Ok(())
     }
 
-    /// Connections that came, those met by [`Fault::Refuse`] included.
+    /// The number of connections accepted, including those that [`Fault::Refuse`] reset.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Connections that are open now.
+    /// The number of connections that are open now.
     pub fn open_connections(&self) -> u64 {
         self.shared.open.load(Ordering::SeqCst)
     }
 
-    /// Bytes that clients sent.
+    /// The number of bytes that clients sent.
     pub fn bytes_from_clients(&self) -> u64 {
         self.shared.from_clients.load(Ordering::SeqCst)
     }
 
-    /// Bytes of responses that were passed on to clients, garbage not counted.
+    /// The number of response bytes passed to clients, without garbage.
     pub fn bytes_to_clients(&self) -> u64 {
         self.shared.to_clients.load(Ordering::SeqCst)
     }
@@ -207,7 +211,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             None => Plan::following(&shared.standing),
         };
         let mut tasks = lock(&shared.tasks);
-        tasks.spawn(carry(client, plan, Arc::clone(&shared)));
+        tasks.spawn(serve(client, plan, Arc::clone(&shared)));
         while tasks.try_join_next().is_some() {}
     }
 }
@@ -215,7 +219,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 /// The fault of one connection.
 struct Plan {
     fault: Fault,
-    /// Where the fault changes while the connection is open; a scripted one does not.
+    /// The standing fault, which may change while the connection is open; `None` for a scripted fault.
     standing: Option<watch::Receiver<Fault>>,
 }
 
@@ -254,18 +258,18 @@ impl Drop for Open<'_> {
     }
 }
 
-/// How a connection ends that a fault has struck.
+/// How the proxy ends a connection.
 enum End {
     Orderly,
     Reset,
 }
 
-async fn carry(mut client: TcpStream, plan: Plan, shared: Arc<Shared>) {
+async fn serve(mut client: TcpStream, plan: Plan, shared: Arc<Shared>) {
     let _open = Open::new(&shared.open);
     let end = if plan.fault == Fault::Refuse {
         End::Reset
     } else {
-        // A broken pipe on either side is the end of the connection and nothing else here.
+        // An I/O error on either side only ends the connection.
         exchange(&mut client, plan, &shared).await.unwrap_or(End::Orderly)
     };
     match end {
@@ -281,14 +285,15 @@ async fn exchange(client: &mut TcpStream, plan: Plan, shared: &Shared) -> io::Re
     let (server_read, server_write) = server.split();
     let client_done = Notify::new();
     let requests = async {
-        // The client's end closes the server's half; the response still passes.
+        // When the client has sent everything, only the sending half to the server is closed: the response
+        // still passes.
         drop(pass_requests(client_read, server_write, &shared.from_clients).await);
         client_done.notify_one();
         std::future::pending::<()>().await;
     };
     tokio::select! {
         () = requests => Ok(End::Orderly),
-        end = pass_answers(server_read, client_write, plan, &shared.to_clients, &client_done) => end,
+        end = pass_responses(server_read, client_write, plan, &shared.to_clients, &client_done) => end,
     }
 }
 
@@ -305,7 +310,7 @@ async fn pass_requests(
     server.shutdown().await
 }
 
-async fn pass_answers(
+async fn pass_responses(
     mut server: ReadHalf<'_>,
     mut client: WriteHalf<'_>,
     mut plan: Plan,
@@ -358,7 +363,7 @@ async fn pass_answers(
                     return Ok(End::Orderly);
                 }
                 Fault::ResetAfter(_) | Fault::Refuse => {
-                    // A reset throws away what the system has not yet delivered.
+                    // A reset discards what the system has not yet delivered.
                     tokio::time::sleep(SETTLE).await;
                     return Ok(End::Reset);
                 }

@@ -6,15 +6,16 @@ use std::net::Ipv4Addr;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpListener;
 
-/// The longest head of a request that a test sends.
+/// The largest head of a request that is accepted, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Listens on a free port of loopback.
+/// Listens on a free port on loopback.
 pub(crate) async fn listen() -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }
 
-/// Reads a request's head, the empty line included, and nothing beyond it. Returns `None` if the peer closed before.
+/// Reads a request's head, the empty line included, and nothing beyond it. Returns `None` if the peer
+/// closed the connection before it.
 pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

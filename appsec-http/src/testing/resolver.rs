@@ -1,4 +1,4 @@
-//! Names that resolve as the test says.
+//! A resolver with fixed addresses.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::resolve::Resolver;
 
-/// A resolver that knows the names it was told and no others, and remembers what it was asked.
+/// A resolver that knows only the names added to it, and records the look-ups.
 ///
 /// ```
 /// use std::net::{IpAddr, Ipv4Addr};
@@ -20,37 +20,37 @@ use crate::resolve::Resolver;
 #[derive(Debug, Clone, Default)]
 pub struct StaticResolver {
     names: HashMap<String, Vec<IpAddr>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    lookups: Arc<Mutex<Vec<String>>>,
 }
 
 impl StaticResolver {
-    /// A resolver that knows no name: every look-up fails as for a name that does not exist.
+    /// Returns a resolver without names: every look-up fails as for a name that does not exist.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an address to a name; a name may have several, in the order given.
+    /// Adds an address of a name. A name may have several; they keep this order.
     pub fn with_address(mut self, host: impl Into<String>, address: IpAddr) -> Self {
         self.names.entry(host.into()).or_default().push(address);
         self
     }
 
-    /// A name that exists and has no address.
+    /// Adds a name that exists and has no address.
     pub fn with_no_address(mut self, host: impl Into<String>) -> Self {
         self.names.entry(host.into()).or_default();
         self
     }
 
-    /// The names that were asked for, in order. Clones share them.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The names that were looked up, in order. Clones share them.
+    pub fn lookups(&self) -> Vec<String> {
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 #[async_trait]
 impl Resolver for StaticResolver {
     async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_owned());
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_owned());
         self.names
             .get(host)
             .cloned()

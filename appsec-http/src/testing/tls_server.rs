@@ -1,4 +1,4 @@
-//! An HTTPS server of a few lines.
+//! A minimal HTTPS server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::testing::certificates::TestCertificate;
 use crate::testing::http1::{header, listen, read_head};
 
-/// What answers a request's head with the raw bytes of a response.
+/// Makes the raw bytes of a response from the head of a request.
 type Responder = dyn Fn(&str) -> Vec<u8> + Send + Sync;
 
-/// An HTTP/1.1 server behind TLS on loopback, with a certificate of the test's choice.
+/// An HTTP/1.1 server behind TLS on loopback, with the given certificate.
 #[derive(Debug)]
 pub struct TlsServer {
     address: SocketAddr,
@@ -25,11 +25,12 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// Starts a server that answers each request's head (request line and header lines) with the bytes that
-    /// `response` makes; [`http_response`] makes well-formed ones. A request's body is read and dropped.
+    /// Starts a server. `response` receives the head of a request (request line and header lines) and
+    /// returns the bytes to send; [`http_response`] makes well-formed ones. The body of a request is
+    /// read and discarded.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// If no port can be opened.
     pub async fn start(
         certificate: &TestCertificate,
         response: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
@@ -51,12 +52,12 @@ impl TlsServer {
         Ok(Self { address, requests, task: task.abort_handle() })
     }
 
-    /// Where it listens.
+    /// The address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many requests have arrived whole.
+    /// The number of requests received completely.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
@@ -77,7 +78,7 @@ pub fn http_response(status: u16, content_type: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A connection ends with the peer's first mistake: most tests make the handshake fail on purpose.
+/// Serves one connection, up to the first error: most tests make the handshake fail on purpose.
 async fn serve(
     acceptor: TlsAcceptor,
     stream: TcpStream,

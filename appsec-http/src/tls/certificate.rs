@@ -1,7 +1,8 @@
 //! The fields of a certificate that a diagnosis shows.
 //!
-//! rustls decides on trust. It distinguishes an expired certificate from an untrusted one, but shows the names of neither. The
-//! bytes come from an unknown server: reading them never panics, and the texts are cut and free of control characters.
+//! rustls decides on trust. It distinguishes an expired certificate from an untrusted one, but shows the
+//! names of neither. The bytes come from an unknown server: reading them never panics, and the texts are
+//! cut and free of control characters.
 
 use std::net::IpAddr;
 
@@ -95,7 +96,8 @@ fn printable(text: impl Iterator<Item = char>) -> String {
 }
 
 fn date_time(time: ASN1Time) -> Option<DateTime> {
-    // Not through a timestamp: jiff's last one precedes 99991231235959Z, which means "no expiry" (RFC 5280, section 4.1.2.5).
+    // Not through a timestamp: jiff's last one precedes 99991231235959Z, which means "no expiry" (RFC 5280,
+    // section 4.1.2.5).
     let time = time.to_datetime();
     let field = |value: u8| i8::try_from(value).ok();
     let (month, day) = (field(u8::from(time.month()))?, field(time.day())?);
@@ -205,20 +207,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn reading_arbitrary_bytes_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _read = Certificate::read(&bytes);
         }
 
         #[test]
-        fn no_changed_certificate_makes_it_panic(
+        fn reading_a_changed_certificate_never_panics(
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
             cut in any::<prop::sample::Index>(),
         ) {
             static DER: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| der(&params(&["a.test", "::1"])));
             let mut bytes = DER.clone();
-            for (place, byte) in changes {
-                let place = place.index(bytes.len());
-                bytes[place] = byte;
+            for (position, byte) in changes {
+                let position = position.index(bytes.len());
+                bytes[position] = byte;
             }
             let _read = Certificate::read(&bytes);
             let _read = Certificate::read(&bytes[..cut.index(bytes.len())]);

@@ -14,13 +14,13 @@ use crate::tls::recording_verifier::ObservedCertificate;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
     pub(crate) cause: Cause,
-    pub(crate) saw: String,
+    pub(crate) detail: String,
     pub(crate) remedy: &'static str,
 }
 
 impl Diagnosis {
-    fn new(cause: Cause, saw: impl Into<String>, remedy: &'static str) -> Self {
-        Self { cause, saw: saw.into(), remedy }
+    fn new(cause: Cause, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self { cause, detail: detail.into(), remedy }
     }
 }
 
@@ -35,9 +35,9 @@ const NO_ROOTS: &str = "install the system's root certificates (`ca-certificates
     `with_root_certificate_pem`";
 const NO_TLS: &str = "check the port in the base URL: it is not an https port";
 const HANDSHAKE: &str =
-    "ask the service's operator which TLS versions it offers; a firewall between may interfere";
+    "ask the service's operator which TLS versions it offers; a firewall in between may interfere";
 
-/// Explains the error of a handshake with `host`, with what was recorded of the certificate.
+/// Explains the error of a handshake with `host`, using the recorded certificate.
 pub(crate) fn diagnose(error: &TlsError, observed: Option<&ObservedCertificate>, host: &str) -> Diagnosis {
     let certificate = observed.and_then(|observed| observed.certificate.as_ref());
     match error {
@@ -46,7 +46,7 @@ pub(crate) fn diagnose(error: &TlsError, observed: Option<&ObservedCertificate>,
             certificate_fault(fault, certificate, no_roots, host)
         }
         TlsError::InvalidMessage(_) => {
-            Diagnosis::new(Cause::TlsHandshake, format!("{host} answers, but does not speak TLS"), NO_TLS)
+            Diagnosis::new(Cause::TlsHandshake, format!("{host} responds, but not with TLS"), NO_TLS)
         }
         TlsError::AlertReceived(alert) => Diagnosis::new(
             Cause::TlsHandshake,
@@ -54,7 +54,7 @@ pub(crate) fn diagnose(error: &TlsError, observed: Option<&ObservedCertificate>,
             HANDSHAKE,
         ),
         TlsError::NoCertificatesPresented => {
-            Diagnosis::new(Cause::TlsHandshake, format!("{host} showed no certificate"), HANDSHAKE)
+            Diagnosis::new(Cause::TlsHandshake, format!("{host} sent no certificate"), HANDSHAKE)
         }
         TlsError::PeerIncompatible(reason) => Diagnosis::new(
             Cause::TlsHandshake,
@@ -77,9 +77,9 @@ fn certificate_fault(
         CertificateError::Expired => expired(subject, certificate.map(|certificate| certificate.not_after)),
         CertificateError::ExpiredContext { not_after, .. } => expired(subject, date(*not_after)),
         CertificateError::NotValidYet => {
-            early(subject, certificate.map(|certificate| certificate.not_before))
+            not_yet_valid(subject, certificate.map(|certificate| certificate.not_before))
         }
-        CertificateError::NotValidYetContext { not_before, .. } => early(subject, date(*not_before)),
+        CertificateError::NotValidYetContext { not_before, .. } => not_yet_valid(subject, date(*not_before)),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             let names = match certificate.map(|certificate| certificate.names.join(", ")) {
                 Some(names) if !names.is_empty() => names,
@@ -127,7 +127,7 @@ fn expired(subject: &str, at: Option<DateTime>) -> Diagnosis {
     Diagnosis::new(Cause::TlsExpired, format!("the certificate of {subject} expired{on}"), RENEW)
 }
 
-fn early(subject: &str, at: Option<DateTime>) -> Diagnosis {
+fn not_yet_valid(subject: &str, at: Option<DateTime>) -> Diagnosis {
     let on = at.map(|at| format!(" before {}", at.date())).unwrap_or_default();
     Diagnosis::new(Cause::TlsExpired, format!("the certificate of {subject} is not valid{on}"), CLOCK)
 }

@@ -1,4 +1,4 @@
-//! A certificate verifier that records what it saw.
+//! A certificate verifier that records the certificates of servers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,7 @@ use crate::tls::certificate::Certificate;
 /// Verifies certificates as rustls does, and records the last one with the result.
 #[derive(Debug)]
 pub(crate) struct RecordingVerifier {
-    /// `None` where there are no roots.
+    /// `None` if there are no roots.
     trust: Option<Arc<dyn ServerCertVerifier>>,
     /// The extra roots.
     own: Vec<CertificateDer<'static>>,
@@ -59,8 +59,8 @@ impl RecordingVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<(), rustls::Error> {
-        // rustls refuses a server certificate that is marked as an authority, as most self-signed ones are. A caller that
-        // added this certificate as a root trusts this server.
+        // rustls refuses a server certificate that is marked as an authority, as most self-signed ones are. A
+        // caller that added this certificate as a root trusts this server.
         if self.own.contains(end_entity)
             && let Some(facts) = Certificate::read(end_entity)
         {
@@ -103,8 +103,8 @@ impl ServerCertVerifier for RecordingVerifier {
         }
     }
 
-    // If any certificate is accepted, its signature proves nothing either, and the certificates of some old appliances cannot
-    // be parsed for one.
+    // If any certificate is accepted, its signature proves nothing either, and the certificates of some old
+    // appliances cannot be parsed to check one.
 
     fn verify_tls12_signature(
         &self,

@@ -38,35 +38,36 @@ impl Recurrence {
         }
     }
 
-    pub(super) fn rule(rule: &str, starts: &str, zone: &TimeZone) -> Result<Self> {
+    pub(super) fn rule(text: &str, starts: &str, zone: &TimeZone) -> Result<Self> {
         let first: DateTime = starts.parse().map_err(|cause: jiff::Error| {
             invalid_field("starts", "not a date and a time").with_source(cause)
         })?;
         let starts = to_chrono(first).ok_or_else(|| invalid_field("starts", "out of range"))?;
-        let (rest, until) = split_until(rule);
-        let mut rrule: RRule<Unvalidated> =
+        let (rest, until) = split_until(text);
+        let mut unvalidated: RRule<Unvalidated> =
             rest.parse().map_err(|cause: rrule::RRuleError| invalid_field("rrule", cause.to_string()))?;
-        if rrule.get_freq() == Frequency::Secondly {
+        if unvalidated.get_freq() == Frequency::Secondly {
             return Err(invalid_field("rrule", "FREQ=SECONDLY is not supported"));
         }
-        if rrule.get_interval() == 0 {
+        if unvalidated.get_interval() == 0 {
             return Err(invalid_field("rrule", "INTERVAL is 0"));
         }
         if let Some(until) = until {
             let until = parse_until(&until, zone).and_then(to_chrono);
-            rrule = rrule.until(until.ok_or_else(|| invalid_field("rrule", "UNTIL is not a time"))?);
+            unvalidated =
+                unvalidated.until(until.ok_or_else(|| invalid_field("rrule", "UNTIL is not a time"))?);
         }
-        rrule.clone().validate(starts).map_err(|cause| invalid_field("rrule", cause.to_string()))?;
-        let step = match rrule.get_freq() {
+        unvalidated.clone().validate(starts).map_err(|cause| invalid_field("rrule", cause.to_string()))?;
+        let step = match unvalidated.get_freq() {
             Frequency::Weekly => Some(TimeDelta::weeks(1)),
             Frequency::Daily => Some(TimeDelta::days(1)),
             Frequency::Hourly => Some(TimeDelta::hours(1)),
             Frequency::Minutely => Some(TimeDelta::minutes(1)),
             _ => None,
         };
-        let step = step.filter(|_| rrule.get_count().is_none());
-        let step = step.map(|step| step * i32::from(rrule.get_interval()));
-        let rule = Self::Rule(Box::new(Rule { rrule, starts, step }));
+        let step = step.filter(|_| unvalidated.get_count().is_none());
+        let step = step.map(|step| step * i32::from(unvalidated.get_interval()));
+        let rule = Self::Rule(Box::new(Rule { rrule: unvalidated, starts, step }));
         match rule.next(first, true) {
             Some(_) => Ok(rule),
             None => Err(invalid_field("rrule", "it is never due")),
@@ -78,13 +79,13 @@ impl Recurrence {
         match self {
             Self::Cron(cron) => cron.pattern.hours.values().len() == 24,
             Self::Rule(rule) => {
-                let rrule = &rule.rrule;
-                let each_hour = match rrule.get_freq() {
+                let parts = &rule.rrule;
+                let each_hour = match parts.get_freq() {
                     Frequency::Minutely => true,
-                    Frequency::Hourly => rrule.get_interval() == 1,
+                    Frequency::Hourly => parts.get_interval() == 1,
                     _ => false,
                 };
-                each_hour && rrule.get_by_hour().is_empty()
+                each_hour && parts.get_by_hour().is_empty()
             }
         }
     }

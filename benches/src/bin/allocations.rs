@@ -16,7 +16,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 struct Arguments {
     /// The client to run.
     mode: String,
-    /// The server's base URL.
+    /// The server's port.
     port: u16,
 }
 
@@ -25,12 +25,12 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mode = Mode::from_str(&arguments.mode, true).map_err(anyhow::Error::msg)?;
     let region = Region::new(ALLOCATOR);
-    let outcome = run(mode, arguments.port, 1).await?;
+    let measurement = run(mode, arguments.port, 1).await?;
     let change = region.change();
-    let each = |number: usize| number as f64 / outcome.count.max(1) as f64;
+    let per_record = |number: usize| number as f64 / measurement.count.max(1) as f64;
     println!(
         "{}",
-        serde_json::json!({"allocations": each(change.allocations), "growths": each(change.reallocations), "bytes": each(change.bytes_allocated)})
+        serde_json::json!({"allocations": per_record(change.allocations), "reallocations": per_record(change.reallocations), "bytes": per_record(change.bytes_allocated)})
     );
     Ok(())
 }

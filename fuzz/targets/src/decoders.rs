@@ -51,7 +51,7 @@ pub fn tenable_models(json: &[u8]) {
 
 fn read<T: DeserializeOwned + Serialize + PartialEq + Debug>(value: &Value) {
     let Ok(decoded) = T::deserialize(value) else { return };
-    let written = serde_json::to_value(&decoded).expect("what was read can be written");
+    let written = serde_json::to_value(&decoded).expect("a model can be serialized");
     assert_eq!(T::deserialize(&written).ok().as_ref(), Some(&decoded), "{written}");
 }
 
@@ -63,12 +63,12 @@ pub fn tenable_report(report: &[u8]) {
     let mut query = FindingQuery::new(FindingScope::All);
     (query.raw, query.unmasked) = (true, true);
     let plain: Vec<Finding> = saved.findings_as(&query).filter_map(Result::ok).collect();
-    let identities =
+    let fingerprints =
         |findings: &[Finding]| findings.iter().map(|found| found.fingerprint).collect::<Vec<_>>();
-    assert_eq!(identities(&masked), identities(&plain), "masking changes no identity");
+    assert_eq!(fingerprints(&masked), fingerprints(&plain), "masking changes no fingerprint");
     for finding in masked.iter().chain(&plain) {
         assert!(!finding.partition.as_str().is_empty());
-        let kept = serde_json::to_string(finding).expect("a finding can be kept");
-        assert_eq!(serde_json::from_str::<Finding>(&kept).ok().as_ref(), Some(finding), "{kept}");
+        let stored = serde_json::to_string(finding).expect("a finding can be stored");
+        assert_eq!(serde_json::from_str::<Finding>(&stored).ok().as_ref(), Some(finding), "{stored}");
     }
 }

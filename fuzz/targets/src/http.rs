@@ -13,13 +13,13 @@ pub fn retry_after(lines: &[u8]) {
     let (value, date) = text.split_once('\n').map_or((&*text, None), |(value, date)| (value, Some(date)));
     let (now, later) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
     let wait = parse(value, date, now);
-    assert_eq!(parse(&format!(" {value}\t"), date, now), wait, "space around a value means nothing");
+    assert_eq!(parse(&format!(" {value}\t"), date, now), wait, "space around a value is ignored");
     let Some(wait) = wait else { return };
     if is_number(value) {
         let expected = value.trim().parse().unwrap_or(u64::MAX);
         assert!(value.contains('.') || wait == Duration::from_secs(expected));
-        assert_eq!(parse(value, date, later), Some(wait), "seconds do not ask for the time");
-        assert_eq!(wait.subsec_nanos(), 0, "never less than was asked for");
+        assert_eq!(parse(value, date, later), Some(wait), "seconds do not depend on the clock");
+        assert_eq!(wait.subsec_nanos(), 0, "never shorter than requested");
     } else {
         // A date: the wait does not grow with time, and with the service's `Date` our clock does not matter.
         assert!(parse(value, None, later) <= parse(value, None, now));
@@ -34,10 +34,10 @@ fn is_number(text: &str) -> bool {
     text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// A certificate in DER, as any server may send it.
+/// A certificate in DER, as a server may send it.
 pub fn certificate(der: &[u8]) {
     let Some(read) = Certificate::read(der) else { return };
-    assert!(read.names.len() <= 8, "as many names as a person reads");
+    assert!(read.names.len() <= 8, "the number of names is limited");
     for text in [&read.subject, &read.issuer].into_iter().chain(&read.names) {
         assert!(!text.chars().any(char::is_control), "{text:?}");
     }

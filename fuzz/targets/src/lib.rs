@@ -2,13 +2,14 @@
 //!
 //! The fuzzer runs them (`fuzz_targets/`), and so does an ordinary test over the seeds (`tests/seeds.rs`).
 #![forbid(unsafe_code)]
-// The unit tests in the parsers' files run with their own crate.
+// The unit tests in the files of the parsers run in the crates of the parsers.
 #![cfg(not(test))]
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a target fails by panicking")]
 
 mod decoders;
 mod http;
 mod identity;
+mod input;
 mod loopback;
 mod masking;
 mod private;
@@ -50,9 +51,3 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tenable_report", tenable_report),
     ("tenable_findings", tenable_findings),
 ];
-
-/// The parts of an input, separated by NUL, a byte that neither JSON nor headers contain.
-fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
-    let mut parts = data.splitn(N, |byte| *byte == 0);
-    std::array::from_fn(|_| parts.next().unwrap_or_default())
-}

@@ -11,17 +11,17 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 
-/// No response is cut or late here, so no call may take longer.
-const BOUND: Duration = Duration::from_secs(20);
+/// The time limit of a call. No response is delayed or truncated here.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// A request: target, headers and body.
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Asked {
+impl ReceivedRequest {
     /// A number parameter of the query.
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
         let pairs = self.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
@@ -30,47 +30,49 @@ impl Asked {
 }
 
 /// A status and a body.
-pub(crate) type Answer = (u16, Bytes);
-type Answerer = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
+pub(crate) type Reply = (u16, Bytes);
+type Responder = Arc<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;
 
 /// The service, and the runtime that it shares with its clients.
 pub(crate) struct Loopback {
     runtime: Runtime,
     server: Server,
-    answerer: Arc<Mutex<Answerer>>,
+    responder: Arc<Mutex<Responder>>,
 }
 
 impl Loopback {
     pub(crate) fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let answerer: Arc<Mutex<Answerer>> = Arc::new(Mutex::new(Arc::new(|_: &Asked| (500, Bytes::new()))));
-        let shared = Arc::clone(&answerer);
+        let responder: Arc<Mutex<Responder>> =
+            Arc::new(Mutex::new(Arc::new(|_: &ReceivedRequest| (500, Bytes::new()))));
+        let shared = Arc::clone(&responder);
         let handler = move |request: Request<Bytes>| {
-            let answer = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let respond = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
             async move {
                 let (parts, body) = request.into_parts();
-                let (status, body) = answer(&Asked { uri: parts.uri, headers: parts.headers, body });
+                let (status, body) =
+                    respond(&ReceivedRequest { uri: parts.uri, headers: parts.headers, body });
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
                 (status, [("content-type", "application/json")], body)
             }
         };
         let server = runtime.block_on(Server::start(handler)).expect("a port of loopback");
-        Self { runtime, server, answerer }
+        Self { runtime, server, responder }
     }
 
     pub(crate) fn base_url(&self) -> String {
         self.server.base_url()
     }
 
-    /// Runs a client while the service responds in this way. The client must end in time.
+    /// Runs a client while the service responds with this function. Panics if the client does not end in time.
     pub(crate) fn run<T>(
         &self,
-        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+        respond: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
         work: impl Future<Output = T>,
     ) -> T {
-        *self.answerer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(answer);
-        let bounded = async { tokio::time::timeout(BOUND, work).await };
-        self.runtime.block_on(bounded).expect("it comes to an end")
+        *self.responder.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(respond);
+        let bounded = async { tokio::time::timeout(TIME_LIMIT, work).await };
+        self.runtime.block_on(bounded).expect("the client ends in time")
     }
 }
 
@@ -95,7 +97,7 @@ pub(crate) async fn findings(
                 findings.extend(batch.findings);
             }
             Ok(FindingEvent::End(coverage)) => end = Some(coverage),
-            Ok(other) => panic!("{other:?} is no event that is known"),
+            Ok(other) => panic!("{other:?} is not a known event"),
             Err(error) => {
                 let _ = format!("{error} {error:?}");
                 assert!(events.next().await.is_none(), "nothing follows an error");

@@ -5,18 +5,17 @@ use serde_json::Value;
 
 use crate::private::redact::Redactor;
 
-/// The planted secret. Inputs of the fuzzer that contain it are skipped by looking for it after planting
-/// only.
+/// The planted secret. `mask` skips inputs that contain it already.
 const MARKER: &str = "Canary7Marker3Value";
 
-/// Evidence of any form.
+/// Masks evidence of any form.
 pub fn mask(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     if text.contains(MARKER) {
         return;
     }
-    once(&text);
-    // In lines of their own, as in evidence, between the fuzzer's text.
+    check_idempotent(&text);
+    // The planted secrets have lines of their own, as in evidence.
     let (before, after) = halves(&text);
     for planted in [
         format!("Authorization: Bearer {MARKER}"),
@@ -37,16 +36,16 @@ pub fn mask(data: &[u8]) {
         assert!(!value.to_string().contains(MARKER));
         let masked = value.clone();
         appsec_core::mask_json(&mut value);
-        assert_eq!(value, masked, "masked JSON masks to itself");
+        assert_eq!(value, masked, "masking JSON is idempotent");
     }
 }
 
-fn once(text: &str) {
+fn check_idempotent(text: &str) {
     let masked = appsec_core::mask(text);
-    assert_eq!(appsec_core::mask(&masked), masked, "masked text masks to itself");
+    assert_eq!(appsec_core::mask(&masked), masked, "masking text is idempotent");
 }
 
-/// Text of a service that contains the client's credentials.
+/// Redacts a text that contains the credentials of the client.
 pub fn redact(data: &[u8]) {
     let secrets =
         [SecretString::from(MARKER), SecretString::from("accessKey=abcdefgh1234;secretKey=zyxwvuts9876")];
@@ -55,8 +54,8 @@ pub fn redact(data: &[u8]) {
     let (before, after) = halves(&text);
     for part in [MARKER, "abcdefgh1234", "zyxwvuts9876"] {
         let planted = format!("{before}{part}{after}");
-        let shown = redactor.redact(&planted);
-        assert!(!shown.contains(part) && !shown.contains(char::is_control), "{shown:?}");
+        let redacted = redactor.redact(&planted);
+        assert!(!redacted.contains(part) && !redacted.contains(char::is_control), "{redacted:?}");
         let excerpt = redactor.excerpt(planted.as_bytes());
         assert!(excerpt.len() <= 1024 && !excerpt.contains(part), "{excerpt:?}");
     }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use salt_client::{GapsQuery, ListQuery, SaltClient};
 use serde_json::Value;
 
-use crate::loopback::{Answer, Asked, Loopback, findings, options};
-use crate::parts;
+use crate::input::split_at_nul;
+use crate::loopback::{Loopback, ReceivedRequest, Reply, findings, options};
 
 struct Salt {
     service: Loopback,
@@ -38,10 +38,10 @@ pub fn salt_responses(body: &[u8]) {
     });
 }
 
-async fn read(client: &SaltClient, well: bool) {
+async fn read(client: &SaltClient, success: bool) {
     let list = ListQuery::new();
     if let Ok(page) = client.list_gaps(&GapsQuery::new()).await {
-        assert!(well && page.len() == (page.records.len() + page.bad.len()) as u64);
+        assert!(success && page.len() == (page.records.len() + page.bad.len()) as u64);
         for gap in &page.records {
             let _ = (gap.labels(), gap.detected_at(), gap.last_activity_at());
             assert!(!gap.cwe_numbers().contains(&0));
@@ -71,33 +71,33 @@ async fn read(client: &SaltClient, well: bool) {
         let _ = (asset.additional_pairs(), asset.tag_pairs());
     }
     if let Err(error) = client.get_openapi("a.example").await {
-        assert_eq!(error.status(), Some(if well { 200 } else { 400 }), "{error:?}");
+        assert_eq!(error.status(), Some(if success { 200 } else { 400 }), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("the token"));
     }
 }
 
 /// Gaps, hosts and a resume point, separated by NUL: the stream ends, and no finding is delivered twice.
 pub fn salt_findings(data: &[u8]) {
-    let [gaps, hosts, resume] = parts(data);
+    let [gaps, hosts, resume] = split_at_nul(data);
     let mut query = FindingQuery::new(FindingScope::All);
     query.resume = serde_json::from_slice(resume).ok();
     let resumed = query.resume.is_some();
-    let (gaps, hosts) = (List::of(gaps), List::of(hosts));
+    let (gaps, hosts) = (List::from_body(gaps), List::from_body(hosts));
     let records = gaps.len();
     SALT.with(|Salt { service, client }| {
-        let answer = move |asked: &Asked| match asked.uri.path() {
-            "/v1/apigovern/posture/gaps" => gaps.page(asked),
-            _ => hosts.page(asked),
+        let respond = move |request: &ReceivedRequest| match request.uri.path() {
+            "/v1/apigovern/posture/gaps" => gaps.page(request),
+            _ => hosts.page(request),
         };
-        let (found, end) = service.run(answer, findings(client, query));
+        let (found, end) = service.run(respond, findings(client, query));
         let ids: BTreeSet<_> = found.iter().flat_map(|finding| &finding.aliases).collect();
-        assert_eq!(ids.len(), found.len(), "each finding comes once, with its id");
+        assert_eq!(ids.len(), found.len(), "each finding is delivered once, with its id");
         assert!(found.len() <= records);
         if let Some(coverage) = end
             && !resumed
             && coverage.is_complete()
         {
-            assert!(found.len() <= records, "a walk without gaps has read every record");
+            assert!(found.len() <= records, "a read without gaps has read every record");
         }
     });
 }
@@ -109,7 +109,7 @@ enum List {
 }
 
 impl List {
-    fn of(body: &[u8]) -> Self {
+    fn from_body(body: &[u8]) -> Self {
         match serde_json::from_slice::<Value>(body) {
             Ok(Value::Array(records)) => Self::Records(records),
             Ok(Value::Object(mut page)) => match page.remove("response") {
@@ -124,12 +124,12 @@ impl List {
         if let Self::Records(records) = self { records.len() } else { 0 }
     }
 
-    fn page(&self, asked: &Asked) -> Answer {
+    fn page(&self, request: &ReceivedRequest) -> Reply {
         match self {
             Self::Bytes(bytes) => (200, bytes.clone()),
             Self::Records(records) => {
-                let offset = asked.number("offset").unwrap_or(0);
-                let limit = asked.number("limit").unwrap_or(100);
+                let offset = request.number("offset").unwrap_or(0);
+                let limit = request.number("limit").unwrap_or(100);
                 let page: Vec<&Value> = records.iter().skip(offset).take(limit).collect();
                 let end = offset.saturating_add(page.len());
                 (200, serde_json::json!({"response": page, "endOffset": end}).to_string().into())

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use appsec_http::json::{ArrayPath, KnownBlocks, MemberKind};
-use appsec_http::json::{Limits, SplitError, SplitErrorKind, Splitter};
+use appsec_http::json::{ArrayPath, KnownBlocks, Limits, MemberKind, SplitError, SplitErrorKind, Splitter};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -17,26 +16,30 @@ type Split = Result<(Vec<Bytes>, Option<String>), (SplitErrorKind, u64)>;
 pub fn splitter(document: &[u8]) {
     for at in [ArrayPath::Root, ArrayPath::Field("findings")] {
         let whole = split(document, at, &[usize::MAX]);
-        let odd: Vec<usize> = document.iter().take(8).map(|byte| usize::from(*byte % 32) + 1).collect();
-        for lengths in [&[1][..], &[2, 3, 5, 7], &odd] {
+        let lengths_from_input: Vec<usize> =
+            document.iter().take(8).map(|byte| usize::from(*byte % 32) + 1).collect();
+        for lengths in [&[1][..], &[2, 3, 5, 7], &lengths_from_input] {
             assert_eq!(split(document, at, lengths), whole, "{at:?}, cut by {lengths:?}");
         }
         // The splitter limits the nesting depth; a decoder that skips values does not.
         if matches!(whole, Err((SplitErrorKind::TooDeep(_), _))) {
             continue;
         }
-        for lengths in [&[usize::MAX][..], &[2, 3, 5, 7], &odd] {
-            assert_eq!(noting(document, at, lengths), whole, "{at:?}, members noted, cut by {lengths:?}");
+        for lengths in [&[usize::MAX][..], &[2, 3, 5, 7], &lengths_from_input] {
+            assert_eq!(
+                split_with_members(document, at, lengths),
+                whole,
+                "{at:?}, members recorded, cut by {lengths:?}"
+            );
         }
         let decoded = whole.ok().filter(|(elements, _)| {
             elements.iter().all(|element| serde_json::from_slice::<Box<RawValue>>(element).is_ok())
         });
         let (elements, rest) = decoded.unzip();
-        let (expected, beside) = reference(document, at).unzip();
+        let (expected, rest_members) = reference(document, at).unzip();
         assert_eq!(elements, expected, "{at:?}");
-        let rest =
-            rest.flatten().map(|rest| members(rest.as_bytes()).expect("what stands beside is an object"));
-        assert_eq!(rest.map(Members::texts), beside.flatten().map(Members::texts), "{at:?}");
+        let rest = rest.flatten().map(|rest| members(rest.as_bytes()).expect("the rest is an object"));
+        assert_eq!(rest.map(Members::texts), rest_members.flatten().map(Members::texts), "{at:?}");
     }
 }
 
@@ -46,12 +49,12 @@ fn split(document: &[u8], at: ArrayPath, lengths: &[usize]) -> Split {
 }
 
 /// The same, with every known-block candidate known.
-fn noting(document: &[u8], at: ArrayPath, lengths: &[usize]) -> Split {
+fn split_with_members(document: &[u8], at: ArrayPath, lengths: &[usize]) -> Split {
     split_by(Splitter::new(at, Limits::new()).with_known_blocks(Arc::new(Everything)), document, lengths)
 }
 
 fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize]) -> Split {
-    let refused = |error: SplitError| (error.kind(), error.offset());
+    let describe = |error: SplitError| (error.kind(), error.offset());
     let mut elements = Vec::new();
     let mut left = document;
     let mut lengths = lengths.iter().cycle();
@@ -59,19 +62,19 @@ fn split_by(mut splitter: Splitter, document: &[u8], lengths: &[usize]) -> Split
         let length = lengths.next().map_or(usize::MAX, |length| *length);
         let (piece, rest) = left.split_at(length.clamp(1, left.len()));
         splitter.feed(Bytes::copy_from_slice(piece));
-        while let Some(element) = splitter.next_element().map_err(refused)? {
-            noted(&element, &splitter);
+        while let Some(element) = splitter.next_element().map_err(describe)? {
+            check_members(&element, &splitter);
             elements.push(element);
         }
         left = rest;
     }
-    let rest = splitter.finish().map_err(refused)?;
+    let rest = splitter.finish().map_err(describe)?;
     Ok((elements, rest.map(|rest| rest.get().to_owned())))
 }
 
-/// The noted members are those that a decoder finds, once all of them are valid; then the element is valid
-/// too.
-fn noted(element: &[u8], splitter: &Splitter) {
+/// Checks that the recorded members are those that a decoder finds, if all of them are valid. The element is
+/// valid in this case, too.
+fn check_members(element: &[u8], splitter: &Splitter) {
     let mut written = Vec::new();
     for member in splitter.members() {
         let name = std::str::from_utf8(&element[member.name.clone()]);
@@ -106,10 +109,10 @@ fn reference(document: &[u8], at: ArrayPath) -> Option<(Vec<Bytes>, Option<Membe
     match at {
         ArrayPath::Root => Some((texts(serde_json::from_slice(document).ok()?), None)),
         ArrayPath::Field(field) => {
-            let (wanted, beside): (Vec<_>, Vec<_>) =
+            let (wanted, rest_members): (Vec<_>, Vec<_>) =
                 members(document)?.0.into_iter().partition(|(name, _)| name == field);
             let [(_, array)] = wanted.as_slice() else { return None };
-            Some((texts(serde_json::from_str(array.get()).ok()?), Some(Members(beside))))
+            Some((texts(serde_json::from_str(array.get()).ok()?), Some(Members(rest_members))))
         }
     }
 }

@@ -51,8 +51,8 @@ pub fn stored(json: &[u8]) {
 
 fn read<T: DeserializeOwned + Serialize + PartialEq + Debug>(text: &str) -> Option<T> {
     let value: T = serde_json::from_str(text).ok()?;
-    let kept = serde_json::to_string(&value).expect("what was read can be kept");
-    assert_eq!(serde_json::from_str::<T>(&kept).ok().as_ref(), Some(&value), "{kept}");
+    let stored = serde_json::to_string(&value).expect("a value that was read can be stored");
+    assert_eq!(serde_json::from_str::<T>(&stored).ok().as_ref(), Some(&value), "{stored}");
     Some(value)
 }
 
@@ -77,24 +77,25 @@ struct Run {
     #[serde(default)]
     known: Vec<KnownFinding>,
     #[serde(default)]
-    seen: Vec<Finding>,
+    observed: Vec<Finding>,
     #[serde(default)]
     coverage: Coverage,
 }
 
-/// Reconciles any run with any known findings: none is lost, and a second equal run changes nothing.
+/// Reconciles any run with any known findings: none is lost, also not in a second equal run.
 pub fn reconcile(json: &[u8]) {
     let Ok(run) = serde_json::from_slice::<Run>(json) else { return };
     let known = run.known.len();
     let open = run.known.iter().filter(|known| known.state == appsec_import::reconcile::State::Open).count();
     let now = Timestamp::from_second(1_790_000_000).expect("a time");
-    let first = appsec_import::reconcile(run.known, &run.seen, &run.coverage, now);
-    assert!(first.transitions.len() >= known && first.transitions.len() <= known + run.seen.len());
+    let first = appsec_import::reconcile(run.known, &run.observed, &run.coverage, now);
+    assert!(first.transitions.len() >= known && first.transitions.len() <= known + run.observed.len());
     let count = first.summary.new + first.summary.recurrent + first.summary.reopened;
-    assert!(count <= run.seen.len() as u64, "{:?}", first.summary);
+    assert!(count <= run.observed.len() as u64, "{:?}", first.summary);
     assert!(first.summary.kept_open_count() <= open as u64, "{:?}", first.summary);
 
-    let book: Vec<KnownFinding> = first.transitions.into_iter().map(|outcome| outcome.finding).collect();
-    let second = appsec_import::reconcile(book.clone(), &run.seen, &run.coverage, now);
-    assert!(second.transitions.len() >= book.len());
+    let stored: Vec<KnownFinding> =
+        first.transitions.into_iter().map(|transition| transition.finding).collect();
+    let second = appsec_import::reconcile(stored.clone(), &run.observed, &run.coverage, now);
+    assert!(second.transitions.len() >= stored.len());
 }

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use tenable_was_client::model::{ChunkId, ExportFinding};
 use tenable_was_client::{ExportOptions, TenableWasClient};
 
-use crate::loopback::{Answer, Asked, Loopback, findings, options};
-use crate::parts;
+use crate::input::split_at_nul;
+use crate::loopback::{Loopback, ReceivedRequest, Reply, findings, options};
 
 const EXPORT: &str = "bf000000-53aa-4e70-9ef3-87cfca1d2be0";
 
@@ -21,11 +21,11 @@ struct Tenable {
 thread_local! {
     static TENABLE: Tenable = {
         let service = Loopback::start();
-        let moment = Duration::from_millis(1);
+        let millisecond = Duration::from_millis(1);
         let client = TenableWasClient::builder("access", "secret")
             .with_base_url(service.base_url())
             .with_http(options())
-            .with_export(ExportOptions::new().with_pauses(moment, moment).with_patience(5 * moment))
+            .with_export(ExportOptions::new().with_pauses(millisecond, millisecond).with_patience(5 * millisecond))
             .build()
             .expect("a client");
         Tenable { service, client }
@@ -48,7 +48,7 @@ pub fn tenable_export(chunk: &[u8]) {
             match (&expected, read) {
                 (Some(expected), Some(read)) => assert_eq!(&read, expected),
                 // The nesting depth is limited; a decoder that skips values has no such limit.
-                (Some(_), None) => assert!(brackets(chunk) > 128),
+                (Some(_), None) => assert!(count_brackets(chunk) > 128),
                 // An error inside a record concerns that record only.
                 (None, read) => assert!(read.is_none_or(|records| records.contains(&None))),
             }
@@ -58,8 +58,7 @@ pub fn tenable_export(chunk: &[u8]) {
 
 /// The records, `None` for one that is rejected; `None` as a whole where the chunk is rejected.
 async fn read(client: &TenableWasClient) -> Option<Vec<Option<ExportFinding>>> {
-    let mut records =
-        client.export_chunk(EXPORT.parse().ok()?, ChunkId(1)).expect("a request that can be sent");
+    let mut records = client.export_chunk(EXPORT.parse().ok()?, ChunkId(1)).expect("a valid request");
     let mut read = Vec::new();
     while let Some(record) = records.next().await {
         match record {
@@ -72,19 +71,19 @@ async fn read(client: &TenableWasClient) -> Option<Vec<Option<ExportFinding>>> {
     Some(read)
 }
 
-fn brackets(chunk: &[u8]) -> usize {
+fn count_brackets(chunk: &[u8]) -> usize {
     chunk.iter().filter(|byte| matches!(byte, b'[' | b'{')).count()
 }
 
 /// A chunk and the job's status, separated by NUL, to findings.
 pub fn tenable_findings(data: &[u8]) {
-    let [chunk, status, resume] = parts(data).map(Bytes::copy_from_slice);
+    let [chunk, status, resume] = split_at_nul(data).map(Bytes::copy_from_slice);
     let mut query = FindingQuery::new(FindingScope::All);
     query.resume = serde_json::from_slice(&resume).ok();
     query.raw = true;
     TENABLE.with(|Tenable { service, client }| {
-        let answer = move |asked: &Asked| -> Answer {
-            let path = asked.uri.path();
+        let respond = move |request: &ReceivedRequest| -> Reply {
+            let path = request.uri.path();
             if path.ends_with("/status") && status.is_empty() {
                 let finished = r#"{"status": "FINISHED", "chunks_available": [1, 2], "total_chunks": 2}"#;
                 (200, finished.into())
@@ -96,15 +95,15 @@ pub fn tenable_findings(data: &[u8]) {
                 (200, format!(r#"{{"export_uuid": "{EXPORT}"}}"#).into())
             }
         };
-        let (found, end) = service.run(answer, findings(client, query));
+        let (found, end) = service.run(respond, findings(client, query));
         for finding in &found {
-            let kept = serde_json::to_string(finding).expect("a finding can be kept");
-            assert_eq!(serde_json::from_str(&kept).ok().as_ref(), Some(finding), "{kept}");
+            let stored = serde_json::to_string(finding).expect("a finding can be stored");
+            assert_eq!(serde_json::from_str(&stored).ok().as_ref(), Some(finding), "{stored}");
         }
         if let Some(coverage) = end {
-            let silent =
+            let inconclusive =
                 coverage.partitions().all(|(key, _)| coverage.absence_of(key) == Absence::Inconclusive);
-            assert!(silent, "an export's silence says nothing: {coverage:?}");
+            assert!(inconclusive, "absence from an export is never conclusive: {coverage:?}");
         }
     });
 }

@@ -1,12 +1,11 @@
-//! Every seed through the function that the fuzzer runs it through, without the fuzzer.
+//! Runs each seed through its target, without the fuzzer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use appsec_fuzz::TARGETS;
 
-/// The files that a target starts from, besides those of its own folder: composed answers that its crate
-/// keeps.
+/// The folders with the seeds of a target: its own, and the response fixtures of its crate.
 fn folders(target: &str) -> Vec<PathBuf> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut folders = vec![fuzz.join("seeds").join(target)];
@@ -21,7 +20,7 @@ fn folders(target: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_seed_keeps_the_promises_of_its_target() {
+fn every_seed_passes_its_target() {
     for (name, target) in TARGETS {
         let mut seeds = 0;
         for folder in folders(name) {

@@ -11,72 +11,80 @@ use appsec_http::testing::{
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use proof::When::{Always, Nth};
-use proof::invariants::{CheckResult, Ending, Truth, check};
-use proof::secrets::{everything, leak};
-use proof::{Gateway, Response, ResponseFault, Seen, ShortTimeouts, TestBed, Vendor, read_all};
+use proof::invariants::{CheckResult, Ending, ExpectedFindings, check};
+use proof::secrets::{find_leak, format_error_chain};
+use proof::{Gateway, Reading, Response, ResponseFault, TestBed, Timeouts, Vendor, read_all};
 use salt_client::{GapsQuery, SaltClient};
 use tenable_was_client::TenableWasClient;
 
-use crate::row::{Expect, Row, own, row};
+use crate::case::{Case, Expect, case, custom_case};
 
-pub(crate) fn rows() -> Vec<Row> {
+pub(crate) fn cases() -> Vec<Case> {
     vec![
-        row(1, "the host's name does not exist", |_| {})
-            .reach(|_| "http://scanner.example.test".to_owned())
+        case(1, "the host name does not exist", |_| {})
+            .url(|_| "http://scanner.example.test".to_owned())
             .timeouts(|timeouts| {
                 let http =
                     timeouts.http.with_resolver(Arc::new(StaticResolver::new())).with_allow_plain_http(true);
-                ShortTimeouts { http, ..timeouts }
+                Timeouts { http, ..timeouts }
             })
             .fails(Transport)
-            .check(|_, seen| says(seen, "scanner.example.test")),
+            .check(|_, reading| error_contains(reading, "scanner.example.test")),
         // Nothing listens on the port of the discard service.
-        row(2, "connections are refused", |_| {}).reach(|_| "http://127.0.0.1:9".to_owned()).fails(Transport),
-        row(2, "packets are swallowed", |_| {}).reach(|_| format!("http://{}", swallow())).fails(Transport),
-        own(3, "the certificate's issuer is unknown", |vendor, tag| {
+        case(2, "connections are refused", |_| {}).url(|_| "http://127.0.0.1:9".to_owned()).fails(Transport),
+        case(2, "packets are dropped", |_| {})
+            .url(|_| format!("http://{}", black_hole_address()))
+            .fails(Transport),
+        custom_case(3, "the certificate's issuer is unknown", |vendor, tag| {
             tls(vendor, tag, |ca| ca.issue(&["127.0.0.1"]), false)
         })
         .fails(Transport),
-        own(3, "the certificate has expired", |vendor, tag| {
+        custom_case(3, "the certificate has expired", |vendor, tag| {
             tls(vendor, tag, |ca| ca.issue_expired(&["127.0.0.1"]), true)
         })
         .fails(Transport),
-        own(3, "the certificate is of another name", |vendor, tag| {
+        custom_case(3, "the certificate is for another name", |vendor, tag| {
             tls(vendor, tag, |ca| ca.issue(&["other.test"]), true)
         })
         .fails(Transport),
-        own(9, "a total outage and a hundred calls", hundred_calls).fails(ErrorKind::Server),
-        own(30, "a redirect to another host", |vendor, tag| redirected(vendor, tag, Always)).fails(Decode),
-        own(30, "a redirect to another host in the middle", |vendor, tag| redirected(vendor, tag, Nth(9)))
+        custom_case(9, "a total outage with a hundred calls", hundred_calls).fails(ErrorKind::Server),
+        custom_case(30, "a redirect to another host", |vendor, tag| redirected(vendor, tag, Always))
             .fails(Decode),
-        row(30, "a redirect to itself", |s| {
-            s.inject(Always, ResponseFault::Instead(Response::html(302).with_header("location", "/")));
+        custom_case(30, "a redirect to another host in the middle", |vendor, tag| {
+            redirected(vendor, tag, Nth(9))
         })
         .fails(Decode),
-        own(32, "line breaks, NUL and umlauts in credentials", |vendor, _| {
+        case(30, "a redirect to itself", |bed| {
+            bed.inject(Always, ResponseFault::Replace(Response::html(302).with_header("location", "/")));
+        })
+        .fails(Decode),
+        custom_case(32, "line breaks, NUL and umlauts in credentials", |vendor, _| {
             async move { bad_credentials(vendor) }.boxed()
         })
         .fails(Config),
-        own(33, "ids that would leave their place in a path", |vendor, tag| odd_ids(vendor, tag).boxed())
-            .both(Expect::Complete),
-        own(34, "proxies named by the environment", |vendor, tag| crate::child::proxied(vendor, tag).boxed()),
-        own(35, "base URLs that would send credentials elsewhere", |vendor, tag| {
+        custom_case(33, "ids that would leave their path segment", |vendor, tag| {
+            odd_ids(vendor, tag).boxed()
+        })
+        .both(Expect::Complete),
+        custom_case(34, "proxies named by the environment", |vendor, tag| {
+            crate::child_process::proxy_environment(vendor, tag).boxed()
+        }),
+        custom_case(35, "base URLs that would send credentials elsewhere", |vendor, tag| {
             base_urls(vendor, tag).boxed()
         })
         .fails(Config),
     ]
 }
 
-fn says(seen: &Seen, word: &str) -> Result<(), String> {
-    let error =
-        seen.end.as_ref().and_then(|end| end.as_ref().err()).map(ToString::to_string).unwrap_or_default();
-    error.contains(word).then_some(()).ok_or_else(|| format!("{error:?} does not name {word}"))
+fn error_contains(reading: &Reading, text: &str) -> Result<(), String> {
+    let error = reading.error().map(ToString::to_string).unwrap_or_default();
+    error.contains(text).then_some(()).ok_or_else(|| format!("{error:?} does not contain {text}"))
 }
 
 /// An address whose connections hang while the process lives.
-fn swallow() -> std::net::SocketAddr {
-    static HOLE: OnceLock<BlackHole> = OnceLock::new();
-    HOLE.get_or_init(|| black_hole().unwrap()).address()
+fn black_hole_address() -> std::net::SocketAddr {
+    static ADDRESS: OnceLock<BlackHole> = OnceLock::new();
+    ADDRESS.get_or_init(|| black_hole().unwrap()).address()
 }
 
 type Issue = fn(&TestCa) -> std::io::Result<TestCertificate>;
@@ -88,22 +96,22 @@ fn tls(vendor: Vendor, tag: String, issue: Issue, trusted: bool) -> BoxFuture<'s
         let server = TlsServer::start(&issue(&ca).unwrap(), |_| http_response(200, "application/json", "{}"))
             .await
             .unwrap();
-        let mut timeouts = ShortTimeouts::new();
+        let mut timeouts = Timeouts::short();
         if trusted {
             timeouts.http = timeouts.http.with_root_certificate_pem(ca.pem());
         }
         let scanner = bed.try_scanner(&format!("https://{}", server.address()), &timeouts).unwrap();
-        let seen = read_all(&*scanner).await;
-        let mut verdict = check(&Truth::of(&bed), &seen);
-        if let Some(Err(error)) = &seen.end
+        let reading = read_all(&*scanner).await;
+        let mut result = check(&ExpectedFindings::new(&bed), &reading);
+        if let Some(Err(error)) = &reading.end
             && (error.attempts() > 1 || error.is_retryable())
         {
-            verdict.breaches.push(format!("it was tried {} times", error.attempts()));
+            result.violations.push(format!("the request was tried {} times", error.attempts()));
         }
         if server.requests() > 0 {
-            verdict.breaches.push("the credentials were sent".to_owned());
+            result.violations.push("the credentials were sent".to_owned());
         }
-        verdict
+        result
     }
     .boxed()
 }
@@ -112,8 +120,8 @@ fn tls(vendor: Vendor, tag: String, issue: Issue, trusted: bool) -> BoxFuture<'s
 fn hundred_calls(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
-        bed.gateway.inject(vendor.any(), Always, ResponseFault::Instead(Response::html(503)));
-        let (url, timeouts) = (bed.gateway.url(), ShortTimeouts::new());
+        bed.gateway.inject(vendor.all_requests(), Always, ResponseFault::Replace(Response::html(503)));
+        let (url, timeouts) = (bed.gateway.url(), Timeouts::short());
         let errors: Vec<Error> = match vendor {
             Vendor::Salt => {
                 let client = bed.salt_client(&url, &timeouts).build().unwrap();
@@ -133,14 +141,14 @@ fn hundred_calls(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult>
                     .collect()
             }
         };
-        let mut breaches = Vec::new();
+        let mut violations = Vec::new();
         let requests = bed.gateway.requests().len();
         if errors.len() != 100 || requests > 120 {
-            breaches.push(format!("{} errors, {requests} requests", errors.len()));
+            violations.push(format!("{} errors, {requests} requests", errors.len()));
         }
-        breaches.extend(errors.iter().find_map(|error| leak(&everything(error))));
+        violations.extend(errors.iter().find_map(|error| find_leak(&format_error_chain(error))));
         let ending = errors.first().map_or(Ending::Complete, |error| Ending::Failed(error.kind()));
-        CheckResult { ending, breaches }
+        CheckResult { ending, violations }
     }
     .boxed()
 }
@@ -153,26 +161,27 @@ fn redirected(vendor: Vendor, tag: String, when: proof::When) -> BoxFuture<'stat
         for status in [301, 302, 303, 307, 308] {
             let to = format!("{}/elsewhere?key={}", other.url(), bed.secrets()[0]);
             bed.gateway.inject(
-                vendor.any(),
+                vendor.all_requests(),
                 when,
-                ResponseFault::Instead(Response::html(status).with_header("location", to)),
+                ResponseFault::Replace(Response::html(status).with_header("location", to)),
             );
         }
-        let mut verdict = check(&Truth::of(&bed), &read_all(&*bed.scanner(&ShortTimeouts::new())).await);
+        let mut result =
+            check(&ExpectedFindings::new(&bed), &read_all(&*bed.scanner(&Timeouts::short())).await);
         if !other.requests().is_empty() {
-            verdict.breaches.push(format!("the other host was asked: {:?}", other.requests()));
+            result.violations.push(format!("the other host received requests: {:?}", other.requests()));
         }
-        verdict
+        result
     }
     .boxed()
 }
 
 fn bad_credentials(vendor: Vendor) -> CheckResult {
-    let mut breaches = Vec::new();
+    let mut violations = Vec::new();
     for bad in
         ["canary\r\nX-Other: 1", "can\nary", "canary\0", "canary\u{e9}", "canary\u{7f}", "ca\tnary\u{200b}"]
     {
-        let refused = match vendor {
+        let errors = match vendor {
             Vendor::Salt => vec![SaltClient::builder("http://127.0.0.1:9", bad).build().err()],
             Vendor::Tenable => {
                 let build = |access, secret| {
@@ -184,21 +193,23 @@ fn bad_credentials(vendor: Vendor) -> CheckResult {
                 vec![build(bad, "fine"), build("fine", bad)]
             }
         };
-        for error in refused {
+        for error in errors {
             match error {
-                Some(error) if error.kind() == Config => breaches.extend(leak(&everything(&error))),
-                other => breaches.push(format!("{bad:?}: {other:?}")),
+                Some(error) if error.kind() == Config => {
+                    violations.extend(find_leak(&format_error_chain(&error)))
+                }
+                other => violations.push(format!("{bad:?}: {other:?}")),
             }
         }
     }
-    CheckResult { ending: Ending::Failed(Config), breaches }
+    CheckResult { ending: Ending::Failed(Config), violations }
 }
 
 /// Through the trait. The test of secrets covers every method of the clients.
 async fn odd_ids(vendor: Vendor, tag: String) -> CheckResult {
     let bed = TestBed::start(vendor, &tag).await;
-    let scanner = bed.scanner(&ShortTimeouts::new());
-    let mut breaches = Vec::new();
+    let scanner = bed.scanner(&Timeouts::short());
+    let mut violations = Vec::new();
     for id in
         ["../../session", "..", "%2e%2e", "a/b", "a?b=c", "a#b", "a\r\nX-Other: 1", "a\0b", "ä\u{202e}b", ""]
     {
@@ -206,11 +217,11 @@ async fn odd_ids(vendor: Vendor, tag: String) -> CheckResult {
         let prefixes: &[&str] =
             if vendor == Vendor::Salt && id != ".." { &[""] } else { &["", "config:", "host:"] };
         for prefix in prefixes {
-            let seen =
+            let reading =
                 proof::read_query(&*scanner, appsec_core::FindingQuery::target(format!("{prefix}{id}")))
                     .await;
-            if seen.end.is_none() {
-                breaches.push(format!("{prefix}{id:?} did not end"));
+            if reading.end.is_none() {
+                violations.push(format!("{prefix}{id:?} did not end"));
             }
         }
         let _ = scanner.scan(&id.into()).await;
@@ -221,14 +232,14 @@ async fn odd_ids(vendor: Vendor, tag: String) -> CheckResult {
         Vendor::Tenable => ["POST /was/v2/configs/search?", "POST /was/v2/scans/"],
     };
     let requests = bed.gateway.requests();
-    breaches
+    violations
         .extend(requests.into_iter().filter(|request| !known.iter().any(|known| request.starts_with(known))));
-    CheckResult { ending: Ending::Complete, breaches }
+    CheckResult { ending: Ending::Complete, violations }
 }
 
 async fn base_urls(vendor: Vendor, tag: String) -> CheckResult {
     let bed = TestBed::start(vendor, &tag).await;
-    let mut breaches = Vec::new();
+    let mut violations = Vec::new();
     for url in [
         "http://scanner.example.com",
         "http://169.254.169.254",
@@ -242,10 +253,10 @@ async fn base_urls(vendor: Vendor, tag: String) -> CheckResult {
         "https://",
         "",
     ] {
-        match bed.try_scanner(url, &ShortTimeouts::new()) {
-            Err(error) if error.kind() == Config => breaches.extend(leak(&everything(&error))),
-            other => breaches.push(format!("{url:?}: {other:?}")),
+        match bed.try_scanner(url, &Timeouts::short()) {
+            Err(error) if error.kind() == Config => violations.extend(find_leak(&format_error_chain(&error))),
+            other => violations.push(format!("{url:?}: {other:?}")),
         }
     }
-    CheckResult { ending: Ending::Failed(Config), breaches }
+    CheckResult { ending: Ending::Failed(Config), violations }
 }

@@ -1,4 +1,4 @@
-//! Faults of the consumer: dropped, slow, panicking and long-running ones. Rows 6, 36 to 38.
+//! Faults of the consumer: dropped, slow, panicking and long-running ones. Cases 6, 36 to 38.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,35 +7,37 @@ use std::time::Duration;
 use appsec_core::{DastApiScanner, FindingEvent, FindingQuery};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, poll};
-use proof::invariants::{CheckResult, Truth, check};
-use proof::{BOUND, ShortTimeouts, TestBed, Vendor, read_all};
+use proof::invariants::{CheckResult, ExpectedFindings, check};
+use proof::{TIME_LIMIT, TestBed, Timeouts, Vendor, read_all};
 use tokio::time::{sleep, timeout};
 
-use crate::row::{Row, own};
+use crate::case::{Case, custom_case};
 
-pub(crate) fn rows() -> Vec<Row> {
+pub(crate) fn cases() -> Vec<Case> {
     vec![
-        own(6, "a consumer that is slower than every limit", slow),
-        own(36, "the stream is dropped at each of its awaits", dropped),
-        own(37, "a consumer that panics", panics),
-        own(38, "ten times as many findings", |vendor, tag| crate::child::ten_times(vendor, tag).boxed()),
+        custom_case(6, "a consumer slower than every timeout", slow),
+        custom_case(36, "the stream is dropped at each await point", dropped),
+        custom_case(37, "a consumer that panics", panics),
+        custom_case(38, "ten times as many findings", |vendor, tag| {
+            crate::child_process::tenfold_memory(vendor, tag).boxed()
+        }),
     ]
 }
 
-/// One request at a time: a leaked permit would block everything.
-fn narrow() -> ShortTimeouts {
-    let timeouts = ShortTimeouts::new();
-    ShortTimeouts { http: timeouts.http.with_max_in_flight(1).with_max_streams(1), ..timeouts }
+/// With one request at a time, a leaked permit would block every later request.
+fn one_request_at_a_time() -> Timeouts {
+    let timeouts = Timeouts::short();
+    Timeouts { http: timeouts.http.with_max_in_flight(1).with_max_streams(1), ..timeouts }
 }
 
 fn slow(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
-        let scanner = bed.scanner(&ShortTimeouts::new());
+        let scanner = bed.scanner(&Timeouts::short());
         let mut events = scanner.findings(FindingQuery::all());
-        // The stream is drained here; an ordinary reading checks the result afterwards.
+        // The stream is drained here; an ordinary read checks the result afterwards.
         let mut ids = BTreeSet::new();
-        let mut whole = false;
+        let mut complete = false;
         while let Some(event) = events.next().await {
             match event {
                 Ok(FindingEvent::Batch(batch)) => {
@@ -43,15 +45,19 @@ fn slow(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
                     // Longer than these clients' idle timeout, and than their timeout for a response head.
                     sleep(Duration::from_millis(800)).await;
                 }
-                Ok(FindingEvent::End(coverage)) => whole = coverage.is_complete(),
+                Ok(FindingEvent::End(coverage)) => complete = coverage.is_complete(),
                 _ => break,
             }
         }
-        let mut verdict = check(&Truth::of(&bed), &read_all(&*scanner).await);
-        if !whole || ids != bed.truth {
-            verdict.breaches.push(format!("read slowly, {} of {} findings came", ids.len(), bed.truth.len()));
+        let mut result = check(&ExpectedFindings::new(&bed), &read_all(&*scanner).await);
+        if !complete || ids != bed.finding_ids {
+            result.violations.push(format!(
+                "a slow read delivered {} of {} findings",
+                ids.len(),
+                bed.finding_ids.len()
+            ));
         }
-        verdict
+        result
     }
     .boxed()
 }
@@ -61,26 +67,26 @@ fn slow(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
 fn dropped(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
-        let scanner = bed.scanner(&narrow());
-        let mut breaches = Vec::new();
+        let scanner = bed.scanner(&one_request_at_a_time());
+        let mut violations = Vec::new();
         let mut polls = 0;
         loop {
             let ended = read_some(&*scanner, polls).await;
             if ended || polls > 400 {
                 break;
             }
-            if !settles(&bed).await {
-                breaches.push(format!("dropped after {polls} polls, a request is still under way"));
+            if !no_request_remains(&bed).await {
+                violations.push(format!("dropped after {polls} polls, a request is still in progress"));
                 break;
             }
             polls += 1;
         }
         if polls < 20 {
-            breaches.push(format!("only {polls} awaits were found"));
+            violations.push(format!("only {polls} await points were found"));
         }
-        let mut verdict = check(&Truth::of(&bed), &read_all(&*scanner).await);
-        verdict.breaches.extend(breaches);
-        verdict
+        let mut result = check(&ExpectedFindings::new(&bed), &read_all(&*scanner).await);
+        result.violations.extend(violations);
+        result
     }
     .boxed()
 }
@@ -100,9 +106,9 @@ async fn read_some(scanner: &dyn DastApiScanner, polls: u32) -> bool {
     false
 }
 
-async fn settles(bed: &TestBed) -> bool {
-    timeout(BOUND, async {
-        while bed.gateway.under_way() > 0 {
+async fn no_request_remains(bed: &TestBed) -> bool {
+    timeout(TIME_LIMIT, async {
+        while bed.gateway.in_progress() > 0 {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -113,7 +119,7 @@ async fn settles(bed: &TestBed) -> bool {
 fn panics(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
-        let scanner = bed.scanner(&narrow());
+        let scanner = bed.scanner(&one_request_at_a_time());
         let consumer: Arc<dyn DastApiScanner> = Arc::clone(&scanner);
         let task = tokio::spawn(async move {
             let mut events = consumer.findings(FindingQuery::all());
@@ -122,11 +128,11 @@ fn panics(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
             std::panic::resume_unwind(Box::new(first.is_some()));
         });
         let panicked = task.await.is_err_and(|error| error.is_panic());
-        let mut verdict = check(&Truth::of(&bed), &read_all(&*scanner).await);
+        let mut result = check(&ExpectedFindings::new(&bed), &read_all(&*scanner).await);
         if !panicked {
-            verdict.breaches.push("the consumer did not panic".to_owned());
+            result.violations.push("the consumer did not panic".to_owned());
         }
-        verdict
+        result
     }
     .boxed()
 }

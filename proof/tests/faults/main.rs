@@ -1,80 +1,85 @@
 //! The fault matrix: what each client, and an import with it, does when the service or the network fails.
 //!
 //! `cargo test -p proof --test faults -- --nocapture the_matrix` prints the table. Three invariants hold
-//! for every cell: it ends; it never counts as complete with a finding missing, duplicated or unknown to
-//! the service; no secret is printed. Each row also states how it ends.
+//! for every case: it ends; it never counts as complete with a finding missing, duplicated or unknown to
+//! the service; no secret is printed. Each case also states the expected ending.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the table is what the test is for")]
 
-mod answers;
-mod child;
+mod case;
+mod child_process;
 mod connections;
 mod consumers;
 mod exports;
+mod listings;
 mod records;
-mod row;
-mod services;
+mod responses;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use proof::secrets::{Log, Whose};
+use proof::secrets::{Log, LogScope};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use row::Row;
+use case::Case;
 
-/// The number of rows that run at the same time. Most of them wait.
+/// The number of cases that run at the same time. Most of them wait.
 const AT_ONCE: usize = 12;
 
-/// All rows by number.
-fn rows() -> Vec<Row> {
-    let mut rows: Vec<Row> = [
-        connections::rows(),
-        answers::rows(),
-        records::rows(),
-        services::rows(),
-        exports::rows(),
-        consumers::rows(),
+/// All cases, sorted by the number of their fault.
+fn all_cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = [
+        connections::cases(),
+        responses::cases(),
+        records::cases(),
+        listings::cases(),
+        exports::cases(),
+        consumers::cases(),
     ]
     .into_iter()
     .flatten()
     .collect();
-    rows.sort_by_key(|row| row.number);
-    rows
+    cases.sort_by_key(|case| case.number);
+    cases
 }
 
 #[test]
-fn every_fault_of_the_list_has_a_row() {
-    let numbers: BTreeSet<u8> = rows().iter().map(|row| row.number).collect();
+fn every_listed_fault_has_a_case() {
+    let numbers: BTreeSet<u8> = all_cases().iter().map(|case| case.number).collect();
     assert_eq!(numbers, (1..=38).collect());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_matrix() {
-    let log = Log::record(Whose::Ours);
-    let (places, mut playing) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
-    for (index, row) in rows().into_iter().enumerate() {
-        let places = Arc::clone(&places);
-        playing.spawn(async move {
-            let _place = places.acquire().await.unwrap();
-            (index, row.play(index).await)
+    let log = Log::record(LogScope::Workspace);
+    let (permits, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
+    for (index, case) in all_cases().into_iter().enumerate() {
+        let permits = Arc::clone(&permits);
+        tasks.spawn(async move {
+            let _permit = permits.acquire().await.unwrap();
+            (index, case.run(index).await)
         });
     }
-    let mut played = Vec::new();
-    while let Some(row) = playing.join_next().await {
-        played.push(row.unwrap());
+    let mut results = Vec::new();
+    while let Some(result) = tasks.join_next().await {
+        results.push(result.unwrap());
     }
-    played.sort_by_key(|(index, _)| *index);
-    row::print_head();
+    results.sort_by_key(|(index, _)| *index);
+    case::print_header();
     let mut failures = Vec::new();
-    for (_, played) in &played {
-        println!("{played}");
-        failures.extend(played.failures());
+    for (_, result) in &results {
+        println!("{result}");
+        failures.extend(result.failures());
     }
-    // The tag in the marker names the row.
+    // The tag in the marker names the case.
     failures.extend(log.leaks().iter().map(|leak| format!("a secret is in the log: {leak}")));
-    assert!(log.ours() > 1000, "the log was recorded: {} lines", log.ours());
-    println!("{} rows, {} cells, {} broken rules", played.len(), row::cells(&played), failures.len());
+    assert!(log.workspace_lines() > 1000, "only {} lines were logged", log.workspace_lines());
+    println!(
+        "{} cases, {} runs, {} broken invariants",
+        results.len(),
+        case::count_runs(&results),
+        failures.len()
+    );
     assert!(failures.is_empty(), "{failures:#?}");
 }

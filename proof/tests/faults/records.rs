@@ -5,35 +5,39 @@ use proof::When::Always;
 use proof::{ResponseFault, TestBed, Vendor};
 use serde_json::{Value, json};
 
-use crate::row::{Expect, Row, row};
+use crate::case::{Case, Expect, case};
 
-pub(crate) fn rows() -> Vec<Row> {
-    let bad_page_or_record = |row: Row| row.salt(Expect::Fails(Decode)).tenable(Expect::Gap("record"));
+pub(crate) fn cases() -> Vec<Case> {
+    let bad_page_or_record = |case: Case| case.salt(Expect::Fails(Decode)).tenable(Expect::Gap("record"));
     vec![
-        row(12, "numbers as text, text as numbers, null for lists", |s| s.inject(Always, each(wrong_types))),
-        row(12, "fields are missing", |s| s.inject(Always, each(fields_missing))),
-        row(12, "a record has no id, or is no record", |s| {
-            s.inject(Always, ResponseFault::json(bad_records))
+        case(12, "numbers as text, text as numbers, null for lists", |bed| {
+            bed.inject(Always, each(wrong_types))
+        }),
+        case(12, "fields are missing", |bed| bed.inject(Always, each(fields_missing))),
+        case(12, "a record without an id, and one that is not a record", |bed| {
+            bed.inject(Always, ResponseFault::json(bad_records))
         })
         .both(Expect::Gap("record")),
-        row(13, "words that nobody knows", |s| s.inject(Always, each(unknown_words))),
-        bad_page_or_record(row(14, "a number beyond all numbers", |s| {
-            s.inject(Always, in_record(s, b"1e999"));
+        case(13, "unknown enum values", |bed| bed.inject(Always, each(unknown_values))),
+        bad_page_or_record(case(14, "a number that overflows", |bed| {
+            bed.inject(Always, in_record(bed, b"1e999"));
         })),
-        row(14, "an integer of seventy bits", |s| s.inject(Always, in_record(s, b"1180591620717411303424"))),
-        bad_page_or_record(row(15, "text that is no UTF-8", |s| {
-            s.inject(Always, in_record(s, b"\"\xff\xfe\""));
+        case(14, "an integer of seventy bits", |bed| {
+            bed.inject(Always, in_record(bed, b"1180591620717411303424"))
+        }),
+        bad_page_or_record(case(15, "text that is not UTF-8", |bed| {
+            bed.inject(Always, in_record(bed, b"\"\xff\xfe\""));
         })),
-        bad_page_or_record(row(15, "half of a surrogate pair", |s| {
-            s.inject(Always, in_record(s, br#""\ud800""#));
+        bad_page_or_record(case(15, "half of a surrogate pair", |bed| {
+            bed.inject(Always, in_record(bed, br#""\ud800""#));
         })),
-        row(16, "nested two hundred deep", |s| s.inject(Always, nested(s))).fails(Decode),
-        row(17, "a member stands twice", |s| {
-            let (from, to) = match s.vendor {
+        case(16, "values nested 200 levels deep", |bed| bed.inject(Always, nested(bed))).fails(Decode),
+        case(17, "a duplicate member", |bed| {
+            let (from, to) = match bed.vendor {
                 Vendor::Salt => (r#""status":"Open""#, r#""status":"Ignored","status":"Open""#),
                 Vendor::Tenable => (r#""state":"OPEN""#, r#""state":"FIXED","state":"OPEN""#),
             };
-            s.inject(Always, ResponseFault::replace(from, to));
+            bed.inject(Always, ResponseFault::replace_text(from, to));
         })
         // Duplicate members: in a page the last one counts; an element with contradicting values is not
         // decoded.
@@ -44,11 +48,11 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// Changes each record of either service.
 fn each(change: fn(&mut Value)) -> ResponseFault {
-    ResponseFault::json(move |answer| records(answer).iter_mut().for_each(change))
+    ResponseFault::json(move |response| records(response).iter_mut().for_each(change))
 }
 
-fn records(answer: &mut Value) -> &mut [Value] {
-    let list = if answer.is_array() { answer } else { &mut answer["response"] };
+fn records(response: &mut Value) -> &mut [Value] {
+    let list = if response.is_array() { response } else { &mut response["response"] };
     list.as_array_mut().map_or(&mut [], Vec::as_mut_slice)
 }
 
@@ -97,8 +101,8 @@ fn fields_missing(record: &mut Value) {
     }
 }
 
-fn bad_records(answer: &mut Value) {
-    if let [first, .., last] = records(answer) {
+fn bad_records(response: &mut Value) {
+    if let [first, .., last] = records(response) {
         *first = json!("a text where a record belongs");
         for name in ["postureGapId", "plugin"] {
             set(last, name, Value::Null);
@@ -106,7 +110,7 @@ fn bad_records(answer: &mut Value) {
     }
 }
 
-fn unknown_words(record: &mut Value) {
+fn unknown_values(record: &mut Value) {
     for name in ["severity", "status", "state", "severity_modification_type"] {
         set(record, name, json!("Unheard Of"));
     }

@@ -38,10 +38,10 @@ async fn read(stream: &mut ElementStream) -> (Vec<String>, Option<Error>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn elements_come_with_what_stands_beside_them() {
+async fn elements_are_followed_by_the_members_beside_the_array() {
     let script = ScriptedTransport::new(|_| reply(200, "").pieces(&["{\"a\":[1", "23,4],\"to", "tal\":2}"]));
     let mut stream = stream(&script, ArrayPath::Field("a"));
-    assert_eq!(script.count(), 0, "nothing is sent before the first element is asked for");
+    assert_eq!(script.count(), 0, "nothing is sent before the first element is requested");
     let (elements, error) = read(&mut stream).await;
     assert_eq!(elements, ["123", "4"]);
     assert!(error.is_none());
@@ -50,7 +50,7 @@ async fn elements_come_with_what_stands_beside_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_answer_is_read_again_and_each_element_comes_once() {
+async fn a_broken_response_is_read_again_and_each_element_is_returned_once() {
     let pieces: &[&[&'static str]] = &[&["[1,", "2,"], &["[1", ",2,3,", "4"], &["[1,2,3,4", ",5,6]"]];
     let script = ScriptedTransport::new(move |n| match n {
         2 => Step::Reset,
@@ -64,7 +64,7 @@ async fn a_broken_answer_is_read_again_and_each_element_comes_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_merely_stops_is_no_end() {
+async fn a_truncated_response_is_an_error() {
     for body in ["[1,2", "[1,2]x", "[1,2,]", "", "[1,2}"] {
         let script = ScriptedTransport::new(move |_| reply(200, body));
         let (elements, error) = read(&mut stream(&script, ArrayPath::Root)).await;
@@ -76,7 +76,7 @@ async fn an_answer_that_merely_stops_is_no_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_changed_is_an_error() {
+async fn a_response_that_changed_is_an_error() {
     for second in ["[1,2,9,4]", "[1,2]", "[]", "[1,2,3.0,4]"] {
         let script =
             ScriptedTransport::new(
@@ -92,7 +92,7 @@ async fn an_answer_that_changed_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_or_an_error_answer_is_tried_again_and_then_typed() {
+async fn an_html_page_or_an_error_response_is_retried_and_then_an_error() {
     let script = ScriptedTransport::new(|n| match n {
         0 => reply(200, "<html>busy</html>"),
         1 => reply(502, "<html>"),
@@ -147,7 +147,7 @@ async fn a_429_after_a_broken_body_or_without_a_retry_sets_the_signal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_shape_is_not_asked_for_again() {
+async fn json_of_another_shape_is_not_requested_again() {
     for (body, at) in [
         ("{\"a\":[1]}", ArrayPath::Root),
         ("[1]", ArrayPath::Field("a")),
@@ -163,7 +163,7 @@ async fn another_shape_is_not_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_element_bigger_than_allowed_is_an_error() {
+async fn an_element_above_the_limit_is_an_error() {
     let script = ScriptedTransport::new(|_| reply(200, "[1,\"123456789\"]"));
     let client = script.client(HttpOptions::new().with_max_element_bytes(8));
     let (elements, error) = read(&mut client.elements(&request(), ArrayPath::Root)).await;
@@ -172,28 +172,28 @@ async fn an_element_bigger_than_allowed_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_gives_up_waiting_loses_nothing() {
+async fn cancelled_waits_lose_nothing() {
     let script = ScriptedTransport::new(|n| {
         let pieces = reply(200, "").pieces(&["[1,", "2,3", ",4]"]).slowly(secs(2)).after(secs(3));
         if n == 0 { pieces.cut().pieces(&["[1,", "2,"]) } else { pieces }
     });
     let mut stream = stream(&script, ArrayPath::Root);
     let mut elements = Vec::new();
-    let mut given_up = 0;
+    let mut cancelled = 0;
     loop {
         match timeout(Duration::from_millis(300), stream.next()).await {
             Ok(Some(element)) => elements.push(element.unwrap().index),
             Ok(None) => break,
-            Err(_) => given_up += 1,
+            Err(_) => cancelled += 1,
         }
     }
     assert_eq!(elements, [0, 1, 2, 3]);
-    assert!(given_up > 30, "{given_up}");
-    assert_eq!(script.count(), 2, "the request under way is kept");
+    assert!(cancelled > 30, "{cancelled}");
+    assert_eq!(script.count(), 2, "the request in flight is kept");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_has_no_total_and_a_slow_consumer_trips_nothing() {
+async fn a_stream_has_no_total_timeout_and_a_slow_consumer_causes_no_error() {
     let script =
         ScriptedTransport::new(|_| reply(200, "").pieces(&["[1", ",2", ",3", ",4", ",5]"]).slowly(secs(20)));
     let client = script.client(HttpOptions::new().with_min_throughput(0).with_call_timeout(secs(10)));
@@ -208,7 +208,7 @@ async fn a_stream_has_no_total_and_a_slow_consumer_trips_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_of_streams_is_not_multiplied() {
+async fn retries_of_streams_in_an_outage_are_limited() {
     let script = ScriptedTransport::new(|_| reply(200, "[1,").cut());
     let client = script.client(HttpOptions::new().with_max_streams(100));
     for _ in 0..50 {
@@ -218,7 +218,7 @@ async fn an_outage_of_streams_is_not_multiplied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_effect_whose_answer_breaks_is_not_repeated() {
+async fn a_request_with_an_effect_is_not_repeated_after_a_broken_response() {
     let script = ScriptedTransport::new(|_| reply(200, "[1,").cut());
     let launch = request().with_retry_safety(RetrySafety::IfUnsent);
     let (elements, error) =
@@ -230,7 +230,7 @@ async fn an_effect_whose_answer_breaks_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_dropped_at_any_point_gives_its_place_back() {
+async fn a_stream_dropped_at_any_point_releases_its_permit() {
     for points in 0..14 {
         let first: fn(usize) -> Reply = |n| {
             let whole = reply(200, "").pieces(&["[1,", "2", "]"]).slowly(secs(1)).after(secs(1));
@@ -257,7 +257,7 @@ struct Thing {
 }
 
 #[test]
-fn elements_are_decoded_with_their_place_in_the_error_and_not_shown() {
+fn a_decode_error_has_the_index_and_debug_hides_the_bytes() {
     let element = Element::new(3, Bytes::from_static(br#"{"id":"canary"}"#));
     let error = element.json::<Thing>("test: list").unwrap_err();
     assert_eq!((error.path(), error.operation()), (Some("[3].id"), Some("test: list")));

@@ -1,12 +1,12 @@
-//! Rows that need a separate process: 34 and 38. The test program starts itself.
+//! Cases that need a separate process: 34 and 38. The test program starts itself.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use appsec_http::testing::{ConnectProxy, ConnectResponse};
-use proof::invariants::{CheckResult, Ending, Truth, check};
-use proof::{Response, ResponseFault, ShortTimeouts, TestBed, Vendor, When, read_all};
+use proof::invariants::{CheckResult, Ending, ExpectedFindings, check};
+use proof::{Response, ResponseFault, TestBed, Timeouts, Vendor, When, read_all};
 use serde_json::{Value, json};
 
 const VENDOR: &str = "PROOF_VENDOR";
@@ -20,7 +20,7 @@ const FEW: u64 = 400;
 const MORE_KIB: u64 = 20 * 1024;
 
 /// Runs one of the children below and returns its output.
-async fn child(
+async fn run_child(
     name: &'static str,
     vendor: Vendor,
     environment: Vec<(&'static str, String)>,
@@ -34,9 +34,9 @@ async fn child(
             .stderr(Stdio::piped())
             .stdout(Stdio::piped());
         let output = command.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(text) } else { Err(format!("{text}{said}")) }
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(stdout) } else { Err(format!("{stdout}{stderr}")) }
     };
     tokio::task::spawn_blocking(run).await.unwrap()
 }
@@ -48,20 +48,21 @@ fn vendor() -> Option<Vendor> {
 
 /// A child reads everything while its environment names a proxy for every scheme. The proxy gets no
 /// request.
-pub(crate) async fn proxied(vendor: Vendor, _: String) -> CheckResult {
+pub(crate) async fn proxy_environment(vendor: Vendor, _: String) -> CheckResult {
     let proxy = ConnectProxy::start(ConnectResponse::Status(403)).await.unwrap();
     let url = format!("http://canary:canary@{}", proxy.address());
     let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
     let result =
-        child("child::reads_everything", vendor, names.map(|name| (name, url.clone())).to_vec()).await;
-    let mut breaches: Vec<String> = result.as_ref().err().cloned().into_iter().collect();
+        run_child("child_process::reads_everything", vendor, names.map(|name| (name, url.clone())).to_vec())
+            .await;
+    let mut violations: Vec<String> = result.as_ref().err().cloned().into_iter().collect();
     if !result.is_ok_and(|text| text.contains("read: complete")) {
-        breaches.push("the child did not read everything".to_owned());
+        violations.push("the child did not read everything".to_owned());
     }
     if !proxy.requests().is_empty() {
-        breaches.push("the proxy was asked".to_owned());
+        violations.push("the proxy received a request".to_owned());
     }
-    CheckResult { ending: Ending::Complete, breaches }
+    CheckResult { ending: Ending::Complete, violations }
 }
 
 #[tokio::test]
@@ -69,33 +70,33 @@ pub(crate) async fn proxied(vendor: Vendor, _: String) -> CheckResult {
 async fn reads_everything() {
     let Some(vendor) = vendor() else { return };
     let bed = TestBed::start(vendor, "child").await;
-    let verdict = check(&Truth::of(&bed), &read_all(&*bed.scanner(&ShortTimeouts::new())).await);
-    assert_eq!(verdict.breaches, Vec::<String>::new());
-    println!("read: {}", verdict.ending);
+    let result = check(&ExpectedFindings::new(&bed), &read_all(&*bed.scanner(&Timeouts::short())).await);
+    assert_eq!(result.violations, Vec::<String>::new());
+    println!("read: {}", result.ending);
 }
 
 /// Two children read, the second one ten times as much. Their peak memory is compared.
-pub(crate) async fn ten_times(vendor: Vendor, _: String) -> CheckResult {
+pub(crate) async fn tenfold_memory(vendor: Vendor, _: String) -> CheckResult {
     let mut peaks = Vec::new();
-    let mut breaches = Vec::new();
+    let mut violations = Vec::new();
     for findings in [FEW, 10 * FEW] {
         let environment = vec![(FINDINGS, findings.to_string())];
-        let said = child("child::reads_many", vendor, environment).await;
-        let peak = said
+        let output = run_child("child_process::reads_many", vendor, environment).await;
+        let peak = output
             .as_ref()
             .ok()
             .and_then(|text| text.lines().find_map(|line| line.split_once("peak: ")?.1.parse::<u64>().ok()));
         match peak {
             Some(peak) => peaks.push(peak),
-            None => breaches.push(format!("{findings} findings: {said:?}")),
+            None => violations.push(format!("{findings} findings: {output:?}")),
         }
     }
     if let [few, many] = peaks[..]
         && many > few + MORE_KIB
     {
-        breaches.push(format!("{few} KiB with {FEW} findings, {many} KiB with ten times as many"));
+        violations.push(format!("{few} KiB with {FEW} findings, {many} KiB with ten times as many"));
     }
-    CheckResult { ending: Ending::Complete, breaches }
+    CheckResult { ending: Ending::Complete, violations }
 }
 
 /// Reads findings that the service generates on request, and keeps none.
@@ -109,7 +110,7 @@ async fn reads_many() {
         Vendor::Salt => many_pages(&bed, findings),
         Vendor::Tenable => many_chunks(&bed, findings),
     }
-    let scanner = bed.scanner(&ShortTimeouts::new());
+    let scanner = bed.scanner(&Timeouts::short());
     let mut count = 0;
     let mut events = scanner.findings(appsec_core::FindingQuery::all());
     let mut complete = false;
@@ -136,7 +137,7 @@ fn many_chunks(bed: &TestBed, findings: u64) {
     let made = Arc::new(AtomicU64::new(0));
     bed.inject(
         When::Always,
-        ResponseFault::Pieces(Arc::new(move |number| match number {
+        ResponseFault::Generate(Arc::new(move |number| match number {
             0 => Some(b"[".to_vec()),
             number if number <= each => {
                 let mut record = export_record(made.fetch_add(1, Ordering::Relaxed)).into_bytes();
@@ -165,7 +166,7 @@ fn export_record(number: u64) -> String {
 fn many_pages(bed: &TestBed, findings: u64) {
     bed.inject(
         When::Always,
-        ResponseFault::Computed(Arc::new(move |target| {
+        ResponseFault::Compute(Arc::new(move |target| {
             let number = |name: &str| {
                 let (_, value) = target.split_once(name)?;
                 value.split('&').next()?.parse::<u64>().ok()

@@ -4,40 +4,41 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::ensure;
-use benches::client::Outcome;
+use benches::client::Measurement;
 
 const REQUIREMENT: &str = "pyTenable>=26,<27";
 const SCRIPT: &str = include_str!("pytenable.py");
 
 /// A Python interpreter with pyTenable.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(crate) struct PyTenable {
     python: PathBuf,
 }
 
-impl Peer {
+impl PyTenable {
     /// Installs pyTenable next to the built programs. Prints a line and returns `None` where that is not
     /// possible.
     pub(crate) fn install() -> Option<Self> {
-        let home = std::env::current_exe().ok()?.parent()?.join("pytenable");
-        let python = home.join("bin").join("python");
-        let quiet = |command: &mut Command| {
+        let environment = std::env::current_exe().ok()?.parent()?.join("pytenable");
+        let python = environment.join("bin").join("python");
+        let run_quietly = |command: &mut Command| {
             command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
         };
-        let there = |python: &PathBuf| quiet(Command::new(python).args(["-c", "import tenable.io"]));
-        if !there(&python) {
-            quiet(Command::new("python3").args(["-m", "venv"]).arg(&home));
-            quiet(Command::new(&python).args(["-m", "pip", "install", "--quiet", REQUIREMENT]));
+        let is_installed =
+            |python: &PathBuf| run_quietly(Command::new(python).args(["-c", "import tenable.io"]));
+        if !is_installed(&python) {
+            run_quietly(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+            run_quietly(Command::new(&python).args(["-m", "pip", "install", "--quiet", REQUIREMENT]));
         }
-        if there(&python) {
+        if is_installed(&python) {
             return Some(Self { python });
         }
-        println!("pyTenable is skipped: there is no Python 3, or it cannot be installed");
+        println!("pyTenable is skipped: Python 3 is missing, or the installation failed");
         None
     }
 
-    /// Iterates the export.
-    pub(crate) fn run(&self, port: u16, processor: usize, keep: bool) -> anyhow::Result<Outcome> {
+    /// Iterates the export, and keeps the records if `keep` is set.
+    pub(crate) fn run(&self, port: u16, processor: usize, keep: bool) -> anyhow::Result<Measurement> {
         let mut command = Command::new(&self.python);
         command.args(["-c", SCRIPT, &port.to_string(), &processor.to_string()]);
         if keep {

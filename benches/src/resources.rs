@@ -1,4 +1,4 @@
-//! Resource usage of this process, from the operating system.
+//! Resource usage of this process, as the operating system reports it.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ pub fn pin(processor: usize) {
     let _ = processor;
 }
 
-/// Processor time of this process, user and system, in seconds; 0 where the system does not tell.
+/// Processor time of this process, user and system, in seconds; 0 where the system does not report it.
 pub fn processor_seconds() -> f64 {
     #[cfg(target_os = "linux")]
     {
@@ -34,16 +34,16 @@ pub fn processor_seconds() -> f64 {
 /// Peak resident memory in MiB, of this program alone: `ru_maxrss` would include that of the
 /// process that it was forked from.
 pub fn peak_mib() -> f64 {
-    status("VmHWM:")
+    status_mib("VmHWM:")
 }
 
 /// Current resident memory in MiB.
 pub fn resident_mib() -> f64 {
-    status("VmRSS:")
+    status_mib("VmRSS:")
 }
 
-/// A value of `/proc/self/status`; 0 where there is none.
-fn status(name: &str) -> f64 {
+/// A size in `/proc/self/status`, in MiB; 0 where there is none.
+fn status_mib(name: &str) -> f64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
