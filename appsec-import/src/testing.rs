@@ -29,6 +29,8 @@ use serde_json::Value;
 pub enum Route {
     /// All operations.
     Any,
+    /// An operation that the fake does not have.
+    Unknown,
     /// A report is pushed.
     Push,
     /// The status of a pushed report is requested.
@@ -37,6 +39,7 @@ pub enum Route {
 
 impl FakeRoute for Route {
     const ANY: Self = Self::Any;
+    const UNKNOWN: Self = Self::Unknown;
 }
 
 /// A scripted response, in place of the usual one.

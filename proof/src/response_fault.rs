@@ -66,27 +66,27 @@ pub enum ResponseFault {
     /// A 200 whose body is produced piece by piece while it is read; the service does not receive the
     /// request.
     Generate(Generate),
-    /// The service's response with a change.
+    /// The response of the service, changed.
     Change(Change),
-    /// The service's response after a delay.
+    /// The response of the service after a delay.
     Delay(Duration),
     /// The connection is closed before the service receives the request.
     CloseBeforeRequest,
     /// The service handles the request, and the connection is closed without a response.
     CloseBeforeResponse,
-    /// The connection is reset after that part of the body.
+    /// The connection is reset after that percentage of the body.
     Reset(u64),
-    /// The connection is closed normally after that part of the body, whose full length was announced.
+    /// The connection is closed normally after that percentage of the body, whose full length was announced.
     CloseEarly(u64),
     /// The body is chunked, and its last chunk is missing.
     MissingLastChunk,
-    /// Only that part of the body, with a matching length.
+    /// Only that percentage of the body, with a matching length.
     Truncate(u64),
-    /// The response stalls after that part of the body; the connection stays open.
+    /// The response stalls after that percentage of the body; the connection stays open.
     Stall(u64),
     /// One byte at a time, about fifty a second.
     ByteByByte,
-    /// That part of the body is followed by bytes that are neither HTTP nor JSON nor UTF-8.
+    /// That percentage of the body is followed by bytes that are neither HTTP nor JSON nor UTF-8.
     Garbage(u64),
     /// A response of bytes that are not HTTP.
     NotHttp,

@@ -280,7 +280,7 @@ fn verify_salt_webhooks(output: &mut Outputs) {
 }
 
 /// Malformed ids.
-const ODD_IDS: [&str; 15] = [
+const MALFORMED_IDS: [&str; 15] = [
     "..",
     ".",
     "",
@@ -303,7 +303,7 @@ async fn salt_ids_stay_in_their_path_segment() {
     let bed = TestBed::start(Vendor::Salt, "ids").await;
     let client = bed.salt_client(&bed.gateway.url(), &Timeouts::short()).with_host_parameter(true);
     let client = client.with_write_back(SpeculativeBody::Object).build().unwrap();
-    for id in ODD_IDS {
+    for id in MALFORMED_IDS {
         let before = bed.gateway.requests().len();
         let asset = client.get_cloud_asset(id).await;
         let sent = bed.gateway.requests().split_off(before);
@@ -362,7 +362,9 @@ async fn tenable_ids_are_valid_or_rejected() {
     let bed = TestBed::start(Vendor::Tenable, "ids").await;
     let client = bed.tenable_client(&bed.gateway.url(), &Timeouts::short()).build().unwrap();
     let uuid = "77778888-9999-4aaa-8bbb-ccccddddeeee";
-    for id in ODD_IDS.map(str::to_owned).into_iter().chain([format!("{uuid}/../x"), format!("{uuid}\r\n")]) {
+    for id in
+        MALFORMED_IDS.map(str::to_owned).into_iter().chain([format!("{uuid}/../x"), format!("{uuid}\r\n")])
+    {
         let id = id.as_str();
         assert_id_rejected::<ConfigId>(id);
         assert_id_rejected::<TenableScanId>(id);

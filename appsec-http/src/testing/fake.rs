@@ -3,11 +3,13 @@
 
 mod base;
 mod call;
+mod response;
 mod script;
 mod server;
 
 pub use base::{Effect, Fake, FakeService, lock};
 pub use call::{Call, path_params};
+pub use response::FakeResponse;
 pub use script::{FakeRoute, Scripts, When};
 pub use server::Server;
 
@@ -24,12 +26,14 @@ mod tests {
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Route {
         Any,
+        Unknown,
         List,
         Get,
     }
 
     impl FakeRoute for Route {
         const ANY: Self = Self::Any;
+        const UNKNOWN: Self = Self::Unknown;
     }
 
     fn picks(scripts: &mut Scripts<Route, char>, routes: &[Route]) -> String {

@@ -10,7 +10,7 @@ pub fn location(data: &[u8]) {
     check(&location);
 
     let expected = fingerprint(&location);
-    assert_eq!(fingerprint(&Location::from_url(&rebuild(&location))), expected, "{location:?}");
+    assert_eq!(fingerprint(&Location::from_url(rebuild(&location))), expected, "{location:?}");
     let bare = text.split(['?', '#']).next().unwrap_or_default();
     assert_eq!(fingerprint(&Location::from_url(bare)), expected, "query and fragment are ignored");
     assert_eq!(expected.to_string().parse::<Fingerprint>().ok(), Some(expected));

@@ -32,7 +32,7 @@ pub use webhooks::{salt_webhook, signed_webhook};
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
-/// All targets by name.
+/// All targets, sorted by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
     ("location", location),
@@ -40,14 +40,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("reconcile", reconcile),
     ("redact", redact),
     ("retry_after", retry_after),
-    ("salt_responses", salt_responses),
     ("salt_findings", salt_findings),
+    ("salt_responses", salt_responses),
     ("salt_webhook", salt_webhook),
     ("signed_webhook", signed_webhook),
     ("splitter", splitter),
     ("stored", stored),
     ("tenable_export", tenable_export),
+    ("tenable_findings", tenable_findings),
     ("tenable_models", tenable_models),
     ("tenable_report", tenable_report),
-    ("tenable_findings", tenable_findings),
 ];

@@ -31,7 +31,7 @@ fn every_seed_passes_its_target() {
                 seeds += 1;
             }
         }
-        assert!(seeds > 0, "{name} has seeds");
+        assert!(seeds > 0, "{name} has no seeds");
         println!("{name}: {seeds} seeds");
     }
 }

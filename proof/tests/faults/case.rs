@@ -23,7 +23,7 @@ pub(crate) enum Expect {
 }
 
 impl Expect {
-    fn is(self, ending: &Ending) -> bool {
+    fn matches(self, ending: &Ending) -> bool {
         match self {
             Self::Complete => *ending == Ending::Complete,
             Self::Gap(kind) => matches!(ending, Ending::Gaps(kinds) if kinds.contains(kind)),
@@ -134,7 +134,7 @@ impl Case {
                 Kind::Custom(procedure) => procedure(vendor, tag.clone()).await,
                 Kind::Inject(inject) => self.read(vendor, &tag, inject).await,
             };
-            if !expect.is(&result.ending) {
+            if !expect.matches(&result.ending) {
                 result.violations.push(format!("expected {expect:?}, but it ended with {}", result.ending));
             }
             let seconds = start.elapsed().as_secs_f64();
@@ -247,8 +247,8 @@ pub(crate) fn count_runs(results: &[(usize, CaseResult)]) -> usize {
 
 /// Prints the header of the table.
 pub(crate) fn print_header() {
-    println!("  # | fault | vendor and outcome of the client | outcome of an import | invariants");
-    println!("---:|---|---|---|---");
+    println!("  # | fault | vendor | outcome of the client | outcome of an import | invariants");
+    println!("---:|---|---|---|---|---");
 }
 
 impl fmt::Display for CaseResult {
@@ -278,7 +278,7 @@ impl fmt::Display for CaseResult {
                 .all(|result| result.violations.is_empty());
             write!(
                 f,
-                "{number:>3} | {fault:<62} | {vendor:<7} {:<34} | {:<34} | {}",
+                "{number:>3} | {fault:<62} | {vendor:<7} | {:<34} | {:<34} | {}",
                 describe(client),
                 describe(import),
                 if holds { "holds" } else { "BROKEN" }

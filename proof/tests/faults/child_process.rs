@@ -13,11 +13,11 @@ const VENDOR: &str = "PROOF_VENDOR";
 const FINDINGS: &str = "PROOF_FINDINGS";
 
 /// The number of findings that the first child reads. The second one reads ten times as many.
-const FEW: u64 = 400;
+const FEWER_FINDINGS: u64 = 400;
 
 /// The additional memory that ten times as many findings may take, in KiB. Data in flight takes up to its
 /// limits, about 14 MiB here; the findings themselves, of 10 kB each, would take 35 MiB more.
-const MORE_KIB: u64 = 20 * 1024;
+const MAX_INCREASE_KIB: u64 = 20 * 1024;
 
 /// Runs one of the children below and returns its output.
 async fn run_child(
@@ -66,7 +66,7 @@ pub(crate) async fn proxy_environment(vendor: Vendor, _: String) -> CheckResult 
 }
 
 #[tokio::test]
-#[ignore = "a child of the matrix"]
+#[ignore = "run by the fault matrix in a process of its own"]
 async fn reads_everything() {
     let Some(vendor) = vendor() else { return };
     let bed = TestBed::start(vendor, "child").await;
@@ -79,7 +79,7 @@ async fn reads_everything() {
 pub(crate) async fn tenfold_memory(vendor: Vendor, _: String) -> CheckResult {
     let mut peaks = Vec::new();
     let mut violations = Vec::new();
-    for findings in [FEW, 10 * FEW] {
+    for findings in [FEWER_FINDINGS, 10 * FEWER_FINDINGS] {
         let environment = vec![(FINDINGS, findings.to_string())];
         let output = run_child("child_process::reads_many", vendor, environment).await;
         let peak = output
@@ -92,23 +92,24 @@ pub(crate) async fn tenfold_memory(vendor: Vendor, _: String) -> CheckResult {
         }
     }
     if let [few, many] = peaks[..]
-        && many > few + MORE_KIB
+        && many > few + MAX_INCREASE_KIB
     {
-        violations.push(format!("{few} KiB with {FEW} findings, {many} KiB with ten times as many"));
+        violations
+            .push(format!("{few} KiB with {FEWER_FINDINGS} findings, {many} KiB with ten times as many"));
     }
     CheckResult { ending: Ending::Complete, violations }
 }
 
 /// Reads findings that the service generates on request, and keeps none.
 #[tokio::test]
-#[ignore = "a child of the matrix"]
+#[ignore = "run by the fault matrix in a process of its own"]
 async fn reads_many() {
     let (Some(vendor), Ok(findings)) = (vendor(), std::env::var(FINDINGS)) else { return };
     let findings: u64 = findings.parse().unwrap();
     let bed = TestBed::start(vendor, "child").await;
     match vendor {
-        Vendor::Salt => many_pages(&bed, findings),
-        Vendor::Tenable => many_chunks(&bed, findings),
+        Vendor::Salt => serve_pages(&bed, findings),
+        Vendor::Tenable => serve_chunks(&bed, findings),
     }
     let scanner = bed.scanner(&Timeouts::short());
     let mut count = 0;
@@ -132,21 +133,21 @@ async fn reads_many() {
 }
 
 /// Five chunks with a fifth of the findings each.
-fn many_chunks(bed: &TestBed, findings: u64) {
-    let each = findings / 5;
-    let made = Arc::new(AtomicU64::new(0));
+fn serve_chunks(bed: &TestBed, findings: u64) {
+    let per_chunk = findings / 5;
+    let next_number = Arc::new(AtomicU64::new(0));
     bed.inject(
         When::Always,
         ResponseFault::Generate(Arc::new(move |number| match number {
             0 => Some(b"[".to_vec()),
-            number if number <= each => {
-                let mut record = export_record(made.fetch_add(1, Ordering::Relaxed)).into_bytes();
-                if number < each {
+            number if number <= per_chunk => {
+                let mut record = export_record(next_number.fetch_add(1, Ordering::Relaxed)).into_bytes();
+                if number < per_chunk {
                     record.push(b',');
                 }
                 Some(record)
             }
-            number => (number == each + 1).then(|| b"]".to_vec()),
+            number => (number == per_chunk + 1).then(|| b"]".to_vec()),
         })),
     );
 }
@@ -163,7 +164,7 @@ fn export_record(number: u64) -> String {
 }
 
 /// Pages of posture gaps, generated from limit and offset.
-fn many_pages(bed: &TestBed, findings: u64) {
+fn serve_pages(bed: &TestBed, findings: u64) {
     bed.inject(
         When::Always,
         ResponseFault::Compute(Arc::new(move |target| {

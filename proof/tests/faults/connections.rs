@@ -36,22 +36,25 @@ pub(crate) fn cases() -> Vec<Case> {
             .url(|_| format!("http://{}", black_hole_address()))
             .fails(Transport),
         custom_case(3, "the certificate's issuer is unknown", |vendor, tag| {
-            tls(vendor, tag, |ca| ca.issue(&["127.0.0.1"]), false)
+            connect_with_certificate(vendor, tag, |ca| ca.issue(&["127.0.0.1"]), false)
         })
         .fails(Transport),
         custom_case(3, "the certificate has expired", |vendor, tag| {
-            tls(vendor, tag, |ca| ca.issue_expired(&["127.0.0.1"]), true)
+            connect_with_certificate(vendor, tag, |ca| ca.issue_expired(&["127.0.0.1"]), true)
         })
         .fails(Transport),
         custom_case(3, "the certificate is for another name", |vendor, tag| {
-            tls(vendor, tag, |ca| ca.issue(&["other.test"]), true)
+            connect_with_certificate(vendor, tag, |ca| ca.issue(&["other.test"]), true)
         })
         .fails(Transport),
-        custom_case(9, "a total outage with a hundred calls", hundred_calls).fails(ErrorKind::Server),
-        custom_case(30, "a redirect to another host", |vendor, tag| redirected(vendor, tag, Always))
-            .fails(Decode),
+        custom_case(9, "a total outage with a hundred calls", hundred_calls_during_outage)
+            .fails(ErrorKind::Server),
+        custom_case(30, "a redirect to another host", |vendor, tag| {
+            redirect_to_other_host(vendor, tag, Always)
+        })
+        .fails(Decode),
         custom_case(30, "a redirect to another host in the middle", |vendor, tag| {
-            redirected(vendor, tag, Nth(9))
+            redirect_to_other_host(vendor, tag, Nth(9))
         })
         .fails(Decode),
         case(30, "a redirect to itself", |bed| {
@@ -63,14 +66,14 @@ pub(crate) fn cases() -> Vec<Case> {
         })
         .fails(Config),
         custom_case(33, "ids that would leave their path segment", |vendor, tag| {
-            odd_ids(vendor, tag).boxed()
+            malformed_ids(vendor, tag).boxed()
         })
         .both(Expect::Complete),
         custom_case(34, "proxies named by the environment", |vendor, tag| {
             crate::child_process::proxy_environment(vendor, tag).boxed()
         }),
         custom_case(35, "base URLs that would send credentials elsewhere", |vendor, tag| {
-            base_urls(vendor, tag).boxed()
+            unsafe_base_urls(vendor, tag).boxed()
         })
         .fails(Config),
     ]
@@ -89,7 +92,12 @@ fn black_hole_address() -> std::net::SocketAddr {
 
 type Issue = fn(&TestCa) -> std::io::Result<TestCertificate>;
 
-fn tls(vendor: Vendor, tag: String, issue: Issue, trusted: bool) -> BoxFuture<'static, CheckResult> {
+fn connect_with_certificate(
+    vendor: Vendor,
+    tag: String,
+    issue: Issue,
+    trusted: bool,
+) -> BoxFuture<'static, CheckResult> {
     async move {
         let ca = TestCa::new("Example Test CA").unwrap();
         let bed = TestBed::start(vendor, &tag).await;
@@ -117,7 +125,7 @@ fn tls(vendor: Vendor, tag: String, issue: Issue, trusted: bool) -> BoxFuture<'s
 }
 
 /// In a total outage a hundred calls send at most a fifth more than a hundred requests.
-fn hundred_calls(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
+fn hundred_calls_during_outage(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
         bed.gateway.inject(vendor.all_requests(), Always, ResponseFault::Replace(Response::html(503)));
@@ -153,7 +161,7 @@ fn hundred_calls(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult>
     .boxed()
 }
 
-fn redirected(vendor: Vendor, tag: String, when: proof::When) -> BoxFuture<'static, CheckResult> {
+fn redirect_to_other_host(vendor: Vendor, tag: String, when: proof::When) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
         // Another host that would respond as the service does.
@@ -196,7 +204,7 @@ fn bad_credentials(vendor: Vendor) -> CheckResult {
         for error in errors {
             match error {
                 Some(error) if error.kind() == Config => {
-                    violations.extend(find_leak(&format_error_chain(&error)))
+                    violations.extend(find_leak(&format_error_chain(&error)));
                 }
                 other => violations.push(format!("{bad:?}: {other:?}")),
             }
@@ -206,7 +214,7 @@ fn bad_credentials(vendor: Vendor) -> CheckResult {
 }
 
 /// Through the trait. The test of secrets covers every method of the clients.
-async fn odd_ids(vendor: Vendor, tag: String) -> CheckResult {
+async fn malformed_ids(vendor: Vendor, tag: String) -> CheckResult {
     let bed = TestBed::start(vendor, &tag).await;
     let scanner = bed.scanner(&Timeouts::short());
     let mut violations = Vec::new();
@@ -237,7 +245,7 @@ async fn odd_ids(vendor: Vendor, tag: String) -> CheckResult {
     CheckResult { ending: Ending::Complete, violations }
 }
 
-async fn base_urls(vendor: Vendor, tag: String) -> CheckResult {
+async fn unsafe_base_urls(vendor: Vendor, tag: String) -> CheckResult {
     let bed = TestBed::start(vendor, &tag).await;
     let mut violations = Vec::new();
     for url in [

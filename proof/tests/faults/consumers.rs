@@ -15,9 +15,9 @@ use crate::case::{Case, custom_case};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        custom_case(6, "a consumer slower than every timeout", slow),
-        custom_case(36, "the stream is dropped at each await point", dropped),
-        custom_case(37, "a consumer that panics", panics),
+        custom_case(6, "a consumer slower than every timeout", slow_consumer),
+        custom_case(36, "the stream is dropped at each await point", drop_at_each_await),
+        custom_case(37, "a consumer that panics", panicking_consumer),
         custom_case(38, "ten times as many findings", |vendor, tag| {
             crate::child_process::tenfold_memory(vendor, tag).boxed()
         }),
@@ -30,7 +30,7 @@ fn one_request_at_a_time() -> Timeouts {
     Timeouts { http: timeouts.http.with_max_in_flight(1).with_max_streams(1), ..timeouts }
 }
 
-fn slow(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
+fn slow_consumer(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
         let scanner = bed.scanner(&Timeouts::short());
@@ -64,14 +64,14 @@ fn slow(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
 
 /// Drops the stream after each possible number of polls. Afterwards no request is in progress, and the same
 /// client reads everything.
-fn dropped(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
+fn drop_at_each_await(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
         let scanner = bed.scanner(&one_request_at_a_time());
         let mut violations = Vec::new();
         let mut polls = 0;
         loop {
-            let ended = read_some(&*scanner, polls).await;
+            let ended = poll_and_drop(&*scanner, polls).await;
             if ended || polls > 400 {
                 break;
             }
@@ -92,7 +92,7 @@ fn dropped(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
 }
 
 /// Polls that many times, then drops the stream. Returns whether the stream ended before.
-async fn read_some(scanner: &dyn DastApiScanner, polls: u32) -> bool {
+async fn poll_and_drop(scanner: &dyn DastApiScanner, polls: u32) -> bool {
     let mut events = scanner.findings(FindingQuery::all());
     for _ in 0..polls {
         let mut next = std::pin::pin!(events.next());
@@ -116,7 +116,7 @@ async fn no_request_remains(bed: &TestBed) -> bool {
     .is_ok()
 }
 
-fn panics(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
+fn panicking_consumer(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
         let scanner = bed.scanner(&one_request_at_a_time());

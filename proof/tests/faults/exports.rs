@@ -29,29 +29,29 @@ pub(crate) fn cases() -> Vec<Case> {
             bed.gateway.inject(STATUS, From(3), ResponseFault::Replace(Response::json(404, &not_found)));
         })
         .tenable(Expect::Gap("export_incomplete")),
-        export_case(24, "the export is queued forever", |bed| script(bed, |script| script.with_queued_polls(1_000_000)))
+        export_case(24, "the export is queued forever", |bed| script_export(bed, |script| script.with_queued_polls(1_000_000)))
             .tenable(Expect::Fails(Deadline)),
-        export_case(24, "the export makes no progress after two chunks", |bed| script(bed, |script| script.with_end(ExportEnd::Stuck(2))))
+        export_case(24, "the export makes no progress after two chunks", |bed| script_export(bed, |script| script.with_end(ExportEnd::Stuck(2))))
             .tenable(Expect::Fails(Deadline)),
-        export_case(25, "the export fails after two chunks", |bed| script(bed, |script| script.with_end(ExportEnd::Error(2))))
+        export_case(25, "the export fails after two chunks", |bed| script_export(bed, |script| script.with_end(ExportEnd::Error(2))))
             .tenable(Expect::Gap("export_incomplete")),
-        export_case(25, "the export is cancelled after two chunks", |bed| script(bed, |script| script.with_end(ExportEnd::Cancelled(2))))
+        export_case(25, "the export is cancelled after two chunks", |bed| script_export(bed, |script| script.with_end(ExportEnd::Cancelled(2))))
             .tenable(Expect::Gap("export_incomplete")),
-        export_case(25, "the export finishes, and two chunks have failed", |bed| script(bed, |script| script.with_failed_chunks([2, 4])))
+        export_case(25, "the export finishes, and two chunks have failed", |bed| script_export(bed, |script| script.with_failed_chunks([2, 4])))
             .tenable(Expect::Gap("chunk")),
-        export_case(25, "the export finishes, and a chunk is not listed anywhere", |bed| script(bed, |script| script.with_missing_chunks(1)))
+        export_case(25, "the export finishes, and a chunk is not listed anywhere", |bed| script_export(bed, |script| script.with_missing_chunks(1)))
             .tenable(Expect::Gap("export_incomplete")),
-        export_case(25, "the export finishes, and three chunks are empty", |bed| script(bed, |script| script.with_empty_chunks(3))),
+        export_case(25, "the export finishes, and three chunks are empty", |bed| script_export(bed, |script| script.with_empty_chunks(3))),
         export_case(25, "the export ends in an unknown state", |bed| {
-            script(bed, |script| script.with_end(ExportEnd::Unknown("HIBERNATING".to_owned())));
+            script_export(bed, |script| script.with_end(ExportEnd::Unknown("HIBERNATING".to_owned())));
         })
         .tenable(Expect::Gap("export_incomplete")),
         export_case(25, "the total shrinks when chunks are cancelled", |bed| {
-            script(bed, |script| script.with_end(ExportEnd::Cancelled(3)));
+            script_export(bed, |script| script.with_end(ExportEnd::Cancelled(3)));
             bed.gateway.inject(STATUS, From(3), ResponseFault::json(shrink_total));
         })
         .tenable(Expect::Gap("export_incomplete")),
-        custom_case(26, "an equal export is already running", equal_export).salt(NO_JOBS),
+        custom_case(26, "an equal export is already running", adopt_equal_export).salt(NO_JOBS),
         export_case(26, "an export of another user conflicts forever", |bed| {
             let taken = json!({"active_job_id": "bf000000-53aa-4e70-9ef3-87cfca1d2be0", "failure_reason": "conflict"});
             bed.gateway.inject(EXPORT, Always, ResponseFault::Replace(Response::json(409, &taken)));
@@ -85,7 +85,7 @@ fn export_case(number: u8, fault: &'static str, inject: fn(&TestBed)) -> Case {
     case(number, fault, inject).salt(NO_JOBS)
 }
 
-fn script(bed: &TestBed, change: fn(ExportScript) -> ExportScript) {
+fn script_export(bed: &TestBed, change: fn(ExportScript) -> ExportScript) {
     bed.tenable().script_export(change(ExportScript::new()));
 }
 
@@ -97,7 +97,7 @@ fn shrink_total(status: &mut Value) {
     status["status"] = json!("FINISHED");
 }
 
-fn equal_export(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
+fn adopt_equal_export(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
         let other = bed.tenable_client(&bed.gateway.url(), &Timeouts::short()).build().unwrap();

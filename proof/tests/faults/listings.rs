@@ -28,8 +28,8 @@ pub(crate) fn cases() -> Vec<Case> {
         .expected(|expected| expected.optional.extend(["a", "b"].map(str::to_owned)))
         .fails(Unexpected)
         .tenable(Expect::NotApplicable("chunks are not pages; see the next case")),
-        custom_case(20, "a list of targets with the same page forever", same_page).fails(Unexpected),
-        custom_case(20, "detections of a scan with the same page forever", same_detections)
+        custom_case(20, "a list of targets with the same page forever", repeat_target_page).fails(Unexpected),
+        custom_case(20, "detections of a scan with the same page forever", repeat_detection_page)
             .salt(NO_JOBS)
             .tenable(Expect::Fails(Unexpected)),
         case(21, "a record is added while pages are read", |bed| add_after(bed, 1, "x1"))
@@ -94,7 +94,7 @@ fn was_not_retried(bed: &TestBed, reading: &Reading) -> Result<(), String> {
         .ok_or_else(|| format!("{attempts} attempts, {requests} requests"))
 }
 
-fn same_page(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
+fn repeat_target_page(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let bed = TestBed::start(vendor, &tag).await;
         let (route, page) = match vendor {
@@ -122,7 +122,7 @@ fn same_page(vendor: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
 }
 
 /// Reports are rejected, detections have no total, and the offset is ignored.
-fn same_detections(_: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
+fn repeat_detection_page(_: Vendor, tag: String) -> BoxFuture<'static, CheckResult> {
     async move {
         let (bed, query) = TestBed::start_scan(&tag).await;
         bed.gateway.inject("/report", Always, ResponseFault::Replace(Response::json(403, &json!({}))));

@@ -1,6 +1,6 @@
 //! The fault matrix: what each client, and an import with it, does when the service or the network fails.
 //!
-//! `cargo test -p proof --test faults -- --nocapture the_matrix` prints the table. Three invariants hold
+//! `cargo test -p proof --test faults -- --nocapture fault_matrix` prints the table. Three invariants hold
 //! for every case: it ends; it never counts as complete with a finding missing, duplicated or unknown to
 //! the service; no secret is printed. Each case also states the expected ending.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -51,7 +51,7 @@ fn every_listed_fault_has_a_case() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_matrix() {
+async fn fault_matrix() {
     let log = Log::record(LogScope::Workspace);
     let (permits, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for (index, case) in all_cases().into_iter().enumerate() {

@@ -11,27 +11,27 @@ pub(crate) fn cases() -> Vec<Case> {
     let bad_page_or_record = |case: Case| case.salt(Expect::Fails(Decode)).tenable(Expect::Gap("record"));
     vec![
         case(12, "numbers as text, text as numbers, null for lists", |bed| {
-            bed.inject(Always, each(wrong_types))
+            bed.inject(Always, change_records(wrong_types));
         }),
-        case(12, "fields are missing", |bed| bed.inject(Always, each(fields_missing))),
+        case(12, "fields are missing", |bed| bed.inject(Always, change_records(fields_missing))),
         case(12, "a record without an id, and one that is not a record", |bed| {
-            bed.inject(Always, ResponseFault::json(bad_records))
+            bed.inject(Always, ResponseFault::json(bad_records));
         })
         .both(Expect::Gap("record")),
-        case(13, "unknown enum values", |bed| bed.inject(Always, each(unknown_values))),
+        case(13, "unknown enum values", |bed| bed.inject(Always, change_records(unknown_values))),
         bad_page_or_record(case(14, "a number that overflows", |bed| {
-            bed.inject(Always, in_record(bed, b"1e999"));
+            bed.inject(Always, replace_unused_member(bed, b"1e999"));
         })),
         case(14, "an integer of seventy bits", |bed| {
-            bed.inject(Always, in_record(bed, b"1180591620717411303424"))
+            bed.inject(Always, replace_unused_member(bed, b"1180591620717411303424"));
         }),
         bad_page_or_record(case(15, "text that is not UTF-8", |bed| {
-            bed.inject(Always, in_record(bed, b"\"\xff\xfe\""));
+            bed.inject(Always, replace_unused_member(bed, b"\"\xff\xfe\""));
         })),
         bad_page_or_record(case(15, "half of a surrogate pair", |bed| {
-            bed.inject(Always, in_record(bed, br#""\ud800""#));
+            bed.inject(Always, replace_unused_member(bed, br#""\ud800""#));
         })),
-        case(16, "values nested 200 levels deep", |bed| bed.inject(Always, nested(bed))).fails(Decode),
+        case(16, "values nested 200 levels deep", |bed| bed.inject(Always, deeply_nested(bed))).fails(Decode),
         case(17, "a duplicate member", |bed| {
             let (from, to) = match bed.vendor {
                 Vendor::Salt => (r#""status":"Open""#, r#""status":"Ignored","status":"Open""#),
@@ -47,7 +47,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// Changes each record of either service.
-fn each(change: fn(&mut Value)) -> ResponseFault {
+fn change_records(change: fn(&mut Value)) -> ResponseFault {
     ResponseFault::json(move |response| records(response).iter_mut().for_each(change))
 }
 
@@ -56,28 +56,28 @@ fn records(response: &mut Value) -> &mut [Value] {
     list.as_array_mut().map_or(&mut [], Vec::as_mut_slice)
 }
 
-fn set(record: &mut Value, name: &str, value: Value) {
+fn replace_member(record: &mut Value, name: &str, value: Value) {
     if let Some(known) = record.get_mut(name) {
         *known = value;
     }
 }
 
 fn wrong_types(record: &mut Value) {
-    set(record, "parameters", Value::Null);
-    set(record, "endpointLabels", json!("payments"));
-    set(record, "categories", Value::Null);
-    set(record, "detected", json!(1_778_565_600_000_u64));
-    set(record, "cweId", json!(306));
-    set(record, "severity_id", json!("4"));
-    set(record, "indexed_at", json!(1_792_065_600_000_u64));
-    set(record, "output", json!(17));
+    replace_member(record, "parameters", Value::Null);
+    replace_member(record, "endpointLabels", json!("payments"));
+    replace_member(record, "categories", Value::Null);
+    replace_member(record, "detected", json!(1_778_565_600_000_u64));
+    replace_member(record, "cweId", json!(306));
+    replace_member(record, "severity_id", json!("4"));
+    replace_member(record, "indexed_at", json!(1_792_065_600_000_u64));
+    replace_member(record, "output", json!(17));
     if let Some(plugin) = record.get_mut("plugin") {
         let id = plugin["id"].to_string();
-        set(plugin, "id", json!(id));
-        set(plugin, "cwe", Value::Null);
+        replace_member(plugin, "id", json!(id));
+        replace_member(plugin, "cwe", Value::Null);
     }
     if let Some(asset) = record.get_mut("asset") {
-        set(asset, "ipv4s", Value::Null);
+        replace_member(asset, "ipv4s", Value::Null);
     }
 }
 
@@ -105,20 +105,20 @@ fn bad_records(response: &mut Value) {
     if let [first, .., last] = records(response) {
         *first = json!("a text where a record belongs");
         for name in ["postureGapId", "plugin"] {
-            set(last, name, Value::Null);
+            replace_member(last, name, Value::Null);
         }
     }
 }
 
 fn unknown_values(record: &mut Value) {
     for name in ["severity", "status", "state", "severity_modification_type"] {
-        set(record, name, json!("Unheard Of"));
+        replace_member(record, name, json!("Unheard Of"));
     }
     record["somethingNew"] = json!({"x": [1]});
 }
 
 /// Replaces the value of a member that no client needs by bytes, in each record.
-fn in_record(bed: &TestBed, value: &'static [u8]) -> ResponseFault {
+fn replace_unused_member(bed: &TestBed, value: &'static [u8]) -> ResponseFault {
     let value = value.to_vec();
     let from: &'static str = match bed.vendor {
         Vendor::Salt => r#""tickets":[]"#,
@@ -129,7 +129,7 @@ fn in_record(bed: &TestBed, value: &'static [u8]) -> ResponseFault {
     ResponseFault::replace_bytes(from, member)
 }
 
-fn nested(bed: &TestBed) -> ResponseFault {
+fn deeply_nested(bed: &TestBed) -> ResponseFault {
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200)).into_bytes();
-    in_record(bed, deep.leak())
+    replace_unused_member(bed, deep.leak())
 }

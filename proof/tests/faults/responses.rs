@@ -12,34 +12,35 @@ use serde_json::Value;
 
 use crate::case::{Case, Expect, case};
 
+#[allow(clippy::too_many_lines, reason = "a list of cases")]
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         case(4, "a connection is reset in the middle of a body", |bed| {
-            bed.inject(Nth(1), ResponseFault::Reset(50))
+            bed.inject(Nth(1), ResponseFault::Reset(50));
         }),
         case(4, "every connection is reset in the middle of a body", |bed| {
-            bed.inject(Always, ResponseFault::Reset(50))
+            bed.inject(Always, ResponseFault::Reset(50));
         })
         .fails(Transport),
         case(5, "a body ends before its announced length", |bed| {
-            bed.inject(Nth(1), ResponseFault::CloseEarly(50))
+            bed.inject(Nth(1), ResponseFault::CloseEarly(50));
         }),
         case(5, "every body ends before its announced length", |bed| {
-            bed.inject(Always, ResponseFault::CloseEarly(95))
+            bed.inject(Always, ResponseFault::CloseEarly(95));
         })
         .fails(Transport),
         case(5, "the chunk that ends a body is missing", |bed| {
-            bed.inject(Nth(1), ResponseFault::MissingLastChunk)
+            bed.inject(Nth(1), ResponseFault::MissingLastChunk);
         }),
         case(5, "the chunk that ends a body is always missing", |bed| {
-            bed.inject(Always, ResponseFault::MissingLastChunk)
+            bed.inject(Always, ResponseFault::MissingLastChunk);
         })
         .fails(Transport),
         case(5, "JSON is truncated, and the length matches", |bed| {
-            bed.inject(Nth(1), ResponseFault::Truncate(50))
+            bed.inject(Nth(1), ResponseFault::Truncate(50));
         }),
         case(5, "JSON is always truncated, and the length matches", |bed| {
-            bed.inject(From(1), ResponseFault::Truncate(90))
+            bed.inject(From(1), ResponseFault::Truncate(90));
         })
         .fails(Decode)
         .check(error_names_the_position),
@@ -57,23 +58,23 @@ pub(crate) fn cases() -> Vec<Case> {
             .salt(Expect::Fails(Deadline))
             .tenable(Expect::Fails(Transport)),
         case(7, "429, Retry-After in seconds", |bed| {
-            bed.inject(Nth(1), ResponseFault::Replace(Response::throttled("1")))
+            bed.inject(Nth(1), ResponseFault::Replace(Response::throttled("1")));
         })
         .check(|_, reading| waited_at_least(reading, Duration::from_millis(950))),
         case(7, "429, Retry-After as a date", |bed| {
-            bed.inject(Nth(1), ResponseFault::Replace(throttled_until("07:28:01")))
+            bed.inject(Nth(1), ResponseFault::Replace(throttled_until("07:28:01")));
         })
         .check(|_, reading| waited_at_least(reading, Duration::from_millis(950))),
         case(7, "429, unreadable Retry-After", |bed| {
             bed.inject(First(2), ResponseFault::Replace(Response::throttled("soon")));
         }),
         case(7, "429, Retry-After of a day", |bed| {
-            bed.inject(Nth(1), ResponseFault::Replace(Response::throttled("86400")))
+            bed.inject(Nth(1), ResponseFault::Replace(Response::throttled("86400")));
         })
         .fails(RateLimited)
         .check(|_, reading| has_retry_after(reading, Duration::from_hours(24))),
         case(7, "429, negative Retry-After", |bed| {
-            bed.inject(First(2), ResponseFault::Replace(Response::throttled("-5")))
+            bed.inject(First(2), ResponseFault::Replace(Response::throttled("-5")));
         }),
         case(7, "429, Retry-After that overflows", |bed| {
             bed.inject(Nth(1), ResponseFault::Replace(Response::throttled("99999999999999999999999999")));
@@ -93,14 +94,14 @@ pub(crate) fn cases() -> Vec<Case> {
         })
         .fails(Server),
         case(9, "an outage that begins in the middle", |bed| {
-            bed.inject(From(2), ResponseFault::Replace(Response::html(503)))
+            bed.inject(From(2), ResponseFault::Replace(Response::html(503)));
         })
         .fails(Server),
         case(10, "200 with an HTML page", |bed| {
-            bed.inject(Nth(1), ResponseFault::Replace(Response::html(200)))
+            bed.inject(Nth(1), ResponseFault::Replace(Response::html(200)));
         }),
         case(10, "always 200 with an HTML page", |bed| {
-            bed.inject(From(1), ResponseFault::Replace(Response::html(200)))
+            bed.inject(From(1), ResponseFault::Replace(Response::html(200)));
         })
         .fails(Decode),
         case(10, "a login page for every request", |bed| {
@@ -112,42 +113,42 @@ pub(crate) fn cases() -> Vec<Case> {
         })
         .fails(Decode),
         case(10, "502 with an HTML page", |bed| {
-            bed.inject(Nth(1), ResponseFault::Replace(Response::html(502)))
+            bed.inject(Nth(1), ResponseFault::Replace(Response::html(502)));
         }),
         case(10, "always 200 without a body", |bed| {
-            bed.inject(From(1), ResponseFault::Replace(Response::status(200)))
+            bed.inject(From(1), ResponseFault::Replace(Response::status(200)));
         })
         .fails(Decode),
         case(10, "always 204", |bed| bed.inject(From(1), ResponseFault::Replace(Response::status(204))))
             .fails(Decode),
         case(10, "connections are closed without a response, twice", |bed| {
-            bed.inject(First(2), ResponseFault::CloseBeforeRequest)
+            bed.inject(First(2), ResponseFault::CloseBeforeRequest);
         }),
         case(10, "a response that is not HTTP", |bed| bed.inject(Always, ResponseFault::NotHttp))
             .fails(Transport),
         case(11, "malformed JSON between records", |bed| {
-            bed.inject(Nth(1), ResponseFault::change(two_commas))
+            bed.inject(Nth(1), ResponseFault::change(double_commas));
         }),
         // A page is read again. In a stream, an undecodable record is a gap with its path.
         case(11, "malformed JSON within records", |bed| {
-            bed.inject(Nth(1), ResponseFault::replace_text(":", ";"))
+            bed.inject(Nth(1), ResponseFault::replace_text(":", ";"));
         })
         .tenable(Expect::Gap("record")),
-        case(11, "always malformed JSON", |bed| bed.inject(From(1), ResponseFault::change(two_commas)))
+        case(11, "always malformed JSON", |bed| bed.inject(From(1), ResponseFault::change(double_commas)))
             .fails(Decode)
             .check(error_names_the_position),
         case(11, "a body ends in garbage bytes", |bed| bed.inject(Nth(1), ResponseFault::Garbage(50))),
-        case(18, "an endless body", |bed| bed.inject(Nth(1), endless(bed, br#"{"x":"0123456789"},"#)))
+        case(18, "an endless body", |bed| bed.inject(Nth(1), endless_body(bed, br#"{"x":"0123456789"},"#)))
             .timeouts(with_low_limits)
             .fails(Decode),
-        case(18, "endless white space", |bed| bed.inject(Nth(1), endless(bed, &[b' '; 4096])))
+        case(18, "endless white space", |bed| bed.inject(Nth(1), endless_body(bed, &[b' '; 4096])))
             .timeouts(with_low_limits)
             .fails(Decode),
-        case(18, "an endless record", |bed| bed.inject(Nth(1), endless(bed, br#"{"x":"#)))
+        case(18, "an endless record", |bed| bed.inject(Nth(1), endless_body(bed, br#"{"x":"#)))
             .timeouts(with_low_limits)
             .fails(Decode),
         case(19, "4 kB of gzip that decompress to 4 MiB", |bed| {
-            bed.inject(Nth(1), ResponseFault::Replace(bomb(bed)))
+            bed.inject(Nth(1), ResponseFault::Replace(gzip_bomb(bed)));
         })
         .timeouts(with_low_limits)
         .fails(Decode),
@@ -159,14 +160,15 @@ pub(crate) fn cases() -> Vec<Case> {
             );
         }),
         case(31, "every response echoes the credentials", |bed| {
-            bed.gateway.inject(bed.vendor.all_requests(), Always, echo(bed, 401));
+            bed.gateway.inject(bed.vendor.all_requests(), Always, echo_credentials(bed, 401));
         })
         .fails(appsec_core::ErrorKind::Auth),
         case(31, "a server error in the middle echoes the credentials", |bed| {
-            bed.inject(From(1), echo(bed, 500))
+            bed.inject(From(1), echo_credentials(bed, 500));
         })
         .fails(Server),
-        case(31, "a 200 echoes the credentials", |bed| bed.inject(From(1), echo(bed, 200))).fails(Decode),
+        case(31, "a 200 echoes the credentials", |bed| bed.inject(From(1), echo_credentials(bed, 200)))
+            .fails(Decode),
     ]
 }
 
@@ -189,7 +191,7 @@ fn with_low_limits(timeouts: Timeouts) -> Timeouts {
     Timeouts { http, ..timeouts }
 }
 
-fn endless(bed: &TestBed, repeated: &[u8]) -> ResponseFault {
+fn endless_body(bed: &TestBed, repeated: &[u8]) -> ResponseFault {
     let first: &[u8] = match bed.vendor {
         Vendor::Salt => br#"{"response":["#,
         Vendor::Tenable => b"[",
@@ -197,7 +199,7 @@ fn endless(bed: &TestBed, repeated: &[u8]) -> ResponseFault {
     ResponseFault::EndlessBody { first: first.to_vec(), then: repeated.repeat(64) }
 }
 
-fn bomb(bed: &TestBed) -> Response {
+fn gzip_bomb(bed: &TestBed) -> Response {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(if bed.vendor == Vendor::Salt { br#"{"response":["# } else { b"[" }).unwrap();
     packed.write_all(&vec![b' '; 4 << 20]).unwrap();
@@ -205,7 +207,7 @@ fn bomb(bed: &TestBed) -> Response {
 }
 
 /// Puts two commas between the records, which stay unchanged.
-fn two_commas(response: &mut Response) {
+fn double_commas(response: &mut Response) {
     let mut answer: Value = serde_json::from_slice(&response.body).unwrap();
     let list = if answer.is_array() { &mut answer } else { &mut answer["response"] };
     let records: Vec<String> = list.as_array().unwrap().iter().map(Value::to_string).collect();
@@ -214,7 +216,7 @@ fn two_commas(response: &mut Response) {
     response.body = answer.to_string().replacen("null", &list, 1).into_bytes();
 }
 
-fn echo(bed: &TestBed, status: u16) -> ResponseFault {
+fn echo_credentials(bed: &TestBed, status: u16) -> ResponseFault {
     let secrets = bed.secrets();
     let body = serde_json::json!({
         "message": format!("rejected credentials: {}", secrets.join(" and ")),

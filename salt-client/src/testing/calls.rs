@@ -1,6 +1,6 @@
 //! The calls that a fake received.
 
-use appsec_http::testing::fake::{self, FakeRoute, path_params};
+use appsec_http::testing::fake::{self, FakeRoute};
 
 /// An operation of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ pub enum Route {
     GetOpenApi,
 }
 
-const ROUTES: [(Route, &str, &str); 7] = [
+pub(super) const ROUTES: [(Route, &str, &str); 7] = [
     (Route::ListGaps, "GET", "/v1/apigovern/posture/gaps"),
     (Route::WriteStatus, "POST", "/v1/apigovern/posture/gaps"),
     (Route::ListHosts, "GET", "/v1/inventory/hosts"),
@@ -36,18 +36,9 @@ const ROUTES: [(Route, &str, &str); 7] = [
     (Route::GetOpenApi, "GET", "/v1/unified-inventory/oas-swagger"),
 ];
 
-impl Route {
-    /// Returns the route of a request, and the values of the placeholders of its path.
-    pub(super) fn from_request(method: &str, path: &str) -> (Self, Vec<String>) {
-        let mut routes = ROUTES.into_iter().filter(|(_, known, _)| *known == method);
-        routes
-            .find_map(|(route, _, pattern)| Some((route, path_params(pattern, path)?)))
-            .unwrap_or((Self::Unknown, Vec::new()))
-    }
-}
-
 impl FakeRoute for Route {
     const ANY: Self = Self::Any;
+    const UNKNOWN: Self = Self::Unknown;
 }
 
 /// One request that a fake received. The token is not kept, only whether it was correct.

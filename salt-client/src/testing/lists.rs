@@ -1,11 +1,12 @@
 //! Reads: lists with filters, pages and `endOffset`, and single objects.
 
 use appsec_core::eq_ignore_case_and_separators;
+use appsec_http::testing::fake::FakeResponse;
 use serde_json::{Map, Value};
 
 use super::calls::{Call, Route};
 use super::quirk::Quirk;
-use super::response::FakeResponse;
+use super::response::error;
 use super::settings::{Access, EndOffset, Settings};
 use super::tenant::Tenant;
 
@@ -32,7 +33,7 @@ const LISTED_ASSET: [&str; 4] = ["cloudAccountId", "cloudId", "collectStatus", "
 /// Returns the response to a read with a correct token.
 pub(super) fn respond(settings: &Settings, tenant: &Tenant, call: &Call) -> FakeResponse {
     if settings.access == Access::Refused {
-        return FakeResponse::error(403, "Forbidden");
+        return error(403, "Forbidden");
     }
     match call.route {
         Route::ListGaps => {
@@ -58,7 +59,7 @@ pub(super) fn respond(settings: &Settings, tenant: &Tenant, call: &Call) -> Fake
 }
 
 fn single(found: Option<Value>) -> FakeResponse {
-    found.map_or_else(|| FakeResponse::error(404, "Not Found"), |found| FakeResponse::json(200, &found))
+    found.map_or_else(|| error(404, "Not Found"), |found| FakeResponse::json(200, &found))
 }
 
 /// Whether the request selects a gap. A record that is not an object has no field to filter by and is sent.
@@ -104,10 +105,10 @@ fn page<'a>(
     let number =
         |name: &str, default| call.query(name).map_or(Some(default), |text| text.parse::<u64>().ok());
     let (Some(limit), Some(offset)) = (number("limit", DEFAULT_LIMIT), number("offset", 0)) else {
-        return FakeResponse::error(400, "limit and offset must be whole numbers");
+        return error(400, "limit and offset must be whole numbers");
     };
     if let Some(most) = settings.max_limit.filter(|most| limit > *most) {
-        return FakeResponse::error(400, &format!("limit must be at most {most}"));
+        return error(400, &format!("limit must be at most {most}"));
     }
     let limit = settings.page_cap.map_or(limit, |cap| limit.min(cap));
     let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);

@@ -1,19 +1,15 @@
-//! The server: records the calls, checks the token, and responds as usual or as scripted.
+//! The fake: a server, the tenant behind it, and the usual responses.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use appsec_http::testing::fake::{Server, When, lock};
-use axum::body::Body;
-use axum::http::{HeaderMap, Request, Response};
-use bytes::Bytes;
+use appsec_http::testing::fake::{Fake, FakeResponse, FakeRoute, FakeService, When};
 
-use super::calls::{Call, Route};
-use super::faults::{Faults, Reply};
+use super::calls::{Call, ROUTES, Route};
 use super::quirk::Quirk;
-use super::response::FakeResponse;
+use super::reply::Reply;
+use super::response::{error, rename_message};
 use super::settings::Settings;
 use super::tenant::Tenant;
 use super::{lists, writes};
@@ -38,43 +34,40 @@ use crate::{HttpOptions, RetryPolicy, SaltClient, SaltClientBuilder};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct FakeSalt {
-    state: Shared,
-    server: Server,
-}
+pub struct FakeSalt(Fake<Salt>);
 
-type Shared = Arc<Mutex<State>>;
-
-#[derive(Debug)]
-struct State {
+struct Salt {
     settings: Settings,
     tenant: Tenant,
-    faults: Faults,
     revoked: bool,
-    calls: Vec<Call>,
+    edits: Vec<ScriptedEdit>,
+}
+
+/// A change of the tenant after a number of calls.
+struct ScriptedEdit {
+    route: Route,
+    calls: u64,
+    change: Box<dyn FnOnce(&mut Tenant) + Send>,
 }
 
 impl FakeSalt {
     pub(super) async fn serve(address: SocketAddr, settings: Settings, tenant: Tenant) -> io::Result<Self> {
-        let state = Arc::new(Mutex::new(State::new(settings, tenant)));
-        let shared = Arc::clone(&state);
-        let server = Server::start_at(address, move |request| handle(Arc::clone(&shared), request)).await?;
-        Ok(Self { state, server })
+        Fake::start_at(address, Salt::new(settings, tenant)).await.map(Self)
     }
 
     /// Returns the base URL for a client.
     pub fn base_url(&self) -> String {
-        self.server.base_url()
+        self.0.base_url()
     }
 
     /// Returns the address that it listens at.
     pub fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.0.address()
     }
 
     /// Returns the token, which is accepted until it is revoked.
     pub fn token(&self) -> String {
-        self.state().settings.token.clone()
+        self.0.with_service(|salt| salt.settings.token.clone())
     }
 
     /// Returns a builder of a client for the fake, without a request rate and with short waits between
@@ -96,116 +89,114 @@ impl FakeSalt {
 
     /// Returns the requests received so far, oldest first.
     pub fn calls(&self) -> Vec<Call> {
-        self.state().calls.clone()
+        self.0.calls()
     }
 
     /// Returns the requests to one operation received so far, oldest first.
     pub fn calls_to(&self, route: Route) -> Vec<Call> {
-        self.state().calls.iter().filter(|call| call.route == route).cloned().collect()
+        self.0.calls_to(route)
     }
 
     /// Returns the number of requests received so far.
     pub fn requests(&self) -> u64 {
-        self.state().calls.len() as u64
+        self.0.calls().len() as u64
     }
 
     /// Scripts a reply. If several match a call, the one that was set first is used.
     pub fn script(&self, route: Route, when: When, reply: Reply) {
-        self.state().faults.scripts.script(route, when, reply);
+        self.0.script(route, when, reply);
     }
 
     /// Changes the tenant after a number of calls to the route, before the next one is answered.
     pub fn edit_after(&self, route: Route, calls: u64, change: impl FnOnce(&mut Tenant) + Send + 'static) {
-        self.state().faults.edit_after(route, calls, Box::new(change));
+        let edit = ScriptedEdit { route, calls, change: Box::new(change) };
+        self.0.with_service(|salt| salt.edits.push(edit));
     }
 
     /// Changes the tenant now.
     pub fn edit<T>(&self, change: impl FnOnce(&mut Tenant) -> T) -> T {
-        change(&mut self.state().tenant)
+        self.0.with_service(|salt| change(&mut salt.tenant))
     }
 
     /// Replaces the tenant.
     pub fn set_tenant(&self, tenant: Tenant) {
-        self.state().tenant = tenant;
+        self.0.with_service(|salt| salt.tenant = tenant);
     }
 
     /// Replaces the whole state, without scripts and recorded calls.
     pub(super) fn replace(&self, settings: Settings, tenant: Tenant) {
-        *self.state() = State::new(settings, tenant);
+        self.0.reset(Salt::new(settings, tenant));
     }
 
     /// Removes all scripts, ends an outage, and accepts the token again if it was revoked.
     pub fn recover(&self) {
-        let mut state = self.state();
-        (state.faults, state.revoked) = (Faults::default(), false);
+        self.0.recover();
+        self.0.with_service(|salt| {
+            salt.revoked = false;
+            salt.edits.clear();
+        });
     }
 
     /// Answers this number of requests, then responds to each with 503.
     pub fn down_after(&self, requests: u64) {
-        self.state().faults.scripts.down_after(requests, Reply::Unavailable);
+        self.0.down_after(requests, Reply::Unavailable);
     }
 
     /// Revokes the token.
     pub fn revoke_token(&self) {
-        self.state().revoked = true;
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.0.with_service(|salt| salt.revoked = true);
     }
 }
 
-impl State {
+impl Salt {
     fn new(settings: Settings, tenant: Tenant) -> Self {
-        Self { settings, tenant, faults: Faults::default(), revoked: false, calls: Vec::new() }
+        Self { settings, tenant, revoked: false, edits: Vec::new() }
+    }
+}
+
+impl FakeService for Salt {
+    type Route = Route;
+    type Reply = Reply;
+
+    fn routes() -> impl Iterator<Item = (Route, &'static str, &'static str)> {
+        ROUTES.into_iter()
     }
 
-    /// Returns the usual response to a call.
+    fn is_authorized(&self, credentials: &str) -> bool {
+        !self.revoked && credentials.strip_prefix("Bearer ") == Some(&self.settings.token)
+    }
+
+    /// Applies the changes of the tenant that were scripted for this call.
+    fn before_response(&mut self, call: &Call) {
+        for mut edit in std::mem::take(&mut self.edits) {
+            let counts = edit.route.covers(call.route);
+            if counts && edit.calls == 0 {
+                (edit.change)(&mut self.tenant);
+            } else {
+                edit.calls -= u64::from(counts);
+                self.edits.push(edit);
+            }
+        }
+    }
+
+    fn latency(&self) -> Duration {
+        self.settings.latency
+    }
+
     fn respond(&mut self, call: &Call) -> FakeResponse {
         match call.route {
-            _ if !call.authorized => FakeResponse::error(401, "Unauthorized"),
+            _ if !call.authorized => error(401, "Unauthorized"),
             Route::WriteStatus => writes::respond(&self.settings, &mut self.tenant, call),
             _ => lists::respond(&self.settings, &self.tenant, call),
         }
     }
-}
 
-async fn handle(shared: Shared, request: Request<Bytes>) -> Response<Body> {
-    let (route, params) = Route::from_request(request.method().as_str(), request.uri().path());
-    let mut call = Call::record(route, params, &request, &[]);
-    let (number, reply, latency) = {
-        let mut state = lock(&shared);
-        call.authorized = !state.revoked && is_authorized(request.headers(), &state.settings.token);
-        let State { faults, tenant, .. } = &mut *state;
-        faults.apply_edits(call.route, tenant);
-        let reply = faults.scripts.pick(call.route);
-        state.calls.push(call.clone());
-        (state.calls.len(), reply, state.settings.latency)
-    };
-    let late = if let Some(Reply::Late(by)) = &reply { *by } else { Duration::ZERO };
-    if latency + late > Duration::ZERO {
-        tokio::time::sleep(latency + late).await;
-    }
-    let mut response =
-        reply.as_ref().and_then(Reply::response).unwrap_or_else(|| lock(&shared).respond(&call));
-    match reply {
-        Some(Reply::TruncatedJson) => response.body.truncate(response.body.len() / 2),
-        Some(Reply::Silence) => std::future::pending().await,
-        _ => {}
-    }
-    let mut state = lock(&shared);
-    for quirk in &state.settings.quirks {
-        if let Quirk::ErrorsUnder(name) = quirk {
-            response = response.with_message_field(name);
+    fn finish(&self, mut response: FakeResponse, _: usize) -> FakeResponse {
+        for quirk in &self.settings.quirks {
+            if let Quirk::ErrorsUnder(name) = quirk {
+                rename_message(&mut response, name);
+            }
         }
+        response
     }
-    if let Some(call) = state.calls.get_mut(number - 1) {
-        call.status = Some(response.status);
-    }
-    response.into_response()
-}
-
-fn is_authorized(headers: &HeaderMap, token: &str) -> bool {
-    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
-    header.and_then(|header| header.strip_prefix("Bearer ")) == Some(token)
 }

@@ -2,10 +2,11 @@
 //! chosen.
 
 use appsec_core::eq_ignore_case_and_separators;
+use appsec_http::testing::fake::FakeResponse;
 use serde_json::{Value, json};
 
 use super::calls::Call;
-use super::response::FakeResponse;
+use super::response::{error, text};
 use super::settings::{Settings, WriteBody, WriteResponse};
 use super::tenant::Tenant;
 
@@ -15,19 +16,19 @@ const STATUSES: [&str; 4] = ["Open", "InProcess", "Resolved", "Ignored"];
 /// Returns the response to a change with a correct token.
 pub(super) fn respond(settings: &Settings, tenant: &mut Tenant, call: &Call) -> FakeResponse {
     if !settings.executor {
-        return FakeResponse::error(403, "Forbidden");
+        return error(403, "Forbidden");
     }
     let Some(changes) = changes(settings.write_body, &call.json()) else {
-        return FakeResponse::error(400, "the body is not as expected");
+        return error(400, "the body is not as expected");
     };
     let mut written = Vec::new();
     for (id, status) in &changes {
         let Some(status) = STATUSES.into_iter().find(|known| eq_ignore_case_and_separators(known, status))
         else {
-            return FakeResponse::error(400, "unknown status");
+            return error(400, "unknown status");
         };
         if tenant.gap_mut(id).is_none() {
-            return FakeResponse::error(404, "Not Found");
+            return error(404, "Not Found");
         }
         written.push((id, status));
     }
@@ -40,9 +41,9 @@ pub(super) fn respond(settings: &Settings, tenant: &mut Tenant, call: &Call) -> 
     }
     match settings.write_response {
         WriteResponse::EmptyObject => FakeResponse::json(200, &json!({})),
-        WriteResponse::EmptyBody => FakeResponse::empty(200),
-        WriteResponse::NoContent => FakeResponse::empty(204),
-        WriteResponse::Text => FakeResponse::text(202, "Accepted"),
+        WriteResponse::EmptyBody => text(200, ""),
+        WriteResponse::NoContent => text(204, ""),
+        WriteResponse::Text => text(202, "Accepted"),
     }
 }
 

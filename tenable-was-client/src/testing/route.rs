@@ -117,6 +117,7 @@ pub enum Route {
 
 impl FakeRoute for Route {
     const ANY: Self = Self::Any;
+    const UNKNOWN: Self = Self::Unknown;
 }
 
 /// A request that the fake received. The credentials are not recorded, only whether they were correct.

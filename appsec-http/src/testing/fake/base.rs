@@ -10,21 +10,22 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use bytes::Bytes;
 
-use crate::testing::fake::call::Call;
+use crate::testing::fake::call::{Call, path_params};
+use crate::testing::fake::response::FakeResponse;
 use crate::testing::fake::script::{FakeRoute, Scripts, When};
 use crate::testing::fake::server::Server;
 
 /// What a scripted reply changes.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Effect<R> {
+pub enum Effect {
     /// Responds with this instead of the usual response.
-    Replace(R),
+    Replace(FakeResponse),
     /// Responds as usual after this delay.
     Delay(Duration),
     /// Responds as usual, with half of the body.
     Truncate,
-    /// Never responds. The connection stays open.
+    /// Handles the request as usual and never responds. The connection stays open.
     Silence,
 }
 
@@ -33,12 +34,15 @@ pub trait FakeService: Send + 'static {
     /// The operations.
     type Route: FakeRoute + fmt::Debug + Send + 'static;
     /// A scripted reply.
-    type Reply: Clone + fmt::Debug + Send + 'static;
-    /// A response before it is sent.
-    type Response: Send + 'static;
+    type Reply: Clone + fmt::Debug + Into<Effect> + Send + 'static;
+    /// The header with the credentials, in lower case.
+    const CREDENTIALS: &'static str = "authorization";
 
-    /// Records a request: its route, and whether its credentials are right.
-    fn record(&self, request: &Request<Bytes>) -> Call<Self::Route>;
+    /// The operations, each with its method and its path pattern. The first one that fits a request is called.
+    fn routes() -> impl Iterator<Item = (Self::Route, &'static str, &'static str)>;
+
+    /// Whether the credentials are right.
+    fn is_authorized(&self, credentials: &str) -> bool;
 
     /// Runs after a request was recorded and before its response is chosen.
     fn before_response(&mut self, _call: &Call<Self::Route>) {}
@@ -48,17 +52,13 @@ pub trait FakeService: Send + 'static {
         Duration::ZERO
     }
 
-    /// The effect of a scripted reply.
-    fn effect(&self, reply: &Self::Reply) -> Effect<Self::Response>;
+    /// The usual response to a call, whether or not it is authorized.
+    fn respond(&mut self, call: &Call<Self::Route>) -> FakeResponse;
 
-    /// The usual response to a call.
-    fn respond(&mut self, call: &Call<Self::Route>) -> Self::Response;
-
-    /// Drops the second half of a response's body.
-    fn truncate(response: &mut Self::Response);
-
-    /// The response to the n-th request, from 1, as it is sent.
-    fn finish(&self, response: Self::Response, number: usize) -> Response<Body>;
+    /// Completes the response to the n-th request, from 1.
+    fn finish(&self, response: FakeResponse, _number: usize) -> FakeResponse {
+        response
+    }
 }
 
 struct State<S: FakeService> {
@@ -158,24 +158,30 @@ impl<S: FakeService> fmt::Debug for Fake<S> {
 }
 
 async fn handle<S: FakeService>(shared: Arc<Mutex<State<S>>>, request: Request<Bytes>) -> Response<Body> {
-    let (number, call, effect, latency) = {
+    let mut call = record::<S>(&request);
+    let (number, effect, latency) = {
         let State { service, scripts, calls } = &mut *lock(&shared);
-        let call = service.record(&request);
+        let credentials = request.headers().get(S::CREDENTIALS).and_then(|value| value.to_str().ok());
+        call.authorized = credentials.is_some_and(|credentials| service.is_authorized(credentials));
         service.before_response(&call);
-        let effect = scripts.pick(call.route).map(|reply| service.effect(&reply));
+        let effect = scripts.pick(call.route).map(Into::into);
         calls.push(call.clone());
-        (calls.len(), call, effect, service.latency())
+        (calls.len(), effect, service.latency())
     };
-    let delay = if let Some(Effect::Delay(delay)) = &effect { latency + *delay } else { latency };
+    let delay = if let Some(Effect::Delay(delay)) = &effect { *delay } else { Duration::ZERO };
+    let delay = latency.saturating_add(delay);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     let response = match effect {
         Some(Effect::Replace(response)) => response,
-        Some(Effect::Silence) => std::future::pending().await,
+        Some(Effect::Silence) => {
+            lock(&shared).service.respond(&call);
+            std::future::pending().await
+        }
         Some(Effect::Truncate) => {
             let mut response = lock(&shared).service.respond(&call);
-            S::truncate(&mut response);
+            response.body.truncate(response.body.len() / 2);
             response
         }
         Some(Effect::Delay(_)) | None => lock(&shared).service.respond(&call),
@@ -184,9 +190,18 @@ async fn handle<S: FakeService>(shared: Arc<Mutex<State<S>>>, request: Request<B
     let response = state.service.finish(response, number);
     // A reset in the meantime removes the call.
     if let Some(call) = state.calls.get_mut(number - 1) {
-        call.status = Some(response.status().as_u16());
+        call.status = Some(response.status);
     }
-    response
+    response.into_response()
+}
+
+fn record<S: FakeService>(request: &Request<Bytes>) -> Call<S::Route> {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let (route, params) = S::routes()
+        .filter(|(_, known, _)| *known == method)
+        .find_map(|(route, _, pattern)| Some((route, path_params(pattern, path)?)))
+        .unwrap_or((S::Route::UNKNOWN, Vec::new()));
+    Call::record(route, params, request, &[S::CREDENTIALS])
 }
 
 /// Locks the state that a fake and its tests share. A test that panicked with the lock held has failed already; others continue.
@@ -201,11 +216,13 @@ mod tests {
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Route {
         Any,
+        Unknown,
         Get,
     }
 
     impl FakeRoute for Route {
         const ANY: Self = Self::Any;
+        const UNKNOWN: Self = Self::Unknown;
     }
 
     #[derive(Debug, Clone)]
@@ -215,42 +232,44 @@ mod tests {
         Late,
     }
 
+    impl From<Reply> for Effect {
+        fn from(reply: Reply) -> Self {
+            match reply {
+                Reply::Unavailable => Self::Replace(FakeResponse::empty(503)),
+                Reply::Half => Self::Truncate,
+                Reply::Late => Self::Delay(Duration::from_millis(1)),
+            }
+        }
+    }
+
     struct Counter(u32);
 
     impl FakeService for Counter {
         type Route = Route;
         type Reply = Reply;
-        type Response = (u16, String);
 
-        fn record(&self, request: &Request<Bytes>) -> Call<Route> {
-            let mut call = Call::record(Route::Get, Vec::new(), request, &[]);
-            call.authorized = request.headers().contains_key("authorization");
-            call
+        fn routes() -> impl Iterator<Item = (Route, &'static str, &'static str)> {
+            [(Route::Get, "GET", "/")].into_iter()
+        }
+
+        fn is_authorized(&self, credentials: &str) -> bool {
+            credentials == "canary"
         }
 
         fn before_response(&mut self, _: &Call<Route>) {
             self.0 += 1;
         }
 
-        fn effect(&self, reply: &Reply) -> Effect<(u16, String)> {
-            match reply {
-                Reply::Unavailable => Effect::Replace((503, String::new())),
-                Reply::Half => Effect::Truncate,
-                Reply::Late => Effect::Delay(Duration::from_millis(1)),
+        fn respond(&mut self, call: &Call<Route>) -> FakeResponse {
+            if call.authorized {
+                FakeResponse::new(200, "text/plain", format!("[{}]", self.0))
+            } else {
+                FakeResponse::empty(401)
             }
         }
 
-        fn respond(&mut self, call: &Call<Route>) -> (u16, String) {
-            if call.authorized { (200, format!("[{}]", self.0)) } else { (401, String::new()) }
-        }
-
-        fn truncate((_, body): &mut (u16, String)) {
-            body.truncate(body.len() / 2);
-        }
-
-        fn finish(&self, (status, body): (u16, String), number: usize) -> Response<Body> {
-            let response = Response::builder().status(status).header("x-number", number);
-            response.body(body.into()).unwrap()
+        fn finish(&self, response: FakeResponse, number: usize) -> FakeResponse {
+            response.with_header("x-number", number.to_string())
         }
     }
 

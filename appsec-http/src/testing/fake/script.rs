@@ -25,10 +25,12 @@ impl When {
     }
 }
 
-/// The operations of a service, one of which stands for all of them.
+/// The operations of a service, one of which stands for all of them, and one for none.
 pub trait FakeRoute: Copy + PartialEq {
     /// Every operation.
     const ANY: Self;
+    /// A request that calls no operation.
+    const UNKNOWN: Self;
 
     /// Whether a script for this route applies to a call to the other.
     fn covers(self, called: Self) -> bool {
