@@ -76,8 +76,8 @@ impl HttpClient {
     /// by the rules of [`RetrySafety`](crate::RetrySafety).
     ///
     /// # Errors
-    /// * The error that the service makes of a response other than 2xx; `Decode` for a redirect, which is
-    ///   never followed.
+    /// * The error that the service's function returns for a response other than 2xx; `Decode` for a
+    ///   redirect, which is never followed.
     /// * `Transport` if no complete response came.
     /// * `Decode` for a body larger than the options allow.
     /// * `Deadline` after the call timeout.
@@ -99,9 +99,9 @@ impl HttpClient {
     /// Those of [`send`](Self::send), and `Decode` with the path of what could not be decoded.
     pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
         let decode = |response: Response| {
-            response.decode(request.operation()).map_err(|undecodable| Failure {
-                error: undecodable.error,
-                class: if undecodable.malformed { FailureClass::Transient } else { FailureClass::Permanent },
+            response.decode(request.operation()).map_err(|failure| Failure {
+                error: failure.error,
+                class: if failure.malformed { FailureClass::Transient } else { FailureClass::Permanent },
                 outcome_unknown: true,
             })
         };

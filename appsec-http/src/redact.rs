@@ -268,7 +268,7 @@ mod tests {
         let long = format!("{}{secret}", "x ".repeat((WINDOW_BYTES - 20) / 2));
         let shown = redactor(&secret).excerpt(long.as_bytes());
         assert!(shown.len() <= EXCERPT_BYTES && shown.ends_with('…'));
-        // Masking shortens what stands before, so that the cut comes into view.
+        // Masking shortens the text before the cut, so that the end of the text becomes part of the excerpt.
         let hidden = format!("{{\"token\":\"{}\"}} {secret}", "y".repeat(WINDOW_BYTES - 40));
         let shown = redactor(&secret).excerpt(hidden.as_bytes());
         assert!(!shown.contains("cana"), "{shown}");

@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_that_climb_or_break_lines_are_refused() {
+    fn invalid_segments_are_refused() {
         for segment in ["", ".", "..", "a\nb", "\0", "\u{85}"] {
             let error = Path::new("/a").join(segment).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{segment:?}");
@@ -351,7 +351,7 @@ mod tests {
             let pairs: Vec<_> = url.query_pairs().collect();
             prop_assert_eq!(pairs.len(), 1);
             prop_assert_eq!(&pairs[0].1, &query);
-            // Decoded once, the segment is the id itself.
+            // Decoding the segment once yields the id.
             let decoded = url::form_urlencoded::parse(format!("x={}", segments[3]).as_bytes()).next().unwrap().1.into_owned();
             prop_assert_eq!(decoded, id);
         }

@@ -86,7 +86,7 @@ impl Response {
         self.decode(operation).map_err(|failure| failure.error)
     }
 
-    /// As [`json`](Self::json), and the failure says whether the body is JSON at all.
+    /// As [`json`](Self::json), and the failure states whether the body is JSON at all.
     pub(crate) fn decode<T: DeserializeOwned>(&self, operation: &'static str) -> Result<T, DecodeFailure> {
         let failure = if self.is_html() {
             DecodeFailure::new("an HTML page came instead of JSON")

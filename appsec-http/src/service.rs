@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::response::Response;
 
-/// A vendor's service, as far as the stack needs to know it.
+/// The facts about a vendor's service that the stack needs.
 ///
 /// ```
 /// use appsec_http::{Response, Error, ErrorKind, Service};
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_header_can_carry_is_refused_without_echo() {
+    fn a_value_that_no_header_allows_is_refused_without_echoing_it() {
         for value in
             ["", " canary", "canary ", "canary\r\nx: y", "canary\n", "can\0ary", "canäry", "canary\u{7f}"]
         {

@@ -361,7 +361,7 @@ impl Stack {
         if response.is_html() {
             error = error.with_html(true);
         }
-        // A gateway that gives up does not know what became of the request behind it.
+        // A gateway that reports 502 or 504 does not know whether the service carried out the request.
         Failure { error, class, outcome_unknown: matches!(status, 502 | 504) }
     }
 

@@ -21,7 +21,7 @@ use crate::options::HttpOptions;
 /// Returns the TLS settings of a client, and the verifier that records its handshakes.
 ///
 /// The provider is aws-lc-rs, by name, since a process may hold several. The roots are those of the
-/// platform and of the options. The protocols are those that the client speaks; reqwest leaves them to a
+/// platform and of the options. The protocols are those that the client supports; reqwest leaves them to a
 /// caller that passes its own settings.
 ///
 /// # Errors

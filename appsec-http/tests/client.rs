@@ -46,7 +46,7 @@ struct Page {
 }
 
 #[tokio::test]
-async fn a_request_is_sent_as_it_was_built() {
+async fn a_request_is_sent_as_built() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(path("/base/v2/scans/a%2Fb/search"))

@@ -326,7 +326,7 @@ async fn plain_http_has_no_tls_and_causes_a_warning_beyond_loopback() {
 }
 
 #[tokio::test]
-async fn an_ipv6_address_is_a_host_like_another() {
+async fn an_ipv6_address_is_accepted_as_host() {
     let Ok(listener) = TcpListener::bind("[::1]:0").await else {
         println!("skipped: this machine has no IPv6 loopback");
         return;
@@ -364,7 +364,7 @@ fn through(proxy: SocketAddr, credentials: &str) -> HttpOptions {
 }
 
 #[tokio::test]
-async fn through_a_proxy_dns_and_tcp_are_of_the_proxy_and_tls_is_of_the_service() {
+async fn with_a_proxy_dns_and_tcp_check_the_proxy_and_tls_checks_the_service() {
     let ca = TestCa::new("Probe Test CA").unwrap();
     let server = serve(&ca.issue(&[HOST]).unwrap()).await;
     // `u%40x:canary-pa%3Ass` decoded, then in Base64.

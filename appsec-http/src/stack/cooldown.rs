@@ -24,7 +24,7 @@ impl Cooldown {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        // Nothing can panic while the lock is held; a poisoned one is still sound.
+        // Nothing can panic while the lock is held, so a poisoned lock still holds a valid value.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,7 +27,7 @@ impl RateLimit {
         if self.interval.is_zero() {
             return Some(now);
         }
-        // Nothing can panic while the lock is held; a poisoned one is still sound.
+        // Nothing can panic while the lock is held, so a poisoned lock still holds a valid value.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let at = next.map_or(now, |next| next.max(now));
         if deadline.is_some_and(|deadline| at > deadline) {

@@ -17,7 +17,7 @@ pub(crate) enum FailureClass {
     Unsent,
     /// The service asks for fewer requests, and did nothing.
     Throttled,
-    /// A fault that may pass: no response, a status that says so, or a response that is not of this API.
+    /// A fault that may be temporary: no response, such a status, or a response that is not of this API.
     Transient,
     /// A retry changes nothing.
     Permanent,
@@ -49,7 +49,7 @@ impl FailureClass {
 pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) class: FailureClass,
-    /// The service may have carried out the request, although no clear response says so.
+    /// The service may have carried out the request, although no clear response confirms it.
     pub(crate) outcome_unknown: bool,
 }
 

@@ -312,12 +312,12 @@ async fn a_call_dropped_at_any_point_releases_its_permit() {
             advance(secs(1)).await;
         }
         drop(both);
-        assert_eq!(permits(&client), (1, 1), "after {points} points");
+        assert_eq!(free_permits(&client), (1, 1), "after {points} points");
         client.send(&get()).await.unwrap();
     }
 }
 
-fn permits(client: &HttpClient) -> (usize, usize) {
+fn free_permits(client: &HttpClient) -> (usize, usize) {
     let stack = client.stack();
     stack.in_flight.available()
 }

@@ -51,7 +51,7 @@ pub(crate) struct TransportError {
     pub(crate) message: String,
     /// The request certainly did not reach the service.
     pub(crate) unsent: bool,
-    /// A retry meets the same fault, such as a certificate that is not trusted.
+    /// A retry would fail in the same way, such as for a certificate that is not trusted.
     pub(crate) permanent: bool,
     pub(crate) source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -133,7 +133,7 @@ impl ReqwestTransport {
     }
 }
 
-/// Omits reqwest's client, which knows the proxy's password.
+/// Omits reqwest's client, which holds the proxy's password.
 impl fmt::Debug for ReqwestTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReqwestTransport").field("destination", &self.destination).finish_non_exhaustive()

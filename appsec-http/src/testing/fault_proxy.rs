@@ -77,7 +77,7 @@ const SETTLE: Duration = Duration::from_millis(20);
 /// use appsec_http::testing::{Fault, FaultProxy};
 ///
 /// let proxy = FaultProxy::start(server).await?;
-/// proxy.script([Fault::None, Fault::ResetAfter(1_000)]); // the second connection breaks, later ones have no fault
+/// proxy.script([Fault::None, Fault::ResetAfter(1_000)]); // only the second connection breaks
 /// // … point a client at proxy.url() …
 /// assert_eq!(proxy.connections(), 3);
 /// # Ok(())
