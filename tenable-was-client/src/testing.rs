@@ -25,7 +25,7 @@ mod tenant;
 pub use builder::FakeBuilder;
 pub use demo::demo_tenant;
 pub use fixture::TenableWasFixture;
-pub use reply::{Reply, When};
+pub use reply::Reply;
 pub use route::{Call, Route};
 pub use server::FakeTenableWas;
 pub use state::Licence;
@@ -42,3 +42,5 @@ pub use tenant::scan_script::{Advance, ScanScript};
 pub use tenant::target::FakeTarget;
 pub use tenant::template::FakeTemplate;
 pub use tenant::user_template::FakeUserTemplate;
+
+pub use appsec_http::testing::fake::When;

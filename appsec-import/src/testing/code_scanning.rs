@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 
+use appsec_http::testing::fake::{Call, Fake, FakeResponse, FakeService};
 use base64::Engine as _;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
-use super::{Call, Fake, Route, Target, common};
+use super::common::{Reply, Route, common, respond};
 
 /// A fake of GitHub code scanning.
 ///
 /// It finishes an upload after a number of status requests, and refuses what GitHub is known to refuse. An
 /// alert that a new analysis of the same tool and category does not have becomes fixed.
 #[derive(Debug)]
-pub struct FakeCodeScanning(pub(super) Fake<CodeScanning>);
+pub struct FakeCodeScanning(Fake<CodeScanning>);
 
 common!(FakeCodeScanning);
 
@@ -36,7 +37,8 @@ pub struct CodeScanningAlert {
 type AlertKey = (String, String, String);
 
 #[derive(Default)]
-pub(super) struct CodeScanning {
+struct CodeScanning {
+    token: String,
     alerts: BTreeMap<AlertKey, bool>,
     uploads: Vec<Upload>,
     polls: u32,
@@ -53,39 +55,54 @@ impl FakeCodeScanning {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(token: &str) -> io::Result<Self> {
-        Fake::start(CodeScanning::default(), token).await.map(Self)
+        let service = CodeScanning { token: token.to_owned(), ..CodeScanning::default() };
+        Fake::start(service).await.map(Self)
     }
 
     /// Finishes later uploads only after so many status requests.
     pub fn finish_after_polls(&self, polls: u32) {
-        self.0.lock().target.polls = polls;
+        self.0.with_service(|service| service.polls = polls);
     }
 
     /// All alerts.
     pub fn alerts(&self) -> Vec<CodeScanningAlert> {
-        let all = self.0.lock();
         let alert = |((tool, category, key), open): (&AlertKey, &bool)| CodeScanningAlert {
             tool: tool.clone(),
             category: category.clone(),
             key: key.clone(),
             open: *open,
         };
-        all.target.alerts.iter().map(alert).collect()
+        self.0.with_service(|service| service.alerts.iter().map(alert).collect())
     }
 }
 
-impl Target for CodeScanning {
-    const ROUTES: &'static [(&'static str, &'static str, Route)] = &[
-        ("POST", "/repos/{owner}/{repo}/code-scanning/sarifs", Route::Push),
-        ("GET", "/repos/{owner}/{repo}/code-scanning/sarifs/{id}", Route::Status),
-    ];
-    const CREDENTIALS: (&'static str, &'static str) = ("authorization", "Bearer ");
+impl FakeService for CodeScanning {
+    type Route = Route;
+    type Reply = Reply;
 
-    fn stranger() -> Value {
-        json!({"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"})
+    fn routes() -> impl Iterator<Item = (Route, &'static str, &'static str)> {
+        [
+            (Route::Push, "POST", "/repos/{owner}/{repo}/code-scanning/sarifs"),
+            (Route::Status, "GET", "/repos/{owner}/{repo}/code-scanning/sarifs/{id}"),
+        ]
+        .into_iter()
     }
 
-    fn answer(&mut self, call: &Call<Route>) -> (u16, Value) {
+    fn is_authorized(&self, credentials: &str) -> bool {
+        credentials.strip_prefix("Bearer ") == Some(&self.token)
+    }
+
+    fn respond(&mut self, call: &Call<Route>) -> FakeResponse {
+        respond(
+            call,
+            json!({"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"}),
+            || self.handle(call),
+        )
+    }
+}
+
+impl CodeScanning {
+    fn handle(&mut self, call: &Call<Route>) -> (u16, Value) {
         if call.route == Route::Status {
             return self.status(call.param(2));
         }
@@ -99,9 +116,7 @@ impl Target for CodeScanning {
             Err(refusal) => refusal,
         }
     }
-}
 
-impl CodeScanning {
     fn status(&mut self, id: &str) -> (u16, Value) {
         let number = id.rsplit('-').next().and_then(|hex| usize::from_str_radix(hex, 16).ok());
         let Some(upload) = number.and_then(|number| self.uploads.get_mut(number)) else {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use appsec_http::testing::fake::{Call, Fake, FakeResponse, FakeService};
 use serde_json::{Value, json};
 
+use super::common::{Reply, Route, common, respond};
 use super::multipart::{find_part, parse_parts};
-use super::{Call, Fake, Route, Target, common};
 
 const SEVERITIES: [&str; 5] = ["Info", "Low", "Medium", "High", "Critical"];
 
@@ -15,7 +16,7 @@ const SEVERITIES: [&str; 5] = ["Info", "Low", "Medium", "High", "Critical"];
 /// It matches findings by title and description within a test and a service, closes absent findings where
 /// the request says so, and responds with statistics.
 #[derive(Debug)]
-pub struct FakeDefectDojo(pub(super) Fake<DefectDojo>);
+pub struct FakeDefectDojo(Fake<DefectDojo>);
 
 common!(FakeDefectDojo);
 
@@ -36,7 +37,8 @@ pub struct DefectDojoFinding {
 }
 
 #[derive(Default)]
-pub(super) struct DefectDojo {
+struct DefectDojo {
+    token: String,
     /// By product, engagement and title.
     tests: BTreeMap<[String; 3], Vec<DefectDojoFinding>>,
     products: Vec<String>,
@@ -48,13 +50,14 @@ impl FakeDefectDojo {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(token: &str) -> io::Result<Self> {
-        Fake::start(DefectDojo::default(), token).await.map(Self)
+        let service = DefectDojo { token: token.to_owned(), ..DefectDojo::default() };
+        Fake::start(service).await.map(Self)
     }
 
     /// The findings of a test; empty where there is no such test.
     pub fn findings(&self, product: &str, engagement: &str, title: &str) -> Vec<DefectDojoFinding> {
         let key = [product, engagement, title].map(str::to_owned);
-        self.0.lock().target.tests.get(&key).cloned().unwrap_or_default()
+        self.0.with_service(|dojo| dojo.tests.get(&key).cloned().unwrap_or_default())
     }
 
     /// The fields of the last form received, including the file.
@@ -65,24 +68,31 @@ impl FakeDefectDojo {
     }
 }
 
-impl Target for DefectDojo {
-    const ROUTES: &'static [(&'static str, &'static str, Route)] =
-        &[("POST", "/api/v2/reimport-scan/", Route::Push)];
-    const CREDENTIALS: (&'static str, &'static str) = ("authorization", "Token ");
+impl FakeService for DefectDojo {
+    type Route = Route;
+    type Reply = Reply;
 
-    fn stranger() -> Value {
-        json!({"detail": "Invalid token."})
+    fn routes() -> impl Iterator<Item = (Route, &'static str, &'static str)> {
+        [(Route::Push, "POST", "/api/v2/reimport-scan/")].into_iter()
     }
 
-    fn answer(&mut self, call: &Call<Route>) -> (u16, Value) {
+    fn is_authorized(&self, credentials: &str) -> bool {
+        credentials.strip_prefix("Token ") == Some(&self.token)
+    }
+
+    fn respond(&mut self, call: &Call<Route>) -> FakeResponse {
+        respond(call, json!({"detail": "Invalid token."}), || self.handle(call))
+    }
+}
+
+impl DefectDojo {
+    fn handle(&mut self, call: &Call<Route>) -> (u16, Value) {
         match self.reimport(call) {
             Ok(answer) => (201, answer),
             Err(refusal) => refusal,
         }
     }
-}
 
-impl DefectDojo {
     fn reimport(&mut self, call: &Call<Route>) -> Result<Value, (u16, Value)> {
         let bad = |field: &str, why: &str| (400, json!({ field: [why] }));
         let form = parse_parts(call.header("content-type").unwrap_or_default(), &call.body);

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use appsec_http::testing::fake::{Call, Fake, FakeResponse, FakeService};
 use serde_json::{Value, json};
 
-use super::{Call, Fake, Route, Target, common};
+use super::common::{Reply, Route, common, respond};
 
 /// A fake of Invicti `AppSec`.
 ///
 /// It compares an import with the previous one of the same project, tool, branch and meta data, and closes
 /// what is absent. An import is an event that finishes after a number of status requests.
 #[derive(Debug)]
-pub struct FakeInvicti(pub(super) Fake<Import>);
+pub struct FakeInvicti(Fake<Import>);
 
 common!(FakeInvicti);
 
@@ -31,7 +32,8 @@ pub struct InvictiVulnerability {
 }
 
 #[derive(Default)]
-pub(super) struct Import {
+struct Import {
+    token: String,
     /// By project, tool, branch and meta data.
     scans: BTreeMap<[String; 4], Vec<InvictiVulnerability>>,
     events: Vec<Event>,
@@ -51,22 +53,23 @@ impl FakeInvicti {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(token: &str) -> io::Result<Self> {
-        Fake::start(Import::default(), token).await.map(Self)
+        let service = Import { token: token.to_owned(), ..Import::default() };
+        Fake::start(service).await.map(Self)
     }
 
     /// Finishes later events only after so many status requests.
     pub fn finish_after_polls(&self, polls: u32) {
-        self.0.lock().target.polls = polls;
+        self.0.with_service(|service| service.polls = polls);
     }
 
     /// Makes later events fail, with this message.
     pub fn fail_with(&self, message: &str) {
-        self.0.lock().target.failure = Some(message.to_owned());
+        self.0.with_service(|service| service.failure = Some(message.to_owned()));
     }
 
     /// Accepts one vulnerability as an object from now on, and refuses arrays.
     pub fn accept_objects(&self) {
-        self.0.lock().target.accepts_objects = true;
+        self.0.with_service(|service| service.accepts_objects = true);
     }
 
     /// The vulnerabilities of a scan.
@@ -78,22 +81,34 @@ impl FakeInvicti {
         meta: &str,
     ) -> Vec<InvictiVulnerability> {
         let key = [project, tool, branch, meta].map(str::to_owned);
-        self.0.lock().target.scans.get(&key).cloned().unwrap_or_default()
+        self.0.with_service(|service| service.scans.get(&key).cloned().unwrap_or_default())
     }
 }
 
-impl Target for Import {
-    const ROUTES: &'static [(&'static str, &'static str, Route)] = &[
-        ("POST", "/api/v2/vulnerabilities/import/dast", Route::Push),
-        ("GET", "/api/v2/events/{id}/status", Route::Status),
-    ];
-    const CREDENTIALS: (&'static str, &'static str) = ("x-cookie", "");
+impl FakeService for Import {
+    type Route = Route;
+    type Reply = Reply;
+    const CREDENTIALS: &'static str = "x-cookie";
 
-    fn stranger() -> Value {
-        json!({"error": "failed to authorize"})
+    fn routes() -> impl Iterator<Item = (Route, &'static str, &'static str)> {
+        [
+            (Route::Push, "POST", "/api/v2/vulnerabilities/import/dast"),
+            (Route::Status, "GET", "/api/v2/events/{id}/status"),
+        ]
+        .into_iter()
     }
 
-    fn answer(&mut self, call: &Call<Route>) -> (u16, Value) {
+    fn is_authorized(&self, credentials: &str) -> bool {
+        credentials == self.token
+    }
+
+    fn respond(&mut self, call: &Call<Route>) -> FakeResponse {
+        respond(call, json!({"error": "failed to authorize"}), || self.handle(call))
+    }
+}
+
+impl Import {
+    fn handle(&mut self, call: &Call<Route>) -> (u16, Value) {
         if call.route == Route::Status {
             return self.status(call.param(0));
         }
@@ -102,9 +117,7 @@ impl Target for Import {
             Err(missing) => (400, json!({"error": format!("bad request: {missing}")})),
         }
     }
-}
 
-impl Import {
     fn import(&mut self, body: &Value) -> Result<String, String> {
         let text = |pointer: &str| {
             let found = body.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());

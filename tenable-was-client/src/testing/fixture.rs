@@ -7,10 +7,11 @@ use appsec_core::testing::{Dataset, DatasetFinding, DatasetTarget, Fault, Fixtur
 use appsec_core::{
     BindTargetId, DastApiScanner, Error, ErrorKind, FindingStatus, Result, Severity, async_trait,
 };
+use appsec_http::testing::fake::When;
 
 use crate::TenableWasClient;
 use crate::testing::builder::FakeBuilder;
-use crate::testing::reply::{Reply, When};
+use crate::testing::reply::Reply;
 use crate::testing::route::Route;
 use crate::testing::server::FakeTenableWas;
 use crate::testing::tenant::Tenant;

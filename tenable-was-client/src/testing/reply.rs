@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use appsec_core::Timestamp;
-use appsec_http::testing::fake::Scripts;
-pub use appsec_http::testing::fake::When;
+use appsec_http::testing::fake::Effect;
 use serde_json::{Value, json};
 
 use crate::testing::response::Response;
-use crate::testing::route::Route;
 
 /// A scripted reply: what the fake does instead of, or in addition to, its usual response.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,14 +45,13 @@ pub enum Reply {
     Expired,
 }
 
-impl Reply {
-    /// The response of the reply; `None` where it is derived from the usual response.
-    pub(crate) fn reply(&self) -> Option<Response> {
-        Some(match self {
-            Self::Unauthorized => Response::unauthorized(),
-            Self::Forbidden => Response::json(403, &json!({})),
-            Self::TooManyRequests { retry_after } => Response::too_many_requests(retry_after.to_string()),
-            Self::TooManyRequestsUntil(wait) => {
+impl From<Reply> for Effect {
+    fn from(reply: Reply) -> Self {
+        let response = match reply {
+            Reply::Unauthorized => Response::unauthorized(),
+            Reply::Forbidden => Response::json(403, &json!({})),
+            Reply::TooManyRequests { retry_after } => Response::too_many_requests(retry_after.to_string()),
+            Reply::TooManyRequestsUntil(wait) => {
                 let seconds = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
                 // The wall clock, since the server sets the response's `date` by it.
                 let now = Timestamp::now();
@@ -62,17 +59,17 @@ impl Reply {
                 let at = Timestamp::from_second(at).unwrap_or(now);
                 Response::too_many_requests(at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
             }
-            Self::ServerError => Response::server_error(),
-            Self::BadGateway => Response::page(502, "502 Bad Gateway"),
-            Self::Unavailable => Response::unavailable(),
-            Self::HtmlPage => Response::page(200, "Sign in"),
-            Self::Redirect(location) => Response::page(302, "302 Found").with_header("location", location),
-            Self::Json(status, body) => Response::json(*status, body),
-            Self::Expired => Response::expired(),
-            Self::TruncatedJson | Self::Late(_) | Self::Silence => return None,
-        })
+            Reply::ServerError => Response::server_error(),
+            Reply::BadGateway => Response::page(502, "502 Bad Gateway"),
+            Reply::Unavailable => Response::unavailable(),
+            Reply::HtmlPage => Response::page(200, "Sign in"),
+            Reply::Redirect(location) => Response::page(302, "302 Found").with_header("location", location),
+            Reply::Json(status, body) => Response::json(status, &body),
+            Reply::Expired => Response::expired(),
+            Reply::TruncatedJson => return Self::Truncate,
+            Reply::Late(delay) => return Self::Delay(delay),
+            Reply::Silence => return Self::Silence,
+        };
+        Self::Replace(response.0)
     }
 }
-
-/// The replies that are scripted so far.
-pub(crate) type Faults = Scripts<Route, Reply>;

@@ -1,27 +1,22 @@
 //! Responses, and the bodies of errors.
 
-use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode};
+use appsec_http::testing::fake::FakeResponse;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 /// A response before it is sent.
 #[derive(Debug, Clone)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    headers: Vec<(&'static str, String)>,
-    pub(crate) body: Bytes,
-}
+pub(crate) struct Response(pub(crate) FakeResponse);
 
 const HTML: &str = "text/html; charset=utf-8";
 
 impl Response {
     pub(crate) fn raw(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
+        Self(FakeResponse::new(status, content_type, body))
     }
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self::raw(status, "application/json", body.to_string())
+        Self(FakeResponse::json(status, body))
     }
 
     pub(crate) fn ok(body: &Value) -> Self {
@@ -32,9 +27,8 @@ impl Response {
         Self::json(202, &json!({}))
     }
 
-    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
+    pub(crate) fn with_header(self, name: &'static str, value: impl Into<String>) -> Self {
+        Self(self.0.with_header(name, value))
     }
 
     /// The form of most error responses.
@@ -100,20 +94,5 @@ impl Response {
     /// The response for an export job or a chunk that has expired.
     pub(crate) fn expired() -> Self {
         Self::json(404, &json!({"status": 404, "message": "Export expired or not found"}))
-    }
-
-    pub(crate) fn into_response(self, request_uuid: &str) -> HttpResponse<Body> {
-        let mut response = HttpResponse::new(Body::from(self.body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in
-            headers.chain([("x-request-uuid", request_uuid), ("x-gateway-site-id", "fake-1")])
-        {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
-            }
-        }
-        response
     }
 }

@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 
 use appsec_core::Timestamp;
 
-use crate::testing::reply::Faults;
-use crate::testing::route::Call;
 use crate::testing::state::config_change::ConfigChange;
 use crate::testing::state::export_job::Job;
 use crate::testing::state::export_script::ExportScript;
@@ -64,8 +62,6 @@ pub(crate) struct State {
     pub(crate) pruned: BTreeSet<String>,
     /// The scripts of the next exports. Afterwards the default script applies.
     pub(crate) next_exports: Vec<ExportScript>,
-    pub(crate) faults: Faults,
-    pub(crate) calls: Vec<Call>,
     pub(crate) base_url: String,
     clock: Clock,
     ids: u64,
@@ -90,8 +86,6 @@ impl State {
             writes: Vec::new(),
             pruned: BTreeSet::new(),
             next_exports: Vec::new(),
-            faults: Faults::default(),
-            calls: Vec::new(),
             base_url: String::new(),
             clock,
             ids: 0,
