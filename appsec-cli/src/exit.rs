@@ -65,7 +65,7 @@ impl Exit {
         }
     }
 
-    /// The reason, as it stands in JSON output.
+    /// The reason, as written in JSON output.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Passed => "passed",

@@ -27,7 +27,7 @@ pub(crate) struct GlobalArgs {
     /// Never prompt for a credential
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
-    /// Use the exit codes of KDT, and accept its options
+    /// Use the exit codes of KDT, Invicti's command-line client, and accept its options
     #[arg(long, global = true, env = kdt::VARIABLE, value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) kdt_compat: bool,
     /// Always exit with this code, even on success

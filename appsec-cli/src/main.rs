@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(arguments.accepted) {
         Ok(cli) => cli,
         Err(error) => {
-            // Fails only where nobody can read the message.
+            // Fails only if the output stream is closed.
             let _ = error.print();
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
             return ExitCode::from(exit.code(default_codes));

@@ -1,6 +1,6 @@
 //! The vendors whose scanners the command can use.
 //!
-//! Everything that is specific to one vendor stands in its file below `vendors/`: its settings in
+//! Everything that is specific to one vendor is in its file below `vendors/`: its settings in
 //! `appsec.toml`, its environment variables, how its client is built, and its fake for `appsec mock` and
 //! `appsec demo`. To add a vendor, write such a file and add its [`Vendor`] to [`VENDORS`].
 
@@ -27,7 +27,7 @@ pub(crate) fn by_key(key: &str) -> Option<&'static Vendor> {
     VENDORS.into_iter().find(|vendor| vendor.key.eq_ignore_ascii_case(key))
 }
 
-/// Deserializes the key of a vendor, as it stands in `appsec.toml`.
+/// Deserializes the key of a vendor, as written in `appsec.toml`.
 pub(crate) fn deserialize_key<'de, D: Deserializer<'de>>(key: D) -> Result<&'static Vendor, D::Error> {
     let key = String::deserialize(key)?;
     let vendor = VENDORS.into_iter().find(|vendor| vendor.key == key);

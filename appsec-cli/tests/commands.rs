@@ -247,7 +247,7 @@ async fn the_demo_shows_each_step() {
         "111 new, 0 recurrent",
         "the gate failed",
         "[exit code 1: gate_failed]",
-        "53 kept open unseen",
+        "53 kept open (not observed)",
         "the gate is undecided",
         "[exit code 7: partial]",
         "not closed, open",

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 crate::id_type! {
-    /// The id of a bind target. It says its kind before the first colon: `host:api.example.com`, `label:payments`,
-    /// `config:5b1f…`, or just `all`.
+    /// The id of a bind target. It says its kind before the first colon: `host:api.example.com`,
+    /// `label:payments`, `config:5b1f…`, or just `all`.
     pub struct BindTargetId;
 }
 

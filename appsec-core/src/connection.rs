@@ -128,9 +128,9 @@ pub enum Cause {
     TlsWrongName,
     /// The TLS handshake failed before a certificate could be checked.
     TlsHandshake,
-    /// The connection stands, but no HTTP response came in time.
+    /// The connection was established, but no HTTP response arrived in time.
     NoResponse,
-    /// A web page came where the API should be, as from a login portal.
+    /// An HTML page was returned instead of an API response, as by a login portal.
     NotTheApi,
     /// The server redirects; credentials are never carried along.
     Redirected,

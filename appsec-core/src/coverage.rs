@@ -239,10 +239,10 @@ impl Coverage {
             return Some(&gap.message);
         }
         if self.further_gaps > 0 {
-            return Some("there are more gaps than are kept");
+            return Some("there are more gaps than the coverage records");
         }
         match self.partitions.get(partition) {
-            None => Some("it was not looked at"),
+            None => Some("the partition was not examined"),
             Some(known) if known.absence == Absence::Inconclusive => {
                 Some(known.reason.as_deref().unwrap_or("the scanner does not say"))
             }

@@ -42,7 +42,7 @@ pub enum ErrorKind {
     Decode,
     /// A watched scan ended without completing. [`Error::scan`] holds its last state.
     ScanFailed,
-    /// The caller's own deadline passed. What was under way may still go on at the scanner's side.
+    /// The caller's own deadline passed. The operation may still be running at the scanner.
     Deadline,
     /// A stored resume point is no longer of use (an expired export, another scanner). Start over.
     ResumeExpired,
@@ -210,7 +210,7 @@ impl Error {
         self
     }
 
-    /// Keeps the scanner's id of the scan or export that stands in the way.
+    /// Keeps the scanner's id of the scan or export that conflicts with this request.
     pub fn with_conflicting_id(mut self, id: impl Into<String>) -> Self {
         self.0.conflicting_id = Some(id.into());
         self
@@ -246,7 +246,7 @@ impl Error {
         self
     }
 
-    /// Sets whether a web page came where JSON belongs.
+    /// Sets whether an HTML page was returned instead of JSON.
     pub fn with_html(mut self, html: bool) -> Self {
         self.0.html = html;
         self
@@ -321,7 +321,7 @@ impl Error {
         self.0.code.as_deref()
     }
 
-    /// The scanner's id of the scan or export that stands in the way of this one, for a `Conflict`.
+    /// The scanner's id of the scan or export that conflicts with this request, for a `Conflict`.
     ///
     /// The usual cause is a run that was started before and has not ended. Watch or adopt that one, or stop
     /// it. `None` where the response does not name it; then list the scans of the target.
@@ -359,7 +359,7 @@ impl Error {
         self.0.outcome_unknown
     }
 
-    /// Whether a web page came where JSON belongs.
+    /// Whether an HTML page was returned instead of JSON.
     ///
     /// The usual causes are a base URL that leads to the web interface instead of the API, and a proxy that
     /// shows a page of its own. Correct the base URL or the proxy.

@@ -96,8 +96,8 @@ impl<S: DastApiScanner + ?Sized> DastApiScannerExt for S {}
 /// A stream of findings, made by [`DastApiScannerExt::finding_items`].
 ///
 /// The stream yields each finding of the query and ends when the scanner has proved that there are no more.
-/// A scanner that stops without an end ends the stream with an `Unexpected` error. After an error the stream is
-/// over.
+/// A scanner that stops without an end ends the stream with an `Unexpected` error. After an error the
+/// stream is over.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

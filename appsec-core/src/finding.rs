@@ -201,20 +201,21 @@ impl Recast {
 pub struct Finding {
     /// The scanner's key.
     pub scanner: Arc<str>,
-    /// The identity across runs and routes.
+    /// The identity across runs, and across the ways to read findings, such as report and export.
     pub fingerprint: Fingerprint,
-    /// The scanner's own long-lived ids of it, matched before the fingerprint; empty where the route has
-    /// none.
+    /// The scanner's own long-lived ids of it, matched before the fingerprint; empty where the source of
+    /// the finding has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
     /// What was found.
     pub rule: Arc<Rule>,
     /// The current severity.
     pub severity: Severity,
-    /// The status; `None` where the route does not know it, and then a known status is not overwritten.
+    /// The status; `None` where the source does not report it. A known status is not overwritten by `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<FindingStatus>,
-    /// The change of severity made at the scanner; `None` where there is none or the route does not know.
+    /// The change of severity made at the scanner; `None` where there is none, or the source does not report
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recast: Option<Recast>,
     /// Where it is.

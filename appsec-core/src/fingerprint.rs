@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, ErrorKind};
 use crate::location::Location;
 
-/// The identity of a finding across runs, routes and machines.
+/// The identity of a finding across runs, machines, and ways to read findings.
 ///
 /// Version 1 is the first 128 bits of a SHA-256 over these parts, each preceded by its length in bytes as a
 /// 32-bit big-endian number:

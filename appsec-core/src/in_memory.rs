@@ -83,7 +83,7 @@ fn events(
     if let FindingScope::Scan(scan) = &query.scope {
         for finding in findings.iter().filter(|finding| is_of_another_scan(scan, finding)) {
             // The finding exists, and this stream does not yield it.
-            let reason = "a later scan saw some of what this one may have seen";
+            let reason = "a later scan reported some of the findings that this scan may have had";
             coverage.mark_inconclusive(finding.partition.clone(), reason);
         }
     }

@@ -19,7 +19,7 @@ use crate::scanner::DastApiScanner;
 /// * the scan completed: `Ok`;
 /// * it was cancelled or aborted: `ScanFailed`, whose [`Error::scan`] is its last state;
 /// * the deadline passed: `Deadline`, whose [`Error::scan`] is the last state seen, and whose source says
-///   why the last poll failed where it did. The scan goes on.
+///   why the last poll failed, if it did. The scan continues.
 ///
 /// A failed poll is not a failed scan: the watch tolerates network faults, server faults and rate limits,
 /// up to [`Watch::max_failed_polls`] in a row. It tolerates `NotFound` in the same way until the scan has
@@ -192,7 +192,7 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
     fn warn_of_unknown_status(&mut self, scan: &Scan) {
         if let (ScanStatus::Unknown(word), false) = (&scan.status, self.warned) {
             self.warned = true;
-            tracing::warn!(scan = %scan.id, status = %word, "unknown scan status; waiting on");
+            tracing::warn!(scan = %scan.id, status = %word, "unknown scan status; continuing to wait");
         }
     }
 
@@ -200,7 +200,7 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
         let mut error = Error::new(
             ErrorKind::Deadline,
             format!(
-                "scan {} had not ended after {} s and {} polls; it goes on",
+                "scan {} had not ended after {} s and {} polls; it is still running",
                 self.watch.id,
                 self.started.elapsed().as_secs(),
                 self.polls

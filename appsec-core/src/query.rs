@@ -190,11 +190,12 @@ impl ResumePoint {
         if self.scanner != scanner {
             return Err(Error::new(
                 ErrorKind::ResumeExpired,
-                format!("the resume point is of {}, not of {scanner}", self.scanner),
+                format!("the resume point was made by {}, not by {scanner}", self.scanner),
             ));
         }
         T::deserialize(&self.state).map_err(|cause| {
-            Error::new(ErrorKind::ResumeExpired, "the resume point is not of this version").with_source(cause)
+            Error::new(ErrorKind::ResumeExpired, "the resume point was made by another version")
+                .with_source(cause)
         })
     }
 }

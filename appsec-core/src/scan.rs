@@ -117,7 +117,7 @@ pub struct Scan {
     /// How far it is, 0 to 100, where the scanner says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
-    /// When it was asked for.
+    /// When it was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// When the scanner began.

@@ -28,7 +28,7 @@ pub enum ScanMode {
 
 /// The capabilities of a scanner. Each name is a method of [`DastApiScanner`], with its variant.
 ///
-/// A call that the scanner lacks returns `Unsupported` before any request.
+/// A call that the scanner does not support returns `Unsupported` before any request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "a flat list of abilities is what callers match on")]
@@ -206,8 +206,9 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// * The coverage of a filtered query is inconclusive, by
     ///   [`mark_all_inconclusive`](crate::Coverage::mark_all_inconclusive).
     ///   `[findings/filter-inconclusive]`
-    /// * From the resume point of any batch, stored as JSON and given to another handle, the rest comes.
-    ///   What came before may come again; nothing is lost. `[findings/resume]`
+    /// * From the resume point of any batch, stored as JSON and given to another handle, the
+    ///   remaining findings are delivered. Earlier ones may be delivered again; none is lost.
+    ///   `[findings/resume]`
     /// * The coverage of a resumed stream is inconclusive. `[findings/resume-inconclusive]`
     /// * Another scanner's resume point is `ResumeExpired`. `[findings/foreign-resume]`
     /// * When the service breaks during the read, the stream ends in an error, or with a coverage that is

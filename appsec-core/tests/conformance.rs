@@ -48,7 +48,7 @@ const LACKING: [&str; 6] = [
 
 #[tokio::test(start_paused = true)]
 #[should_panic(
-    expected = r#"skipped beyond what was expected: ["findings/unsupported-scope"]; expected to be skipped, but not: ["findings/lazy"]"#
+    expected = r#"unexpectedly skipped: ["findings/unsupported-scope"]; expected to be skipped, but ran: ["findings/lazy"]"#
 )]
 async fn an_unexpected_list_of_skipped_checks_panics() {
     let report = conformance::run(|| async { Box::new(MemoryScanner::new()) as Box<dyn Fixture> }).await;

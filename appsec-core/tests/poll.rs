@@ -141,7 +141,7 @@ async fn the_deadline_says_how_long_how_often_and_what_was_seen_last() {
     let began = Instant::now();
     let error = scanner.watch(&id()).every(minutes(1)).deadline(Duration::from_secs(150)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
-    assert_eq!(error.message(), "scan s had not ended after 150 s and 3 polls; it goes on");
+    assert_eq!(error.message(), "scan s had not ended after 150 s and 3 polls; it is still running");
     assert_eq!(error.scan().unwrap().status, ScanStatus::Running);
     assert!(error.source().is_none());
     assert_eq!(began.elapsed(), Duration::from_secs(150), "neither earlier nor later");

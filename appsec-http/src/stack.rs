@@ -378,7 +378,7 @@ impl Stack {
             }
             Err(_) => "an unreadable address".to_owned(),
         };
-        Error::new(ErrorKind::Decode, format!("a redirect to {to} came instead of a response"))
+        Error::new(ErrorKind::Decode, format!("the service redirected to {to}; redirects are not followed"))
     }
 }
 

@@ -159,7 +159,10 @@ async fn drain(mut body: ByteStream) {
 /// The error of a response other than 2xx, without any text of it.
 fn refusal(status: u16, headers: &HeaderMap) -> Error {
     let (kind, message) = match status {
-        300..=399 => (ErrorKind::Decode, format!("a redirect ({status}) came, and none is followed")),
+        300..=399 => (
+            ErrorKind::Decode,
+            format!("the receiver returned a redirect ({status}); redirects are not followed"),
+        ),
         401 => (ErrorKind::Auth, "the receiver returned 401".to_owned()),
         403 => (ErrorKind::PermissionDenied, "the receiver returned 403".to_owned()),
         404 | 410 => (ErrorKind::NotFound, format!("the receiver returned {status}")),

@@ -123,7 +123,7 @@ async fn a_recast_finding_does_not_pass_a_severity_filter_and_stays_open() {
     assert_eq!(
         kept(&import),
         [
-            "1 finding of shop.example.com stays open: the export does not say what is gone; findings close by their state"
+            "1 finding of shop.example.com stays open: an export does not prove that a missing finding is fixed; findings close when their state is fixed"
         ]
     );
     let import = store.import(fake.client().unwrap(), &target, &read()).await;
@@ -174,8 +174,9 @@ async fn a_scan_that_hit_its_time_limit_closes_nothing_and_one_that_did_not_clos
 #[tokio::test]
 async fn a_configuration_that_dropped_a_target_does_not_close_that_targets_findings() {
     let both = config("shop").with_target(site(SHOP, &["a"])).with_target(site("pay.example.com", &["p"]));
-    let export = "the export does not say what is gone; findings close by their state";
-    for (options, reason) in [(scan(), "it was not looked at"), (read(), export)] {
+    let export =
+        "an export does not prove that a missing finding is fixed; findings close when their state is fixed";
+    for (options, reason) in [(scan(), "the partition was not examined"), (read(), export)] {
         let target = target_of(&both);
         let (fake, store) =
             (tenable().with_config(both.clone()).start().await.unwrap(), TestStore::open().await);
@@ -198,7 +199,7 @@ async fn a_narrower_template_does_not_close_what_it_does_not_look_for() {
         tenant.findings_mut().for_each(|finding| finding.visible = false);
     });
     let import = store.import(fake.client().unwrap(), &target, &scan()).await;
-    assert_eq!(kept(&import)[0], "2 findings of shop.example.com stay open: it was not looked at");
+    assert_eq!(kept(&import)[0], "2 findings of shop.example.com stay open: the partition was not examined");
 }
 
 #[tokio::test]
@@ -216,7 +217,7 @@ async fn an_asset_out_of_licence_is_still_asked_for() {
     let import = store.import(fake.client().unwrap(), &target, &read()).await;
     assert_eq!(
         kept(&import)[0],
-        "2 findings of shop.example.com stay open: the export does not say what is gone; findings close by their state"
+        "2 findings of shop.example.com stay open: an export does not prove that a missing finding is fixed; findings close when their state is fixed"
     );
 }
 
@@ -260,7 +261,7 @@ async fn two_configurations_that_share_an_asset_do_not_close_each_others_finding
     // A scan of one configuration is conclusive for what it examines, and not for what the other found.
     let import = store.import(fake.client().unwrap(), &target, &scan()).await;
     assert_eq!(import.summary.recurrent, 2, "{import}");
-    assert_eq!(kept(&import), ["1 finding of shop.example.com stays open: it was not looked at"]);
+    assert_eq!(kept(&import), ["1 finding of shop.example.com stays open: the partition was not examined"]);
     assert_eq!(store.open_places("tenableiowas", &target).await.len(), 3);
 
     let other = store.import(fake.client().unwrap(), &target_of(&audit), &scan()).await;
@@ -334,7 +335,7 @@ async fn a_host_that_lost_its_label_keeps_its_findings_open() {
     fake.edit(|tenant| tenant.hosts[0]["labels"] = json!([]));
     let import = store.import(client_of(&fake), target, &read()).await;
     assert_eq!(import.summary.recurrent, 1);
-    assert_eq!(kept(&import), ["20 findings of shop.example.com stay open: it was not looked at"]);
+    assert_eq!(kept(&import), ["20 findings of shop.example.com stay open: the partition was not examined"]);
     // The gap of a host that keeps its label is gone. The list does not distinguish it from that of a host
     // whose label was removed.
     fake.edit(|tenant| tenant.gaps.retain(|gap| gap["postureGapId"] != "p"));

@@ -27,7 +27,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn finding(path: &str) -> Finding {
-    let place = Location::from_url(&format!("https://user:canary@shop.example.com{path}?token=canary"));
+    let place = Location::from_url(format!("https://user:canary@shop.example.com{path}?token=canary"));
     let fingerprint = Fingerprint::v1("memory", "r", &place, &[]);
     let rule = Rule::new("r", "SQL injection").into();
     let partition = PartitionKey::from("host:shop.example.com");

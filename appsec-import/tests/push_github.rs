@@ -98,10 +98,10 @@ async fn a_complete_report_becomes_alerts_and_fixes_absent_ones() {
 #[tokio::test]
 async fn an_incomplete_report_is_sent_only_when_the_caller_allows_it() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
-    let unproven = Completeness::unproven("host:a: it was not looked at");
+    let unproven = Completeness::unproven("host:a: the partition was not examined");
     let error = github(&fake).push(&commit(), &[sarif_report(&["A"])], &unproven).await.unwrap_err();
     assert_eq!((error.kind(), fake.calls().len()), (ErrorKind::Unsupported, 0));
-    assert!(error.message().ends_with("host:a: it was not looked at"), "{error}");
+    assert!(error.message().ends_with("host:a: the partition was not examined"), "{error}");
     let to = commit().with_unproven_closing(true);
     github(&fake).push(&to, &[sarif_report(&["A"])], &unproven).await.unwrap();
     assert_eq!(open(&fake), 1);

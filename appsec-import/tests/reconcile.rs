@@ -115,7 +115,7 @@ fn no_inconclusive_absence_closes_anything() {
             coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, "the inventory is empty"));
         }),
         ("a list that shifted", |coverage| {
-            coverage.add_gap(CoverageGap::new(GapKind::Shifted, "the list moved"))
+            coverage.add_gap(CoverageGap::new(GapKind::Shifted, "the list moved"));
         }),
         ("a record that could not be read", |coverage| {
             coverage.add_gap(CoverageGap::new(GapKind::Record, "unreadable").with_path("response[3]"));
@@ -379,7 +379,7 @@ fn the_summary_lists_what_stays_open_and_why() {
     let run = reconcile(after(&first), &[finding("/new")], &limited, at(60));
     assert_eq!(
         run.summary.to_string(),
-        "1 new, 0 recurrent, 0 reopened, 0 closed, 40 kept open unseen\n\
+        "1 new, 0 recurrent, 0 reopened, 0 closed, 40 kept open (not observed)\n\
          40 findings of shop.example.com stay open: the scan hit its time limit"
     );
 }

@@ -55,7 +55,8 @@ async fn a_finding_is_returned_as_it_was_last_observed() {
         // Findings of one rule share it.
         assert!(Arc::ptr_eq(&found[0].finding.rule, &found[1].finding.rule));
 
-        // Observed again with another rule text and other evidence: those are kept. Not observed: nothing changes.
+        // Observed again with another rule text and other evidence: those are kept. Not observed: nothing
+        // changes.
         let mut again = rich("/a", "GET /a again");
         again.rule = Rule::new("98104", "SQL injection").into();
         (again.severity, again.last_seen) = (Severity::Low, Some(at(90)));

@@ -221,8 +221,8 @@ async fn use_unreachable_proxy(bed: &TestBed, output: &mut Outputs) {
     output.add("proxy: findings", read_all(&*scanner).await.output);
 }
 
-/// Calls the methods of the clients themselves. They return responses as the service sent them: evidence may appear
-/// there, credentials may not.
+/// Calls the methods of the clients themselves. They return responses as the service sent them: evidence
+/// may appear there, credentials may not.
 async fn call_client_methods(output: &mut Outputs) {
     let bed = TestBed::start(Vendor::Tenable, "own").await;
     let client = bed.tenable_client(&bed.gateway.url(), &Timeouts::short()).build().unwrap();

@@ -87,7 +87,7 @@ async fn absence_is_conclusive_only_for_listed_hosts() {
     assert_eq!(import.inconclusive_reason("a.example"), None);
     assert_eq!(import.inconclusive_reason("idle.example"), None, "listed, and without gaps");
     assert_eq!(import.inconclusive_reason("c.example"), Some("the inventory does not list the host"));
-    assert_eq!(import.inconclusive_reason("unheard.example"), Some("it was not looked at"));
+    assert_eq!(import.inconclusive_reason("unheard.example"), Some("the partition was not examined"));
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn absence_is_conclusive_only_for_selected_hosts() {
     let (_fake, client) = serve(FakeSalt::builder(), two_hosts(), 10).await;
     let import = import(&client, targets(&["host:a.example"])).await.unwrap();
     assert_eq!(import.inconclusive_reason("a.example"), None);
-    assert_eq!(import.inconclusive_reason("b.example"), Some("it was not looked at"));
+    assert_eq!(import.inconclusive_reason("b.example"), Some("the partition was not examined"));
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn a_webhook_call_names_the_host_to_read_again() {
     assert_eq!(read.ids(), ["b1", "b2"]);
     assert_eq!(
         (read.inconclusive_reason("b.example"), read.inconclusive_reason("a.example")),
-        (None, Some("it was not looked at"))
+        (None, Some("the partition was not examined"))
     );
 }
 

@@ -4,7 +4,8 @@
 //! lists are empty. Numbers are read from text and text from numbers, because the service uses both.
 //! Members that this version does not know are kept in `extra` and written back.
 //!
-//! Types that occur only inside other records are in the public modules, such as [`settings`] and [`schedule`].
+//! Types that occur only inside other records are in the public modules, such as [`settings`] and
+//! [`schedule`].
 
 mod api_spec;
 mod api_timestamp;

@@ -253,8 +253,8 @@ async fn a_running_job_with_selected_properties_is_not_adopted() {
     let (fake, client) = start(ExportScript::new().with_chunks_per_poll(9)).await;
     let some = ExportRequest::everything().with_properties(["url", "asset.name"]);
     let running = client.request_export(&some).await.unwrap();
-    // A job for an equal request is running. Its echo does not show the properties, so it is waited for, and a
-    // new job follows it.
+    // A job for an equal request is running. Its echo does not show the properties, so it is waited for,
+    // and a new job follows it.
     let mut job = client.start_export(&some).await.unwrap();
     assert!(!job.is_adopted() && job.id() != running);
     assert_eq!(read(&client, &mut job).await.len(), 4);

@@ -193,8 +193,8 @@ async fn a_multi_target_scan_is_one_scan_with_children_by_both_searches() {
 
 #[tokio::test]
 async fn many_targets_without_findings_are_read() {
-    // The vendor's own library fails on each of these: a configuration without a scan, reports without findings,
-    // and a last report without findings.
+    // The vendor's own library fails on each of these: a configuration without a scan, reports without
+    // findings, and a last report without findings.
     let mut config = FakeConfig::new("many");
     for n in 0..30 {
         config = config.with_target(target(&format!("t{n}.example.com"), usize::from(n == 11)));

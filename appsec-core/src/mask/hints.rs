@@ -1,9 +1,9 @@
 //! Which masking rules are worth applying to a text, found in one pass over its bytes.
 //!
 //! Nearly all evidence matches nothing, and finding that out with the rules' own patterns costs more than
-//! everything else that is done to a finding. Each rule needs some byte that is rare in text; where it
-//! stands, what is before or after decides. Saying "may match" without need only costs time; a rule that
-//! matches is never left out, which a test holds this to.
+//! everything else that is done to a finding. Each rule needs some byte that is rare in text. The
+//! bytes before and after it decide whether the rule may match. A false positive only costs time. A false
+//! negative would be a bug; a test checks that there is none.
 
 /// One bit for each place in the rules' table.
 const PRIVATE_KEY: u16 = 1;
@@ -19,7 +19,7 @@ const EMAIL: u16 = 1 << 8;
 /// The fewest digits of a payment card's number.
 const CARD_DIGITS: usize = 13;
 
-/// How the words end that stand before a colon or an equals sign where a secret follows.
+/// The endings of secret names, as found before a colon or an equals sign.
 const ENDS_OF_WORDS: [&[u8]; 13] = [
     b"authorization",
     b"cookie",
@@ -36,8 +36,8 @@ const ENDS_OF_WORDS: [&[u8]; 13] = [
     b"signature",
 ];
 
-/// The bytes that are looked at twice.
-static MATTERS: [bool; 256] = {
+/// The bytes at which a rule may match.
+static TRIGGER_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut rest: &[u8] = b"@:=JbB0123456789";
     while let [byte, others @ ..] = rest {
@@ -52,7 +52,7 @@ pub(super) fn rules_that_may_match(text: &[u8]) -> u16 {
     let mut rules = 0;
     let mut at = 0;
     while let Some(skipped) =
-        text.get(at..).and_then(|rest| rest.iter().position(|byte| MATTERS[usize::from(*byte)]))
+        text.get(at..).and_then(|rest| rest.iter().position(|byte| TRIGGER_BYTES[usize::from(*byte)]))
     {
         at += skipped;
         let (before, here) = text.split_at(at);

@@ -25,7 +25,7 @@ enum Mode {
 }
 
 /// The bytes that matter outside of strings.
-static MATTERS: [bool; 256] = {
+static TRIGGER_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     table[b'"' as usize] = true;
     table[b'{' as usize] = true;
@@ -53,7 +53,8 @@ impl Tokenizer {
         loop {
             match self.mode {
                 Mode::Plain => {
-                    let Some(skip) = bytes[at..].iter().position(|&byte| MATTERS[usize::from(byte)]) else {
+                    let Some(skip) = bytes[at..].iter().position(|&byte| TRIGGER_BYTES[usize::from(byte)])
+                    else {
                         return Ok(None);
                     };
                     at += skip;

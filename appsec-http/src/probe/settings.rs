@@ -84,7 +84,7 @@ impl Settings {
                 Cause::InvalidCertificatesAccepted,
                 Duration::ZERO,
                 format!("{detail}; certificates are not verified"),
-                "add the server's certificate with `with_root_certificate_pem` instead of `with_accept_invalid_certs`",
+                "add the server's certificate (`with_root_certificate_pem`; `ca` in appsec.toml) instead of accepting any",
             );
         }
         if !self.service.tls && !is_loopback(&self.service.host) {

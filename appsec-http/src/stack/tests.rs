@@ -349,7 +349,7 @@ async fn the_error_of_a_redirect_names_its_target_without_query_and_user() {
     let error = script.client(HttpOptions::new()).send(&get()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "test: get: undecodable response: a redirect to https://sso.example/in came instead of a response"
+        "test: get: undecodable response: the service redirected to https://sso.example/in; redirects are not followed"
     );
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }

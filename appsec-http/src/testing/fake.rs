@@ -1,5 +1,5 @@
-//! The parts of a fake service. [`Fake`] is its base: a server, scripted replies, and a record of the calls; a [`FakeService`] adds what
-//! the service responds.
+//! The parts of a fake service. [`Fake`] is its base: a server, scripted replies, and a record of the
+//! calls; a [`FakeService`] adds what the service responds.
 
 mod base;
 mod call;

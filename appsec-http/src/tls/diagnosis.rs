@@ -28,11 +28,11 @@ const RENEW: &str = "have the server's certificate renewed, and check this machi
 const CLOCK: &str = "check this machine's clock, then the server's certificate";
 const NAME: &str = "check the host in the base URL, and that DNS or a proxy does not lead to another server";
 const ADD_ROOT: &str = "if this issuer is right, as that of a proxy that inspects TLS may be, add its root \
-    certificate with `with_root_certificate_pem`";
-const ADD_OWN: &str = "if this is the right server, add this certificate with `with_root_certificate_pem`, or \
-    accept any with `with_accept_invalid_certs`";
-const NO_ROOTS: &str = "install the system's root certificates (`ca-certificates`), or add one with \
-    `with_root_certificate_pem`";
+    certificate (`with_root_certificate_pem`; `ca` in appsec.toml)";
+const ADD_OWN: &str = "if this is the right server, add this certificate (`with_root_certificate_pem`; `ca` in \
+    appsec.toml), or accept any (`with_accept_invalid_certs`; `insecure` in appsec.toml)";
+const NO_ROOTS: &str = "install the system's root certificates (`ca-certificates`), or add one \
+    (`with_root_certificate_pem`; `ca` in appsec.toml)";
 const NO_TLS: &str = "check the port in the base URL: it is not an https port";
 const HANDSHAKE: &str =
     "ask the service's operator which TLS versions it offers; a firewall in between may interfere";

@@ -48,11 +48,12 @@ fn partition(site: usize) -> PartitionKey {
 
 fn finding(number: usize, rule: &Arc<Rule>) -> Finding {
     let site = number % SITES;
-    let place = Location::from_url(&format!("https://shop{site}.example.com/page/{number}?q=1"));
+    let place = Location::from_url(format!("https://shop{site}.example.com/page/{number}?q=1"));
     let fingerprint = Fingerprint::v1(KEY, &rule.id, &place, &["link", "q"]);
     let mut finding =
         Finding::new(KEY.into(), fingerprint, rule.clone(), Severity::High, place, partition(site));
-    // As random as a scanner's own ids are: where they fall in an index does not follow the order in which they come.
+    // As random as a scanner's own ids are: where they fall in an index does not follow the order in
+    // which they come.
     let id = (number as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
     finding.aliases = vec![format!("{id:032x}")];
     finding.status = Some(FindingStatus::Open);

@@ -1,8 +1,8 @@
 //! Findings per second and peak memory of each part of an import, so that the slowest is known:
 //! `cargo bench -p appsec-import --features sqlite,postgres --bench import -- 1000000`
 //!
-//! Each part runs in a process of its own, so that peaks are of the part. Without an argument it is small and quick. Prints, and asserts no
-//! speed.
+//! Each part runs in a process of its own, so that peaks are of the part. Without an argument it is small
+//! and quick. Prints, and asserts no speed.
 #![allow(clippy::print_stdout, reason = "a program that prints a table")]
 
 mod generator;

@@ -19,7 +19,8 @@ pub struct Import {
     pub summary: Summary,
     /// What is missing from the findings that were read.
     pub gaps: Vec<CoverageGap>,
-    /// Whether what the run did not report is gone. Ask it before anything is closed in another tool.
+    /// Whether an unreported finding may be treated as fixed. Check this before anything is closed in another
+    /// tool.
     #[serde(default)]
     pub completeness: Completeness,
     /// The number of findings that this process received. It is higher than the counts of the summary where
@@ -58,7 +59,7 @@ impl fmt::Display for Import {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.dry_run {
             let Summary { new, closed, reopened, recurrent, .. } = &self.summary;
-            write!(f, "would open {new}, close {closed}, reopen {reopened}, see {recurrent} again")?;
+            write!(f, "would open {new}, close {closed}, reopen {reopened}, find {recurrent} again")?;
             for kept in &self.summary.kept_open {
                 write!(f, "\nwould not close {} of {}: {}", kept.count, kept.place(), kept.reason)?;
             }

@@ -1,4 +1,4 @@
-//! Whether a run proves that what it did not report is gone.
+//! Whether a run proves that the findings which it did not report are fixed.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::empty_reason::EmptyReason;
 use super::summary::Summary;
 
-/// Whether a list of findings is complete, so that what it does not contain is gone.
+/// Whether a list of findings is complete, so that findings which it does not contain are fixed.
 ///
 /// Only a run's [`Coverage`] proves completeness; no constructor claims it. Other tools close what an
 /// incomplete list does not contain, so they are asked to close findings only with a complete one.
@@ -78,7 +78,7 @@ impl Completeness {
         Self(Proof::Unproven { reason: reason.into() })
     }
 
-    /// Whether what was not reported is gone.
+    /// Whether an unreported finding may be treated as fixed.
     pub fn is_complete(&self) -> bool {
         self.0 == Proof::Complete
     }

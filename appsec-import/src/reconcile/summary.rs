@@ -139,7 +139,7 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} new, {} recurrent, {} reopened, {} closed, {} kept open unseen",
+            "{} new, {} recurrent, {} reopened, {} closed, {} kept open (not observed)",
             self.new,
             self.recurrent,
             self.reopened,

@@ -140,9 +140,8 @@ mod tests {
 
     #[test]
     fn long_paths_are_shortened_and_stay_distinct() {
-        let long = |end: &str| {
-            artifact_path(&Location::from_url(&format!("https://a/{}{end}", "é/".repeat(10_000))))
-        };
+        let long =
+            |end: &str| artifact_path(&Location::from_url(format!("https://a/{}{end}", "é/".repeat(10_000))));
         let (one, other) = (long("1"), long("2"));
         assert!(one.len() < 1_000 && one != other, "{one}");
         let escapes = one

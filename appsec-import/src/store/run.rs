@@ -169,8 +169,8 @@ impl EndedRun {
         Self { number, started_at, ended_at, scan_tag: None, summary, coverage }
     }
 
-    /// Returns whether what the run did not report is gone. Ask it before anything is closed in another
-    /// tool.
+    /// Returns whether an unreported finding may be treated as fixed. Check this before anything is closed in
+    /// another tool.
     pub fn completeness(&self) -> Completeness {
         Completeness::from_import(&self.coverage, &self.summary)
     }

@@ -120,7 +120,7 @@ fn only_open_findings_are_reported_since_github_ignores_suppressions() {
 #[test]
 fn a_rule_has_the_severity_of_its_worst_finding_in_githubs_bands() {
     let rule = |id: &str, severity: Severity, path: &str| {
-        plain(Rule::new(id, id), severity, Location::from_url(&format!("https://a.example{path}")))
+        plain(Rule::new(id, id), severity, Location::from_url(format!("https://a.example{path}")))
     };
     let report = document(&report(
         Format::Sarif,
@@ -171,7 +171,7 @@ fn many(count: u32) -> impl Iterator<Item = ReportFinding> {
     (0..count).map(|number| {
         let severity = Severity::WORST_FIRST[number as usize % 5].clone();
         let rule = Rule::new((number % 300).to_string(), "A rule");
-        ReportFinding::new(plain(rule, severity, Location::from_url(&format!("https://a.example/{number}"))))
+        ReportFinding::new(plain(rule, severity, Location::from_url(format!("https://a.example/{number}"))))
     })
 }
 

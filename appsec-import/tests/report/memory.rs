@@ -19,7 +19,7 @@ fn finding(number: u32) -> Finding {
     rule.cwe = vec![number % 900 + 1];
     let severity = Severity::WORST_FIRST[number as usize % 5].clone();
     let place =
-        Location::from_url(&format!("https://host{}.example/path/{number}", number % 50)).with_method("get");
+        Location::from_url(format!("https://host{}.example/path/{number}", number % 50)).with_method("get");
     let mut finding = plain(rule, severity, place);
     finding.push_evidence(EvidenceKind::Request, Some("GET /x HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n"));
     finding.push_evidence(

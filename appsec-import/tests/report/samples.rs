@@ -99,7 +99,7 @@ pub(crate) fn nasty() -> Vec<Finding> {
             for place in [
                 Location::from_url(text),
                 Location::from_host_and_path(text, text),
-                Location::from_url(&format!("https://a.example/{text}/../x//")),
+                Location::from_url(format!("https://a.example/{text}/../x//")),
             ] {
                 let place = place.with_method(text).with_input(Some(text), Some(text));
                 let mut finding = plain(rule.clone(), severity.clone(), place);

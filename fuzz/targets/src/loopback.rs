@@ -64,7 +64,8 @@ impl Loopback {
         self.server.base_url()
     }
 
-    /// Runs a client while the service responds with this function. Panics if the client does not end in time.
+    /// Runs a client while the service responds with this function. Panics if the client does not end in
+    /// time.
     pub(crate) fn run<T>(
         &self,
         respond: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The position in the list of gaps while it is read, and whether the list moved meanwhile.
+//! The position in the list of gaps while it is read, and whether the list changed meanwhile.
 //!
 //! Offsets count records, and the service offers no snapshot of the list. So each page asks again for the
 //! last record of the previous page: if another record is there, records have moved, and some may have been

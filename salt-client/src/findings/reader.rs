@@ -28,8 +28,8 @@ use crate::client::{GapsQuery, LIST_GAPS, SaltClient};
 use crate::map::FindingMapper;
 use crate::model::{GapStatus, RecordKey};
 
-/// The number of consecutive pages that may hold only records read before, as when a list moves. A service
-/// that goes on like that does not page at all.
+/// The number of consecutive pages that may hold only records read before, as when a list changes while
+/// it is read. A service that exceeds this does not implement paging.
 const MAX_IDLE_PAGES: u32 = 3;
 
 /// The statuses that are requested by name: all that are known.

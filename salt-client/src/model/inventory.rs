@@ -87,16 +87,16 @@ macro_rules! record {
 record! {
     /// A host of the inventory.
     ///
-    /// That hosts have names and labels is known; the names of the fields are not. So the whole record is kept,
-    /// and each method tries the likely names in order.
+    /// That hosts have names and labels is known; the names of the fields are not. So the whole record is
+    /// kept, and each method tries the likely names in order.
     Host, ids ["id", "hostId", "_id"]
 }
 
 record! {
     /// An endpoint of the inventory: a method and a normalized path of a host.
     ///
-    /// The names of the fields are not known. So the whole record is kept, and each method tries the likely names
-    /// in order.
+    /// The names of the fields are not known. So the whole record is kept, and each method tries the
+    /// likely names in order.
     Endpoint, ids ["id", "endpointId", "_id"]
 }
 

@@ -90,7 +90,7 @@ const ROWS: &[Row] = &[
     (
         "no permission",
         |responses| {
-            (responses.configs, responses.templates) = (Some(failed(ErrorKind::PermissionDenied)), None)
+            (responses.configs, responses.templates) = (Some(failed(ErrorKind::PermissionDenied)), None);
         },
         Some((Permission, Cause::PermissionDenied)),
         &[],

@@ -27,7 +27,7 @@ pub enum ChunkLoss {
     Cancelled,
     /// It has expired: the service keeps chunks for a day.
     Expired,
-    /// The service returned errors for too long that it was not ready.
+    /// The service reported for too long that it was not ready.
     NotReady,
 }
 

@@ -24,7 +24,8 @@ use crate::map::{BindTargetKind, FindingContext, asset_partition, finding_from_e
 use crate::model::{AssetId, ChunkId, ExportId, ExportRequest, ExportScan};
 
 /// Why absence from an export is inconclusive.
-const INCONCLUSIVE: &str = "the export does not say what is gone; findings close by their state";
+const INCONCLUSIVE: &str =
+    "an export does not prove that a missing finding is fixed; findings close when their state is fixed";
 
 /// The state of a read of an export, as a resume point holds it.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! The route that answers a query.
+//! Selects how a query is read: by export or by scan.
 
 use appsec_core::{
     BoxStream, Error, FindingEvent, FindingQuery, FindingScope, Result, stream_error, stream_from,

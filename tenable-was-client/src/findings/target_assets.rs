@@ -64,8 +64,8 @@ impl TargetAssets {
         Ok(assets)
     }
 
-    /// Adds the assets of a configuration. `explicit` says whether it was requested by its own id, not as part of
-    /// the tenant.
+    /// Adds the assets of a configuration. `explicit` says whether it was requested by its own id, not as
+    /// part of the tenant.
     async fn add(&mut self, client: &TenableWasClient, config: &ConfigSummary, explicit: bool) -> Result<()> {
         let id = BindTargetId::from(config.config_id);
         let Some(last) = &config.last_scan else {
@@ -94,8 +94,8 @@ impl TargetAssets {
         Ok(())
     }
 
-    /// Adds a gap if the configuration was requested by its own id. The export of the whole tenant does not depend on
-    /// targets.
+    /// Adds a gap if the configuration was requested by its own id. The export of the whole tenant does
+    /// not depend on targets.
     fn add_never_scanned_gap(&mut self, config: &ConfigSummary, explicit: bool, reason: &str) {
         if explicit {
             let name = config.name.as_deref().unwrap_or("without a name");

@@ -1,4 +1,4 @@
-//! Findings, from the records of the three routes: report, detections and export.
+//! Findings, from the records of the three sources: report, detections and export.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -121,7 +121,7 @@ impl DocumentCheck {
                 }
             }
             Ok(Output::Json(_)) if !example.is_json() => {
-                self.problem(&name, "decoded as JSON, which it is not")
+                self.problem(&name, "decoded as JSON, which it is not");
             }
             Ok(Output::Json(written)) => {
                 for difference in differences(example.value, &written) {

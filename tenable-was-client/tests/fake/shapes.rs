@@ -87,8 +87,8 @@ const FURTHER: [&str; 43] = [
     "policy",
 ];
 
-/// Every documented place is served with a type that was documented or `null`, and nothing else is served but what
-/// tables name besides.
+/// Every documented place is served with a type that was documented or `null`, and nothing else is served
+/// but what tables name besides.
 fn assert_same_shape(name: &str, served: &[Value]) {
     let (mut documented, mut found) = (Places::new(), Places::new());
     places(&fixture(name), "", &mut documented);

@@ -1,4 +1,5 @@
-//! What changes the service: configurations written, scans deleted, reports asked for and imported, as the fake takes it.
+//! What changes the service: configurations written, scans deleted, reports asked for and imported, as
+//! the fake takes it.
 
 use serde_json::{Value, json};
 use tenable_was_client::testing::{FakeConfig, FakeFinding, FakePlugin, FakeTarget, FakeTenableWas, Route};

@@ -115,12 +115,14 @@ pub(super) async fn bad_record(fixtures: &Fixtures<'_>) -> CheckResult {
         let expected = fixture_run.expected(&query.scope).unwrap_or_default();
         let places = success.places();
         let missing = expected.difference(&places).count();
-        ensure(missing == 0, || format!("{name}: {missing} of {} others did not come", expected.len()))?;
+        ensure(missing == 0, || {
+            format!("{name}: {missing} of {} others were not delivered", expected.len())
+        })?;
         let gap = success.coverage.gaps().iter().find(|gap| gap.kind == GapKind::Record);
         let Some(gap) = gap else { return failed(format!("{name}: no gap of kind Record")) };
         let mut partitions = success.findings().filter(|f| f.location.host == host).map(|f| &f.partition);
         if let Some(gone) = partitions.find(|key| success.coverage.absence_of(key) == Absence::Conclusive) {
-            return failed(format!("{name}: absence still means gone in {gone}"));
+            return failed(format!("{name}: the coverage is conclusive for {gone}, and must not be"));
         }
         seen = format!("the others came, and {gap}");
     }

@@ -78,16 +78,16 @@ fn exactly_once<T: Ord + std::fmt::Debug>(
     let mut places = BTreeSet::new();
     for place in came {
         if !expected.contains(&place) {
-            return Err(format!("{place:?} came and is not of the scope"));
+            return Err(format!("{place:?} is outside the scope"));
         }
         if let Some(place) = places.replace(place) {
-            return Err(format!("{place:?} came twice"));
+            return Err(format!("{place:?} was delivered twice"));
         }
     }
     match expected.difference(&places).next() {
         Some(first) => {
             let missing = expected.len() - places.len();
-            Err(format!("{missing} of {} did not come, {first:?} first", expected.len()))
+            Err(format!("{missing} of {} were not delivered, such as {first:?}", expected.len()))
         }
         None => Ok(()),
     }

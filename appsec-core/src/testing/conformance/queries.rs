@@ -154,10 +154,13 @@ pub(super) async fn filter_inconclusive(fixtures: &Fixtures<'_>) -> CheckResult 
             let coverage = read_complete(&*fixture_run.scanner(), &query).await?.coverage;
             let mut partitions = coverage.partitions().map(|(key, _)| key);
             if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::Conclusive) {
-                return failed(format!("{} by {name}: absence means gone in {gone}", scope.name));
+                return failed(format!(
+                    "{} by {name}: the coverage is conclusive for {gone}, and must not be",
+                    scope.name
+                ));
             }
             ensure(coverage.partial_reason().is_some(), || {
-                format!("{} by {name}: the coverage does not say that only a part was asked for", scope.name)
+                format!("{} by {name}: the coverage does not state that the query was partial", scope.name)
             })?;
             count += 1;
         }
@@ -205,7 +208,7 @@ pub(super) async fn masked(fixtures: &Fixtures<'_>) -> CheckResult {
 pub(super) async fn status_unsupported(fixtures: &Fixtures<'_>) -> CheckResult {
     let fixture_run = fixtures.prepare(&Dataset::new(1, 1)).await?;
     if fixture_run.capabilities().set_finding_status {
-        return skipped("the scanner has the ability");
+        return skipped("the scanner has the capability");
     }
     let change = StatusChange::new(unknown_id([]), FindingStatus::FalsePositive);
     let (result, counted) =
@@ -217,7 +220,7 @@ pub(super) async fn status_unsupported_status(fixtures: &Fixtures<'_>) -> CheckR
     let fixture_run = writable(fixtures).await?;
     let scanner = fixture_run.scanner();
     let (_, alias) = some_finding(&fixture_run).await?;
-    let change = StatusChange::new(alias, FindingStatus::Unknown("no scanner has this word".into()));
+    let change = StatusChange::new(alias, FindingStatus::Unknown("unknown to every scanner".into()));
     let (result, counted) = fixture_run.without_requests(scanner.set_finding_status(&change)).await?;
     Ok(format!("{}, {counted}", expect_error(result, &[ErrorKind::InvalidRequest])?))
 }
@@ -251,7 +254,7 @@ pub(super) async fn status_read_back(fixtures: &Fixtures<'_>) -> CheckResult {
         }
         return failed("no scope shows the status of the finding");
     }
-    failed("the scanner has a word for no status")
+    failed("the scanner accepts no status")
 }
 
 async fn writable(fixtures: &Fixtures<'_>) -> Result<FixtureRun, NotPassed> {
@@ -259,7 +262,7 @@ async fn writable(fixtures: &Fixtures<'_>) -> Result<FixtureRun, NotPassed> {
     if fixture_run.capabilities().set_finding_status {
         Ok(fixture_run)
     } else {
-        skipped("the scanner lacks the ability")
+        skipped("the scanner lacks the capability")
     }
 }
 

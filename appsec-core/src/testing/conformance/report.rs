@@ -98,7 +98,7 @@ impl ConformanceReport {
             .collect();
         assert!(
             beyond.is_empty() && tried.is_empty(),
-            "skipped beyond what was expected: {beyond:?}; expected to be skipped, but not: {tried:?}\n{self}"
+            "unexpectedly skipped: {beyond:?}; expected to be skipped, but ran: {tried:?}\n{self}"
         );
     }
 }

@@ -63,7 +63,7 @@ pub(super) async fn resume_inconclusive(fixtures: &Fixtures<'_>) -> CheckResult 
         let coverage = read_complete(&*fixture_run.scanner(), &stored(&scope.query, &point)?).await?.coverage;
         let mut partitions = coverage.partitions().map(|(key, _)| key);
         if let Some(gone) = partitions.find(|key| coverage.absence_of(key) == Absence::Conclusive) {
-            return failed(format!("{}: absence means gone in {gone}", scope.name));
+            return failed(format!("{}: the coverage is conclusive for {gone}, and must not be", scope.name));
         }
         count += 1;
     }
@@ -85,7 +85,7 @@ pub(super) async fn foreign_resume(fixtures: &Fixtures<'_>) -> CheckResult {
         match run.error {
             Some(error) if error.kind() == ErrorKind::ResumeExpired => {}
             Some(error) => return failed(format!("{}: another error: {error}", scope.name)),
-            None => return failed(format!("{}: it was taken", scope.name)),
+            None => return failed(format!("{}: the foreign resume point was accepted", scope.name)),
         }
     }
     Ok(format!("refused by {} scopes", scopes.len()))

@@ -25,13 +25,21 @@ async fn without_ability(
     able: fn(&Capabilities) -> bool,
 ) -> Result<FixtureRun, NotPassed> {
     let fixture_run = fixtures.prepare(&Dataset::new(1, 1)).await?;
-    if able(&fixture_run.capabilities()) { skipped("the scanner has the ability") } else { Ok(fixture_run) }
+    if able(&fixture_run.capabilities()) {
+        skipped("the scanner has the capability")
+    } else {
+        Ok(fixture_run)
+    }
 }
 
 /// A fixture for a scanner that has the capabilities. Its service may hold real data.
 async fn able(fixtures: &Fixtures<'_>, able: fn(&Capabilities) -> bool) -> Result<FixtureRun, NotPassed> {
     let fixture_run = fixtures.prepare(&Dataset::new(2, 3)).await?;
-    if able(&fixture_run.capabilities()) { Ok(fixture_run) } else { skipped("the scanner lacks the ability") }
+    if able(&fixture_run.capabilities()) {
+        Ok(fixture_run)
+    } else {
+        skipped("the scanner lacks the capability")
+    }
 }
 
 /// A seeded fixture for a scanner that has the capabilities, where scans may be started and stopped.
@@ -122,7 +130,9 @@ pub(super) async fn start_already_running(fixtures: &Fixtures<'_>) -> CheckResul
         StartedScan::AlreadyRunning(running) if running.id == scan.id => {
             Ok(format!("{} runs already", scan.id))
         }
-        StartedScan::AlreadyRunning(other) => failed(format!("{} runs, {} is said to", scan.id, other.id)),
+        StartedScan::AlreadyRunning(other) => {
+            failed(format!("{} is running, but {} was returned as running", scan.id, other.id))
+        }
         StartedScan::Started(other) => {
             failed(format!("{} runs, and {} was started besides", scan.id, other.id))
         }
@@ -152,7 +162,7 @@ pub(super) async fn scan_same_id(fixtures: &Fixtures<'_>) -> CheckResult {
     let fixture_run = able(fixtures, |can| can.scans).await?;
     for id in fixture_run.scans.values() {
         let seen = fixture_run.scanner().scan(id).await?.id;
-        ensure(seen == *id, || format!("{id} was asked for, {seen} came"))?;
+        ensure(seen == *id, || format!("requested {id}, received {seen}"))?;
     }
     if fixture_run.scans.is_empty() {
         skipped("there is no scan")

@@ -38,7 +38,8 @@ pub trait FakeService: Send + 'static {
     /// The header with the credentials, in lower case.
     const CREDENTIALS: &'static str = "authorization";
 
-    /// The operations, each with its method and its path pattern. The first one that fits a request is called.
+    /// The operations, each with its method and its path pattern. The first one that fits a request is
+    /// called.
     fn routes() -> impl Iterator<Item = (Self::Route, &'static str, &'static str)>;
 
     /// Whether the credentials are right.
@@ -73,7 +74,8 @@ impl<S: FakeService> State<S> {
     }
 }
 
-/// A fake service on loopback: a server, the state of the service, scripts, and the recorded calls. It stops when dropped.
+/// A fake service on loopback: a server, the state of the service, scripts, and the recorded calls. It
+/// stops when dropped.
 pub struct Fake<S: FakeService> {
     server: Server,
     state: Arc<Mutex<State<S>>>,
@@ -204,7 +206,8 @@ fn record<S: FakeService>(request: &Request<Bytes>) -> Call<S::Route> {
     Call::record(route, params, request, &[S::CREDENTIALS])
 }
 
-/// Locks the state that a fake and its tests share. A test that panicked with the lock held has failed already; others continue.
+/// Locks the state that a fake and its tests share. A test that panicked with the lock held has failed
+/// already; others continue.
 pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -32,7 +32,8 @@ pub struct Call<R> {
 }
 
 impl<R> Call<R> {
-    /// Records a request to a route. The usual headers that hold credentials are left out, and those named here, in lower case.
+    /// Records a request to a route. The usual headers that hold credentials are left out, and those
+    /// named here, in lower case.
     pub fn record(route: R, params: Vec<String>, request: &Request<Bytes>, credentials: &[&str]) -> Self {
         let uri = request.uri();
         let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned();
@@ -79,8 +80,8 @@ fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-/// Matches a path against a pattern, and returns the decoded values of the placeholders; `None` if it does not match. A segment of a
-/// pattern that begins with `{` is a placeholder, as in `/v1/things/{id}`.
+/// Matches a path against a pattern, and returns the decoded values of the placeholders; `None` if it
+/// does not match. A segment of a pattern that begins with `{` is a placeholder, as in `/v1/things/{id}`.
 pub fn path_params(pattern: &str, path: &str) -> Option<Vec<String>> {
     let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
     let mut params = Vec::new();

@@ -39,7 +39,8 @@ impl FakeResponse {
         self
     }
 
-    /// The response for the server. A header whose value cannot be sent is left out, and a status that cannot be sent becomes 500.
+    /// The response for the server. A header whose value cannot be sent is left out, and a status that
+    /// cannot be sent becomes 500.
     pub(crate) fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() =

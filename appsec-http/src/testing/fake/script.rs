@@ -76,7 +76,8 @@ impl<R: FakeRoute, A: Clone> Scripts<R, A> {
         *self = Self::default();
     }
 
-    /// Returns the reply to this call, or `None` for the usual response. The script set first wins, and all of them count the call.
+    /// Returns the reply to this call, or `None` for the usual response. The script set first wins, and
+    /// all of them count the call.
     pub fn pick(&mut self, route: R) -> Option<A> {
         if let Some((left, reply)) = &mut self.up_for {
             match left.checked_sub(1) {

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 /// The largest body that a test sends.
 pub(crate) const MAX_BODY: usize = 4 << 20;
 
-/// A server that passes each request to one function, over HTTP/1.1 on a free port of loopback. It stops when dropped.
+/// A server that passes each request to one function, over HTTP/1.1 on a free port of loopback. It stops
+/// when dropped.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -24,7 +25,8 @@ impl Server {
     /// A free port of loopback.
     pub const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-    /// Starts a server that passes on each request with its whole body. A body of more than 4 MiB is answered with 413.
+    /// Starts a server that passes on each request with its whole body. A body of more than 4 MiB is
+    /// answered with 413.
     ///
     /// # Errors
     /// If no port can be bound.

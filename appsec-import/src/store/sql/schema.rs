@@ -61,7 +61,8 @@ const MIGRATIONS: [&[&str]; 2] = [
         finding BIGINT NOT NULL,
         PRIMARY KEY (binding, alias, finding)
     ){clustered}",
-        // The texts of rules by their digest. Rows never change, so bindings and processes that share a rule do not wait for each other.
+        // The texts of rules by their digest. Rows never change, so bindings and processes that share a
+        // rule do not wait for each other.
         "CREATE TABLE rule (
         id TEXT NOT NULL PRIMARY KEY,
         body TEXT NOT NULL
@@ -150,7 +151,8 @@ const MIGRATIONS: [&[&str]; 2] = [
     ){clustered}",
     ],
     &[
-        // Aliases and fingerprints in one table, as they are staged: one look-up finds both, and the planner has one index to choose.
+        // Aliases and fingerprints in one table, as they are staged: one look-up finds both, and the
+        // planner has one index to choose.
         "CREATE TABLE finding_key (
         binding BIGINT NOT NULL,
         key TEXT NOT NULL,

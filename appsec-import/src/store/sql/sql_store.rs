@@ -70,15 +70,18 @@ impl SqlStore {
         let options = AnyPoolOptions::new().max_connections(8).after_connect(move |connection, _| {
             Box::pin(async move {
                 if dialect == Dialect::Postgres {
-                    // All statements are pages and look-ups by an index. Without statistics, as after a first batch, the planner
-                    // would scan whole tables for each page; and it would compile what it takes for expensive, which takes longer
-                    // than any of these statements.
-                    // A process that stalls inside a transaction would hold its rows from the process that takes over.
+                    // All statements read pages or look up by an index. Without statistics, as after a
+                    // first batch, the planner would scan whole tables for each page. It would also
+                    // JIT-compile what it takes for expensive, which takes longer than any statement.
+                    //
+                    // A process that stalls inside a transaction would otherwise hold its rows from the
+                    // process that takes over.
                     let set = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
                                SET jit = off; SET idle_in_transaction_session_timeout = 10000";
                     sqlx::raw_sql(set).execute(connection).await?;
                 } else {
-                    // With WAL, `NORMAL` loses no transaction when the process dies, and corrupts none when the machine does.
+                    // With WAL, `NORMAL` loses no transaction when the process dies, and corrupts none
+                    // when the machine does.
                     let set = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=60000; \
                                PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=67108864";
                     sqlx::raw_sql(set).execute(connection).await?;
