@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use appsec_core::{
-    BindTarget, BindTargetId, BindTargetQuery, BoxStream, ConnectionReport, DastApiScanner, FindingEvent,
-    FindingQuery, Result, Scan, ScanId, ScanRequest, ScannerInfo, StartedScan, StatusChange,
+    BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, ConnectionReport, DastApiScanner,
+    FindingEvent, FindingQuery, Result, Scan, ScanId, ScanRequest, ScannerInfo, StartedScan, StatusChange,
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -48,7 +48,7 @@ impl DastApiScanner for ProgressScanner {
         self.scanner.test_connection().await
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         self.scanner.bind_targets(query)
     }
 

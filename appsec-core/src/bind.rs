@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::CoverageGap;
+
 crate::id_type! {
     /// The id of a bind target. It says its kind before the first colon: `host:api.example.com`,
     /// `label:payments`, `config:5b1f…`, or just `all`.
@@ -108,6 +110,43 @@ impl BindTarget {
     pub fn with_last_seen(mut self, at: Timestamp) -> Self {
         self.last_seen = Some(at);
         self
+    }
+}
+
+/// Some bind targets, and what is missing from the listing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BindTargetBatch {
+    /// The targets. May be empty.
+    pub targets: Vec<BindTarget>,
+    /// The gaps that were noticed since the batch before: a record that could not be read, or a list that
+    /// changed while it was read. A listing with a gap may lack targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<CoverageGap>,
+}
+
+impl BindTargetBatch {
+    /// A batch without gaps.
+    pub fn new(targets: Vec<BindTarget>) -> Self {
+        Self { targets, gaps: Vec::new() }
+    }
+
+    /// Adds a gap.
+    pub fn with_gap(mut self, gap: CoverageGap) -> Self {
+        self.gaps.push(gap);
+        self
+    }
+
+    /// Replaces the gaps.
+    pub fn with_gaps(mut self, gaps: Vec<CoverageGap>) -> Self {
+        self.gaps = gaps;
+        self
+    }
+}
+
+impl From<Vec<BindTarget>> for BindTargetBatch {
+    fn from(targets: Vec<BindTarget>) -> Self {
+        Self::new(targets)
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::coverage::CoverageGap;
 use crate::scan::Scan;
 
 /// A result whose error is [`Error`].
@@ -138,6 +139,7 @@ struct Inner {
     path: Option<String>,
     body_excerpt: Option<String>,
     scan: Option<Scan>,
+    gap: Option<CoverageGap>,
     source: Option<Source>,
 }
 
@@ -165,6 +167,7 @@ impl Error {
             path: None,
             body_excerpt: None,
             scan: None,
+            gap: None,
             source: None,
         }))
     }
@@ -273,6 +276,12 @@ impl Error {
     /// Keeps the last state seen of the scan in question.
     pub fn with_scan(mut self, scan: Scan) -> Self {
         self.0.scan = Some(scan);
+        self
+    }
+
+    /// Keeps the gap that leaves the question unanswered.
+    pub fn with_gap(mut self, gap: CoverageGap) -> Self {
+        self.0.gap = Some(gap);
         self
     }
 
@@ -390,6 +399,13 @@ impl Error {
     pub fn scan(&self) -> Option<&Scan> {
         self.0.scan.as_ref()
     }
+
+    /// The gap of a listing in which an object was not found, while it may be among what the listing lacks.
+    ///
+    /// Do not conclude that the object is gone. Ask again later; if the gap stays, look at its message.
+    pub fn gap(&self) -> Option<&CoverageGap> {
+        self.0.gap.as_ref()
+    }
 }
 
 impl fmt::Display for Error {
@@ -431,6 +447,7 @@ impl fmt::Debug for Error {
             .field("path", &inner.path)
             .field("body_excerpt", &inner.body_excerpt)
             .field("scan", &inner.scan)
+            .field("gap", &inner.gap)
             .field("source", &inner.source)
             .finish()
     }

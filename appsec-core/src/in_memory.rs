@@ -6,7 +6,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use crate::bind::{BindTarget, BindTargetQuery};
+use crate::bind::{BindTargetBatch, BindTargetQuery};
 use crate::coverage::Coverage;
 use crate::error::Result;
 use crate::finding::{Finding, FindingStatus};
@@ -54,15 +54,20 @@ where
 }
 
 /// Makes the stream of bind targets of a scanner that lists them all at once. It applies the filter of the
-/// query. `read` runs when the stream is polled.
-pub fn stream_bind_targets<R>(query: BindTargetQuery, read: R) -> BoxStream<'static, Result<Vec<BindTarget>>>
+/// query. `read` runs when the stream is polled. It returns the targets, or a [`BindTargetBatch`] where the
+/// listing may have gaps.
+pub fn stream_bind_targets<R, B>(
+    query: BindTargetQuery,
+    read: R,
+) -> BoxStream<'static, Result<BindTargetBatch>>
 where
-    R: Future<Output = Result<Vec<BindTarget>>> + Send + 'static,
+    R: Future<Output = Result<B>> + Send + 'static,
+    B: Into<BindTargetBatch>,
 {
     stream::once(async move {
-        let mut targets = read.await?;
-        targets.retain(|target| query.matches(target));
-        Ok(targets)
+        let mut batch: BindTargetBatch = read.await?.into();
+        batch.targets.retain(|target| query.matches(target));
+        Ok(batch)
     })
     .boxed()
 }

@@ -24,11 +24,11 @@ pub mod testing;
 pub use async_trait::async_trait;
 pub use futures_core::stream::BoxStream;
 
-pub use bind::{BindTarget, BindTargetId, BindTargetQuery};
+pub use bind::{BindTarget, BindTargetBatch, BindTargetId, BindTargetQuery};
 pub use connection::{Cause, ConnectionReport, ConnectionStep, StepKind, StepOutcome};
 pub use coverage::{Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, UnknownValues};
 pub use error::{Error, ErrorKind, ErrorOrigin, Result};
-pub use ext::{DastApiScannerExt, FindingItems};
+pub use ext::{BindTargetItems, DastApiScannerExt, FindingItems};
 pub use finding::{Cvss, Evidence, EvidenceKind, Finding, FindingStatus, Recast, Rule, StatusChange};
 pub use fingerprint::Fingerprint;
 pub use ids::{Verbatim, eq_ignore_case_and_separators};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::bind::{BindTarget, BindTargetId, BindTargetQuery};
+use crate::bind::{BindTargetBatch, BindTargetId, BindTargetQuery};
 use crate::connection::ConnectionReport;
 use crate::error::{Error, Result};
 use crate::finding::StatusChange;
@@ -170,7 +170,7 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     ///   panics. `[connection/down]`
     async fn test_connection(&self) -> ConnectionReport;
 
-    /// Lists what a project can be bound to, in batches.
+    /// Lists what a project can be bound to, in batches. What the listing may lack is a gap in a batch.
     ///
     /// # Contract
     /// * Nothing is sent before the stream is polled. `[targets/lazy]`
@@ -178,7 +178,7 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     /// * A name filter lists exactly the targets that match, ignoring case. `[targets/filter]`
     /// * A service that is down is an error, never an empty listing; an error is the last item.
     ///   `[targets/error-ends]`
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>>;
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>>;
 
     /// Reads findings, in batches, ended by a coverage.
     ///
@@ -304,7 +304,7 @@ macro_rules! forward {
             async fn test_connection(&self) -> ConnectionReport {
                 (**self).test_connection().await
             }
-            fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+            fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
                 (**self).bind_targets(query)
             }
             fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {

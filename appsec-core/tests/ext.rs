@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use appsec_core::testing::{Dataset, Fault, Fixture, MemoryScanner};
 use appsec_core::{
-    BindTarget, BindTargetId, BindTargetQuery, BoxStream, ConnectionReport, DastApiScanner,
-    DastApiScannerExt, Error, ErrorKind, FindingBatch, FindingEvent, FindingQuery, FindingStatus, Result,
-    ResumePoint, Scan, ScanId, ScanRequest, ScannerInfo, Severity, StartedScan, StatusChange, async_trait,
-    stream_error,
+    BindTarget, BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, ConnectionReport, CoverageGap,
+    DastApiScanner, DastApiScannerExt, Error, ErrorKind, FindingBatch, FindingEvent, FindingQuery,
+    FindingStatus, GapKind, Result, ResumePoint, Scan, ScanId, ScanRequest, ScannerInfo, Severity,
+    StartedScan, StatusChange, async_trait, stream_error,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -58,7 +58,43 @@ async fn a_listing_that_breaks_is_neither_found_nor_not_found() {
 async fn a_listing_is_collected_over_its_pages() {
     let scanner = MemoryScanner::new();
     scanner.seed(&Dataset::new(250, 0)).await.unwrap();
-    assert_eq!(scanner.list_bind_targets(BindTargetQuery::new()).await.unwrap().len(), 250);
+    let collected = scanner.list_bind_targets(BindTargetQuery::new()).await.unwrap();
+    assert_eq!((collected.targets.len(), collected.gaps.len()), (250, 0));
+    let mut items = scanner.bind_target_items(BindTargetQuery::new());
+    let mut targets = Vec::new();
+    while let Some(target) = items.try_next().await.unwrap() {
+        targets.push(target);
+    }
+    assert!(items.try_next().await.unwrap().is_none(), "it stays ended");
+    assert_eq!((targets, items.into_gaps().unwrap()), (collected.targets, Vec::new()));
+}
+
+#[tokio::test]
+async fn gaps_of_a_listing_are_told_only_after_its_end() {
+    let gappy = Gappy(shops());
+    let collected = gappy.list_bind_targets(BindTargetQuery::new()).await.unwrap();
+    assert_eq!((collected.targets.len(), collected.gaps.len()), (4, 1));
+    let mut items = gappy.bind_target_items(BindTargetQuery::new());
+    while items.try_next().await.unwrap().is_some() {}
+    assert_eq!(items.into_gaps().unwrap(), collected.gaps);
+
+    let unread = gappy.bind_target_items(BindTargetQuery::new());
+    assert_eq!(unread.into_gaps().unwrap_err().kind(), ErrorKind::Unexpected);
+    gappy.0.break_with(Fault::Down).await;
+    let mut broken = gappy.bind_target_items(BindTargetQuery::new());
+    assert_eq!(broken.try_next().await.unwrap_err().kind(), ErrorKind::Server);
+    assert!(broken.try_next().await.unwrap().is_none());
+    assert_eq!(broken.into_gaps().unwrap_err().kind(), ErrorKind::Unexpected);
+}
+
+#[tokio::test]
+async fn a_target_missing_from_a_list_with_a_gap_is_not_called_gone() {
+    let gappy = Gappy(shops());
+    assert_eq!(gappy.find_target("Shop").await.unwrap().id.as_str(), "app:1", "what is listed is found");
+    let error = gappy.find_target("app:9").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unexpected);
+    assert_eq!(error.gap().unwrap().kind, GapKind::Shifted);
+    assert!(error.message().contains("the list moved"), "{error}");
 }
 
 #[tokio::test]
@@ -124,7 +160,7 @@ impl DastApiScanner for Spy {
         self.memory.test_connection().await
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         self.note("bind_targets");
         self.memory.bind_targets(query)
     }
@@ -223,6 +259,30 @@ async fn pointers_forward_every_method() {
     assert_eq!(calls(), METHODS, "Box<dyn DastApiScanner>");
 }
 
+/// A scanner whose listing of targets has a gap.
+#[derive(Debug)]
+struct Gappy(MemoryScanner);
+
+#[async_trait]
+impl DastApiScanner for Gappy {
+    fn info(&self) -> &ScannerInfo {
+        self.0.info()
+    }
+
+    async fn test_connection(&self) -> ConnectionReport {
+        self.0.test_connection().await
+    }
+
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
+        let gap = CoverageGap::new(GapKind::Shifted, "the list moved");
+        self.0.bind_targets(query).map_ok(move |batch| batch.with_gap(gap.clone())).boxed()
+    }
+
+    fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
+        self.0.findings(query)
+    }
+}
+
 /// A scanner that implements what it must and no more.
 #[derive(Debug)]
 struct Least(MemoryScanner);
@@ -237,7 +297,7 @@ impl DastApiScanner for Least {
         self.0.test_connection().await
     }
 
-    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         stream_error(Error::new(ErrorKind::Server, "503"))
     }
 

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{
-    BindTarget, BindTargetQuery, BoxStream, ConnectionReport, DastApiScanner, DastApiScannerExt, Error,
-    ErrorKind, FindingEvent, FindingQuery, Result, Scan, ScanId, ScanProblem, ScanProblemKind, ScanRequest,
-    ScanStatus, ScannerInfo, async_trait,
+    BindTarget, BindTargetBatch, BindTargetQuery, BoxStream, ConnectionReport, DastApiScanner,
+    DastApiScannerExt, Error, ErrorKind, FindingEvent, FindingQuery, Result, Scan, ScanId, ScanProblem,
+    ScanProblemKind, ScanRequest, ScanStatus, ScannerInfo, async_trait,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::time::Instant;
@@ -47,7 +47,7 @@ impl DastApiScanner for Script {
         self.memory.test_connection().await
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         self.memory.bind_targets(query)
     }
 
@@ -170,7 +170,7 @@ impl DastApiScanner for Hanging {
         self.0.test_connection().await
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         self.0.bind_targets(query)
     }
 

@@ -263,6 +263,8 @@ impl Running<'_> {
                     let message = format!("the scanner does not list {target}, or not to these credentials");
                     gaps.push(CoverageGap::new(GapKind::TargetMissing, message));
                 }
+                // The target may be among what the listing lacks, so its findings can still be asked for.
+                Err(Failure::Scanner(error)) if error.gap().is_some() => gaps.extend(error.gap().cloned()),
                 Err(error) => return Err(error),
             }
         }

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{
-    BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage, CoverageGap,
-    DastApiScanner, ErrorKind, FindingBatch, FindingEvent, FindingQuery, FindingStatus, GapKind, Result,
-    ResumePoint, Scan, ScanId, ScanRequest, ScannerInfo, Severity, StartedScan, async_trait,
+    BindTarget, BindTargetBatch, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage,
+    CoverageGap, DastApiScanner, ErrorKind, FindingBatch, FindingEvent, FindingQuery, FindingStatus, GapKind,
+    Result, ResumePoint, Scan, ScanId, ScanRequest, ScannerInfo, Severity, StartedScan, async_trait,
 };
 use appsec_import::outbox::{Outbox, Subscription};
 use appsec_import::reconcile::{Change, State};
@@ -432,7 +432,7 @@ impl DastApiScanner for LateAnswer {
         self.scanner.test_connection().await
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         self.scanner.bind_targets(query)
     }
 

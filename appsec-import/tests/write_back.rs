@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use appsec_core::testing::{Fault, Fixture, MemoryScanner};
 use appsec_core::{
-    BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, DastApiScanner,
+    BindTargetBatch, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, DastApiScanner,
     DastApiScannerExt, Error, ErrorKind, FindingEvent, FindingQuery, FindingStatus, Result, ScannerInfo,
     Severity, StatusChange, Timestamp, async_trait,
 };
@@ -35,7 +35,7 @@ impl DastApiScanner for FewWords {
     async fn test_connection(&self) -> ConnectionReport {
         self.inner.test_connection().await
     }
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         self.inner.bind_targets(query)
     }
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {

@@ -123,7 +123,7 @@ async fn call_trait_methods(bed: &TestBed, name: &str, output: &mut Outputs) {
         match page {
             Ok(page) => {
                 output.add(label("targets"), format!("{page:?}{}", serde_json::to_string(&page).unwrap()));
-                first = first.or_else(|| page.first().map(|target| target.id.clone()));
+                first = first.or_else(|| page.targets.first().map(|target| target.id.clone()));
             }
             Err(error) => output.add(label("targets"), format_error_chain(&error)),
         }

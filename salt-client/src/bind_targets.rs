@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use appsec_core::{BindTarget, BindTargetId, BindTargetQuery, BoxStream, Result, Timestamp, stream_from};
+use appsec_core::{
+    BindTarget, BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, Result, Timestamp, stream_from,
+};
 use futures_util::TryStreamExt;
 
 use crate::client::{ListQuery, NO_HOST_LISTED, SaltClient};
@@ -14,7 +16,7 @@ use crate::model::{Host, Page};
 pub(crate) fn stream(
     client: &SaltClient,
     query: BindTargetQuery,
-) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+) -> BoxStream<'static, Result<BindTargetBatch>> {
     let mut pages = client.hosts(ListQuery::new().with_limit(client.settings().page_size));
     stream_from(move |batches| async move {
         let admitted = |mut batch: Vec<BindTarget>| {
@@ -23,9 +25,9 @@ pub(crate) fn stream(
         };
         let mut listing = Listing::default();
         while let Some(page) = pages.try_next().await? {
-            batches.send(admitted(listing.add_page(&page))).await?;
+            batches.send(BindTargetBatch::new(admitted(listing.add_page(&page)))).await?;
         }
-        batches.send(admitted(listing.into_groups())).await
+        batches.send(BindTargetBatch::new(admitted(listing.into_groups()))).await
     })
 }
 

@@ -1,8 +1,9 @@
 //! Salt as a scanner: it observes traffic, and its posture gaps are the findings.
 
 use appsec_core::{
-    BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, DastApiScanner, Error, ErrorKind,
-    FindingEvent, FindingQuery, Result, ScanMode, ScannerInfo, StatusChange, async_trait, stream_error,
+    BindTargetBatch, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, DastApiScanner, Error,
+    ErrorKind, FindingEvent, FindingQuery, Result, ScanMode, ScannerInfo, StatusChange, async_trait,
+    stream_error,
 };
 
 use crate::client::{SaltClient, Verification, WRITE_STATUS};
@@ -35,7 +36,7 @@ impl DastApiScanner for SaltClient {
         connect::test(self).await
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         bind_targets::stream(self, query)
     }
 

@@ -303,9 +303,10 @@ async fn bind_targets_are_hosts_then_labels_then_all() {
     // No bind targets: a duplicate, a record without a name, and an element that is not a record.
     tenant.hosts.extend([json!({"host": "a.example"}), json!({"riskScore": 9}), json!("text")]);
     let (_fake, client) = serve(FakeSalt::builder(), tenant, 2).await;
-    let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap();
+    let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap().targets;
     insta::assert_json_snapshot!(targets);
-    let filtered = client.list_bind_targets(BindTargetQuery::new().with_name_contains("PAY")).await.unwrap();
+    let filtered =
+        client.list_bind_targets(BindTargetQuery::new().with_name_contains("PAY")).await.unwrap().targets;
     assert_eq!(filtered.iter().map(|target| target.id.as_str()).collect::<Vec<_>>(), ["label:payments"]);
     assert_eq!(client.find_target("A.example").await.unwrap().id.as_str(), "host:a.example");
 }
@@ -313,7 +314,7 @@ async fn bind_targets_are_hosts_then_labels_then_all() {
 #[tokio::test]
 async fn without_hosts_only_all_is_listed_with_a_hint() {
     let (_fake, client) = serve(FakeSalt::builder(), Tenant::new(), 10).await;
-    let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap();
+    let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap().targets;
     assert_eq!(targets.len(), 1);
     assert_eq!(targets[0].id.as_str(), "all");
     assert!(targets[0].description.as_deref().unwrap().contains("perm-viewer"));
@@ -322,7 +323,7 @@ async fn without_hosts_only_all_is_listed_with_a_hint() {
 #[tokio::test]
 async fn every_bind_target_can_be_imported() {
     let (_fake, client) = serve(FakeSalt::builder(), demo_tenant(), 100).await;
-    for target in client.list_bind_targets(BindTargetQuery::new()).await.unwrap() {
+    for target in client.list_bind_targets(BindTargetQuery::new()).await.unwrap().targets {
         let import = import(&client, FindingQuery::target(target.id.clone())).await.unwrap();
         assert!(import.coverage.gaps().is_empty(), "{}: {:?}", target.id, import.coverage.gaps());
         assert!(import.findings().all(|finding| finding.targets.contains(&target.id)), "{}", target.id);

@@ -120,8 +120,10 @@ async fn read_everything(client: &SaltClient) -> Everything {
         hosts: records(&hosts, host_values),
         endpoints: records(&endpoints, endpoint_values),
         assets,
-        targets: serde_json::to_value(client.list_bind_targets(BindTargetQuery::new()).await.unwrap())
-            .unwrap(),
+        targets: serde_json::to_value(
+            client.list_bind_targets(BindTargetQuery::new()).await.unwrap().targets,
+        )
+        .unwrap(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Scan configurations as bind targets.
 
-use appsec_core::{BindTarget, BindTargetId, BindTargetQuery, BoxStream, Result, Verbatim};
+use appsec_core::{BindTarget, BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, Result, Verbatim};
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::TenableWasClient;
@@ -11,13 +11,14 @@ use crate::model::{ApiTimestamp, ConfigSummary, PermissionLevel};
 pub(crate) fn bind_targets(
     client: &TenableWasClient,
     query: BindTargetQuery,
-) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+) -> BoxStream<'static, Result<BindTargetBatch>> {
     // The query is applied here: the service's own filter compares names differently.
     client
         .configs(Filter::everything())
         .map_ok(move |page| {
             let visible = page.iter().filter(|config| config.in_trash != Some(true));
-            visible.map(bind_target).filter(|target| query.matches(target)).collect()
+            let targets = visible.map(bind_target).filter(|target| query.matches(target)).collect();
+            BindTargetBatch::new(targets)
         })
         .boxed()
 }

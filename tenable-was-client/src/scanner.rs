@@ -1,9 +1,9 @@
 //! The implementation of [`DastApiScanner`].
 
 use appsec_core::{
-    BindTarget, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, DastApiScanner,
-    ErrorKind, FindingEvent, FindingQuery, Result, ScanId, ScanMode, ScanProblem, ScanRequest, ScanStatus,
-    ScannerInfo, StartedScan, Timestamp, async_trait, stream_error,
+    BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport,
+    DastApiScanner, ErrorKind, FindingEvent, FindingQuery, Result, ScanId, ScanMode, ScanProblem,
+    ScanRequest, ScanStatus, ScannerInfo, StartedScan, Timestamp, async_trait, stream_error,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -40,7 +40,7 @@ impl DastApiScanner for TenableWasClient {
         crate::connect::test(self).await
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         crate::bind_targets::bind_targets(self, query)
     }
 

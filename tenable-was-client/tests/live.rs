@@ -20,5 +20,5 @@ async fn the_connection_works_and_configurations_are_listed() {
     println!("{report}");
     report.into_result().unwrap();
     let first = client.bind_targets(BindTargetQuery::new()).try_next().await.unwrap();
-    println!("{} bind targets in the first batch", first.unwrap_or_default().len());
+    println!("{} bind targets in the first batch", first.unwrap_or_default().targets.len());
 }

@@ -86,7 +86,7 @@ async fn configurations_are_listed_as_bind_targets() {
                 .with_target(target("b.example.com", 0)),
         );
     let (_fake, client) = start(fake).await;
-    let all = client.list_bind_targets(BindTargetQuery::new()).await.unwrap();
+    let all = client.list_bind_targets(BindTargetQuery::new()).await.unwrap().targets;
     let names: BTreeMap<&str, bool> =
         all.iter().map(|target| (target.name.as_str(), target.can_start)).collect();
     assert_eq!(
@@ -99,7 +99,8 @@ async fn configurations_are_listed_as_bind_targets() {
     assert!(shop.last_seen.is_some());
     let draft = all.iter().find(|target| target.name == "draft").unwrap();
     assert_eq!((draft.location_count, draft.last_seen), (Some(2), None));
-    let some = client.list_bind_targets(BindTargetQuery::new().with_name_contains("SHOP")).await.unwrap();
+    let some =
+        client.list_bind_targets(BindTargetQuery::new().with_name_contains("SHOP")).await.unwrap().targets;
     assert_eq!(some.len(), 3);
 }
 
@@ -403,7 +404,7 @@ async fn a_read_of_a_scan_is_resumed_at_the_first_unfinished_target() {
 #[tokio::test]
 async fn the_demonstration_tenant_is_read_by_every_route() {
     let (fake, client) = start(FakeTenableWas::builder().with_tenant(demo_tenant())).await;
-    let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap();
+    let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap().targets;
     assert!(!targets.is_empty());
     let (all, coverage) = client.collect_findings(FindingQuery::all()).await.unwrap();
     assert!(coverage.is_complete(), "{:?}", coverage.gaps());

@@ -1,11 +1,12 @@
 //! `appsec targets`: the choices of "Bind To" in Invicti.
 
-use appsec_core::{BindTarget, BindTargetQuery};
+use appsec_core::{BindTarget, BindTargetQuery, CoverageGap};
 use futures_util::TryStreamExt as _;
+use serde::Serialize;
 
 use crate::app::App;
 use crate::exit::{Exit, Result};
-use crate::output::{Cell, Format, cell};
+use crate::output::{Cell, Format, cell, note, one_line};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -17,7 +18,14 @@ pub(crate) struct Args {
     name: Option<String>,
 }
 
+/// The last line of the JSON output of a listing that has gaps.
+#[derive(Serialize)]
+struct Gaps<'a> {
+    gaps: &'a [CoverageGap],
+}
+
 /// Prints the bind targets, one a line. Other formats than the table print each page as it is received.
+/// Gaps go to stderr and, with JSON, into a last line; the listing is partial then.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let named = app.config.connections.find(&args.tool)?;
     let scanner = app.open(&named)?;
@@ -26,13 +34,14 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         query = query.with_name_contains(name);
     }
     let mut pages = scanner.bind_targets(query);
-    let mut table = Vec::new();
+    let (mut table, mut gaps) = (Vec::new(), Vec::new());
     while let Some(page) = pages.try_next().await? {
+        gaps.extend(page.gaps);
         if app.out.format == Format::Table {
-            table.extend(page);
+            table.extend(page.targets);
             continue;
         }
-        for target in &page {
+        for target in &page.targets {
             if app.out.is_json() { app.out.json(target)? } else { app.out.table(HEADINGS, &[row(target)])? }
         }
     }
@@ -40,7 +49,16 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         let rows: Vec<_> = table.iter().map(row).collect();
         app.out.table(HEADINGS, &rows)?;
     }
-    Ok(Exit::Passed)
+    if gaps.is_empty() {
+        return Ok(Exit::Passed);
+    }
+    if app.out.is_json() {
+        app.out.json(&Gaps { gaps: &gaps })?;
+    }
+    for gap in &gaps {
+        note(one_line(&format!("the list may lack targets: {gap}")));
+    }
+    Ok(Exit::Partial)
 }
 
 const HEADINGS: [&str; 5] = ["BIND TO", "NAME", "SCAN", "LAST SEEN", "LOCATIONS"];

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use appsec_core::testing::{Dataset, Fault, Fixture, MemoryScanner, Seeded};
 use appsec_core::{
-    BindTarget, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage,
+    BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage,
     CoverageGap, DastApiScanner, Finding, FindingEvent, FindingQuery, Result, Scan, ScanId, ScanRequest,
     ScannerInfo, StartedScan, StatusChange, async_trait,
 };
@@ -28,7 +28,7 @@ pub(crate) struct Broken {
     lacks: fn(Capabilities) -> Capabilities,
     info: fn(ScannerInfo, usize) -> ScannerInfo,
     test_connection: Option<Call<(), ConnectionReport>>,
-    bind_targets: Option<Listing<BindTargetQuery, Vec<BindTarget>>>,
+    bind_targets: Option<Listing<BindTargetQuery, BindTargetBatch>>,
     findings: Option<Listing<FindingQuery, FindingEvent>>,
     start_scan: Option<Call<ScanRequest, Result<StartedScan>>>,
     scan: Option<Call<ScanId, Result<Scan>>>,
@@ -79,7 +79,7 @@ impl Broken {
         self
     }
 
-    pub(crate) fn bind_targets(mut self, replace: Listing<BindTargetQuery, Vec<BindTarget>>) -> Self {
+    pub(crate) fn bind_targets(mut self, replace: Listing<BindTargetQuery, BindTargetBatch>) -> Self {
         self.bind_targets = Some(replace);
         self
     }
@@ -156,7 +156,7 @@ impl DastApiScanner for Scanner {
         }
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         match self.broken.bind_targets {
             Some(replaced) => replaced(self.memory.clone(), query),
             None => self.memory.bind_targets(query),

@@ -4,8 +4,9 @@ use std::future::pending;
 use std::time::Duration;
 
 use appsec_core::{
-    BindTargetQuery, Cause, ConnectionReport, ConnectionStep, DastApiScanner, Error, ErrorKind,
-    FindingStatus, Scan, ScanStatus, StartedScan, StepKind, stream_error,
+    BindTargetBatch, BindTargetQuery, Cause, ConnectionReport, ConnectionStep, DastApiScanner,
+    DastApiScannerExt, Error, ErrorKind, FindingStatus, Scan, ScanStatus, StartedScan, StepKind,
+    stream_error,
 };
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
@@ -134,7 +135,7 @@ fn targets() -> Vec<Broken> {
             .bind_targets(|scanner, query| scanner.bind_targets(query).take(1).boxed()),
         breaks("targets/complete", "lists the last target of a page twice").bind_targets(|scanner, query| {
             let doubled = scanner.bind_targets(query).map_ok(|mut page| {
-                page.extend(page.last().cloned());
+                page.targets.extend(page.targets.last().cloned());
                 page
             });
             doubled.boxed()
@@ -143,7 +144,7 @@ fn targets() -> Vec<Broken> {
             .bind_targets(|scanner, _| scanner.bind_targets(BindTargetQuery::new())),
         breaks("targets/filter", "tells upper from lower case").bind_targets(|scanner, query| {
             let listed = scanner.bind_targets(BindTargetQuery::new()).map_ok(move |mut page| {
-                page.retain(|target| {
+                page.targets.retain(|target| {
                     query.name_contains.as_ref().is_none_or(|text| target.name.contains(text.as_str()))
                 });
                 page
@@ -158,7 +159,7 @@ fn targets() -> Vec<Broken> {
         ),
         breaks("targets/error-ends", "goes on after an error").bind_targets(|scanner, query| {
             let listed = scanner.bind_targets(query).flat_map(|page| {
-                let further = page.is_err().then(|| Ok(Vec::new()));
+                let further = page.is_err().then(|| Ok(BindTargetBatch::default()));
                 stream::iter([page].into_iter().chain(further))
             });
             listed.boxed()
@@ -217,7 +218,7 @@ fn starts() -> Vec<Broken> {
         }),
         breaks("start/unknown-target", "scans something else instead").start_scan(|scanner, mut request| {
             async move {
-                let mut known = scanner.bind_targets(BindTargetQuery::new()).try_concat().await?;
+                let mut known = scanner.list_bind_targets(BindTargetQuery::new()).await?.targets;
                 if known.iter().all(|target| target.id != request.target) {
                     request.target = known.swap_remove(0).id;
                 }

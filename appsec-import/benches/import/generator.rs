@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use appsec_core::{
-    BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage, DastApiScanner,
+    BindTargetBatch, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage, DastApiScanner,
     Finding, FindingBatch, FindingEvent, FindingQuery, FindingStatus, Fingerprint, Location, PartitionKey,
     Result, ResumePoint, Rule, ScanMode, ScannerInfo, Severity, async_trait,
 };
@@ -70,7 +70,7 @@ impl DastApiScanner for Generator {
         ConnectionReport::new(self.info.key, "generator:")
     }
 
-    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         stream::empty().boxed()
     }
 

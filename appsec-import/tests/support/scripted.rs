@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use appsec_core::{
-    BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage, CoverageGap,
-    DastApiScanner, Error, ErrorKind, Finding, FindingBatch, FindingEvent, FindingQuery, PartitionKey,
-    Progress, Result, ResumePoint, ScanMode, ScannerInfo, async_trait,
+    BindTarget, BindTargetBatch, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage,
+    CoverageGap, DastApiScanner, Error, ErrorKind, Finding, FindingBatch, FindingEvent, FindingQuery,
+    PartitionKey, Progress, Result, ResumePoint, ScanMode, ScannerInfo, async_trait,
 };
 use futures_util::{StreamExt, stream};
 
@@ -86,8 +86,8 @@ impl DastApiScanner for ScriptedScanner {
         self.report.clone()
     }
 
-    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
-        stream::once(async { Ok(vec![BindTarget::new("app:shop", "Shop")]) }).boxed()
+    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
+        stream::once(async { Ok(BindTargetBatch::new(vec![BindTarget::new("app:shop", "Shop")])) }).boxed()
     }
 
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {

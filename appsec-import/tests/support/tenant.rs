@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use appsec_core::{
-    BindTarget, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage, DastApiScanner, Error,
-    ErrorKind, FindingBatch, FindingEvent, FindingQuery, FindingScope, PartitionKey, Result, ResumePoint,
-    ScanMode, ScannerInfo, async_trait,
+    BindTarget, BindTargetBatch, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, Coverage,
+    DastApiScanner, Error, ErrorKind, FindingBatch, FindingEvent, FindingQuery, FindingScope, PartitionKey,
+    Result, ResumePoint, ScanMode, ScannerInfo, async_trait,
 };
 use futures_util::{StreamExt, stream};
 
@@ -63,7 +63,7 @@ impl DastApiScanner for Tenant {
         ConnectionReport::new("tenant", "tenant:")
     }
 
-    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         if let Some(error) = self.refusal() {
             note(&self.log, "refuse", &self.name);
             return appsec_core::stream_error(error);
@@ -73,7 +73,7 @@ impl DastApiScanner for Tenant {
         let (targets, pause) = (targets.collect(), self.pause);
         stream::once(async move {
             tokio::time::sleep(pause).await;
-            Ok(targets)
+            Ok(BindTargetBatch::new(targets))
         })
         .boxed()
     }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use appsec_core::testing::{Dataset, Fixture, Seeded, conformance};
 use appsec_core::{
-    BindTarget, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, ConnectionStep,
-    Coverage, DastApiScanner, Error, ErrorKind, EvidenceKind, Finding, FindingEvent, FindingQuery,
-    FindingScope, Fingerprint, Location, PartitionKey, Result, Rule, ScanMode, ScannerInfo, StepKind,
-    async_trait, stream_bind_targets, stream_error, stream_findings,
+    BindTarget, BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport,
+    ConnectionStep, Coverage, DastApiScanner, Error, ErrorKind, EvidenceKind, Finding, FindingEvent,
+    FindingQuery, FindingScope, Fingerprint, Location, PartitionKey, Result, Rule, ScanMode, ScannerInfo,
+    StepKind, async_trait, stream_bind_targets, stream_error, stream_findings,
 };
 
 const INFO: ScannerInfo = ScannerInfo::new(
@@ -77,11 +77,12 @@ impl DastApiScanner for LinkChecker {
         report
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         let this = self.clone();
         let target = |name: String| BindTarget::new(BindTargetId::from_parts("site", &name), name);
         stream_bind_targets(query, async move {
-            Ok(this.dataset()?.targets.into_iter().map(|site| target(site.name)).collect())
+            let targets: Vec<_> = this.dataset()?.targets.into_iter().map(|site| target(site.name)).collect();
+            Ok(targets)
         })
     }
 

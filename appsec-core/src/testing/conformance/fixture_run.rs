@@ -40,7 +40,7 @@ impl<'a> Fixtures<'a> {
         let scanner = fixture_run.scanner();
         let first =
             scanner.bind_targets(BindTargetQuery::new()).next().await.transpose()?.unwrap_or_default();
-        for target in first.into_iter().take(2) {
+        for target in first.targets.into_iter().take(2) {
             fixture_run.targets.insert(target.id.to_string(), target.id);
         }
         if scanner.info().capabilities.scans {

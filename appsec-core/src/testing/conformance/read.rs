@@ -94,7 +94,7 @@ pub(super) async fn list(
         let Some(page) = pages.next().await else { return Ok((targets, failure, items_after_end)) };
         match page {
             _ if failure.is_some() => items_after_end += 1,
-            Ok(page) => targets.extend(page),
+            Ok(batch) => targets.extend(batch.targets),
             Err(error) => failure = Some(error),
         }
     }

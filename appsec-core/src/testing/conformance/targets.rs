@@ -27,7 +27,7 @@ pub(super) async fn lazy(fixtures: &Fixtures<'_>) -> CheckResult {
 
 pub(super) async fn complete(fixtures: &Fixtures<'_>) -> CheckResult {
     let fixture_run = fixtures.prepare(&Dataset::new(MANY, 1)).await?;
-    let listed = fixture_run.scanner().list_bind_targets(BindTargetQuery::new()).await?;
+    let listed = fixture_run.scanner().list_bind_targets(BindTargetQuery::new()).await?.targets;
     let mut ids = BTreeSet::new();
     if let Some(twice) = listed.iter().find(|target| !ids.insert(&target.id)) {
         return failed(format!("{} is listed twice", twice.id));
@@ -43,7 +43,7 @@ pub(super) async fn complete(fixtures: &Fixtures<'_>) -> CheckResult {
 pub(super) async fn filter(fixtures: &Fixtures<'_>) -> CheckResult {
     let fixture_run = fixtures.prepare(&Dataset::new(MANY, 1)).await?;
     let scanner = fixture_run.scanner();
-    let all = scanner.list_bind_targets(BindTargetQuery::new()).await?;
+    let all = scanner.list_bind_targets(BindTargetQuery::new()).await?.targets;
     // The last one is not on the first page.
     let Some(wanted) =
         all.iter().rev().find(|target| fixture_run.targets.values().any(|id| *id == target.id))
@@ -53,7 +53,7 @@ pub(super) async fn filter(fixtures: &Fixtures<'_>) -> CheckResult {
     let query = BindTargetQuery::new().with_name_contains(wanted.name.to_uppercase());
     let expected: BTreeSet<_> =
         all.iter().filter(|target| query.matches(target)).map(|target| &target.id).collect();
-    let listed = scanner.list_bind_targets(query.clone()).await?;
+    let listed = scanner.list_bind_targets(query.clone()).await?.targets;
     let listed: BTreeSet<_> = listed.iter().map(|target| &target.id).collect();
     if let Some(id) = listed.difference(&expected).next() {
         return failed(format!("{id} is listed, and its name does not contain {:?}", wanted.name));

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use super::findings_reader::FindingsReader;
 use super::service::{KEY, Service, require};
 use crate::{
-    BindTarget, BindTargetId, BindTargetQuery, Capabilities, Cause, ConnectionReport, ConnectionStep,
-    DastApiScanner, Error, ErrorKind, Finding, FindingEvent, FindingQuery, FindingStatus, Fingerprint,
-    Location, PartitionKey, Result, Rule, Scan, ScanId, ScanMode, ScanRequest, ScanStatus, ScannerInfo,
-    Severity, StartedScan, StatusChange, StepKind, stream_error,
+    BindTarget, BindTargetBatch, BindTargetId, BindTargetQuery, Capabilities, Cause, ConnectionReport,
+    ConnectionStep, DastApiScanner, Error, ErrorKind, Finding, FindingEvent, FindingQuery, FindingStatus,
+    Fingerprint, Location, PartitionKey, Result, Rule, Scan, ScanId, ScanMode, ScanRequest, ScanStatus,
+    ScannerInfo, Severity, StartedScan, StatusChange, StepKind, stream_error,
 };
 
 const TARGETS_PER_PAGE: usize = 100;
@@ -170,13 +170,14 @@ impl DastApiScanner for MemoryScanner {
         report
     }
 
-    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<Vec<BindTarget>>> {
+    fn bind_targets(&self, query: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
         stream::try_unfold(Some((self.service.clone(), query, 0)), |position| async move {
             let Some((service, query, offset)) = position else { return Ok(None) };
             let state = service.request()?;
             let next = offset + TARGETS_PER_PAGE;
             let page = state.targets.iter().skip(offset).take(TARGETS_PER_PAGE);
             let page = page.filter(|target| query.matches(target)).cloned().collect();
+            let page = BindTargetBatch::new(page);
             let more = next < state.targets.len();
             drop(state);
             Ok(Some((page, more.then_some((service, query, next)))))

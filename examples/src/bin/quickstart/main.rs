@@ -56,13 +56,14 @@ async fn main() -> Result<ExitCode> {
             failed.push(info.name);
             continue;
         }
-        let targets = scanner.list_bind_targets(BindTargetQuery::new()).await?;
-        print::targets(info.name, &targets);
+        let listed = scanner.list_bind_targets(BindTargetQuery::new()).await?;
+        print::targets(info.name, &listed);
 
         let scan_target = match &arguments.start {
             Some(name) if info.capabilities.start_scan => Some(scanner.find_target(name).await?),
             // With the fakes, the target with the most locations: its scan has children.
-            None if source.is_fake => targets
+            None if source.is_fake => listed
+                .targets
                 .into_iter()
                 .filter(|target| target.can_start)
                 .max_by_key(|target| target.location_count),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use appsec_core::{Absence, BindTarget, Coverage, Scan};
+use appsec_core::{Absence, BindTargetBatch, Coverage, Scan};
 
 use crate::import::Imported;
 
-/// The first few bind targets.
-pub(crate) fn targets(scanner: &str, targets: &[BindTarget]) {
+/// The first few bind targets, and the first gaps of the listing.
+pub(crate) fn targets(scanner: &str, listed: &BindTargetBatch) {
+    let targets = &listed.targets;
     println!("{scanner} has {} bind targets:", targets.len());
     for target in targets.iter().take(8) {
         let locations = match (target.location_count, target.locations.first()) {
@@ -20,6 +21,9 @@ pub(crate) fn targets(scanner: &str, targets: &[BindTarget]) {
     }
     if targets.len() > 8 {
         println!("  … and {} more", targets.len() - 8);
+    }
+    for gap in listed.gaps.iter().take(5) {
+        println!("  the list may lack targets: {gap}");
     }
     println!();
 }
