@@ -266,6 +266,21 @@ async fn a_decompression_bomb_is_stopped_at_the_limit() {
 }
 
 #[tokio::test]
+async fn an_element_that_is_skipped_is_not_read_beyond_the_limit_of_the_response() {
+    const CAP: u64 = 1 << 20;
+    let server = MockServer::start().await;
+    let body = format!("[1,\"{}", "x".repeat(2 << 20));
+    Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_string(body)).mount(&server).await;
+    let options = options().with_max_stream_bytes(CAP).with_max_element_bytes(1 << 10);
+    let client = client(&server, options);
+    let mut elements = client.elements(&Request::get("test: download", "/v1"), ArrayPath::Root);
+    assert_eq!(elements.next().await.unwrap().unwrap().json::<u32>("test").unwrap(), 1);
+    let error = elements.next().await.unwrap().unwrap_err();
+    assert!(error.message().contains("1048576"), "{error}");
+    assert!(elements.next().await.is_none());
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_decompressed_is_a_broken_body() {
     let server = MockServer::start().await;
     let response =

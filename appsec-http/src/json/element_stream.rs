@@ -32,8 +32,12 @@ pub struct Element<'a> {
     /// The position in the array, from 0.
     pub index: u64,
     /// The bytes: one JSON value, of which only brackets and strings have been checked. They are often a
-    /// view of the chunk of the response that they came in, which then stays in memory as long.
+    /// view of the chunk of the response that they came in, which then stays in memory as long. Empty for
+    /// an element that exceeds a [limit](Self::exceeded).
     pub bytes: Bytes,
+    /// The limit that the element exceeds: it is nested too deep or too large. Nothing of it is kept, and
+    /// decoding it fails.
+    pub exceeded: Option<SplitErrorKind>,
     /// The positions of its members, if they were recorded; see [`Splitter::members`].
     pub members: &'a [Member],
     /// Masks the client's credentials, which a service may put into a response.
@@ -43,14 +47,19 @@ pub struct Element<'a> {
 impl Element<'_> {
     /// Returns an element without recorded members.
     pub fn new(index: u64, bytes: impl Into<Bytes>) -> Self {
-        Self { index, bytes: bytes.into(), members: &[], redactor: None }
+        Self { index, bytes: bytes.into(), exceeded: None, members: &[], redactor: None }
     }
 
     /// Decodes the element.
     ///
     /// # Errors
-    /// `Decode`, with the path of what could not be decoded; it begins with the index of the element.
+    /// `Decode`, with the path of what could not be decoded; it begins with the index of the element. An
+    /// element that exceeds a limit cannot be decoded.
     pub fn json<T: DeserializeOwned>(&self, operation: &'static str) -> Result<T> {
+        if let Some(limit) = self.exceeded {
+            let error = Error::new(ErrorKind::Decode, limit.to_string()).with_operation(operation);
+            return Err(error.with_path(format!("[{}]", self.index)));
+        }
         let redactor = self.redactor.cloned().unwrap_or_default();
         from_json(&self.bytes, Some(self.index), &redactor)
             .map_err(|failure| failure.error.with_operation(operation))
@@ -73,6 +82,8 @@ impl fmt::Debug for Element<'_> {
 ///   read ahead.
 /// * Complete: the stream ends with the end of the array and of the body. A response that merely stops is
 ///   an error.
+/// * One by one: an element that is nested too deep or is larger than the options allow is delivered without
+///   its bytes, and the stream goes on after it; see [`Element::exceeded`].
 /// * Each element once: after an interruption the request is repeated within the retry rules, and the
 ///   elements already delivered are skipped while their digest agrees. If it does not, the response has
 ///   changed, and the stream ends in an error.
@@ -147,10 +158,11 @@ impl ElementStream {
     ///
     /// # Errors
     /// Those of [`HttpClient::send`](crate::HttpClient::send) except `Deadline`, and `Decode` for a
-    /// response that has no such array or exceeds the limits of the options.
+    /// response that has no such array or is larger than the options allow.
     pub async fn next(&mut self) -> Option<Result<Element<'_>>> {
-        let bytes = match self.advance().await? {
-            Ok(bytes) => bytes,
+        let (bytes, exceeded) = match self.advance().await? {
+            Ok(Ok(bytes)) => (bytes, None),
+            Ok(Err(limit)) => (Bytes::new(), Some(limit)),
             Err(error) => return Some(Err(error)),
         };
         let members = match &self.state {
@@ -158,11 +170,11 @@ impl ElementStream {
             _ => &[],
         };
         let redactor = Some(&self.stack.redactor);
-        Some(Ok(Element { index: self.delivered - 1, bytes, members, redactor }))
+        Some(Ok(Element { index: self.delivered - 1, bytes, exceeded, members, redactor }))
     }
 
-    /// The bytes of the next element, which counts as delivered.
-    async fn advance(&mut self) -> Option<Result<Bytes>> {
+    /// The bytes of the next element, or the limit that it exceeds. It counts as delivered.
+    async fn advance(&mut self) -> Option<Result<Result<Bytes, SplitErrorKind>>> {
         loop {
             match &mut self.state {
                 State::New => {
@@ -179,18 +191,20 @@ impl ElementStream {
                     }
                 },
                 State::Reading(reading) => match reading.next().await {
-                    Ok(Some(bytes)) if reading.seen <= self.delivered => {
-                        reading.digest.add_element(&bytes, reading.splitter.members(), &mut self.blocks);
+                    Ok(Some(element)) if reading.seen <= self.delivered => {
+                        let bytes = element.as_deref().unwrap_or_default();
+                        reading.digest.add_element(bytes, reading.splitter.members(), &mut self.blocks);
                         if reading.seen == self.delivered && reading.digest != self.digest {
                             let made = reading.attempts.made();
                             self.state = State::Ended;
                             return Some(Err(self.changed(made)));
                         }
                     }
-                    Ok(Some(bytes)) => {
-                        self.digest.add_element(&bytes, reading.splitter.members(), &mut self.blocks);
+                    Ok(Some(element)) => {
+                        let bytes = element.as_deref().unwrap_or_default();
+                        self.digest.add_element(bytes, reading.splitter.members(), &mut self.blocks);
                         self.delivered += 1;
-                        return Some(Ok(bytes));
+                        return Some(Ok(element));
                     }
                     ended => {
                         if let Err(error) = self.end_response(ended.err()) {
@@ -284,10 +298,11 @@ impl fmt::Debug for ElementStream {
 }
 
 impl Reading {
-    /// The next element of this response, or `None` at the end of its body, even within the array.
-    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    /// The next element of this response, or the limit that it exceeds; `None` at the end of the body, even
+    /// within the array.
+    async fn next(&mut self) -> Result<Option<Result<Bytes, SplitErrorKind>>, Failure> {
         loop {
-            if let Some(element) = self.splitter.next_element().map_err(refused)? {
+            if let Some(element) = self.splitter.next_element_or_skipped().map_err(refused)? {
                 self.begin = None;
                 self.seen += 1;
                 return Ok(Some(element));

@@ -13,6 +13,10 @@ impl Limits {
     /// The largest depth that can be set.
     pub const MAX_DEPTH: u32 = 128;
 
+    /// How many arrays and objects may be open at once within an element that is skipped because it exceeds
+    /// a limit. Its brackets are still matched, with one bit for each.
+    pub const MAX_SKIPPED_DEPTH: u32 = 1 << 20;
+
     /// The default limits, as documented at each `with_` method.
     pub const fn new() -> Self {
         Self { depth: Self::MAX_DEPTH, element_bytes: 8 << 20, rest_bytes: 8 << 20, total_bytes: u64::MAX }

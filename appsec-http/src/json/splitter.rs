@@ -49,6 +49,13 @@ pub struct Splitter {
     partial: BytesMut,
     /// The current element continues in the next chunk, and has been tried in the current one.
     put_off: bool,
+    /// Whether the caller wants an element that exceeds a limit to be skipped.
+    skips: bool,
+    /// The limit that the current element exceeds, while its end is searched.
+    skipping: Option<SplitErrorKind>,
+    /// How many of the bytes that are not consumed the tokenizer has read of a value that exceeds a limit,
+    /// and whether the value ends with them.
+    tokenized: (usize, bool),
     rest: Vec<u8>,
     found_field: bool,
     finished_rest: Option<Box<RawValue>>,
@@ -87,6 +94,9 @@ impl Splitter {
             chunks: Chunks::default(),
             partial: BytesMut::new(),
             put_off: false,
+            skips: false,
+            skipping: None,
+            tokenized: (0, false),
             rest: vec![b'{'],
             found_field: false,
             finished_rest: None,
@@ -127,9 +137,26 @@ impl Splitter {
     /// # Errors
     /// If the document is refused; from then on the error stays the same.
     pub fn next_element(&mut self) -> Result<Option<Bytes>, SplitError> {
+        let Some(found) = self.next_with(false)? else { return Ok(None) };
+        found.map(Some).map_err(|kind| self.fail(kind))
+    }
+
+    /// As [`next_element`](Self::next_element), but an element that is nested too deep or is too large does
+    /// not end the document: its end is searched, none of it is kept, and the inner error tells the limit.
+    /// Its brackets have to match as those of every other element.
+    ///
+    /// # Errors
+    /// As those of [`next_element`](Self::next_element) otherwise. An element nested more than
+    /// [`Limits::MAX_SKIPPED_DEPTH`] deep ends the document.
+    pub fn next_element_or_skipped(&mut self) -> Result<Option<Result<Bytes, SplitErrorKind>>, SplitError> {
+        self.next_with(true)
+    }
+
+    fn next_with(&mut self, skips: bool) -> Result<Option<Result<Bytes, SplitErrorKind>>, SplitError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        self.skips = skips;
         self.advance().map_err(|kind| self.fail(kind))
     }
 
@@ -150,7 +177,7 @@ impl Splitter {
         *self.failed.insert(error)
     }
 
-    fn advance(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
+    fn advance(&mut self) -> Result<Option<Result<Bytes, SplitErrorKind>>, SplitErrorKind> {
         loop {
             let element = self.read_on()?;
             if element.is_some() || !self.chunks.advance() {
@@ -160,12 +187,12 @@ impl Splitter {
     }
 
     /// The next element, within the current chunk.
-    fn read_on(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
+    fn read_on(&mut self) -> Result<Option<Result<Bytes, SplitErrorKind>>, SplitErrorKind> {
         loop {
             self.chunks.advance();
             match self.state {
                 State::Element => {
-                    let element = self.element()?;
+                    let element = self.element_or_skipped()?;
                     if element.is_some() {
                         self.state = State::AfterElement;
                     }
@@ -277,6 +304,37 @@ impl Splitter {
         self.value(limit.saturating_sub(self.rest.len()), SplitErrorKind::RestTooLarge(limit))
     }
 
+    /// The current element, or the limit that it exceeds if it is skipped, once its end has arrived.
+    fn element_or_skipped(&mut self) -> Result<Option<Result<Bytes, SplitErrorKind>>, SplitErrorKind> {
+        let exceeded = match self.skipping {
+            Some(limit) => limit,
+            None => match self.element() {
+                Ok(element) => return Ok(element.map(Ok)),
+                Err(limit @ (SplitErrorKind::TooDeep(_) | SplitErrorKind::ElementTooLarge(_)))
+                    if self.skips =>
+                {
+                    self.partial.clear();
+                    self.members.clear();
+                    *self.skipping.insert(limit)
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let (tokenized, mut ended) = std::mem::take(&mut self.tokenized);
+        self.chunks.skip(tokenized);
+        if !ended {
+            let left = self.chunks.left();
+            let end = self.tokenizer.run(left, Limits::MAX_SKIPPED_DEPTH).map_err(|(_, kind)| kind)?;
+            ended = end.is_some();
+            let length = end.unwrap_or(left.len());
+            self.chunks.skip(length);
+        }
+        if ended {
+            self.skipping = None;
+        }
+        Ok(ended.then_some(Err(exceeded)))
+    }
+
     /// The current element, once its end has arrived.
     fn element(&mut self) -> Result<Option<Bytes>, SplitErrorKind> {
         let limit = self.limits.element_bytes();
@@ -313,10 +371,12 @@ impl Splitter {
             Ok(None) => (self.chunks.left().len(), false),
             Err((length, kind)) => {
                 self.chunks.skip(length);
+                self.tokenized = (0, false);
                 return Err(kind);
             }
         };
         if self.partial.len() + length > limit {
+            self.tokenized = (length, ended);
             return Err(too_large);
         }
         let piece = self.chunks.take(length);

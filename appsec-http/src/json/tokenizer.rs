@@ -3,13 +3,20 @@
 use crate::json::error::{Found, SplitErrorKind};
 
 /// The state of the search for the end of a value, which may continue in the next chunk of the document.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Tokenizer {
     mode: Mode,
     depth: u32,
-    /// One bit per open bracket, the innermost lowest: set for an array. This limits nesting to 128.
+    /// One bit per open bracket, the innermost lowest: set for an array. It holds the innermost brackets,
+    /// up to [`BITS`] of them.
     arrays: u128,
+    /// The bits of the brackets outside of those, in groups of [`BITS`]. Only a value that is skipped nests
+    /// that deep.
+    outer: Vec<u128>,
 }
+
+/// The number of brackets in a group.
+const BITS: u32 = u128::BITS;
 
 #[derive(Debug, Clone, Copy, Default)]
 enum Mode {
@@ -91,6 +98,9 @@ impl Tokenizer {
             if self.depth >= limit {
                 return Err(SplitErrorKind::TooDeep(limit));
             }
+            if self.depth.is_multiple_of(BITS) && self.depth > 0 {
+                self.outer.push(self.arrays);
+            }
             self.depth += 1;
             self.arrays = self.arrays << 1 | u128::from(byte == b'[');
         } else {
@@ -99,6 +109,11 @@ impl Tokenizer {
             }
             self.depth -= 1;
             self.arrays >>= 1;
+            if self.depth.is_multiple_of(BITS)
+                && let Some(outer) = self.outer.pop()
+            {
+                self.arrays = outer;
+            }
         }
         Ok(())
     }
