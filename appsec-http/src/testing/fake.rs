@@ -37,7 +37,7 @@ mod tests {
     }
 
     fn picks(scripts: &mut Scripts<Route, char>, routes: &[Route]) -> String {
-        routes.iter().map(|route| scripts.pick(*route).unwrap_or('.')).collect()
+        routes.iter().map(|route| scripts.pick(*route, &[]).unwrap_or('.')).collect()
     }
 
     #[test]
@@ -53,6 +53,18 @@ mod tests {
             scripts.script(Route::List, when, 'x');
             assert_eq!(picks(&mut scripts, &[Route::List; 5]), expected, "{when:?}");
         }
+    }
+
+    #[test]
+    fn a_script_for_one_placeholder_applies_to_and_counts_its_calls_only() {
+        let mut scripts = Scripts::default();
+        scripts.script_param(Route::Get, (1, "7".to_owned()), When::After(1), 'x');
+        let call = |second: &str| ["a".to_owned(), second.to_owned()];
+        let mut pick = |params: &[String]| scripts.pick(Route::Get, params);
+        assert_eq!(pick(&call("7")), None);
+        assert_eq!(pick(&call("8")), None);
+        assert_eq!(pick(&[]), None);
+        assert_eq!(pick(&call("7")), Some('x'));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum Reply {
     Redirect(String),
     /// This status and this JSON.
     Json(u16, Value),
+    /// 200 with this body, which may be anything.
+    Body(String),
     /// The usual response after a delay.
     Late(Duration),
     /// The request takes effect, and no response is sent.
@@ -65,6 +67,7 @@ impl From<Reply> for Effect {
             Reply::HtmlPage => Response::page(200, "Sign in"),
             Reply::Redirect(location) => Response::page(302, "302 Found").with_header("location", location),
             Reply::Json(status, body) => Response::json(status, &body),
+            Reply::Body(body) => Response::raw(200, "application/octet-stream", body),
             Reply::Expired => Response::expired(),
             Reply::TruncatedJson => return Self::Truncate,
             Reply::Late(delay) => return Self::Delay(delay),

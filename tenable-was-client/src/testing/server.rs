@@ -101,6 +101,11 @@ impl FakeTenableWas {
         self.0.script(route, when, reply);
     }
 
+    /// Scripts a reply to the requests for one chunk, in every export. The first chunk has the number 1.
+    pub fn script_chunk(&self, chunk: u64, when: When, reply: Reply) {
+        self.0.script_param(Route::GetChunk, (1, chunk.to_string()), when, reply);
+    }
+
     /// Scripts the next export. A further call scripts the one after it.
     pub fn script_export(&self, script: ExportScript) {
         self.0.with_service(|state| state.next_exports.push(script));

@@ -116,6 +116,19 @@ impl<S: FakeService> Fake<S> {
         lock(&self.state).scripts.script(route, when, reply);
     }
 
+    /// As [`script`](Self::script), for calls whose n-th placeholder of the path has this value. Only these
+    /// are counted.
+    pub fn script_param(
+        &self,
+        route: S::Route,
+        param: (usize, impl Into<String>),
+        when: When,
+        reply: S::Reply,
+    ) {
+        let param = (param.0, param.1.into());
+        lock(&self.state).scripts.script_param(route, param, when, reply);
+    }
+
     /// Lets this many requests pass, and gives the reply to each one after.
     pub fn down_after(&self, requests: u64, reply: S::Reply) {
         lock(&self.state).scripts.down_after(requests, reply);
@@ -166,7 +179,7 @@ async fn handle<S: FakeService>(shared: Arc<Mutex<State<S>>>, request: Request<B
         let credentials = request.headers().get(S::CREDENTIALS).and_then(|value| value.to_str().ok());
         call.authorized = credentials.is_some_and(|credentials| service.is_authorized(credentials));
         service.before_response(&call);
-        let effect = scripts.pick(call.route).map(Into::into);
+        let effect = scripts.pick(call.route, &call.params).map(Into::into);
         calls.push(call.clone());
         (calls.len(), effect, service.latency())
     };

@@ -49,6 +49,8 @@ pub struct Scripts<R, A> {
 #[derive(Debug)]
 struct Script<R, A> {
     route: R,
+    /// The placeholder of the path, by its number, that must have this value.
+    param: Option<(usize, String)>,
     when: When,
     reply: A,
     seen: u64,
@@ -63,7 +65,12 @@ impl<R, A> Default for Scripts<R, A> {
 impl<R: FakeRoute, A: Clone> Scripts<R, A> {
     /// Scripts a reply.
     pub fn script(&mut self, route: R, when: When, reply: A) {
-        self.scripts.push(Script { route, when, reply, seen: 0 });
+        self.scripts.push(Script { route, param: None, when, reply, seen: 0 });
+    }
+
+    /// Scripts a reply to calls whose n-th placeholder of the path has this value. Only these are counted.
+    pub fn script_param(&mut self, route: R, param: (usize, String), when: When, reply: A) {
+        self.scripts.push(Script { route, param: Some(param), when, reply, seen: 0 });
     }
 
     /// Lets this many requests pass, to any route, and gives the reply to each one after.
@@ -76,9 +83,9 @@ impl<R: FakeRoute, A: Clone> Scripts<R, A> {
         *self = Self::default();
     }
 
-    /// Returns the reply to this call, or `None` for the usual response. The script set first wins, and
-    /// all of them count the call.
-    pub fn pick(&mut self, route: R) -> Option<A> {
+    /// Returns the reply to this call with these values of the path's placeholders, or `None` for the usual
+    /// response. The script set first wins, and all of them count the call.
+    pub fn pick(&mut self, route: R, params: &[String]) -> Option<A> {
         if let Some((left, reply)) = &mut self.up_for {
             match left.checked_sub(1) {
                 Some(fewer) => *left = fewer,
@@ -86,7 +93,11 @@ impl<R: FakeRoute, A: Clone> Scripts<R, A> {
             }
         }
         let mut picked = None;
-        for script in self.scripts.iter_mut().filter(|script| script.route.covers(route)) {
+        let applies = |script: &&mut Script<R, A>| {
+            let param = script.param.as_ref();
+            script.route.covers(route) && param.is_none_or(|(index, value)| params.get(*index) == Some(value))
+        };
+        for script in self.scripts.iter_mut().filter(applies) {
             let fires = script.when.fires(script.seen);
             script.seen += 1;
             if fires && picked.is_none() {
