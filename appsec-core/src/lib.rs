@@ -4,6 +4,7 @@
 mod bind;
 mod connection;
 mod coverage;
+mod duration;
 mod error;
 mod ext;
 mod finding;
@@ -27,6 +28,7 @@ pub use futures_core::stream::BoxStream;
 pub use bind::{BindTarget, BindTargetBatch, BindTargetId, BindTargetQuery};
 pub use connection::{Cause, ConnectionReport, ConnectionStep, StepKind, StepOutcome};
 pub use coverage::{Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, UnknownValues};
+pub use duration::duration_text;
 pub use error::{Error, ErrorKind, ErrorOrigin, Result};
 pub use ext::{BindTargetItems, DastApiScannerExt, FindingItems};
 pub use finding::{Cvss, Evidence, EvidenceKind, Finding, FindingStatus, Recast, Rule, StatusChange};

@@ -5,6 +5,7 @@ mod chunk_fetcher;
 mod chunk_records;
 mod chunk_tracker;
 mod concurrency_limit;
+mod cooldown;
 mod job;
 mod json_string;
 mod options;
@@ -21,5 +22,6 @@ pub use options::ExportOptions;
 
 pub(crate) use chunk_fetcher::{ChunkEvent, ChunkFetcher, ChunkReader};
 pub(crate) use chunk_records::OPERATION as CHUNK_OPERATION;
+pub(crate) use cooldown::cooldown;
 pub(crate) use plugin_cache::PluginCache;
 pub(crate) use record_decoder::RecordDecoder;

@@ -3,6 +3,7 @@
 mod by_export;
 mod by_scan;
 mod child_scans;
+mod chunk_failures;
 mod event_sender;
 mod finding_filter;
 mod refusal;

@@ -51,6 +51,8 @@ pub(crate) struct ChunkFetcher<R: ChunkReader> {
     sender: mpsc::Sender<ChunkEvent<R::Batch>>,
     receiver: mpsc::Receiver<ChunkEvent<R::Batch>>,
     limit: ConcurrencyLimit,
+    /// Whether the next chunk is taken from the end of the queue.
+    from_end: bool,
     /// Set by a 429, which the HTTP stack retries without an error.
     throttle_signal: ThrottleSignal,
 }
@@ -76,6 +78,7 @@ impl<R: ChunkReader> ChunkFetcher<R> {
             sender,
             receiver,
             limit: ConcurrencyLimit::new(max),
+            from_end: false,
             throttle_signal: ThrottleSignal::new(),
         }
     }
@@ -89,6 +92,12 @@ impl<R: ChunkReader> ChunkFetcher<R> {
     pub(crate) fn push_again(&mut self, chunk: ChunkId, not_before: Instant, taken: u64) {
         self.skip.insert(chunk, taken);
         self.push(chunk, not_before);
+    }
+
+    /// Takes the next chunk from the other end of the queue. Bad chunks are often neighbours, so this finds
+    /// out sooner whether all of them fail.
+    pub(crate) fn change_end(&mut self) {
+        self.from_end = !self.from_end;
     }
 
     /// Whether no chunk is queued, being fetched, or waiting to be reported.
@@ -107,7 +116,7 @@ impl<R: ChunkReader> ChunkFetcher<R> {
             }
             let now = Instant::now();
             while self.tasks.len() < self.limit.current()
-                && let Some(index) = self.queue.iter().position(|(_, at)| *at <= now)
+                && let Some(index) = self.next_due(now)
                 && let Some((chunk, _)) = self.queue.remove(index)
             {
                 self.spawn(chunk);
@@ -127,6 +136,12 @@ impl<R: ChunkReader> ChunkFetcher<R> {
                 () = sleep_until(due) => {}
             }
         }
+    }
+
+    /// The position in the queue of the next chunk that may be fetched.
+    fn next_due(&self, now: Instant) -> Option<usize> {
+        let is_due = |(_, at): &(ChunkId, Instant)| *at <= now;
+        if self.from_end { self.queue.iter().rposition(is_due) } else { self.queue.iter().position(is_due) }
     }
 
     fn join(&mut self, joined: Result<(ChunkId, Result<()>), JoinError>) -> Result<()> {
@@ -165,7 +180,7 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-/// Reads a chunk to its end, and sends its batches.
+/// Reads a chunk to its end, and sends its batches. Of a chunk that breaks off, what was read is sent.
 async fn read_chunk<R: ChunkReader>(
     client: TenableWasClient,
     export: ExportId,
@@ -177,8 +192,13 @@ async fn read_chunk<R: ChunkReader>(
 ) -> Result<()> {
     let mut elements = client.chunk_elements(export, chunk)?.with_throttle_signal(throttle_signal);
     let mut position = 0;
-    while let Some(element) = elements.next().await {
-        let element = element.map_err(|error| in_chunk(error, chunk))?;
+    let result = loop {
+        let element = match elements.next().await {
+            Some(Ok(element)) => element,
+            Some(Err(error)) => break Err(in_chunk(error, chunk)),
+            None if position < skip => break Err(shrunk(chunk, position, skip)),
+            None => break Ok(()),
+        };
         if element.index >= skip
             && let Some(batch) = reader.take(&element, chunk)
             && sender.send(ChunkEvent::Batch { chunk, position, batch }).await.is_err()
@@ -187,13 +207,12 @@ async fn read_chunk<R: ChunkReader>(
             return Ok(());
         }
         position = element.index + 1;
+    };
+    if result.is_ok() || position > skip {
+        // An error means that the receiver is gone.
+        let _ = sender.send(ChunkEvent::Batch { chunk, position, batch: reader.finish() }).await;
     }
-    if position < skip {
-        return Err(shrunk(chunk, position, skip));
-    }
-    // An error means that the receiver is gone.
-    let _ = sender.send(ChunkEvent::Batch { chunk, position, batch: reader.finish() }).await;
-    Ok(())
+    result
 }
 
 /// The error for a chunk that has fewer records than were read from it before.

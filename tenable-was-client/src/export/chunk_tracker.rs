@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::time::Duration;
 
-use appsec_core::{CoverageGap, GapKind, Verbatim};
+use appsec_core::{CoverageGap, GapKind, Verbatim, duration_text};
 
 use crate::model::{ChunkId, ExportState, ExportStatus};
 
 /// The state of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum ChunkState {
     /// Offered by the service and returned to be fetched.
     Taken,
@@ -18,7 +19,7 @@ enum ChunkState {
 }
 
 /// Why a chunk cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChunkLoss {
     /// The service failed to create it.
@@ -29,6 +30,9 @@ pub enum ChunkLoss {
     Expired,
     /// The service reported for too long that it was not ready.
     NotReady,
+    /// Its download failed after all retries, or what came is not an array of records. The text says why,
+    /// as the end of a sentence.
+    Unreadable(String),
 }
 
 /// How an export ended.
@@ -45,6 +49,9 @@ pub enum ExportEnding {
     Vanished,
     /// It made no progress in a state that this version does not know.
     Unknown(String),
+    /// It made no progress for this long, the [patience](crate::ExportOptions::with_patience) of the
+    /// options. It continues at the service.
+    Stalled(Duration),
 }
 
 /// The chunks of one export.
@@ -93,7 +100,7 @@ impl ChunkTracker {
             [(&status.chunks_failed, ChunkLoss::Failed), (&status.chunks_cancelled, ChunkLoss::Cancelled)]
         {
             for chunk in chunks {
-                self.chunks.entry(*chunk).or_insert(ChunkState::Lost(loss));
+                self.chunks.entry(*chunk).or_insert_with(|| ChunkState::Lost(loss.clone()));
             }
         }
         new
@@ -130,6 +137,10 @@ impl ChunkTracker {
             ExportEnding::Unknown(state) => gaps.push(incomplete(format!(
                 "the export made no progress in the state {state:?}, which this version does not know"
             ))),
+            ExportEnding::Stalled(time) => gaps.push(incomplete(format!(
+                "the export made no progress for {}; it continues at the service",
+                duration_text(*time)
+            ))),
         }
         for (chunk, state) in &self.chunks {
             let what = match state {
@@ -139,11 +150,14 @@ impl ChunkTracker {
                 ChunkState::Lost(ChunkLoss::Cancelled) => "was cancelled at the service",
                 ChunkState::Lost(ChunkLoss::Expired) => "expired before it was fetched",
                 ChunkState::Lost(ChunkLoss::NotReady) => "was offered but never became ready",
+                ChunkState::Lost(ChunkLoss::Unreadable(why)) => {
+                    let message = format!("chunk {chunk} of the export could not be read: {why}");
+                    gaps.push(CoverageGap::new(GapKind::Chunk, message));
+                    continue;
+                }
             };
-            gaps.push(CoverageGap::new(
-                GapKind::Chunk,
-                format!("chunk {chunk} of the export {what}{reason}"),
-            ));
+            let message = format!("chunk {chunk} of the export {what}{reason}");
+            gaps.push(CoverageGap::new(GapKind::Chunk, message));
         }
         gaps.extend(self.total_mismatch().map(incomplete));
         gaps

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::chunk_tracker::{ChunkLoss, ChunkTracker, ExportEnding, ending};
+use super::cooldown::cooldown;
 use super::poll_schedule::PollSchedule;
 use crate::TenableWasClient;
 use crate::model::{ChunkId, ExportId, ExportRequest, ExportStatus};
@@ -18,8 +19,9 @@ const VISIBLE_WITHIN: Duration = Duration::from_secs(60);
 /// An export job at the service.
 ///
 /// Watching a job always ends: it is finished, cancelled, failed, or unknown to the service, or it makes no
-/// progress for the time of [`ExportOptions::with_patience`](crate::ExportOptions::with_patience). Whatever
-/// could not be read is one of its [`gaps`](Self::gaps). Dropping an `ExportJob` does not cancel the job,
+/// progress for the time of [`ExportOptions::with_patience`](crate::ExportOptions::with_patience), not
+/// counting the time in which a rate limit keeps it from being polled. Whatever could not be read is one of
+/// its [`gaps`](Self::gaps). Dropping an `ExportJob` does not cancel the job,
 /// which continues at the service and can be resumed with [`TenableWasClient::resume_export`].
 ///
 /// ```no_run
@@ -208,32 +210,44 @@ impl ExportJob {
     /// returned. Each chunk is returned once. Cancel-safe.
     ///
     /// # Errors
-    /// `Deadline` if the job makes no progress for too long; `ResumeExpired` if a resumed job does not
-    /// exist any more; `NotFound` if a new job does not become visible; those of
-    /// [`get_export`](TenableWasClient::get_export).
+    /// `ResumeExpired` if a resumed job does not exist any more; `NotFound` if a new job does not become
+    /// visible; those of [`get_export`](TenableWasClient::get_export).
     pub async fn next_chunks(&mut self) -> Result<Option<Vec<ChunkId>>> {
         loop {
-            if self.ending.is_some() {
-                return Ok(None);
+            match self.poll_once().await? {
+                Some(none) if none.is_empty() => {}
+                chunks => return Ok(chunks),
             }
-            let status = self.poll().await;
-            let now = Instant::now();
-            let new = match status {
-                Ok(status) => self.update(&status, now),
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    self.not_found(error)?;
-                    Vec::new()
-                }
-                Err(error) => return Err(error),
-            };
-            if self.ending.is_none() && !self.reading && self.schedule.is_stalled(now) {
-                self.give_up(now)?;
-            }
-            self.next_poll = now + self.schedule.pause();
-            if !new.is_empty() {
+        }
+    }
+
+    /// As [`next_chunks`](Self::next_chunks), but returns after one poll, also if it shows no new chunk.
+    pub(crate) async fn poll_once(&mut self) -> Result<Option<Vec<ChunkId>>> {
+        if self.ending.is_some() {
+            return Ok(None);
+        }
+        let status = self.poll().await;
+        let now = Instant::now();
+        let mut new = Vec::new();
+        match status {
+            Ok(status) => new = self.update(&status, now),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.not_found(error)?,
+            Err(error) => {
+                let wait = cooldown(&error).ok_or(error)?;
+                // Waiting for a rate limit is not a lack of progress.
+                self.schedule.reset_stall(now + wait);
+                self.next_poll = now + wait;
                 return Ok(Some(new));
             }
         }
+        if self.ending.is_none() && !self.reading && self.schedule.is_stalled(now) {
+            self.ending = Some(match self.unknown_state.take() {
+                Some(state) => ExportEnding::Unknown(state),
+                None => ExportEnding::Stalled(self.schedule.stalled_for(now)),
+            });
+        }
+        self.next_poll = now + self.schedule.pause();
+        Ok(Some(new))
     }
 
     /// Gets the status when the next poll is due. The request runs in a task, so that a caller who stops
@@ -289,22 +303,6 @@ impl ExportJob {
         }
         self.schedule.no_progress();
         Ok(())
-    }
-
-    fn give_up(&mut self, now: Instant) -> Result<()> {
-        if let Some(state) = self.unknown_state.take() {
-            self.ending = Some(ExportEnding::Unknown(state));
-            return Ok(());
-        }
-        let minutes = self.schedule.stalled_for(now).as_secs() / 60;
-        Err(Error::new(
-            ErrorKind::Deadline,
-            format!(
-                "the export has made no progress for {minutes} min; it continues at the service as {}",
-                self.id
-            ),
-        )
-        .with_operation("tenable: watch export"))
     }
 
     /// Marks a chunk as read to its end.

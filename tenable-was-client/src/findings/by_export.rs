@@ -9,8 +9,9 @@ use appsec_core::{
 };
 use appsec_http::Element;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
+use super::chunk_failures::{ChunkFailures, FailureScope, reason};
 use super::event_sender::{EventSender, push_finding};
 use super::finding_filter::FindingFilter;
 use super::rule_cache::ExportRuleCache;
@@ -18,7 +19,7 @@ use super::target_assets::TargetAssets;
 use super::unknown_values::{add_unknown, count_unknown, count_unknown_fields, undecodable_record};
 use crate::TenableWasClient;
 use crate::export::{
-    CHUNK_OPERATION, ChunkEvent, ChunkFetcher, ChunkLoss, ChunkReader, ExportJob, RecordDecoder,
+    CHUNK_OPERATION, ChunkEvent, ChunkFetcher, ChunkLoss, ChunkReader, ExportJob, RecordDecoder, cooldown,
 };
 use crate::map::{BindTargetKind, FindingContext, asset_partition, finding_from_export};
 use crate::model::{AssetId, ChunkId, ExportId, ExportRequest, ExportScan};
@@ -108,6 +109,7 @@ pub(super) async fn run(
         scope: scope(targets.as_deref()),
         begun,
         not_ready_since: BTreeMap::new(),
+        failures: ChunkFailures::default(),
         events,
     };
     reader.read_chunks().await?;
@@ -127,6 +129,7 @@ struct ExportFindingsReader {
     begun: BTreeMap<u64, u64>,
     /// When each chunk first answered that it was not ready.
     not_ready_since: BTreeMap<ChunkId, Instant>,
+    failures: ChunkFailures,
     events: EventSender,
 }
 
@@ -141,6 +144,10 @@ impl ExportFindingsReader {
     async fn read_chunks(&mut self) -> Result<()> {
         let mut fetcher = self.fetcher();
         let mut more = true;
+        // What an earlier process read is a sign that the service serves chunks.
+        if !self.begun.is_empty() || self.job.delivered_chunks().next().is_some() {
+            self.failures.read();
+        }
         while more || !fetcher.is_idle() {
             // The job is not stuck while chunks are read. This loop ends all the same: a chunk that never
             // becomes ready is given up after the patience of the options.
@@ -151,23 +158,40 @@ impl ExportFindingsReader {
                     ChunkEvent::Batch { chunk, position, batch } => self.send(chunk, position, batch).await?,
                     ChunkEvent::Delivered(chunk) => {
                         self.begun.remove(&chunk.0);
+                        self.failures.read();
                         self.job.mark_delivered(chunk);
                     }
-                    ChunkEvent::Failed(chunk, error) => match self.chunk_failed(chunk, error)? {
-                        ChunkRetry::At(time) => {
-                            let taken = self.begun.get(&chunk.0).copied().unwrap_or_default();
-                            fetcher.push_again(chunk, time, taken);
+                    ChunkEvent::Failed(chunk, error) => {
+                        let others_unread = more || !fetcher.is_idle();
+                        match self.chunk_failed(chunk, error, others_unread).await? {
+                            ChunkRetry::At(time) => {
+                                let taken = self.begun.get(&chunk.0).copied().unwrap_or_default();
+                                fetcher.push_again(chunk, time, taken);
+                            }
+                            ChunkRetry::Never(loss) => {
+                                tracing::debug!(%chunk, ?loss, "a chunk is lost");
+                                self.job.mark_lost(chunk, loss);
+                                fetcher.change_end();
+                            }
                         }
-                        ChunkRetry::Never(loss) => self.job.mark_lost(chunk, loss),
-                    },
+                    }
                 },
-                chunks = self.job.next_chunks(), if more => match chunks? {
-                    Some(chunks) => chunks.into_iter().for_each(|chunk| fetcher.push(chunk, Instant::now())),
+                chunks = self.job.poll_once(), if more => match chunks? {
+                    Some(chunks) => {
+                        let waits = chunks.is_empty() && fetcher.is_idle();
+                        chunks.into_iter().for_each(|chunk| fetcher.push(chunk, Instant::now()));
+                        if waits {
+                            self.events.send_batch(Vec::new(), self.resume_point()?, None).await?;
+                        }
+                    }
                     None => more = false,
                 },
             }
         }
-        Ok(())
+        match std::mem::take(&mut self.failures).into_outage() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     fn fetcher(&self) -> ChunkFetcher<RecordReader> {
@@ -195,34 +219,76 @@ impl ExportFindingsReader {
             self.events.coverage.mark_inconclusive(partition, INCONCLUSIVE);
         }
         self.begun.insert(chunk.0, position);
+        if batch.records > 0 {
+            self.failures.read();
+        }
         if batch.findings.is_empty() {
             return Ok(());
         }
         self.events.send_batch(batch.findings, self.resume_point()?, None).await
     }
 
-    /// Decides what happens to a chunk that could not be read. An error that concerns more than the chunk
-    /// is returned.
-    fn chunk_failed(&mut self, chunk: ChunkId, error: Error) -> Result<ChunkRetry> {
+    /// Decides what happens to a chunk that could not be read, by the rules of
+    /// [`chunk_failures`](super::chunk_failures). An error that concerns everything that is left is
+    /// returned.
+    async fn chunk_failed(
+        &mut self,
+        chunk: ChunkId,
+        error: Error,
+        others_unread: bool,
+    ) -> Result<ChunkRetry> {
+        let now = Instant::now();
+        if let Some(wait) = cooldown(&error) {
+            return Ok(ChunkRetry::At(now + wait));
+        }
+        let resumed = self.job.is_resumed();
         match error.kind() {
-            ErrorKind::NotFound if self.job.is_resumed() => {
-                Err(Error::new(ErrorKind::ResumeExpired, format!("chunk {chunk} has expired; start over"))
-                    .with_source(error))
+            ErrorKind::NotFound if resumed => {
+                return Err(Error::new(
+                    ErrorKind::ResumeExpired,
+                    format!("chunk {chunk} has expired; start over"),
+                )
+                .with_source(error));
             }
-            ErrorKind::NotFound => Ok(ChunkRetry::Never(ChunkLoss::Expired)),
+            ErrorKind::ResumeExpired if resumed => return Err(error),
+            ErrorKind::NotFound => {
+                self.failures.lost();
+                return Ok(ChunkRetry::Never(ChunkLoss::Expired));
+            }
             // Here 400 means "not ready" (vendor document).
             ErrorKind::InvalidRequest if error.status() == Some(400) => {
                 let options = &self.client.inner.export;
-                let now = Instant::now();
                 let since = *self.not_ready_since.entry(chunk).or_insert(now);
                 let waited = now.saturating_duration_since(since);
-                if waited >= options.patience() {
-                    return Ok(ChunkRetry::Never(ChunkLoss::NotReady));
+                if waited < options.patience() {
+                    let pause = waited.clamp(options.first_pause(), options.longest_pause());
+                    return Ok(ChunkRetry::At(now + pause));
                 }
-                let pause = waited.clamp(options.first_pause(), options.longest_pause());
-                Ok(ChunkRetry::At(now + pause))
+                self.failures.lost();
+                return Ok(ChunkRetry::Never(ChunkLoss::NotReady));
             }
-            _ => Err(error),
+            _ => {}
+        }
+        let why = reason(&error, self.begun.get(&chunk.0).copied().unwrap_or_default());
+        match FailureScope::of(&error) {
+            FailureScope::Everything => return Err(error),
+            FailureScope::Chunk => self.failures.lost(),
+            FailureScope::Unclear => {
+                self.check_service().await?;
+                self.failures.failed(chunk, error, others_unread)?;
+            }
+        }
+        Ok(ChunkRetry::Never(ChunkLoss::Unreadable(why)))
+    }
+
+    /// Requests the status of the export, to learn whether the service answers at all.
+    async fn check_service(&self) -> Result<()> {
+        loop {
+            match self.client.get_export(self.job.id()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => sleep(cooldown(&error).ok_or(error)?).await,
+            }
         }
     }
 
