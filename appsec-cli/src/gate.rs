@@ -2,8 +2,8 @@
 //! command line.
 
 use appsec_core::Severity;
-use appsec_import::gate::{Gate, Thresholds};
-use clap::Args;
+use appsec_import::gate::{Gate, GateCount, Thresholds};
+use clap::{Args, ValueEnum};
 
 /// Limits by severity. More findings than the limit fail the gate.
 #[derive(Debug, Clone, Default, Args)]
@@ -33,6 +33,25 @@ pub(crate) struct GateArgs {
     /// New or reopened low findings
     #[arg(long = "threshold-new-low", value_name = "N")]
     new_low: Option<u64>,
+    /// What the limits are on: findings, or their occurrences (distinct URLs and inputs)
+    #[arg(long = "gate-count", value_name = "WHAT", value_enum)]
+    count: Option<Counted>,
+}
+
+/// What a gate counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Counted {
+    Findings,
+    Occurrences,
+}
+
+impl From<Counted> for GateCount {
+    fn from(counted: Counted) -> Self {
+        match counted {
+            Counted::Findings => Self::Findings,
+            Counted::Occurrences => Self::Occurrences,
+        }
+    }
 }
 
 impl GateArgs {
@@ -42,7 +61,8 @@ impl GateArgs {
         let total = [self.crit, self.high, self.med, self.low];
         let new = [self.new_crit, self.new_high, self.new_med, self.new_low];
         let gate = gate.with_total(with_limits(gate.total, total)).with_new(with_limits(gate.new, new));
-        (gate != Gate::new()).then_some(gate)
+        let gate = gate.with_count(self.count.map_or(gate.count, GateCount::from));
+        (!gate.is_unlimited()).then_some(gate)
     }
 }
 
@@ -67,5 +87,9 @@ mod tests {
         assert_eq!((gate.total.critical, gate.total.high, gate.new.low), (Some(0), Some(7), Some(3)));
         assert_eq!(GateArgs::default().override_gate(None), None);
         assert_eq!(GateArgs::default().override_gate(Some(&configured)), Some(configured));
+        let counting = GateArgs { count: Some(Counted::Occurrences), ..GateArgs::default() };
+        assert_eq!(counting.override_gate(None), None, "without a limit there is no gate");
+        let gate = counting.override_gate(Some(&configured)).unwrap();
+        assert_eq!((gate.total, gate.count), (configured.total, GateCount::Occurrences));
     }
 }

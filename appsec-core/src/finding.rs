@@ -1,5 +1,6 @@
 //! Findings in one shape, whatever the scanner.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use crate::coverage::PartitionKey;
 use crate::fingerprint::Fingerprint;
 use crate::location::Location;
 use crate::mask::{mask, mask_json};
+use crate::occurrence::OccurrenceKey;
 use crate::scan::ScanId;
 use crate::severity::Severity;
 
@@ -249,6 +251,9 @@ pub struct Finding {
     /// The scanner's record, when the query asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<Value>,
+    /// The occurrence key from before the location was masked; `None` where masking left it as it is.
+    #[serde(skip)]
+    occurrence: Option<OccurrenceKey>,
 }
 
 impl Finding {
@@ -280,7 +285,18 @@ impl Finding {
             labels: Vec::new(),
             evidence: Vec::new(),
             raw: None,
+            occurrence: None,
         }
+    }
+
+    /// Returns which occurrence of its finding this is, by the rules of [`OccurrenceKey`].
+    ///
+    /// It is that of the location before [`mask_evidence`](Self::mask_evidence), so masking never makes
+    /// two occurrences one. The key of a location that was masked is not serialized: a finding that was
+    /// read back has the key of the masked location.
+    pub fn occurrence_key(&self) -> OccurrenceKey {
+        self.occurrence
+            .unwrap_or_else(|| OccurrenceKey::new(&self.location, self.aliases.first().map(String::as_str)))
     }
 
     /// Adds a piece of evidence, unless it is empty.
@@ -292,18 +308,32 @@ impl Finding {
 
     /// Masks every field that can hold evidence: its pieces, the place's text, the link and the raw record.
     ///
-    /// The fingerprint is taken before, so masking never changes an identity.
+    /// The fingerprint and the [`occurrence_key`](Self::occurrence_key) are those from before, so masking
+    /// never changes an identity.
     pub fn mask_evidence(&mut self) {
+        /// Returns the masked text where masking changes it.
+        fn changed(text: &str) -> Option<String> {
+            match mask(text) {
+                Cow::Owned(changed) => Some(changed),
+                Cow::Borrowed(_) => None,
+            }
+        }
         fn masked(text: &mut String) {
-            if let std::borrow::Cow::Owned(changed) = mask(text) {
+            if let Some(changed) = changed(text) {
                 *text = changed;
             }
         }
         self.evidence.iter_mut().for_each(|evidence| masked(&mut evidence.text));
-        masked(&mut self.location.text);
-        masked(&mut self.location.path);
-        if let Some(name) = self.location.input.as_mut().and_then(|input| input.name.as_mut()) {
-            masked(name);
+        let (text, path) = (changed(&self.location.text), changed(&self.location.path));
+        let name = self.location.input.as_ref().and_then(|input| changed(input.name.as_ref()?));
+        if text.is_some() || path.is_some() || name.is_some() {
+            self.occurrence = Some(self.occurrence_key());
+        }
+        let place = &mut self.location;
+        place.text = text.unwrap_or_else(|| std::mem::take(&mut place.text));
+        place.path = path.unwrap_or_else(|| std::mem::take(&mut place.path));
+        if let (Some(input), Some(name)) = (&mut place.input, name) {
+            input.name = Some(name);
         }
         if let Some(link) = &mut self.link {
             masked(link);
@@ -355,5 +385,33 @@ impl StatusChange {
     pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(url: &str) -> Finding {
+        let place = Location::from_url(url).with_input(Some("link"), Some("to=jo@example.com"));
+        let fingerprint = Fingerprint::v1("memory", "r", &place, &[]);
+        let rule = Rule::new("r", "r").into();
+        Finding::new("memory".into(), fingerprint, rule, Severity::High, place, PartitionKey::from("p"))
+    }
+
+    #[test]
+    fn masking_never_makes_two_occurrences_one() {
+        let one = finding("https://a.example/x?token=one&page=2");
+        let other = finding("https://a.example/x?token=other&page=2");
+        let (mut masked, mut masked_other) = (one.clone(), other.clone());
+        for _ in 0..2 {
+            masked.mask_evidence();
+            masked_other.mask_evidence();
+            assert_eq!(masked.location, masked_other.location, "what tells them apart is a secret");
+            assert_eq!(masked.occurrence_key(), one.occurrence_key());
+            assert_eq!(masked_other.occurrence_key(), other.occurrence_key());
+        }
+        assert_ne!(one.occurrence_key(), other.occurrence_key());
+        assert!(!serde_json::to_string(&masked).unwrap().contains(&one.occurrence_key().to_string()));
     }
 }

@@ -106,6 +106,16 @@ impl Location {
         })
     }
 
+    /// Whether the text names a place on the host: it is a URL, or it has a path of its own. A host alone,
+    /// and an empty text, have none.
+    pub fn has_path(&self) -> bool {
+        match &self.scheme {
+            Some(_) => true,
+            None if self.host.is_empty() => !self.text.is_empty(),
+            None => self.text.contains(['/', '?', '#']),
+        }
+    }
+
     /// Host and effective port, as in `shop.example.com:443`; just the host where no port is known.
     pub fn authority(&self) -> String {
         match self.effective_port() {
@@ -191,6 +201,21 @@ mod tests {
         assert_eq!(place.to_string(), "POST Billing.example.test/v1/{id}");
         assert_eq!((place.host.as_str(), place.path.as_str()), ("billing.example.test", "/v1/{id}"));
         assert_eq!(place.authority(), "billing.example.test");
+    }
+
+    #[test]
+    fn a_host_alone_has_no_path() {
+        for (place, expected) in [
+            (Location::from_url("https://a.example"), true),
+            (Location::from_url("//a.example"), true),
+            (Location::from_url("tools/list"), true),
+            (Location::from_url(""), false),
+            (Location::from_host_and_path("a.example:8443", ""), false),
+            (Location::from_host_and_path("a.example", "/"), true),
+            (Location::from_host_and_path("", "tools"), true),
+        ] {
+            assert_eq!(place.has_path(), expected, "{place:?}");
+        }
     }
 
     #[test]

@@ -78,15 +78,24 @@ pub struct SeverityCounts {
 }
 
 impl SeverityCounts {
-    fn add(&mut self, severity: &Severity) {
-        *match severity {
+    fn add(&mut self, severity: &Severity, count: u64) {
+        let counted = match severity {
             Severity::Critical => &mut self.critical,
             Severity::High => &mut self.high,
             Severity::Medium => &mut self.medium,
             Severity::Low => &mut self.low,
             Severity::Info => &mut self.info,
             _ => &mut self.unknown,
-        } += 1;
+        };
+        *counted = counted.saturating_add(count);
+    }
+
+    /// Returns the sum over all severities.
+    pub fn sum(&self) -> u64 {
+        let Self { critical, high, medium, low, info, unknown } = self;
+        [critical, high, medium, low, info, unknown]
+            .into_iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     fn limited(&self) -> [u64; 5] {
@@ -110,6 +119,24 @@ pub struct GateCounts {
     pub total: SeverityCounts,
     /// The open findings that the last run found for the first time, or reopened.
     pub new: SeverityCounts,
+    /// The occurrences of the findings in `total`, each with the severity of its finding.
+    #[serde(default)]
+    pub total_occurrences: SeverityCounts,
+    /// The occurrences of the findings in `new`.
+    #[serde(default)]
+    pub new_occurrences: SeverityCounts,
+}
+
+/// What a gate counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GateCount {
+    /// Findings: one rule broken at one place, whatever the query of its URL.
+    #[default]
+    Findings,
+    /// Occurrences: the distinct URLs and inputs of the findings.
+    Occurrences,
 }
 
 impl GateCounts {
@@ -118,14 +145,25 @@ impl GateCounts {
         Self::default()
     }
 
-    /// Adds a finding by its severity, its state, and how the last run changed it.
-    pub fn add(&mut self, severity: &Severity, state: State, change: Option<Change>) {
+    /// Adds a finding by its severity, its state, how the last run changed it, and the number of its
+    /// occurrences.
+    pub fn add(&mut self, severity: &Severity, state: State, change: Option<Change>, occurrences: u64) {
         if state != State::Open {
             return;
         }
-        self.total.add(severity);
+        self.total.add(severity, 1);
+        self.total_occurrences.add(severity, occurrences.max(1));
         if matches!(change, Some(Change::New | Change::Reopened)) {
-            self.new.add(severity);
+            self.new.add(severity, 1);
+            self.new_occurrences.add(severity, occurrences.max(1));
+        }
+    }
+
+    /// Returns all and the new ones of what a gate counts.
+    fn counted(&self, count: GateCount) -> (&SeverityCounts, &SeverityCounts) {
+        match count {
+            GateCount::Findings => (&self.total, &self.new),
+            GateCount::Occurrences => (&self.total_occurrences, &self.new_occurrences),
         }
     }
 
@@ -140,7 +178,8 @@ impl GateCounts {
             let Some(last) = page.last() else { return Ok(counts) };
             after = last.number;
             for stored in &page {
-                counts.add(&stored.known.severity, stored.known.state, Some(stored.change));
+                let known = &stored.known;
+                counts.add(&known.severity, known.state, Some(stored.change), known.occurrences);
             }
         }
     }
@@ -149,8 +188,11 @@ impl GateCounts {
 /// A quality gate: limits on all open findings and on new ones. In JSON it looks like this:
 ///
 /// ```
-/// let gate: appsec_import::gate::Gate = serde_json::from_str(r#"{"total": {"critical": 0, "high": 5}, "new": {"medium": 0}}"#)?;
-/// assert_eq!((gate.total.high, gate.new.medium), (Some(5), Some(0)));
+/// use appsec_import::gate::GateCount;
+///
+/// let text = r#"{"total": {"critical": 0, "high": 5}, "new": {"medium": 0}, "count": "occurrences"}"#;
+/// let gate: appsec_import::gate::Gate = serde_json::from_str(text)?;
+/// assert_eq!((gate.total.high, gate.new.medium, gate.count), (Some(5), Some(0), GateCount::Occurrences));
 /// assert!(serde_json::from_str::<appsec_import::gate::Gate>(r#"{"total": {"critcal": 0}}"#).is_err(), "a misspelt limit is not ignored");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -164,6 +206,9 @@ pub struct Gate {
     /// The limits on new findings.
     #[serde(default)]
     pub new: Thresholds,
+    /// Whether the limits are on findings, which is the default, or on their occurrences.
+    #[serde(default)]
+    pub count: GateCount,
 }
 
 impl Gate {
@@ -184,12 +229,23 @@ impl Gate {
         self
     }
 
+    /// Sets what the limits are on.
+    pub fn with_count(mut self, count: GateCount) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// Whether there is no limit, so that every complete import passes.
+    pub fn is_unlimited(&self) -> bool {
+        self.total == Thresholds::new() && self.new == Thresholds::new()
+    }
+
     /// Checks the counts. `missing` says what the counts do not include, as
     /// [`Import::missing`](crate::Import::missing) does; an empty list means that they include
     /// everything.
     pub fn check(&self, counts: &GateCounts, missing: impl IntoIterator<Item = String>) -> GateReport {
-        let sides =
-            [(GateScope::Total, &self.total, &counts.total), (GateScope::New, &self.new, &counts.new)];
+        let (total, new) = counts.counted(self.count);
+        let sides = [(GateScope::Total, &self.total, total), (GateScope::New, &self.new, new)];
         let mut breaches = Vec::new();
         for (scope, thresholds, found) in sides {
             for ((max, count), severity) in
@@ -200,7 +256,8 @@ impl Gate {
                 }
             }
         }
-        GateReport { counts: *counts, breaches, missing: missing.into_iter().collect() }
+        let missing = missing.into_iter().collect();
+        GateReport { counted: self.count, counts: *counts, breaches, missing }
     }
 }
 
@@ -224,7 +281,7 @@ pub struct Breach {
     pub scope: GateScope,
     /// `critical`, `high`, `medium`, `low`, or `unknown` for all severities that are not known.
     pub severity: String,
-    /// The number of findings.
+    /// The number of findings or occurrences, whichever the gate counts.
     pub count: u64,
     /// The maximum number.
     pub max: u64,
@@ -256,6 +313,9 @@ pub enum GateOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GateReport {
+    /// What was counted.
+    #[serde(default)]
+    pub counted: GateCount,
     /// The counts that were checked.
     pub counts: GateCounts,
     /// The limits that were exceeded.
@@ -287,7 +347,19 @@ impl fmt::Display for GateReport {
             GateOutcome::Failed => "the gate failed",
             GateOutcome::Partial => "the gate is undecided, since data is missing",
         })?;
-        write!(f, ": {}", self.counts.total)?;
+        let (total, _) = self.counts.counted(self.counted);
+        let (findings, occurrences) = (self.counts.total.sum(), self.counts.total_occurrences.sum());
+        match self.counted {
+            GateCount::Findings if occurrences > findings => {
+                let (noun, verb) = if findings == 1 { ("finding", "stands") } else { ("findings", "stand") };
+                write!(f, ": {total}; {findings} {noun} {verb} for {occurrences} occurrences")?;
+            }
+            GateCount::Findings => write!(f, ": {total}")?,
+            GateCount::Occurrences => {
+                let noun = if findings == 1 { "finding" } else { "findings" };
+                write!(f, ", counting occurrences: {total}; of {findings} {noun}")?;
+            }
+        }
         self.breaches.iter().try_for_each(|breach| write!(f, "\n{breach}"))?;
         self.missing.iter().try_for_each(|missing| write!(f, "\nmissing: {missing}"))
     }

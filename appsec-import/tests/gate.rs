@@ -10,7 +10,7 @@ use appsec_import::reconcile::{Change, State};
 fn counts(findings: &[(Severity, State, Option<Change>)]) -> GateCounts {
     let mut counts = GateCounts::new();
     for (severity, state, change) in findings {
-        counts.add(severity, *state, *change);
+        counts.add(severity, *state, *change, 1);
     }
     counts
 }
@@ -74,8 +74,8 @@ fn the_report_names_each_exceeded_limit_and_the_count() {
     let gate: Gate =
         serde_json::from_str(r#"{"total": {"critical": 0, "unknown": 0}, "new": {"low": 1}}"#).unwrap();
     let mut all = counts(&vec![(Severity::Low, State::Open, Some(Change::New)); 2]);
-    all.add(&Severity::Critical, State::Open, Some(Change::Recurrent));
-    all.add(&Severity::from("Blocker"), State::Open, None);
+    all.add(&Severity::Critical, State::Open, Some(Change::Recurrent), 1);
+    all.add(&Severity::from("Blocker"), State::Open, None, 1);
     let report = gate.check(&all, ["chunk 3 failed".to_owned()]);
     assert_eq!(
         report.to_string(),

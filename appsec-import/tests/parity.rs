@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use appsec_core::{
@@ -59,15 +60,18 @@ fn any_finding() -> impl Strategy<Value = Finding> {
     let severity = prop_oneof![Just(Severity::High), Just(Severity::Low), Just(Severity::from("Blocker"))];
     let ids = proptest::collection::vec(0..6_u8, 0..3);
     let seen = proptest::option::of(0..300_i64);
-    (0..7_u8, 0..3_u8, ids, status, severity, seen).prop_map(|(path, host, ids, status, severity, seen)| {
-        let mut finding = finding(&format!("p{host}"), &format!("/{path}"), None);
-        finding.aliases = ids.into_iter().map(|id| format!("id-{id}")).collect();
-        finding.aliases.dedup();
-        finding.last_seen = seen.map(at);
-        finding.fixed_at = (status == Some(FindingStatus::Fixed)).then_some(seen.map(at)).flatten();
-        (finding.status, finding.severity) = (status, severity);
-        finding
-    })
+    let path = (0..7_u8, 0..3_u8);
+    (path, 0..3_u8, ids, status, severity, seen).prop_map(
+        |((path, query), host, ids, status, severity, seen)| {
+            let mut finding = finding(&format!("p{host}"), &format!("/{path}?page={query}"), None);
+            finding.aliases = ids.into_iter().map(|id| format!("id-{id}")).collect();
+            finding.aliases.dedup();
+            finding.last_seen = seen.map(at);
+            finding.fixed_at = (status == Some(FindingStatus::Fixed)).then_some(seen.map(at)).flatten();
+            (finding.status, finding.severity) = (status, severity);
+            finding
+        },
+    )
 }
 
 fn any_run() -> impl Strategy<Value = RandomRun> {
@@ -82,6 +86,11 @@ fn expected(runs: &[RandomRun], times: &[Timestamp]) -> Vec<(Summary, Vec<KnownF
     let mut results = Vec::new();
     for (random, now) in runs.iter().zip(times) {
         let run = reconcile(known, random.batches.iter().flatten(), &random.coverage(), *now);
+        let Summary { received, findings, further_occurrences, repeats, left_out, .. } = run.summary;
+        assert_eq!(received, findings + further_occurrences + repeats + left_out, "it adds up");
+        assert_eq!(received, random.batches.iter().flatten().count() as u64);
+        let occurrences: HashSet<_> = random.batches.iter().flatten().map(Finding::occurrence_key).collect();
+        assert!(findings + further_occurrences >= occurrences.len() as u64, "none is folded without a count");
         known = run.transitions.into_iter().map(|transition| transition.finding).collect();
         results.push((run.summary, known.clone()));
     }

@@ -82,5 +82,9 @@ fn row(finding: &KnownFinding) -> [Cell; 5] {
         State::Ignored => warning("ignored"),
         _ => cell("unknown"),
     };
-    [cell(finding.fingerprint), state, cell(&finding.severity), cell(&finding.title), cell(&finding.place)]
+    let place = match finding.occurrences {
+        0 | 1 => cell(&finding.place),
+        count => cell(format_args!("{} ({count} occurrences)", finding.place)),
+    };
+    [cell(finding.fingerprint), state, cell(&finding.severity), cell(&finding.title), place]
 }

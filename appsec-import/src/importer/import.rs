@@ -23,8 +23,8 @@ pub struct Import {
     /// tool.
     #[serde(default)]
     pub completeness: Completeness,
-    /// The number of findings that this process received. It is higher than the counts of the summary where
-    /// occurrences were merged.
+    /// The number of records that this process received. The summary counts those of all processes that made
+    /// the run.
     pub received: u64,
     /// Why no findings were received.
     pub empty: Option<EmptyReason>,
@@ -60,6 +60,9 @@ impl fmt::Display for Import {
         if self.dry_run {
             let Summary { new, closed, reopened, recurrent, .. } = &self.summary;
             write!(f, "would open {new}, close {closed}, reopen {reopened}, find {recurrent} again")?;
+            if let Some(received) = self.summary.received_text() {
+                write!(f, "\n{received}")?;
+            }
             for kept in &self.summary.kept_open {
                 write!(f, "\nwould not close {} of {}: {}", kept.count, kept.place(), kept.reason)?;
             }

@@ -99,6 +99,9 @@ pub struct FindingRef {
     pub first_seen: Timestamp,
     /// When it was last seen.
     pub last_seen: Timestamp,
+    /// The number of its occurrences; absent where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurrences: Option<u64>,
     /// Why it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -120,6 +123,7 @@ impl FindingRef {
             partition: finding.partition.clone(),
             first_seen: finding.first_seen,
             last_seen: finding.last_seen,
+            occurrences: (finding.occurrences > 1).then_some(finding.occurrences),
             reason: reason.map(mask_and_truncate),
         }
     }

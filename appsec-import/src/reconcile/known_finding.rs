@@ -3,6 +3,7 @@
 use appsec_core::{FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::occurrence_set::OccurrenceSet;
 use super::state::State;
 use crate::decision::Decision;
 
@@ -41,12 +42,35 @@ pub struct KnownFinding {
     /// When it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
+    /// The number of its occurrences, at least 1: of the open ones where it is open, and of those that it
+    /// had where it is closed. Beyond [`OccurrenceSet::MAX_KEYS`] it is an estimate.
+    #[serde(default = "one")]
+    pub occurrences: u64,
+    /// Which occurrences these are, and where. An import of a part of the findings adds to them.
+    #[serde(default, skip_serializing_if = "OccurrenceSet::is_empty")]
+    pub occurrence_set: OccurrenceSet,
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl KnownFinding {
     /// Returns the partitions that hold it, or may.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = &PartitionKey> {
         std::iter::once(&self.partition).chain(&self.also_in)
+    }
+
+    /// Replaces its occurrences.
+    pub(crate) fn set_occurrences(&mut self, occurrences: OccurrenceSet) {
+        self.occurrences = occurrences.count().max(1);
+        self.occurrence_set = occurrences;
+    }
+
+    /// Returns the places of its occurrences where it has several, or where the place alone does not name
+    /// the occurrence; see [`OccurrenceSet::places`].
+    pub fn places(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.occurrence_set.places()
     }
 
     /// Sets a user's decision, or withdraws it with `None`: then the scanner's status counts again.

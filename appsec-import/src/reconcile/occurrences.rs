@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use appsec_core::{Finding, FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::occurrence_set::OccurrenceSet;
+
 /// A finding as one run observed it, with all its occurrences merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Observation {
@@ -23,11 +25,26 @@ pub(crate) struct Observation {
     pub(crate) first_seen: Option<Timestamp>,
     pub(crate) seen_at: Option<Timestamp>,
     pub(crate) fixed_at: Option<Timestamp>,
+    /// The number of records that were merged.
+    pub(crate) records: u64,
+    /// The occurrences that are not fixed.
+    #[serde(default, skip_serializing_if = "OccurrenceSet::is_empty")]
+    pub(crate) open: OccurrenceSet,
+    /// The occurrences that the scanner reports as fixed, and not also with another status.
+    #[serde(default, skip_serializing_if = "OccurrenceSet::is_empty")]
+    pub(crate) fixed: OccurrenceSet,
 }
 
 impl Observation {
     pub(crate) fn new(finding: &Finding) -> Self {
+        let (mut open, mut fixed) = (OccurrenceSet::of(finding), OccurrenceSet::default());
+        if finding.status == Some(FindingStatus::Fixed) {
+            std::mem::swap(&mut open, &mut fixed);
+        }
         Self {
+            records: 1,
+            open,
+            fixed,
             fingerprint: finding.fingerprint,
             aliases: finding.aliases.clone(),
             severity: finding.severity.clone(),
@@ -40,6 +57,17 @@ impl Observation {
             seen_at: finding.last_seen,
             fixed_at: finding.fixed_at,
         }
+    }
+
+    /// Returns the number of its occurrences, whatever their status: at least one, and at most one for each
+    /// record.
+    pub(crate) fn occurrence_count(&self) -> u64 {
+        self.open.count().saturating_add(self.fixed.count()).clamp(1, self.records.max(1))
+    }
+
+    /// Returns the occurrences that count: those that are not fixed, or all where all are fixed.
+    pub(crate) fn occurrences(&self) -> &OccurrenceSet {
+        if self.open.is_empty() { &self.fixed } else { &self.open }
     }
 
     /// Returns the observation with each NUL character replaced, since a text in PostgreSQL cannot hold
@@ -72,6 +100,10 @@ impl Observation {
     ///
     /// Returns whether the other one was seen later. Then this observation has its place and partition.
     fn merge(&mut self, other: Self) -> bool {
+        self.records = self.records.saturating_add(other.records);
+        self.open.add(&self.place, &other.open, &other.place);
+        self.fixed.add(&self.place, &other.fixed, &other.place);
+        self.fixed.remove(&self.open);
         if other.severity > self.severity {
             self.severity = other.severity;
         }

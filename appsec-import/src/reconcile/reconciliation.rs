@@ -5,7 +5,7 @@ use appsec_core::{Coverage, Finding, Timestamp};
 use super::known_finding::KnownFinding;
 use super::matching::KnownIndex;
 use super::occurrences::{Observation, merge_occurrences};
-use super::summary::Summary;
+use super::summary::{Summary, SummaryBuilder};
 use super::transition::Transition;
 
 /// What a run changed.
@@ -32,7 +32,8 @@ pub struct Reconciliation {
 ///
 /// Findings are matched by the scanner's own ids first and then by fingerprint, so that a renamed rule does
 /// not close and reopen its findings. Equal findings of a run are occurrences of one: the highest severity
-/// and the most open status count.
+/// and the most open status count. Their number is kept in [`KnownFinding::occurrences`]; an occurrence that
+/// the scanner reports as fixed while another is open does not count.
 ///
 /// The function is pure: nothing is stored, and the clock is an argument.
 pub fn reconcile<'a>(
@@ -44,7 +45,9 @@ pub fn reconcile<'a>(
     let index = KnownIndex::new(&known);
     let mut observations: Vec<Option<Observation>> = vec![None; known.len()];
     let mut new = Vec::new();
+    let mut received = SummaryBuilder::default();
     for observation in merge_occurrences(observed) {
+        received.add_observation(&observation);
         match index.find(&observation).and_then(|place| observations.get_mut(place)) {
             Some(place @ None) => *place = Some(observation),
             // Two observations of one known finding that share neither id nor fingerprint: the second is a
@@ -65,6 +68,6 @@ pub fn reconcile<'a>(
         .collect();
     transitions
         .extend(new.into_iter().map(|observation| Transition::first_observed(observation, coverage, now)));
-    let summary = Summary::new(&transitions);
+    let summary = Summary::new(received, &transitions);
     Reconciliation { transitions, summary }
 }

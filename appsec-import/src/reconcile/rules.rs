@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use appsec_core::{Coverage, FindingStatus, PartitionKey, Timestamp};
 
 use super::known_finding::KnownFinding;
+use super::occurrence_set::OccurrenceSet;
 use super::occurrences::Observation;
 use super::state::{Change, State};
 
@@ -122,6 +123,34 @@ pub(crate) fn other_partitions(
     let before = known.partitions().filter(|partition| **partition != observation.partition);
     others.extend(before.filter(is_inconclusive).cloned());
     others.into_iter().collect()
+}
+
+/// Returns the occurrences of a known finding that was observed.
+///
+/// These are the observed ones. Where the run may have missed some, the known ones that it does not report
+/// as fixed remain beside them.
+pub(crate) fn occurrences(
+    known: &KnownFinding,
+    observation: &Observation,
+    next: &NextState,
+    coverage: &Coverage,
+) -> OccurrenceSet {
+    let partitions = known.partitions().chain([&observation.partition]).chain(&observation.also_in);
+    let may_have_missed = coverage.partial_reason().is_some()
+        && partitions.into_iter().any(|partition| coverage.inconclusive_reason(partition).is_some());
+    let is_reopened = known.state == State::Closed && next.state != State::Closed;
+    if is_reopened || !may_have_missed {
+        return observation.occurrences().clone();
+    }
+    let mut occurrences = known.occurrence_set.clone();
+    occurrences.add(&known.place, &observation.open, &observation.place);
+    if next.state == State::Closed {
+        occurrences.add(&known.place, &observation.fixed, &observation.place);
+        return occurrences;
+    }
+    occurrences.remove(&observation.fixed);
+    // A finding that is not closed has an occurrence, although the run does not know which.
+    if occurrences.is_empty() { known.occurrence_set.clone() } else { occurrences }
 }
 
 /// Returns when a finding was closed, given its next state after a run at `now`.

@@ -6,6 +6,7 @@ use std::fmt;
 use appsec_core::PartitionKey;
 use serde::{Deserialize, Serialize};
 
+use super::occurrences::Observation;
 use super::state::Change;
 use super::transition::Transition;
 
@@ -40,6 +41,10 @@ impl fmt::Display for KeptOpen {
 }
 
 /// The counts of a run.
+///
+/// What was received adds up: `received = findings + further_occurrences + repeats + left_out`. Where one
+/// finding has more occurrences than [`OccurrenceSet::MAX_KEYS`](super::OccurrenceSet::MAX_KEYS), the
+/// division into occurrences and repeats is an estimate; the sum is not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Summary {
@@ -53,11 +58,27 @@ pub struct Summary {
     pub closed: u64,
     /// The open findings that were not observed and did not close, by partition and reason.
     pub kept_open: Vec<KeptOpen>,
+    /// The number of records that the scanner delivered, over all processes that made the run.
+    #[serde(default)]
+    pub received: u64,
+    /// The number of findings that they are, whatever their status.
+    #[serde(default)]
+    pub findings: u64,
+    /// The number of records that are a further occurrence of one of these findings: another URL, another
+    /// input, or another id where there is no path.
+    #[serde(default)]
+    pub further_occurrences: u64,
+    /// The number of records that are an occurrence which another record was already.
+    #[serde(default)]
+    pub repeats: u64,
+    /// The number of records that were left out on purpose, such as findings of another bind target.
+    #[serde(default)]
+    pub left_out: u64,
 }
 
 impl Summary {
-    pub(crate) fn new(transitions: &[Transition]) -> Self {
-        let mut builder = SummaryBuilder::default();
+    pub(crate) fn new(received: SummaryBuilder, transitions: &[Transition]) -> Self {
+        let mut builder = received;
         for transition in transitions {
             builder.add(transition);
         }
@@ -67,6 +88,34 @@ impl Summary {
     /// Returns the number of findings that stay open although they were not observed.
     pub fn kept_open_count(&self) -> u64 {
         self.kept_open.iter().map(|kept| kept.count).sum()
+    }
+
+    /// Returns what was received, in one line; `None` where each record was a finding of its own.
+    ///
+    /// ```
+    /// let mut summary = appsec_import::Summary::default();
+    /// (summary.received, summary.findings, summary.further_occurrences, summary.repeats) = (4, 1, 2, 1);
+    /// let text = "received 4 records: 1 finding, 2 further occurrences (3 occurrences in all), 1 repeat";
+    /// assert_eq!(summary.received_text().as_deref(), Some(text));
+    /// ```
+    pub fn received_text(&self) -> Option<String> {
+        if self.received == self.findings {
+            return None;
+        }
+        let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let mut parts = vec![counted(self.findings, "finding")];
+        if self.further_occurrences > 0 {
+            let all = self.findings.saturating_add(self.further_occurrences);
+            let further = counted(self.further_occurrences, "further occurrence");
+            parts.push(format!("{further} ({all} occurrences in all)"));
+        }
+        if self.repeats > 0 {
+            parts.push(counted(self.repeats, "repeat"));
+        }
+        if self.left_out > 0 {
+            parts.push(format!("{} left out", self.left_out));
+        }
+        Some(format!("received {}: {}", counted(self.received, "record"), parts.join(", ")))
     }
 }
 
@@ -95,6 +144,22 @@ fn host_of(place: &str) -> Option<&str> {
 }
 
 impl SummaryBuilder {
+    /// Counts the records of an observation.
+    pub(crate) fn add_observation(&mut self, observation: &Observation) {
+        let (summary, occurrences) = (&mut self.summary, observation.occurrence_count());
+        summary.received += observation.records;
+        summary.findings += 1;
+        summary.further_occurrences += occurrences - 1;
+        summary.repeats += observation.records.saturating_sub(occurrences);
+    }
+
+    /// Counts records that were left out on purpose.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn add_left_out(&mut self, records: u64) {
+        self.summary.received += records;
+        self.summary.left_out += records;
+    }
+
     pub(crate) fn add(&mut self, transition: &Transition) {
         let summary = &mut self.summary;
         match transition.change {
@@ -134,7 +199,8 @@ impl SummaryBuilder {
     }
 }
 
-/// Writes one line of counts, then one line for each partition and reason with findings that stay open.
+/// Writes one line of counts, one of what was received where that is more than the findings, and one for
+/// each partition and reason with findings that stay open.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -146,6 +212,9 @@ impl fmt::Display for Summary {
             self.closed,
             self.kept_open_count()
         )?;
+        if let Some(received) = self.received_text() {
+            write!(f, "\n{received}")?;
+        }
         for kept in &self.kept_open {
             write!(f, "\n{kept}")?;
         }

@@ -29,7 +29,10 @@ impl Transition {
         let next = rules::observed(None, &observation, coverage);
         let closed_at = rules::closed_at(None, &next, observation.fixed_at, now);
         let last_seen = observation.seen_at.unwrap_or(now);
+        let occurrence_set = observation.occurrences().clone();
         let finding = KnownFinding {
+            occurrences: occurrence_set.count().max(1),
+            occurrence_set,
             fingerprint: observation.fingerprint,
             aliases: observation.aliases,
             state: next.state,
@@ -59,7 +62,10 @@ impl Transition {
         fingerprint_taken: bool,
     ) -> Self {
         let next = rules::observed(Some(&known), &observation, coverage);
+        let occurrences = rules::occurrences(&known, &observation, &next, coverage);
         if rules::is_partial_fix(observation.status.as_ref(), next.state) {
+            let mut known = known;
+            known.set_occurrences(occurrences);
             return Self::new(known, next);
         }
         let closed_at = rules::closed_at(Some(&known), &next, observation.fixed_at, now);
@@ -82,6 +88,7 @@ impl Transition {
         finding.first_seen = earliest(observation.first_seen, Some(finding.first_seen)).unwrap_or(now);
         finding.last_seen = finding.last_seen.max(observation.seen_at.unwrap_or(now));
         finding.closed_at = closed_at;
+        finding.set_occurrences(occurrences);
         Self::new(finding, next)
     }
 

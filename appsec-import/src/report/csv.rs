@@ -10,7 +10,7 @@ use super::finding::ReportFinding;
 use super::output::Output;
 use super::{fields, location, sanitize};
 
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "fingerprint",
     "scanner",
     "rule_id",
@@ -35,6 +35,7 @@ const COLUMNS: [&str; 24] = [
     "partition",
     "labels",
     "remediation",
+    "occurrences",
 ];
 
 /// Spreadsheets keep 32,767 characters of a cell and truncate or refuse more.
@@ -82,6 +83,7 @@ impl Encoder for Csv {
                 Cow::Borrowed(finding.partition.as_str()),
                 list(finding.labels.iter()),
                 Cow::Borrowed(rule.remediation.as_deref().unwrap_or("")),
+                Cow::Owned(report.occurrences.to_string()),
             ],
         )
     }

@@ -90,6 +90,9 @@ struct Entry<'a> {
     param: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<Cow<'a, str>>,
+    /// The spelling is DefectDojo's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nb_occurences: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     endpoints: Vec<Endpoint<'a>>,
 }
@@ -150,6 +153,7 @@ impl<'a> Entry<'a> {
             steps_to_reproduce: evidence(finding),
             param: sanitize::optional_multi_line(input, MAX_ID),
             payload: payload.map(|payload| sanitize::multi_line(&payload.text, sanitize::MAX_EVIDENCE)),
+            nb_occurences: report.several_occurrences(),
             endpoints: Endpoint::new(finding).into_iter().collect(),
         }
     }

@@ -77,7 +77,7 @@ impl Encoder for GitLab {
                 self.resources.insert((method(at).into_owned(), url));
             }
         }
-        out.element(&mut self.first, &Vulnerability::new(&report.finding, self.version))
+        out.element(&mut self.first, &Vulnerability::new(report, self.version))
     }
 
     /// Writes the scan last, since the scanned resources are complete only now.
@@ -177,8 +177,8 @@ struct Header<'a> {
 }
 
 impl<'a> Vulnerability<'a> {
-    fn new(finding: &'a Finding, version: GitLabVersion) -> Self {
-        let rule = &finding.rule;
+    fn new(report: &'a ReportFinding, version: GitLabVersion) -> Self {
+        let (finding, rule) = (&report.finding, &report.finding.rule);
         let links = fields::references(rule, 20).chain(finding.link.as_deref().and_then(sanitize::web_url));
         // GitLab's schema has CVSS 2 and 3 only.
         let ratings =
@@ -200,11 +200,19 @@ impl<'a> Vulnerability<'a> {
                     .take(10)
                     .collect(),
             },
-            details: json!({
-                "fingerprint": {"type": "text", "name": "Fingerprint", "value": finding.fingerprint},
-            }),
+            details: details(report),
         }
     }
+}
+
+fn details(report: &ReportFinding) -> Value {
+    let mut details = json!({
+        "fingerprint": {"type": "text", "name": "Fingerprint", "value": report.finding.fingerprint},
+    });
+    if let Some(count) = report.several_occurrences() {
+        details["occurrences"] = json!({"type": "value", "name": "Occurrences", "value": count});
+    }
+    details
 }
 
 /// The scanner's own rule id first: GitLab tracks a vulnerability by the first identifier.

@@ -63,6 +63,11 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     recast: Option<RecastForm<'a>>,
     location: LocationForm<'a>,
+    /// The number of its occurrences: distinct URLs and inputs.
+    occurrences: u64,
+    /// The places of the occurrences where there are several, at most 100 of them.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    places: &'a [String],
     /// The part of the scanner's data in which the absence of a finding can be conclusive.
     #[schemars(with = "String")]
     partition: &'a PartitionKey,
@@ -200,6 +205,8 @@ impl<'a> Line<'a> {
                 rule_id: recast.rule_id.as_deref(),
             }),
             location: LocationForm::new(&finding.location),
+            occurrences: report.occurrences,
+            places: &report.places,
             partition: &finding.partition,
             targets: &finding.targets,
             scan: finding.scan.as_ref(),

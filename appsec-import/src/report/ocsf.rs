@@ -58,6 +58,9 @@ struct Event<'a> {
     finding_info: FindingInfo<'a>,
     vulnerabilities: Vec<Vulnerability<'a>>,
     resources: [Resource<'a>; 1],
+    /// How many occurrences the event stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     unmapped: Unmapped<'a>,
 }
 
@@ -212,6 +215,7 @@ impl<'a> Event<'a> {
                     .map(|label| sanitize::single_line(label, 256))
                     .collect(),
             }],
+            count: report.several_occurrences(),
             unmapped: Unmapped {
                 scanner: sanitize::single_line(&finding.scanner, 100),
                 rule_id: fields::rule_id(rule, 1_024),

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::decision::DecisionEntry;
 use crate::reconcile::{Change, KnownFinding, State};
 
+/// The number of places that are displayed. The finding has more of them.
+const MAX_PLACES: usize = 20;
+
 /// A finding and how each run changed it. Displays as one line for each entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -69,6 +72,14 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let finding = &self.finding;
         write!(f, "{} at {} ({})", finding.title, finding.place, finding.fingerprint)?;
+        if finding.occurrences > 1 {
+            write!(f, "\n{} occurrences:", finding.occurrences)?;
+            finding.places().take(MAX_PLACES).try_for_each(|place| write!(f, "\n  {place}"))?;
+            let further = finding.occurrences.saturating_sub(finding.places().len().min(MAX_PLACES) as u64);
+            if further > 0 {
+                write!(f, "\n  and {further} more")?;
+            }
+        }
         for entry in &self.history {
             write!(f, "\nrun {} at {}", entry.run, entry.at)?;
             if let Some(tag) = &entry.scan_tag {

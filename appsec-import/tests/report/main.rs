@@ -6,6 +6,7 @@
 mod defectdojo;
 mod github;
 mod memory;
+mod occurrences;
 mod parse;
 mod samples;
 mod schemas;

@@ -204,3 +204,12 @@ pub(crate) fn in_all_states() -> Vec<ReportFinding> {
         })
         .collect()
 }
+
+/// A finding that stands for three occurrences.
+pub(crate) fn several() -> ReportFinding {
+    let mut report = ReportFinding::new(full());
+    report.occurrences = 3;
+    report.places =
+        ["users", "orders", "admin"].map(|page| format!("https://shop.example.com/?page={page}")).into();
+    report
+}

@@ -7,11 +7,11 @@ use appsec_core::FindingStatus;
 use appsec_import::report::{Format, GitLabVersion, OcsfClass, ReportFinding, ReportOptions, finding_schema};
 use serde_json::Value;
 
-use super::samples::{full, gap, in_all_states, nasty, options, report_with};
+use super::samples::{full, gap, in_all_states, nasty, options, report_with, several};
 
 fn all_kinds() -> Vec<ReportFinding> {
     let findings = [full(), gap(FindingStatus::Open)].into_iter().chain(nasty());
-    findings.map(ReportFinding::new).chain(in_all_states()).collect()
+    findings.map(ReportFinding::new).chain(in_all_states()).chain([several()]).collect()
 }
 
 fn validator(variable: &str) -> Option<jsonschema::Validator> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use appsec_core::{EvidenceKind, Finding, Severity, Timestamp};
 use serde::Serialize;
@@ -212,6 +213,8 @@ struct Properties<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_seen: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    occurrences: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     proof: Option<Cow<'a, str>>,
 }
 
@@ -225,7 +228,11 @@ impl<'a> Result<'a> {
         };
         let proof = evidence(EvidenceKind::Proof).or_else(|| evidence(EvidenceKind::Output));
         let own = finding.fingerprint.to_string();
-        let message = format!("{} at {}", fields::title(finding, MAX_DESCRIPTION), location::describe(at));
+        let mut message =
+            format!("{} at {}", fields::title(finding, MAX_DESCRIPTION), location::describe(at));
+        if let Some(count) = report.several_occurrences() {
+            let _ = write!(message, " ({count} occurrences)");
+        }
         let method = at
             .method
             .as_deref()
@@ -280,6 +287,7 @@ impl<'a> Result<'a> {
                 change: report.change,
                 first_seen: finding.first_seen,
                 last_seen: finding.last_seen,
+                occurrences: report.several_occurrences(),
                 proof: proof.map(|text| sanitize::multi_line(text, sanitize::MAX_EVIDENCE)),
             },
         }

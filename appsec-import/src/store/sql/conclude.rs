@@ -62,6 +62,10 @@ impl SqlStore {
             known_count: get(&row.ok_or_else(run_lost)?, "finding_count")?,
             new_count: 0,
         };
+        let left_out = "SELECT left_out FROM run WHERE binding = $1 AND number = $2";
+        let row = tx.row(left_out, args![run.binding_id, run.number]).await?;
+        let left_out: i64 = get(&row.ok_or_else(run_lost)?, "left_out")?;
+        conclusion.summary.add_left_out(u64::try_from(left_out).unwrap_or_default());
         conclusion.observed(&mut tx).await?;
         conclusion.unobserved(&mut tx).await?;
         let Conclusion { events, summary, counter, known_count, new_count, .. } = conclusion;
@@ -139,6 +143,7 @@ impl Conclusion<'_> {
             for row in &rows {
                 let body: String = get(row, "body")?;
                 let observation: Observation = from_json(&body, "an observation")?;
+                self.summary.add_observation(&observation);
                 let position = get(row, "position")?;
                 if get::<Option<i64>>(row, "id")?.is_some() {
                     let before = StoredRow::new(row)?;

@@ -5,12 +5,12 @@ use sqlx::any::AnyRow;
 
 use super::dialect::Dialect;
 use super::transaction::{Arg, Transaction, args, from_json, from_name, get, parse_time, to_json, to_name};
-use crate::reconcile::{Change, KnownFinding, Transition};
+use crate::reconcile::{Change, KnownFinding, OccurrenceSet, Transition};
 
 /// The columns that [`StoredRow::new`] reads, of a finding with the alias `f`.
 pub(super) const COLUMNS: &str =
     "f.id, f.fingerprint, f.aliases, f.state, f.decision, f.severity, f.status, f.partition,
-    f.also_in, f.title, f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason";
+    f.also_in, f.title, f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason, f.occurrences";
 
 /// Returns the query for a finding of a binding. Its parameters are the binding's key and a key of the
 /// finding. Where several findings have that key, the oldest is selected.
@@ -34,7 +34,11 @@ impl StoredRow {
         let text = |column| get::<String>(row, column);
         let optional = |column| get::<Option<String>>(row, column);
         let also_in = optional("also_in")?.map(|text| from_json(&text, "partitions")).transpose()?;
+        let occurrences = optional("occurrences")?.map(|text| from_json(&text, "occurrences")).transpose()?;
+        let occurrence_set: OccurrenceSet = occurrences.unwrap_or_default();
         let finding = KnownFinding {
+            occurrences: occurrence_set.count().max(1),
+            occurrence_set,
             fingerprint: text("fingerprint")?.parse()?,
             aliases: from_json(&text("aliases")?, "aliases")?,
             state: from_name(&text("state")?)?,
@@ -64,12 +68,12 @@ impl Transaction {
         let rows = transitions.iter().map(|(id, transition)| values(binding, *id, transition));
         let rows = rows.collect::<Result<_>>()?;
         let into = "finding (binding, id, fingerprint, aliases, state, decision, severity, status, partition, also_in, title,
-            place, first_seen, last_seen, closed_at, change, reason)";
+            place, first_seen, last_seen, closed_at, change, reason, occurrences)";
         let update = "ON CONFLICT (binding, id) DO UPDATE SET fingerprint = excluded.fingerprint, aliases = excluded.aliases,
             state = excluded.state, severity = excluded.severity, status = excluded.status,
             partition = excluded.partition, also_in = excluded.also_in, title = excluded.title, place = excluded.place,
             first_seen = excluded.first_seen, last_seen = excluded.last_seen, closed_at = excluded.closed_at,
-            change = excluded.change, reason = excluded.reason";
+            change = excluded.change, reason = excluded.reason, occurrences = excluded.occurrences";
         self.insert(into, rows, update).await
     }
 }
@@ -95,5 +99,6 @@ fn values(binding: i64, id: i64, transition: &Transition) -> Result<Vec<Arg>> {
         finding.closed_at.map(|at| at.to_string()),
         to_name(&transition.change)?,
         transition.reason.clone(),
+        (!finding.occurrence_set.is_empty()).then(|| to_json(&finding.occurrence_set)).transpose()?,
     ])
 }

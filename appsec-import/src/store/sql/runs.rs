@@ -75,7 +75,7 @@ impl SqlStore {
         let mut tx = self.begin().await?;
         tx.hold(run).await?;
         tx.remove_staged(run.binding_id, run.number).await?;
-        let update = "UPDATE run SET query = $3, resume = NULL, gaps = NULL, staged_count = 0
+        let update = "UPDATE run SET query = $3, resume = NULL, gaps = NULL, staged_count = 0, left_out = 0
                       WHERE binding = $1 AND number = $2";
         tx.execute(update, args![run.binding_id, run.number, to_json(query)?]).await?;
         tx.commit().await

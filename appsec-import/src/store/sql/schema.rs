@@ -31,6 +31,7 @@ const MIGRATIONS: [&[&str]; 2] = [
         resume TEXT,
         gaps TEXT,
         staged_count BIGINT NOT NULL DEFAULT 0,
+        left_out BIGINT NOT NULL DEFAULT 0,
         summary TEXT,
         coverage TEXT,
         PRIMARY KEY (binding, number)
@@ -52,6 +53,7 @@ const MIGRATIONS: [&[&str]; 2] = [
         closed_at TEXT,
         change TEXT NOT NULL,
         reason TEXT,
+        occurrences TEXT,
         PRIMARY KEY (binding, id)
     ){clustered}",
         "CREATE INDEX finding_by_fingerprint ON finding (binding, fingerprint, id)",

@@ -30,10 +30,12 @@ impl SqlStore {
         let row = tx.row(select, args![run.binding_id, run.number]).await?;
         let count: i64 = get(&row.ok_or_else(run_lost)?, "staged_count")?;
         let count = tx.stage_observations(run, observations, count).await?;
-        let update =
-            "UPDATE run SET resume = $3, gaps = $4, staged_count = $5 WHERE binding = $1 AND number = $2";
+        // What of the batch is not staged on purpose. The counter keeps the summary adding up.
+        let left_out = 0_i64;
+        let update = "UPDATE run SET resume = $3, gaps = $4, staged_count = $5, left_out = left_out + $6
+                      WHERE binding = $1 AND number = $2";
         let (resume, gaps) = (to_json(&batch.resume)?, to_json(&batch.gaps)?);
-        tx.execute(update, args![run.binding_id, run.number, resume, gaps, count]).await?;
+        tx.execute(update, args![run.binding_id, run.number, resume, gaps, count, left_out]).await?;
         tx.commit().await?;
         self.remember_rules(rules);
         Ok(())
