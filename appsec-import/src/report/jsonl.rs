@@ -66,7 +66,6 @@ struct Line<'a> {
     /// The number of its occurrences: distinct URLs and inputs.
     occurrences: u64,
     /// The places of the occurrences where there are several, at most 100 of them.
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     places: &'a [String],
     /// The part of the scanner's data in which the absence of a finding can be conclusive.
     #[schemars(with = "String")]
