@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use appsec_core::DastApiScanner;
-use appsec_import::SqlStore;
+use appsec_import::store::KnownBinding;
+use appsec_import::{SqlStore, Store as _};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -61,6 +62,11 @@ impl App {
     /// Builds the scanner of a connection. Sends nothing.
     pub(crate) fn open(&self, named: &NamedConnection) -> Result<Arc<dyn DastApiScanner>> {
         named.open(self.may_prompt)
+    }
+
+    /// The bindings of the store.
+    pub(crate) async fn known_bindings(&self) -> Result<Vec<KnownBinding>> {
+        self.store().await?.bindings().await.map_err(Failure::store)
     }
 
     /// Opens the store and migrates its schema.

@@ -1,131 +1,177 @@
-//! The options that select a binding: the fields of the scan dialogue of Invicti, with the short options of
-//! KDT.
+//! The options that name the binding of a run, which may be a new one.
 
-use appsec_import::{Binding, Environment, ScanConfiguration, Store as _};
+use appsec_core::{BindTarget, BindTargetId, BindTargetQuery, DastApiScannerExt as _, ErrorKind};
+use appsec_import::schedule::ScheduledBinding;
+use appsec_import::store::KnownBinding;
+use appsec_import::{Binding, ScanConfiguration, known_target};
 use clap::Args;
 
 use crate::app::App;
+use crate::binding_parts::{self, BindingParts, MAX_LISTED, not_empty, with_target};
 use crate::connection::NamedConnection;
 use crate::exit::{Failure, Result};
+use crate::nearest;
+use crate::output::note;
 
-/// The parts of a binding's identity.
+/// With `--bind-to` the options describe the binding. Without it they have to match exactly one binding of
+/// the configuration and the store.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Binding")]
 pub(crate) struct BindingArgs {
-    /// The project
-    #[arg(short, long)]
-    pub(crate) project: String,
+    #[command(flatten)]
+    parts: BindingParts,
     /// The connection, or the scanner's key where there is one connection to it
-    #[arg(short, long)]
-    pub(crate) tool: String,
-    /// The bind target: an id or a name that `appsec targets` lists; not needed once the binding is known
-    #[arg(long, value_name = "TARGET")]
-    pub(crate) bind_to: Option<String>,
-    /// The branch
-    #[arg(short, long)]
-    pub(crate) branch: Option<String>,
-    /// Meta data: any text that distinguishes otherwise equal bindings
-    #[arg(short, long, value_name = "TEXT")]
-    pub(crate) meta: Option<String>,
-    /// The environment: production, staging, development or feature
-    #[arg(long, value_name = "ENVIRONMENT", value_parser = environment)]
-    pub(crate) env: Option<Environment>,
+    #[arg(short, long, value_parser = not_empty, help_heading = "Binding")]
+    tool: String,
 }
 
-/// Parses an environment. KDT's `develop` is accepted too.
-fn environment(text: &str) -> Result<Environment, String> {
-    match Environment::parse(text) {
-        Environment::Unknown(_) => Err("expected production, staging, development or feature".to_owned()),
-        known => Ok(known),
-    }
+/// The binding of a run, and the connection that reads it.
+#[derive(Debug)]
+pub(crate) struct RunBinding {
+    pub(crate) named: NamedConnection,
+    /// Its bind target is an id.
+    pub(crate) binding: Binding,
+    /// The webhooks of its entry in the configuration; `None` without an entry.
+    pub(crate) webhooks: Option<Vec<String>>,
 }
 
 impl BindingArgs {
-    /// Finds the connection and the binding. With `--bind-to` the options describe the binding; without it
-    /// they have to match exactly one binding of the configuration and the store.
-    pub(crate) async fn resolve(&self, app: &App) -> Result<(NamedConnection, Binding)> {
+    /// Finds the connection and the binding.
+    pub(crate) async fn resolve(&self, app: &App) -> Result<RunBinding> {
         let named = app.config.connections.find(&self.tool)?;
-        let mut known: Vec<Binding> =
-            app.config.bindings.iter().map(|scheduled| scheduled.binding.clone()).collect();
-        known.extend(app.store().await?.bindings().await.map_err(Failure::store)?);
-        // A binding may name the connection, or the scanner's key as long as there is one connection to it.
-        known.retain(|binding| {
-            binding.project == self.project
-                && (binding.scanner == named.name
-                    || app
-                        .config
-                        .connections
-                        .find(&binding.scanner)
-                        .is_ok_and(|other| other.name == named.name))
+        let known = app.known_bindings().await?;
+        let entries: Vec<_> =
+            app.config.bindings.iter().filter(|entry| entry.connection == named.name).collect();
+        let mut binding = match &self.parts.bind_to {
+            Some(target) => self.described(&named, target)?,
+            None => self.only_match(app, &named, &known, &entries)?,
+        };
+        let mut names = vec![binding.configuration.bind_target.to_string()];
+        if let Some(id) = known_target(&binding, &known)? {
+            names.extend(with_target(&known, &binding, &id).filter_map(|known| known.target_name.clone()));
+            binding.configuration.bind_target = id;
+        } else {
+            let target = find_target(app, &named, &names[0]).await?;
+            names.push(target.name);
+            binding.configuration.bind_target = target.id;
+        }
+        names.push(binding.configuration.bind_target.to_string());
+        if !known.iter().any(|known| known.binding.key() == binding.key()) {
+            check_tenant(app, &named, &binding, &known)?;
+        }
+        let entry = entries.iter().find(|entry| {
+            let target = &entry.binding.configuration.bind_target;
+            names.iter().any(|name| name == target.as_str())
+                && with_target_id(&entry.binding, &binding.configuration.bind_target).key() == binding.key()
         });
-        let binding = match &self.bind_to {
-            Some(target) => {
-                let new = self.new_binding(&named, target);
-                let same = |binding: &Binding| key_within_connection(binding) == key_within_connection(&new);
-                known.into_iter().find(same).unwrap_or(new)
-            }
-            None => self.only_match(known)?,
-        };
-        Ok((named, binding))
+        let webhooks = entry.map(|entry| entry.webhooks.clone());
+        Ok(RunBinding { named, binding, webhooks })
     }
 
-    fn new_binding(&self, named: &NamedConnection, target: &str) -> Binding {
+    /// The binding that the options describe.
+    fn described(&self, named: &NamedConnection, target: &str) -> Result<Binding> {
         let mut configuration = ScanConfiguration::new(target);
-        configuration.environment.clone_from(&self.env);
-        configuration.branch.clone_from(&self.branch);
-        configuration.meta_data.clone_from(&self.meta);
-        Binding::new(self.project.as_str(), named.name.as_str(), configuration)
+        configuration.environment.clone_from(&self.parts.env);
+        configuration.branch.clone_from(&self.parts.branch);
+        configuration.meta_data.clone_from(&self.parts.meta);
+        let binding = Binding::new(self.parts.project.as_str(), named.connection.vendor.key, configuration);
+        Ok(binding.with_tenant(named.tenant()?))
     }
 
-    /// The only known binding that matches the options.
-    fn only_match(&self, known: Vec<Binding>) -> Result<Binding> {
-        let mut matching: Vec<Binding> = known.into_iter().filter(|binding| self.matches(binding)).collect();
-        matching.dedup_by_key(|binding| key_within_connection(binding));
-        let Some(binding) = matching.pop() else {
+    /// The only binding of the store and the configuration that matches the options. The bind target of one
+    /// that was never imported may be a name.
+    fn only_match(
+        &self,
+        app: &App,
+        named: &NamedConnection,
+        known: &[KnownBinding],
+        entries: &[&ScheduledBinding],
+    ) -> Result<Binding> {
+        let template = self.described(named, BindTargetId::all().as_str())?;
+        let of_tenant = known.iter().filter(|known| known.binding.is_of_same_tenant(&template)).cloned();
+        let mut all: Vec<KnownBinding> = of_tenant.collect();
+        for entry in entries {
+            let target = known_target(&entry.binding, known)?;
+            let target = target.unwrap_or_else(|| entry.binding.configuration.bind_target.clone());
+            let mut binding = with_target_id(&entry.binding, &target);
+            binding.configuration.scan_tag = None;
+            if !all.iter().any(|known| known.binding.key() == binding.key()) {
+                all.push(KnownBinding::new(binding).with_connection(named.name.clone()));
+            }
+        }
+        let matching: Vec<_> = all.iter().filter(|known| self.parts.matches(known)).collect();
+        match matching.as_slice() {
+            [one] => Ok(one.binding.clone()),
+            [] => Err(self.parts.unknown(
+                app,
+                all,
+                &format!(
+                    "no known binding matches these options: name the bind target of a new one with --bind-to, \
+                     `appsec targets -t {}` lists them",
+                    self.tool
+                ),
+            )),
+            _ => {
+                let matching: Vec<_> = matching.into_iter().cloned().collect();
+                Err(Failure::usage(format!(
+                    "several bindings match; add options to select one of them:\n{}",
+                    binding_parts::list(app, &matching)
+                )))
+            }
+        }
+    }
+}
+
+/// The binding with another bind target.
+fn with_target_id(binding: &Binding, target: &BindTargetId) -> Binding {
+    let mut binding = binding.clone();
+    binding.configuration.bind_target.clone_from(target);
+    binding
+}
+
+/// Asks the scanner for the bind target with this id or name. A failure lists the nearest ones.
+pub(crate) async fn find_target(app: &App, named: &NamedConnection, target: &str) -> Result<BindTarget> {
+    let scanner = app.open(named)?;
+    match scanner.find_target(target).await {
+        Ok(found) => Ok(found),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut listed = scanner.list_bind_targets(BindTargetQuery::new()).await?.targets;
+            nearest::sort_by_similarity(&mut listed, |listed| {
+                nearest::similarity(target, &listed.name).max(nearest::similarity(target, listed.id.as_str()))
+            });
+            let lines =
+                listed.iter().take(MAX_LISTED).map(|target| format!("  {}  ({})", target.id, target.name));
+            Err(Failure::usage(format!(
+                "{} lists no bind target {target:?}; it lists, nearest first:\n{}",
+                named.name,
+                lines.collect::<Vec<_>>().join("\n")
+            )))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses a new binding that differs from a known one by its tenant alone, where the configuration gave the
+/// same connection another tenant: its history would be orphaned.
+fn check_tenant(app: &App, named: &NamedConnection, binding: &Binding, known: &[KnownBinding]) -> Result<()> {
+    let base_url = named.connection.canonical_base_url()?;
+    for known in known {
+        let other = known.binding.clone().with_tenant(binding.tenant.clone());
+        let is_of_another = app.config.connections.of_binding(&known.binding)?.is_some();
+        if other.key() != binding.key() || is_of_another {
+            continue;
+        }
+        let options = binding_parts::as_options(app, known);
+        if named.connection.names_tenant() && known.binding.tenant.as_ref() == Some(&base_url) {
             return Err(Failure::usage(format!(
-                "the project {} has no such binding yet: name its bind target with --bind-to; `appsec targets -t {}` lists them",
-                self.project, self.tool
+                "the store knows this binding from before its connection had a tenant: \
+                 `appsec binding move {options} --to-tool {}` keeps its history",
+                named.name
             )));
-        };
-        match matching.iter().find(|other| key_within_connection(other) != key_within_connection(&binding)) {
-            None => Ok(binding),
-            Some(other) => Err(Failure::usage(format!(
-                "several bindings match, such as \"{}\" and \"{}\": add options",
-                describe(other),
-                describe(&binding)
-            ))),
         }
+        note(format_args!(
+            "this binding is new; if {} is the tenant of {options}, end this, and move that binding with `appsec binding move`",
+            named.name
+        ));
     }
-
-    fn matches(&self, binding: &Binding) -> bool {
-        fn same<T: PartialEq>(given: Option<&T>, known: Option<&T>) -> bool {
-            given.is_none() || given == known
-        }
-        let configuration = &binding.configuration;
-        same(self.branch.as_ref(), configuration.branch.as_ref())
-            && same(self.meta.as_ref(), configuration.meta_data.as_ref())
-            && same(self.env.as_ref(), configuration.environment.as_ref())
-    }
-}
-
-/// The identity of the binding among those of its connection.
-fn key_within_connection(binding: &Binding) -> String {
-    Binding::new(binding.project.as_str(), "", binding.configuration.clone()).key()
-}
-
-/// A description of the binding for messages.
-pub(crate) fn describe(binding: &Binding) -> String {
-    let configuration = &binding.configuration;
-    let mut text = format!("{} from {} of {}", binding.project, configuration.bind_target, binding.scanner);
-    let parts = [
-        ("branch", configuration.branch.as_deref()),
-        ("meta", configuration.meta_data.as_deref()),
-        ("environment", configuration.environment.as_ref().map(Environment::as_str)),
-    ];
-    for (name, value) in parts {
-        if let Some(value) = value {
-            text = format!("{text}, {name} {value}");
-        }
-    }
-    text
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The commands, one per file.
 
+mod binding;
 mod completions;
 mod demo;
 mod explain;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Scan(scan::Args),
     /// Import findings without starting a scan
     Import(import::Args),
+    /// List the bindings that the store knows, and give one a new target, project, branch or connection
+    Binding(binding::Args),
     /// List the findings of a binding
     Findings(findings::Args),
     /// Show why a finding is in its state, run by run
@@ -78,6 +81,7 @@ impl Command {
             Self::Targets(args) => targets::run(app, &args).await,
             Self::Scan(args) => scan::run(app, &args).await,
             Self::Import(args) => import::run(app, &args).await,
+            Self::Binding(args) => binding::run(app, &args).await,
             Self::Findings(args) => findings::run(app, &args).await,
             Self::Explain(args) => explain::run(app, &args).await,
             Self::Schedule(args) => schedule::run(app, &args).await,

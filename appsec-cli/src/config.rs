@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use appsec_import::Binding;
 use appsec_import::gate::Gate;
 use appsec_import::outbox::EventKind;
 use appsec_import::schedule::ScheduledBinding;
@@ -130,7 +131,7 @@ impl Config {
         let mut config =
             Self::deserialize_sections(text, &folder).map_err(|error| toml_error::describe(text, &error))?;
         config.folder = folder;
-        config.check().map_err(|why| format!(": {why}"))?;
+        config.check_and_identify().map_err(|why| format!(": {why}"))?;
         Ok(config)
     }
 
@@ -143,9 +144,9 @@ impl Config {
         Ok(config)
     }
 
-    /// Refuses passwords in the file, bindings with the same name, and bindings with an unknown connection
-    /// or webhook.
-    fn check(&self) -> Result<(), String> {
+    /// Refuses passwords in the file, bindings with the same name, and bindings with an empty part or an
+    /// unknown connection or webhook. Gives the bindings the identity that their connections have.
+    fn check_and_identify(&mut self) -> Result<(), String> {
         self.connections.check()?;
         if self.store.as_deref().is_some_and(has_password) {
             return Err(
@@ -155,12 +156,23 @@ impl Config {
             );
         }
         let mut names = BTreeSet::new();
-        for binding in &self.bindings {
-            let refused = |why: &str| format!("the binding {:?}: {why}", binding.name);
-            if !names.insert(&binding.name) {
+        for binding in &mut self.bindings {
+            let name = binding.name.clone();
+            let refused = |why: &str| format!("the binding {name:?}: {why}");
+            if !names.insert(name.clone()) {
                 return Err(refused("another binding has the same name"));
             }
-            self.connections.find(&binding.binding.scanner).map_err(|failure| refused(&failure.message))?;
+            if let Some(part) = empty_part(&binding.binding) {
+                return Err(refused(&format!("{part} is empty")));
+            }
+            if binding.binding.tenant.is_some() {
+                return Err(refused("tenant is a key of its connection"));
+            }
+            let named =
+                self.connections.find(&binding.connection).map_err(|failure| refused(&failure.message))?;
+            named.connection.vendor.key.clone_into(&mut binding.binding.scanner);
+            binding.binding.tenant = Some(named.tenant().map_err(|failure| refused(&failure.message))?);
+            binding.connection = named.name;
             if let Some(unknown) = binding.webhooks.iter().find(|name| !self.webhooks.contains_key(*name)) {
                 return Err(refused(&format!("there is no webhook {unknown:?}")));
             }
@@ -178,7 +190,7 @@ impl Config {
                 Ok(url.to_owned())
             };
         }
-        if let Some(url) = credentials::variable(STORE_VARIABLE) {
+        if let Some(url) = credentials::variable(STORE_VARIABLE)? {
             return Ok(url.expose_secret().to_owned());
         }
         let source = SecretSource::new(&self.folder, self.store_env.as_ref(), self.store_file.as_ref());
@@ -237,6 +249,18 @@ impl Config {
     }
 }
 
+/// The part of the binding that is given and empty.
+fn empty_part(binding: &Binding) -> Option<&'static str> {
+    let configuration = &binding.configuration;
+    let parts = [
+        ("project", Some(binding.project.as_str())),
+        ("bind_target", Some(configuration.bind_target.as_str())),
+        ("branch", configuration.branch.as_deref()),
+        ("meta_data", configuration.meta_data.as_deref()),
+    ];
+    parts.iter().find(|(_, text)| text.is_some_and(|text| text.trim().is_empty())).map(|(name, _)| *name)
+}
+
 /// The folder of the user's configuration files.
 fn user_folder() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -284,7 +308,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.connections.find("was").unwrap().connection.vendor.key, "tenableiowas");
-        assert_eq!(config.bindings[0].binding.project, "shop");
+        let scheduled = &config.bindings[0];
+        assert_eq!((scheduled.connection.as_str(), scheduled.binding.project.as_str()), ("was", "shop"));
+        assert_eq!(scheduled.binding.scanner, "tenableiowas");
+        assert_eq!(scheduled.binding.tenant.as_deref(), Some("https://cloud.tenable.com"));
         assert_eq!(config.resolve_sqlite_path("sqlite:findings.db"), "sqlite:/etc/appsec/findings.db");
         assert_eq!(config.resolve_sqlite_path("sqlite:///var/x.db?mode=ro"), "sqlite:/var/x.db?mode=ro");
         assert_eq!(config.resolve_sqlite_path("sqlite::memory:"), "sqlite::memory:");
@@ -324,6 +351,19 @@ mod tests {
             (BINDING, ": the binding \"n\": there is no scanner \"was\""),
             (&BINDING.replace("was", "saltsecurity"), ": the binding \"n\": there is no webhook \"chat\""),
             (&BINDING.replace("name =", "nam ="), ":2:1: unknown key `nam`"),
+            (&BINDING.replace("\"p\"", "\" \""), ": the binding \"n\": project is empty"),
+            (
+                &BINDING.replace("\"was\"", "\"saltsecurity\"\ntenant = \"canary\""),
+                ": the binding \"n\": tenant is",
+            ),
+            (
+                "[connections.a]\nscanner = \"saltsecurity\"\n[connections.b]\nscanner = \"saltsecurity\"",
+                ": connections.a and connections.b have the same scanner and base URL: set tenant",
+            ),
+            (
+                "[connections.a]\nscanner = \"saltsecurity\"\ntenant = \"\"",
+                ": connections.a: the tenant is empty",
+            ),
             (&BINDING.replace("@daily", "canary"), ":"),
             (
                 "[connections.x]\nscanner = \"tenableiowas\"\nwrite_back = \"ids\"",
@@ -334,6 +374,22 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains("canary"), "{error}");
         }
+    }
+
+    #[test]
+    fn connections_with_one_base_url_are_told_apart_by_their_tenants() {
+        let connections = |one: &str, other: &str| {
+            parse(&format!(
+                "[connections.a]\nscanner = \"saltsecurity\"\n{one}\n[connections.b]\nscanner = \"saltsecurity\"\n{other}"
+            ))
+        };
+        let tenant = |config: &Config, name: &str| config.connections.find(name).unwrap().tenant().unwrap();
+        let config = connections("", "tenant = \"b\"").unwrap();
+        assert_eq!(tenant(&config, "a"), "https://api.secured-api.com");
+        assert_eq!(tenant(&config, "b"), "b");
+        connections("tenant = \"one\"", "tenant = \"one\"").unwrap();
+        connections("", "base_url = \"https://api.secured-api-eu.com\"").unwrap();
+        connections("base_url = \"https://API.secured-api.com:443/v1/\"", "").unwrap_err();
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use appsec_core::DastApiScanner;
 use appsec_http::{HttpOptions, RetryPolicy};
+use appsec_import::Binding;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use toml::Spanned;
@@ -15,6 +16,7 @@ use url::Url;
 
 use crate::credentials::{self, SecretSource};
 use crate::exit::{Failure, Result};
+use crate::nearest;
 use crate::vendors::{self, OpenContext, Settings, VENDORS, Vendor};
 
 /// How one scanner is reached: a section `[connections.NAME]`.
@@ -24,6 +26,8 @@ pub(crate) struct Connection {
     pub(crate) vendor: &'static Vendor,
     /// The base URL; the vendor's own unless set.
     base_url: Option<String>,
+    /// What distinguishes tenants that have one base URL; the base URL itself unless set.
+    tenant: Option<String>,
     /// The proxy, without a password.
     proxy: Option<String>,
     proxy_env: Option<String>,
@@ -46,9 +50,10 @@ pub(crate) struct Connection {
 }
 
 /// The keys of [`Connection`], which every vendor's connections have. All others belong to the vendor.
-const COMMON_KEYS: [&str; 9] = [
+const COMMON_KEYS: [&str; 10] = [
     "scanner",
     "base_url",
+    "tenant",
     "proxy",
     "proxy_env",
     "proxy_file",
@@ -71,11 +76,24 @@ pub(crate) struct NamedConnection {
 pub(crate) struct Connections(BTreeMap<String, Connection>);
 
 impl Connections {
-    /// Refuses connections that contradict themselves.
+    /// Refuses connections that contradict themselves, and those that cannot be told apart: two of one
+    /// scanner with one base URL and without a tenant. Equal bindings of both would share their findings.
     pub(crate) fn check(&self) -> Result<(), String> {
-        self.0.iter().try_for_each(|(name, connection)| {
-            connection.check().map_err(|why| format!("connections.{name}: {why}"))
-        })
+        let mut without_tenant = BTreeMap::new();
+        for (name, connection) in &self.0 {
+            connection.check().map_err(|why| format!("connections.{name}: {why}"))?;
+            if connection.tenant.is_some() {
+                continue;
+            }
+            let url = connection.canonical_base_url().map_err(|failure| failure.message)?;
+            if let Some(other) = without_tenant.insert((connection.vendor.key, url), name) {
+                return Err(format!(
+                    "connections.{other} and connections.{name} have the same scanner and base URL: set tenant in one of \
+                     them, or the same tenant in both if they reach one tenant"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Reads the keys that belong to the vendors from the document. Relative paths in it start at the
@@ -111,6 +129,7 @@ impl Connections {
         let Some(vendor) = vendors::by_key(tool) else {
             let mut known: Vec<_> = self.0.keys().map(String::as_str).collect();
             known.extend(VENDORS.map(|vendor| vendor.key));
+            nearest::sort_by_similarity(&mut known, |name| nearest::similarity(tool, name));
             let known = known.join(", ");
             return Err(Failure::usage(format!("there is no scanner {tool:?}; known are {known}")));
         };
@@ -125,19 +144,41 @@ impl Connections {
         }
     }
 
+    /// The connection with exactly this name.
+    pub(crate) fn by_name(&self, name: &str) -> Option<NamedConnection> {
+        self.0.get(name).map(|connection| NamedConnection::new(name, connection.clone()))
+    }
+
+    /// The connection to the tenant of a binding: a configured one, else that of the environment.
+    pub(crate) fn of_binding(&self, binding: &Binding) -> Result<Option<NamedConnection>> {
+        let Some(vendor) = vendors::by_key(&binding.scanner) else { return Ok(None) };
+        let configured =
+            self.0.iter().map(|(name, connection)| NamedConnection::new(name, connection.clone()));
+        let environment = std::iter::once_with(|| NamedConnection::from_environment(vendor));
+        for named in configured.chain(environment) {
+            if named.connection.is_to(vendor) && binding.tenant.as_ref() == Some(&named.tenant()?) {
+                return Ok(Some(named));
+            }
+        }
+        Ok(None)
+    }
+
     /// Every configured connection, and one to each other vendor whose credentials the environment holds.
-    pub(crate) fn all(&self) -> Vec<NamedConnection> {
+    pub(crate) fn all(&self) -> Result<Vec<NamedConnection>> {
         let configured = self.0.iter();
         let mut all: Vec<_> =
             configured.map(|(name, connection)| NamedConnection::new(name, connection.clone())).collect();
         for vendor in VENDORS {
             let is_configured = self.0.values().any(|connection| connection.is_to(vendor));
-            let is_set = |name: &&str| credentials::variable(name).is_some();
-            if !is_configured && vendor.credential_variables.iter().any(is_set) {
+            let mut is_set = false;
+            for name in vendor.credential_variables {
+                is_set |= credentials::variable(name)?.is_some();
+            }
+            if !is_configured && is_set {
                 all.push(NamedConnection::from_environment(vendor));
             }
         }
-        all
+        Ok(all)
     }
 }
 
@@ -150,14 +191,24 @@ impl NamedConnection {
         Self::new(vendor.key, Connection::from_environment(vendor))
     }
 
+    /// What distinguishes the tenant of this connection from others of the scanner: a part of the identity of
+    /// its bindings.
+    pub(crate) fn tenant(&self) -> Result<String> {
+        match &self.connection.tenant {
+            Some(tenant) => Ok(tenant.clone()),
+            None => self.connection.canonical_base_url(),
+        }
+    }
+
     /// Builds the scanner with its credentials. Sends nothing. The user is asked for a credential that is
     /// missing only where `may_prompt` is true.
     pub(crate) fn open(&self, may_prompt: bool) -> Result<Arc<dyn DastApiScanner>> {
         let Self { name, connection } = self;
+        let base_url = connection.base_url()?;
         let context = OpenContext {
             name,
             folder: &connection.folder,
-            base_url: connection.base_url.as_deref(),
+            base_url: base_url.as_deref(),
             http: connection.http_options(name)?,
             may_prompt,
         };
@@ -174,6 +225,7 @@ impl Connection {
         Self {
             vendor,
             base_url: None,
+            tenant: None,
             proxy: None,
             proxy_env: None,
             proxy_file: None,
@@ -186,12 +238,34 @@ impl Connection {
         }
     }
 
+    /// The base URL: that of the configuration, else that of the environment, else `None`.
+    fn base_url(&self) -> Result<Option<String>> {
+        if let Some(url) = &self.base_url {
+            return Ok(Some(url.clone()));
+        }
+        let variable = credentials::variable(self.vendor.base_url_variable)?;
+        Ok(variable.map(|url| url.expose_secret().to_owned()))
+    }
+
+    /// The base URL in one form, however it was written. The identity of bindings depends on it.
+    pub(crate) fn canonical_base_url(&self) -> Result<String> {
+        Ok(canonical_url(&(self.vendor.base_url)(self.base_url()?.as_deref())))
+    }
+
+    /// Whether the configuration names the tenant.
+    pub(crate) fn names_tenant(&self) -> bool {
+        self.tenant.is_some()
+    }
+
     fn is_to(&self, vendor: &Vendor) -> bool {
         self.vendor.key == vendor.key
     }
 
     /// Refuses a proxy that is set twice, or with its password.
     fn check(&self) -> Result<(), String> {
+        if self.tenant.as_ref().is_some_and(|tenant| tenant.trim().is_empty()) {
+            return Err("the tenant is empty".to_owned());
+        }
         match &self.proxy {
             Some(_) if self.proxy_source().is_set() => Err("the proxy is set twice".to_owned()),
             Some(proxy) if has_password(proxy) => {
@@ -232,9 +306,47 @@ fn read_certificates(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))
 }
 
+/// The URL with its scheme and host in lower case, without a default port, credentials, query and trailing
+/// slash.
+fn canonical_url(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text.trim()) else { return text.trim().to_owned() };
+    url.set_query(None);
+    url.set_fragment(None);
+    // Fails for URLs without a host, which have no credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
 /// Whether the URL holds a password.
 pub(crate) fn has_password(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| {
         url.password().is_some() || url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("password"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_base_url_has_one_form() {
+        for text in [
+            "https://Cloud.Tenable.com",
+            "HTTPS://cloud.tenable.com/",
+            "https://cloud.tenable.com:443//",
+            " https://user@cloud.tenable.com?x=1#y",
+        ] {
+            assert_eq!(canonical_url(text), "https://cloud.tenable.com", "{text}");
+        }
+        assert_eq!(canonical_url("http://127.0.0.1:8080/Gateway/"), "http://127.0.0.1:8080/Gateway");
+    }
+
+    #[test]
+    fn the_vendors_own_base_url_is_that_of_an_unset_one() {
+        for vendor in VENDORS {
+            let own = (vendor.base_url)(None);
+            assert_eq!((vendor.base_url)(Some(&format!("{own}/"))).trim_end_matches('/'), own);
+        }
+    }
 }

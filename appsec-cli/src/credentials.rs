@@ -46,7 +46,7 @@ pub(crate) fn read(
     if source.is_set() {
         return required(label, source);
     }
-    match variable(usual_variable) {
+    match variable(usual_variable)? {
         Some(secret) => Ok(secret),
         None if may_prompt && io::stdin().is_terminal() && io::stderr().is_terminal() => prompt(label),
         None => Err(failure(format!(
@@ -58,7 +58,7 @@ pub(crate) fn read(
 /// Reads the secret that the source names.
 pub(crate) fn required(label: &str, source: &SecretSource) -> Result<SecretString> {
     match (&source.env, &source.file) {
-        (Some(name), None) => variable(name)
+        (Some(name), None) => variable(name)?
             .ok_or_else(|| failure(format!("the {label} is missing: the variable {name} is not set"))),
         (None, Some(path)) => read_file(label, path),
         (Some(_), Some(_)) => {
@@ -70,9 +70,14 @@ pub(crate) fn required(label: &str, source: &SecretSource) -> Result<SecretStrin
     }
 }
 
-/// The value of an environment variable, unless it is empty.
-pub(crate) fn variable(name: &str) -> Option<SecretString> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty()).map(SecretString::from)
+/// The value of an environment variable, unless it is empty. One that is not UTF-8 is refused: it is set, and
+/// ignoring it would use something else instead.
+pub(crate) fn variable(name: &str) -> Result<Option<SecretString>> {
+    let Some(value) = std::env::var_os(name) else { return Ok(None) };
+    match value.into_string() {
+        Ok(value) => Ok(Some(value).filter(|value| !value.trim().is_empty()).map(SecretString::from)),
+        Err(_) => Err(Failure::usage(format!("the environment variable {name} is not valid UTF-8"))),
+    }
 }
 
 fn read_file(label: &str, path: &Path) -> Result<SecretString> {

@@ -7,14 +7,15 @@ use std::time::Duration;
 use appsec_core::{DastApiScanner, Scan, ScanStatus};
 use appsec_import::gate::{GateCounts, GateOutcome, GateReport};
 use appsec_import::outbox::Subscription;
+use appsec_import::store::KnownBinding;
 use appsec_import::webhook::{DeliveryOptions, Dispatcher};
-use appsec_import::{Binding, Import, ImportOptions, Importer, SqlStore};
+use appsec_import::{Binding, Import, ImportOptions, Importer, SqlStore, TARGET_MOVED};
 use clap::Args;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::binding_args;
-use crate::connection::NamedConnection;
+use crate::binding_args::RunBinding;
+use crate::binding_parts;
 use crate::exit::{Exit, ExitCodes, Failure, Result};
 use crate::gate::GateArgs;
 use crate::output::{self, Format, note};
@@ -76,10 +77,11 @@ struct RunReport<'a> {
 /// Makes one run of the binding and prints its result.
 pub(crate) async fn run(
     app: &App,
-    (named, binding): (&NamedConnection, &Binding),
+    run_binding: &RunBinding,
     args: &RunArgs,
     options: ImportOptions,
 ) -> Result<Exit> {
+    let RunBinding { named, binding, webhooks } = run_binding;
     let scanner = app.open(named)?;
     let store = app.store().await?;
     let dispatcher = dispatcher(app, &store)?;
@@ -89,11 +91,11 @@ pub(crate) async fn run(
         .with_scan_poll_interval(Duration::from_secs(args.poll))
         .with_scan_deadline(args.timeout)
         .with_take_over(args.take_over)
-        .with_subscriptions(subscriptions(app, &dispatcher, binding));
+        .with_subscriptions(subscriptions(&dispatcher, webhooks.as_deref()));
     let mut tagged = binding.clone();
     tagged.configuration.scan_tag.clone_from(&args.scan_tag);
     let importer = Importer::new(Arc::clone(&scanner) as Arc<dyn DastApiScanner>, Arc::new(store.clone()))
-        .with_connection(binding.scanner.as_str());
+        .with_connection(named.name.as_str());
     let import = importer.run_until(&tagged, &options, app.stopped()).await;
     progress.finish();
     let scan = scanner.last_scan();
@@ -106,7 +108,18 @@ pub(crate) async fn run(
                     "interrupted; the next run of the binding continues from here",
                 )
             } else {
-                Failure::from(error)
+                let moved_to = error.conflicting_id().filter(|_| error.code() == Some(TARGET_MOVED));
+                let moved_to = moved_to.map(str::to_owned);
+                let mut failure = Failure::from(error);
+                if let Some(target) = moved_to {
+                    let known = KnownBinding::new(binding.clone());
+                    let options = binding_parts::as_options(app, &known);
+                    failure.message = format!(
+                        "{}\n`appsec binding move {options} --to-target {target}` keeps its history and decisions",
+                        failure.message
+                    );
+                }
+                failure
             };
             failure.scan = failure.scan.or_else(|| scan.map(|scan| scan.id));
             return Err(with_next_step(failure));
@@ -152,12 +165,10 @@ fn with_next_step(mut failure: Failure) -> Failure {
 
 /// The webhooks to notify of the binding: those that its entry in the configuration names; all of them
 /// without an entry.
-fn subscriptions(app: &App, dispatcher: &Dispatcher, binding: &Binding) -> Vec<Subscription> {
+fn subscriptions(dispatcher: &Dispatcher, webhooks: Option<&[String]>) -> Vec<Subscription> {
     let mut subscriptions = dispatcher.subscriptions();
-    if let Some(scheduled) =
-        app.config.bindings.iter().find(|scheduled| scheduled.binding.key() == binding.key())
-    {
-        subscriptions.retain(|subscription| scheduled.webhooks.contains(&subscription.endpoint));
+    if let Some(webhooks) = webhooks {
+        subscriptions.retain(|subscription| webhooks.contains(&subscription.endpoint));
     }
     subscriptions
 }
@@ -189,7 +200,7 @@ fn show(app: &App, report: &RunReport<'_>) -> Result<()> {
     let import = &report.import;
     let tag =
         report.binding.configuration.scan_tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
-    app.out.line(format_args!("run {}{tag} of {}", import.run, binding_args::describe(report.binding)))?;
+    app.out.line(format_args!("run {}{tag} of {}", import.run, binding_parts::describe(report.binding)))?;
     if let Some(scan) = &report.scan {
         app.out.line(format_args!("scan {}: {}", scan.id, scan.status))?;
         for problem in scan.all_problems() {

@@ -2,6 +2,7 @@
 
 mod app;
 mod binding_args;
+mod binding_parts;
 mod cli;
 mod commands;
 mod config;
@@ -14,9 +15,11 @@ mod global_args;
 mod import_run;
 mod kdt;
 mod log;
+mod nearest;
 mod output;
 mod progress;
 mod progress_scanner;
+mod selection;
 mod signals;
 mod toml_error;
 mod vendors;

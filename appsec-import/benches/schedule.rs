@@ -20,13 +20,13 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use appsec_core::{DastApiScanner, Timestamp};
+use appsec_core::Timestamp;
 use appsec_import::schedule::{Schedule, ScheduleState, ScheduledBinding, Worker, WorkerOptions};
 use appsec_import::{Binding, ImportOptions, Importer, ScanConfiguration, SqlStore};
 use futures_util::{StreamExt, stream};
 
 use support::Postgres;
-use support::tenant::{Noted, Process, Setup, Tenant, ended, noted, overlaps};
+use support::tenant::{Noted, Process, Setup, Tenant, connections, ended, noted, overlaps};
 
 const TENANTS: usize = 6;
 /// The concurrent imports of one process.
@@ -76,15 +76,18 @@ async fn main() {
 
 fn binding(number: usize) -> ScheduledBinding {
     let set = ScanConfiguration::new(format!("app:{}", number / TENANTS));
-    let binding = Binding::new("shop", format!("tenant-{}", number % TENANTS), set);
+    let connection = format!("tenant-{}", number % TENANTS);
+    let binding = Binding::new("shop", "tenant", set).with_tenant(connection.clone());
     ScheduledBinding::new(format!("binding {number}"), binding, Schedule::cron("@daily", "UTC").unwrap())
+        .with_connection(connection)
 }
 
 /// The number of bindings that were never read completely, and of those read more than once.
 fn count(log: &[Noted], bindings: usize) -> (usize, usize) {
     let times = (0..bindings).map(|number| {
-        let binding = binding(number).binding;
-        ended(log, &format!("{}/{}", binding.scanner, binding.configuration.bind_target))
+        let scheduled = binding(number);
+        let target = &scheduled.binding.configuration.bind_target;
+        ended(log, &format!("{}/{target}", scheduled.connection))
     });
     let times: Vec<_> = times.collect();
     (times.iter().filter(|times| **times == 0).count(), times.iter().filter(|times| **times > 1).count())
@@ -95,12 +98,12 @@ async fn import(setup: &Setup, bindings: usize) -> Duration {
     let store = SqlStore::connect(&setup.url).await.unwrap();
     let begun = Instant::now();
     let imports = stream::iter(0..bindings).map(|number| {
-        let (binding, store) = (binding(number).binding, store.clone());
-        let scanner = Tenant::new(&binding.scanner, &setup.log, setup.pages, setup.pause);
+        let (scheduled, store) = (binding(number), store.clone());
+        let scanner = Tenant::new(&scheduled.connection, &setup.log, setup.pages, setup.pause);
         tokio::spawn(async move {
             let importer =
-                Importer::new(Arc::new(scanner), Arc::new(store)).with_connection(binding.scanner.as_str());
-            importer.run(&binding, &ImportOptions::new()).await.unwrap()
+                Importer::new(Arc::new(scanner), Arc::new(store)).with_connection(scheduled.connection);
+            importer.run(&scheduled.binding, &ImportOptions::new()).await.unwrap()
         })
     });
     imports.buffer_unordered(SLOTS).for_each(|import| async { drop(import.unwrap()) }).await;
@@ -137,9 +140,7 @@ async fn work(setup: Setup) {
         .with_connection_limit(LIMIT)
         .with_poll_interval(Duration::from_millis(250));
     let Setup { log, pages, pause, .. } = setup;
-    let tenants =
-        move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
-    let worker = Worker::new(store.clone(), tenants, options).await.unwrap();
+    let worker = Worker::new(store.clone(), connections(log, pages, pause), options).await.unwrap();
     let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());

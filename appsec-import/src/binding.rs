@@ -87,28 +87,44 @@ impl ScanConfiguration {
 
 /// A project bound to a bind target of a scanner.
 ///
-/// The identity of a binding is its project, scanner, bind target, branch, meta data and environment. The
-/// scan tag labels a run and is not part of it.
+/// The identity of a binding is its project, the scanner's key, the tenant, the id of the bind target, branch,
+/// meta data and environment. The scan tag labels a run and is not part of it. Names of connections and of
+/// bind targets are not part of it either: a connection or a target that is renamed keeps its history.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Binding {
     /// The project, as the user names it.
     pub project: String,
-    /// The scanner's key, for instance `saltsecurity`, or the name of a connection to it.
+    /// The scanner's key, for instance `saltsecurity`.
     pub scanner: String,
+    /// What distinguishes the tenants of one scanner, for instance the base URL of its service. `None` where
+    /// there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// What a user set for it.
     #[serde(flatten)]
     pub configuration: ScanConfiguration,
 }
 
 impl Binding {
-    /// Creates a binding of the project to the scanner with that key.
+    /// Creates a binding of the project to the scanner with that key, without a tenant.
     pub fn new(
         project: impl Into<String>,
         scanner: impl Into<String>,
         configuration: ScanConfiguration,
     ) -> Self {
-        Self { project: project.into(), scanner: scanner.into(), configuration }
+        Self { project: project.into(), scanner: scanner.into(), tenant: None, configuration }
+    }
+
+    /// Sets what distinguishes the tenants of one scanner.
+    pub fn with_tenant(mut self, tenant: impl Into<Option<String>>) -> Self {
+        self.tenant = tenant.into();
+        self
+    }
+
+    /// Whether both are bindings to the same tenant of the same scanner.
+    pub fn is_of_same_tenant(&self, other: &Self) -> bool {
+        self.scanner == other.scanner && self.tenant == other.tenant
     }
 
     /// Returns the identity as text. It does not depend on the scan tag.
@@ -128,12 +144,21 @@ impl Binding {
         name.trim_end_matches('/').to_owned()
     }
 
-    /// Returns the parts of the identity: project, scanner, bind target, branch, meta data and environment.
-    pub(crate) fn parts(&self) -> [Option<&str>; 6] {
+    /// Returns the tenant without the scheme of a URL, as a part of a name for other tools.
+    #[cfg(any(feature = "push", feature = "report"))]
+    pub(crate) fn tenant_name(&self) -> Option<&str> {
+        let tenant = self.tenant.as_deref()?;
+        Some(tenant.split_once("://").map_or(tenant, |(_, rest)| rest))
+    }
+
+    /// Returns the parts of the identity: project, scanner, tenant, bind target, branch, meta data and
+    /// environment.
+    pub(crate) fn parts(&self) -> [Option<&str>; 7] {
         let configuration = &self.configuration;
         [
             Some(&self.project),
             Some(&self.scanner),
+            self.tenant.as_deref(),
             Some(configuration.bind_target.as_str()),
             configuration.branch.as_deref(),
             configuration.meta_data.as_deref(),

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appsec_core::{
-    BindTargetId, Coverage, CoverageGap, DastApiScanner, DastApiScannerExt, Error, ErrorKind, FindingEvent,
-    FindingQuery, FindingScope, GapKind, Result, ScanRequest, Timestamp,
+    BindTarget, BindTargetId, Coverage, CoverageGap, DastApiScanner, DastApiScannerExt, Error, ErrorKind,
+    FindingEvent, FindingQuery, FindingScope, GapKind, Result, ScanRequest, Timestamp,
 };
 use futures_util::TryStreamExt;
 use tokio::sync::Mutex;
@@ -44,14 +44,18 @@ pub struct Importer {
     connection: Option<String>,
 }
 
+/// The [code](Error::code) of the error for a bind target that is gone while its name leads to another id.
+/// [`Error::conflicting_id`] is that id; [`Store::move_binding`] gives the binding its new target.
+pub const TARGET_MOVED: &str = "target_moved";
+
 impl Importer {
     /// Creates an importer from the scanner into the store.
     pub fn new(scanner: Arc<dyn DastApiScanner>, store: Arc<dyn Store>) -> Self {
         Self { scanner, store, connection: None }
     }
 
-    /// Sets the name of the connection. Where a scanner has several connections, a binding names one of
-    /// them instead of the scanner's key.
+    /// Sets the name of the connection. The store keeps it with the binding, for people; it is not part of
+    /// the binding's identity.
     pub fn with_connection(mut self, name: impl Into<String>) -> Self {
         self.connection = Some(name.into());
         self
@@ -60,7 +64,8 @@ impl Importer {
     /// Runs the binding once.
     ///
     /// # Errors
-    /// `InvalidRequest` when the binding is of another scanner; `Conflict` while another process imports
+    /// `InvalidRequest` when the binding is of another scanner, names its bind target by its name instead of
+    /// its id, or names a target that is gone while its name has another id ([`TARGET_MOVED`]); `Conflict` while another process imports
     /// the binding, or when one took this run over; `Unsupported` when the scanner cannot read findings
     /// of such a target; `Deadline` when the scan has not ended in time; `Unexpected` when the
     /// scanner's stream ends without a coverage; those of the scanner and of the store.
@@ -100,7 +105,7 @@ impl Importer {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Import> {
         let key = self.scanner.info().key;
-        if binding.scanner != key && self.connection.as_deref() != Some(binding.scanner.as_str()) {
+        if binding.scanner != key {
             let message = format!("the binding names the scanner {}, but this is {key}", binding.scanner);
             return Err(Error::new(ErrorKind::InvalidRequest, message).with_operation("import"));
         }
@@ -109,7 +114,8 @@ impl Importer {
             .with_lease(options.lease())
             .with_take_over(options.take_over())
             .with_dry_run(options.dry_run())
-            .with_scheduled_run(options.scheduled_run().cloned());
+            .with_scheduled_run(options.scheduled_run().cloned())
+            .with_connection(self.connection.clone());
         let run = self.store.begin_run(binding, &request).await?;
         tracing::Span::current().record("run", run.number);
         let critical_section = Mutex::new(());
@@ -254,19 +260,10 @@ impl Running<'_> {
     async fn prepare(&mut self) -> Result<(FindingQuery, Vec<CoverageGap>), Failure> {
         let (scanner, mut gaps) = (&self.importer.scanner, Vec::new());
         let capabilities = scanner.info().capabilities;
-        let mut target = self.binding.configuration.bind_target.clone();
+        let target = self.binding.configuration.bind_target.clone();
         let everything = target == BindTargetId::all();
         if !everything {
-            match self.with_heartbeat(scanner.find_target(target.as_str())).await {
-                Ok(found) => target = found.id,
-                Err(Failure::Scanner(error)) if error.kind() == ErrorKind::NotFound => {
-                    let message = format!("the scanner does not list {target}, or not to these credentials");
-                    gaps.push(CoverageGap::new(GapKind::TargetMissing, message));
-                }
-                // The target may be among what the listing lacks, so its findings can still be asked for.
-                Err(Failure::Scanner(error)) if error.gap().is_some() => gaps.extend(error.gap().cloned()),
-                Err(error) => return Err(error),
-            }
+            gaps.extend(self.check_target(&target).await?);
         }
         let wants_scan = self.options.scan() || self.run.scan.is_some();
         if wants_scan && capabilities.start_scan && !self.options.dry_run() {
@@ -281,6 +278,54 @@ impl Running<'_> {
         let mut query = FindingQuery::new(scope).with_severities(self.options.severities().iter().cloned());
         query.seen_since = self.options.since().filter(|_| capabilities.findings_since);
         Ok((query, gaps))
+    }
+
+    /// Checks that the scanner lists the bind target, and stores its name, which later leads to its id. Returns
+    /// a gap where it does not, or where the listing may lack it.
+    ///
+    /// A target that is gone while its name leads to another id ends the run: its findings would be those of
+    /// a target that no longer exists.
+    async fn check_target(&mut self, target: &BindTargetId) -> Result<Option<CoverageGap>, Failure> {
+        let found = match self.find_target(target.as_str()).await? {
+            Ok(found) => found,
+            Err(gap) if gap.kind != GapKind::TargetMissing => return Ok(Some(gap)),
+            Err(gap) => {
+                let Some(name) = self.run.target_name.clone() else { return Ok(Some(gap)) };
+                let Ok(found) = self.find_target(&name).await? else { return Ok(Some(gap)) };
+                let message = format!(
+                    "the bind target {target}, named \"{name}\", is gone, and {} has its name now: move the binding to it",
+                    found.id
+                );
+                let error = Error::new(ErrorKind::InvalidRequest, message).with_operation("import");
+                return Err(error.with_code(TARGET_MOVED).with_conflicting_id(found.id.as_str()).into());
+            }
+        };
+        if found.id != *target {
+            let message = format!("\"{target}\" is the name of a bind target; its id is {}", found.id);
+            return Err(Error::new(ErrorKind::InvalidRequest, message).with_operation("import").into());
+        }
+        if !self.options.dry_run() && self.run.target_name.as_ref() != Some(&found.name) {
+            self.importer.store.set_target_name(&self.run, &found.name).await?;
+            self.run.target_name = Some(found.name);
+        }
+        Ok(None)
+    }
+
+    /// Finds the bind target with this id or name. A gap says that there is none, or that the listing may lack
+    /// it, so that its findings can still be asked for.
+    async fn find_target(&self, name: &str) -> Result<Result<BindTarget, CoverageGap>, Failure> {
+        match self.with_heartbeat(self.importer.scanner.find_target(name)).await {
+            Ok(found) => Ok(Ok(found)),
+            Err(Failure::Scanner(error)) if error.kind() == ErrorKind::NotFound => {
+                let message = format!("the scanner does not list {name}, or not to these credentials");
+                Ok(Err(CoverageGap::new(GapKind::TargetMissing, message)))
+            }
+            Err(Failure::Scanner(error)) => match error.gap() {
+                Some(gap) => Ok(Err(gap.clone())),
+                None => Err(Failure::Scanner(error)),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// Starts a scan, or continues with that of a process that died, and waits for its end.

@@ -16,14 +16,16 @@ pub mod report;
 #[cfg(feature = "schedule")]
 pub mod schedule;
 pub mod store;
+mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
 pub use binding::{Binding, Environment, ScanConfiguration};
-pub use importer::{Import, ImportOptions, Importer};
+pub use importer::{Import, ImportOptions, Importer, TARGET_MOVED};
 pub use reconcile::{Completeness, EmptyReason, Summary, reconcile};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use store::SqlStore;
 pub use store::Store;
+pub use target::{known_target, resolve_target};

@@ -17,7 +17,7 @@ mod worker;
 mod worker_options;
 
 #[cfg(feature = "worker")]
-pub use connections::Connections;
+pub use connections::{Connections, OpenConnection};
 pub use due_time::Schedule;
 pub use scheduled_binding::{RunKind, ScheduledBinding};
 pub use state::{ScheduleChanges, ScheduleEntry, ScheduleState};

@@ -3,6 +3,7 @@
 mod contract;
 mod explanation;
 mod finding;
+mod known_binding;
 mod run;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
@@ -10,6 +11,7 @@ mod sql;
 pub use contract::Store;
 pub use explanation::{Explanation, HistoryEntry};
 pub use finding::{FindingNumber, Page, StoredFinding};
+pub use known_binding::KnownBinding;
 pub use run::{EndedRun, Run, RunRequest, ScheduledRun};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlStore;

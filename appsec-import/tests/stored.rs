@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use appsec_core::{Coverage, Cvss, EvidenceKind, Finding, FindingStatus, Rule, Severity};
-use appsec_import::store::{Page, StoredFinding};
+use appsec_import::store::{KnownBinding, Page, StoredFinding};
 use appsec_import::{ImportOptions, Importer, Store};
 
 use support::{Script, ScriptedScanner, TestStore, at, binding, finding, stores};
@@ -107,8 +107,11 @@ async fn bindings_and_their_last_runs_are_listed() {
         let mut fixed = rich("/a", "GET");
         fixed.status = Some(FindingStatus::Fixed);
         import(&test, 2, vec![vec![fixed]], &ImportOptions::new()).await;
-        assert_eq!(test.store.bindings().await.unwrap(), [binding("shop")]);
         let run = test.store.last_run(&binding("shop")).await.unwrap().unwrap();
+        let known = KnownBinding::new(binding("shop"))
+            .with_target_name("Shop".to_owned())
+            .with_last_run_at(run.ended_at);
+        assert_eq!(test.store.bindings().await.unwrap(), [known]);
         assert_eq!((run.number, run.started_at, run.summary.closed), (2, at(120), 1), "{}", test.name);
         assert_eq!(run.coverage.inconclusive_reason(&"p0".into()), Some("the scanner does not say"));
         assert_eq!(test.store.last_run(&binding("other")).await.unwrap(), None);

@@ -35,9 +35,11 @@ fn with_gap() -> Script {
 }
 
 fn binding(run: RunKind) -> ScheduledBinding {
-    let binding = Binding::new("shop", "eu", ScanConfiguration::new("app:shop"));
+    let binding = Binding::new("shop", "memory", ScanConfiguration::new("app:shop"));
     // Once a year, so that every run is one that the test asked for.
-    ScheduledBinding::new("shop", binding, Schedule::cron("@yearly", "UTC").unwrap()).with_run(run)
+    ScheduledBinding::new("shop", binding, Schedule::cron("@yearly", "UTC").unwrap())
+        .with_connection("eu")
+        .with_run(run)
 }
 
 /// A store, and a worker on it that reads from a scanner of this process.
@@ -199,7 +201,7 @@ async fn a_hint_makes_only_the_bindings_due_that_poll_the_target() {
 async fn an_unknown_connection_delays_the_binding() {
     for test in stores().await {
         let mut strange = binding(RunKind::Import);
-        strange.binding.scanner = "mars".to_owned();
+        strange.connection = "mars".to_owned();
         let bench = Bench::start(test, vec![complete()], &[strange]).await;
         bench.test.store.run_now("shop", Timestamp::now()).await.unwrap();
         let entry = bench.until(|entry| entry.failed_attempts > 1).await;

@@ -8,16 +8,15 @@ mod support;
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use appsec_core::{DastApiScanner, Timestamp};
+use appsec_core::Timestamp;
 use appsec_import::schedule::{
     RunKind, Schedule, ScheduleEntry, ScheduleState, ScheduledBinding, Worker, WorkerOptions,
 };
 use appsec_import::{Binding, ScanConfiguration, SqlStore, Store};
 
-use support::tenant::{PER_PAGE, Process, Setup, Tenant, ended, noted, overlaps};
+use support::tenant::{PER_PAGE, Process, Setup, connections, ended, noted, overlaps};
 use support::{TestStore, all, stores};
 
 /// Not a test, but the process of a worker. It runs until its standard input ends.
@@ -37,9 +36,7 @@ async fn child() {
         .with_heartbeat(Duration::from_secs(1), 4)
         .with_shutdown_grace(setup.grace);
     let Setup { log, pages, pause, .. } = setup;
-    let tenants =
-        move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
-    let worker = Worker::new(store.clone(), tenants, options).await.unwrap();
+    let worker = Worker::new(store.clone(), connections(log, pages, pause), options).await.unwrap();
     let input_ends = async {
         // The thread that reads may outlive the runtime, so it is not one of its threads.
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -125,12 +122,13 @@ const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
 fn binding(connection: &str, number: usize) -> ScheduledBinding {
     let set = ScanConfiguration::new(format!("app:{number}"));
-    let binding = Binding::new(format!("project {number}"), connection, set);
+    let binding = Binding::new(format!("project {number}"), "tenant", set).with_tenant(connection.to_owned());
     ScheduledBinding::new(
         format!("{connection} {number}"),
         binding,
         Schedule::cron("0 3 * * *", "UTC").unwrap(),
     )
+    .with_connection(connection)
 }
 
 fn bindings(connection: &str, count: usize) -> Vec<ScheduledBinding> {
@@ -359,10 +357,9 @@ async fn a_worker_stopped_before_it_has_started_ends() {
         // Either of the two may come first.
         for _ in 0..16 {
             let Setup { log, pages, pause, .. } = bed.setup.clone();
-            let tenants = move |name: &str| {
-                Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>)
-            };
-            let worker = Worker::new(bed.test.store.clone(), tenants, WorkerOptions::new()).await.unwrap();
+            let connections = connections(log, pages, pause);
+            let worker =
+                Worker::new(bed.test.store.clone(), connections, WorkerOptions::new()).await.unwrap();
             let ended = tokio::time::timeout(Duration::from_secs(20), worker.run(async {})).await;
             ended.expect("it goes on though it was told to stop").unwrap();
         }
@@ -381,15 +378,14 @@ async fn a_job_waiting_in_the_queue_is_not_lost() {
             bed.test.store.run_now(&binding.name, Timestamp::now()).await.unwrap();
         }
         let Setup { log, pages, pause, .. } = bed.setup.clone();
-        let tenants =
-            move |name: &str| Ok(Arc::new(Tenant::new(name, &log, pages, pause)) as Arc<dyn DastApiScanner>);
         // A job counts as lost after four seconds without a heartbeat; the first job takes longer.
         let options = WorkerOptions::new()
             .with_concurrency(1)
             .with_poll_interval(Duration::from_millis(50))
             .with_lease(Duration::from_secs(2))
             .with_heartbeat(Duration::from_secs(1), 2);
-        let worker = Worker::new(bed.test.store.clone(), tenants, options).await.unwrap();
+        let worker =
+            Worker::new(bed.test.store.clone(), connections(log, pages, pause), options).await.unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let worker = tokio::spawn(worker.run(async {
             let _ = stopped.await;

@@ -141,7 +141,8 @@ impl<'a> Demo<'a> {
     /// The fingerprint of a finding that the last run kept open although the scan did not report it.
     async fn kept_open_finding(&self) -> Result<String> {
         let store = self.app.store().await?;
-        for binding in store.bindings().await.map_err(Failure::store)? {
+        for known in store.bindings().await.map_err(Failure::store)? {
+            let binding = known.binding;
             let mut fingerprints = Vec::new();
             finding_lookup::for_each(&store, &binding, |finding| {
                 fingerprints.push(finding.fingerprint);
@@ -176,6 +177,10 @@ fn write_config(fakes: &[(&'static Vendor, Box<dyn Fake>)], folder: &Path) -> st
                 vendor.key,
                 fake.base_url()
             );
+            if fake.demo_scans().is_some() {
+                // Both connections reach one tenant.
+                let _ = writeln!(config, "tenant = \"demo\"");
+            }
             for credential in fake.credentials() {
                 let file = format!("{name}.{}", credential.key);
                 let _ = writeln!(config, "{}_file = \"{file}\"", credential.key);

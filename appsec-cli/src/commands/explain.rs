@@ -3,14 +3,14 @@
 use appsec_import::Store as _;
 
 use crate::app::App;
-use crate::binding_args::BindingArgs;
 use crate::exit::{Exit, Failure, Result};
 use crate::finding_lookup;
+use crate::selection::SelectionArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    binding: BindingArgs,
+    binding: SelectionArgs,
     /// The fingerprint of the finding, at least its first six digits, or the scanner's own id
     #[arg(value_name = "FINDING")]
     finding: String,
@@ -18,7 +18,7 @@ pub(crate) struct Args {
 
 /// Prints the finding with its history, oldest run first.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (_, binding) = args.binding.resolve(app).await?;
+    let binding = args.binding.select(app).await?;
     let store = app.store().await?;
     let finding = finding_lookup::find_one(&store, &binding, &args.finding).await?;
     let explanation = store.explain(&binding, &finding.fingerprint).await.map_err(Failure::store)?;

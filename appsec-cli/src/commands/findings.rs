@@ -4,15 +4,15 @@ use appsec_import::reconcile::{KnownFinding, State};
 use clap::ValueEnum;
 
 use crate::app::App;
-use crate::binding_args::BindingArgs;
 use crate::exit::{Exit, Result};
 use crate::finding_lookup;
 use crate::output::{Cell, Format, bad, cell, good, warning};
+use crate::selection::SelectionArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    binding: BindingArgs,
+    binding: SelectionArgs,
     /// Only findings in this state
     #[arg(long, value_enum, default_value_t)]
     state: StateFilter,
@@ -48,7 +48,7 @@ const ROWS: usize = 2000;
 
 /// Prints the findings, one a line.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (_, binding) = args.binding.resolve(app).await?;
+    let binding = args.binding.select(app).await?;
     let store = app.store().await?;
     let mut rows = Vec::new();
     finding_lookup::for_each(&store, &binding, |finding| {

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (named, binding) = args.binding.resolve(app).await?;
+    let binding = args.binding.resolve(app).await?;
     let options = ImportOptions::new().with_dry_run(args.dry_run);
-    import_run::run(app, (&named, &binding), &args.run, options).await
+    import_run::run(app, &binding, &args.run, options).await
 }

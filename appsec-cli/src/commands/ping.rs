@@ -32,7 +32,7 @@ struct TestResult<'a> {
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let connections = if args.tools.is_empty() {
-        app.config.connections.all()
+        app.config.connections.all()?
     } else {
         args.tools.iter().map(|tool| app.config.connections.find(tool)).collect::<Result<_>>()?
     };

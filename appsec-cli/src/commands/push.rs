@@ -14,9 +14,9 @@ use appsec_import::{Binding, SqlStore, Store as _};
 
 use super::report::{self, numbered};
 use crate::app::App;
-use crate::binding_args::BindingArgs;
 use crate::config::{PushDestination, PushTarget};
 use crate::exit::{Exit, Failure, Result};
+use crate::selection::SelectionArgs;
 
 /// The number of findings that are read from the store at a time.
 const PAGE_SIZE: u32 = 64;
@@ -24,7 +24,7 @@ const PAGE_SIZE: u32 = 64;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    binding: BindingArgs,
+    binding: SelectionArgs,
     /// The destination: a section [push.NAME] of the configuration
     #[arg(long, value_name = "NAME")]
     to: String,
@@ -49,9 +49,9 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         let known: Vec<_> = app.config.push.keys().map(String::as_str).collect();
         Failure::usage(format!("the configuration has no [push.{}]; it has {known:?}", args.to))
     })?;
-    let (named, binding) = args.binding.resolve(app).await?;
+    let binding = args.binding.select(app).await?;
     let store = app.store().await?;
-    let options = report::options(&store, &named, &binding).await?;
+    let options = report::options(&store, &binding).await?;
     let folder = tempfile::tempdir().map_err(|error| Failure::output("a folder for the report", &error))?;
     let push = Push {
         app,

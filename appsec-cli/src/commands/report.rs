@@ -11,15 +11,15 @@ use appsec_import::{Binding, SqlStore, Store as _};
 use serde_json::json;
 
 use crate::app::App;
-use crate::binding_args::BindingArgs;
-use crate::connection::NamedConnection;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::note;
+use crate::selection::SelectionArgs;
+use crate::vendors;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    binding: BindingArgs,
+    binding: SelectionArgs,
     /// The format: sarif, gitlab, defectdojo, ocsf, csv or jsonl
     #[arg(short, long, value_name = "FORMAT", value_parser = format)]
     format: ReportFormat,
@@ -34,9 +34,9 @@ fn format(text: &str) -> Result<ReportFormat, String> {
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (named, binding) = args.binding.resolve(app).await?;
+    let binding = args.binding.select(app).await?;
     let store = app.store().await?;
-    let options = options(&store, &named, &binding).await?;
+    let options = options(&store, &binding).await?;
     for missing in options.missing() {
         note(format_args!("missing from the report: {missing}"));
     }
@@ -82,22 +82,14 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
 }
 
 /// The options of a report: the scanner, and what the last run did not cover.
-pub(super) async fn options(
-    store: &SqlStore,
-    named: &NamedConnection,
-    binding: &Binding,
-) -> Result<ReportOptions> {
+pub(super) async fn options(store: &SqlStore, binding: &Binding) -> Result<ReportOptions> {
     let mut options = ReportOptions::for_binding(binding);
-    let key = named.connection.vendor.key;
-    if binding.scanner != key {
-        // Readers that compare reports have to see two connections to one vendor as two targets.
-        let target = format!("{}/{}", binding.scanner, options.target());
-        options = options.with_target(target);
+    if let Some(vendor) = vendors::by_key(&binding.scanner) {
+        options = options.with_scanner_name(vendor.name);
     }
-    let options = options.with_scanner(key);
     let run = store.last_run(binding).await.map_err(Failure::store)?;
     let run = run.ok_or_else(|| Failure::usage("no run of the binding has ended: import it first"))?;
-    Ok(options.with_scanner_name(named.connection.vendor.name).with_run(&run))
+    Ok(options.with_run(&run))
 }
 
 pub(super) async fn write(

@@ -1,6 +1,6 @@
 //! `appsec scan`: starts a scan and imports its findings, as `kdt scan -p … -t …` does.
 
-use appsec_core::{BindTargetId, DastApiScannerExt as _, Error, ScanId, ScanRequest, StartedScan, Timestamp};
+use appsec_core::{Error, ScanId, ScanRequest, StartedScan, Timestamp};
 use appsec_import::store::RunRequest;
 use appsec_import::{Binding, ImportOptions, Store as _};
 use serde_json::json;
@@ -24,14 +24,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (named, binding) = args.binding.resolve(app).await?;
+    let binding = args.binding.resolve(app).await?;
+    let named = &binding.named;
     if args.detached {
-        return start(app, &named, &binding, args).await;
+        return start(app, named, &binding.binding, args).await;
     }
-    if !app.open(&named)?.info().capabilities.start_scan {
+    if !app.open(named)?.info().capabilities.start_scan {
         note(format_args!("{} starts no scans: importing the findings that it has", named.name));
     }
-    import_run::run(app, (&named, &binding), &args.run, ImportOptions::new().with_scan(true)).await
+    import_run::run(app, &binding, &args.run, ImportOptions::new().with_scan(true)).await
 }
 
 /// Starts the scan in a run of the binding, and releases the run so that the next process resumes it.
@@ -40,14 +41,13 @@ async fn start(app: &App, named: &NamedConnection, binding: &Binding, args: &Arg
     if !scanner.info().capabilities.start_scan {
         return Err(Error::unsupported("start_scan").into());
     }
-    let mut target = binding.configuration.bind_target.clone();
-    if target != BindTargetId::all() {
-        target = scanner.find_target(target.as_str()).await?.id;
-    }
+    let target = binding.configuration.bind_target.clone();
     let store = app.store().await?;
     let mut tagged = binding.clone();
     tagged.configuration.scan_tag.clone_from(&args.run.scan_tag);
-    let request = RunRequest::new(Timestamp::now()).with_take_over(args.run.take_over);
+    let request = RunRequest::new(Timestamp::now())
+        .with_take_over(args.run.take_over)
+        .with_connection(named.name.clone());
     let run = store.begin_run(&tagged, &request).await?;
     let started = match &run.scan {
         Some(scan) => Ok((scan.clone(), "started before, not yet imported")),

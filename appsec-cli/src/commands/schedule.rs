@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 
 use appsec_core::{BindTargetId, ErrorKind, Timestamp};
 use appsec_import::schedule::{ScheduleChanges, ScheduleEntry, ScheduleState, ScheduledBinding};
+use appsec_import::{Binding, ScanConfiguration, Store as _, known_target};
 use clap::Subcommand;
 use serde_json::json;
 
 use crate::app::App;
+use crate::binding_parts::{not_empty, with_target};
 use crate::exit::{Exit, Failure, Result};
 use crate::output::{Cell, Format, bad, cell, good, note, one_line, warning};
 
@@ -51,7 +53,8 @@ enum ScheduleCommand {
         /// The connection, or the scanner's key where there is one connection to it
         #[arg(short, long)]
         tool: String,
-        /// The id of the bind target, such as `host:api.example.com`
+        /// The id or name of the bind target, such as `host:api.example.com`
+        #[arg(value_parser = not_empty)]
         target: String,
     },
 }
@@ -199,17 +202,20 @@ async fn run_now(app: &App, names: &[String]) -> Result<Exit> {
 }
 
 async fn hint(app: &App, tool: &str, target: &str) -> Result<Exit> {
-    let connections = &app.config.connections;
-    let named = connections.find(tool)?;
+    let named = app.config.connections.find(tool)?;
     let store = app.store().await?;
+    let known = store.bindings().await.map_err(Failure::store)?;
+    let binding = Binding::new("", named.connection.vendor.key, ScanConfiguration::new(target))
+        .with_tenant(named.tenant()?);
+    // A binding may name its target by the id or by the name.
+    let mut targets = BTreeSet::from([target.to_owned()]);
+    if let Some(id) = known_target(&binding, &known)? {
+        targets.extend(with_target(&known, &binding, &id).filter_map(|known| known.target_name.clone()));
+        targets.insert(id.to_string());
+    }
     let mut bindings = 0;
-    // A binding may name the connection, or the scanner's key as long as there is one connection to it.
-    let keys = BTreeSet::from([named.name.as_str(), named.connection.vendor.key]);
-    for key in keys {
-        if key != named.name && connections.find(key).is_ok_and(|other| other.name != named.name) {
-            continue;
-        }
-        let hinted = store.hint(key, &BindTargetId::from(target), Timestamp::now()).await;
+    for target in targets {
+        let hinted = store.hint(&named.name, &BindTargetId::from(target), Timestamp::now()).await;
         bindings += hinted.map_err(Failure::store)?;
     }
     if app.out.is_json() {

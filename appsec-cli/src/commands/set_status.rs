@@ -1,25 +1,28 @@
 //! `appsec set-status`: stores a decision about findings, and sends it to scanners that accept status
 //! changes.
 
+use std::sync::Arc;
+
 use appsec_core::DastApiScanner;
-use appsec_import::Store as _;
 use appsec_import::decision::{
     Decision, StatusMapping, WriteBackOutcome, WriteBackRequest, WriteBackResult, write_back,
 };
 use appsec_import::reconcile::KnownFinding;
+use appsec_import::{Binding, Store as _};
 use clap::ValueEnum;
 use serde_json::json;
 
 use crate::app::App;
-use crate::binding_args::BindingArgs;
+use crate::binding_parts;
 use crate::exit::{Exit, Failure, Result};
 use crate::finding_lookup;
 use crate::output::{Cell, bad, cell, good};
+use crate::selection::SelectionArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    binding: BindingArgs,
+    binding: SelectionArgs,
     /// The decision
     #[arg(long, value_enum)]
     to: NewStatus,
@@ -76,14 +79,14 @@ impl NewStatus {
 /// In JSON: for each finding `{"fingerprint", "decided", "kept"}`, and `"written"` or `"error"` if the
 /// scanner was notified.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
-    let (named, binding) = args.binding.resolve(app).await?;
+    let binding = args.binding.select(app).await?;
     let store = app.store().await?;
     let mut findings = Vec::with_capacity(args.findings.len());
     for id in &args.findings {
         findings.push(finding_lookup::find_one(&store, &binding, id).await?);
     }
     let stored = args.to.is_stored();
-    let scanner = if args.here { None } else { Some(app.open(&named)?) };
+    let scanner = if args.here { None } else { Some(open(app, &binding)?) };
     // A decision that is stored here need not be accepted by the scanner.
     let scanner = scanner.filter(|scanner| !stored || scanner.info().capabilities.set_finding_status);
     if !stored && scanner.is_none() {
@@ -98,6 +101,17 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     match scanner {
         Some(scanner) => notify_scanner(app, args, &*scanner, &findings).await,
         None => show_stored(app, args, &findings),
+    }
+}
+
+/// Opens the connection to the tenant of the binding.
+fn open(app: &App, binding: &Binding) -> Result<Arc<dyn DastApiScanner>> {
+    match app.config.connections.of_binding(binding)? {
+        Some(named) => app.open(&named),
+        None => Err(Failure::usage(format!(
+            "no connection reaches the scanner of {}: configure it, or only store the decision with --here",
+            binding_parts::describe(binding)
+        ))),
     }
 }
 

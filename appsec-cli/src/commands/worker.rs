@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use appsec_core::{Error, ErrorKind};
-use appsec_import::schedule::{Worker, WorkerOptions};
+use appsec_import::schedule::{OpenConnection, Worker, WorkerOptions};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::app::App;
@@ -67,9 +67,12 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     }
     let configured = app.config.connections.clone();
     let connections = move |name: &str| {
-        // A worker never prompts for a credential.
-        let scanner = configured.find(name).and_then(|named| named.open(false));
-        scanner.map_err(|failure| Error::new(ErrorKind::Config, failure.message))
+        let open = || -> Result<OpenConnection> {
+            let named = configured.find(name)?;
+            // A worker never prompts for a credential.
+            Ok(OpenConnection::new(named.open(false)?).with_tenant(named.tenant()?))
+        };
+        open().map_err(|failure| Error::new(ErrorKind::Config, failure.message))
     };
     let worker = Worker::new(store.clone(), connections, options).await.map_err(Failure::store)?;
     note(format_args!("worker {} is ready; SIGTERM or Ctrl-C stops it cleanly", worker.name()));

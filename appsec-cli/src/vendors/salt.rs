@@ -24,11 +24,19 @@ pub(super) static VENDOR: Vendor = Vendor {
     port_option: "salt-port",
     log_target: "salt_client",
     base_url_variable: SALT_BASE_URL,
+    base_url,
     credential_variables: &[SALT_API_TOKEN],
     default_settings: default_settings::<SaltSettings>,
     parse_settings: parse_settings::<SaltSettings>,
     start_fake: |data, address| start_fake(data, address).boxed(),
 };
+
+/// The base URL of the region, or of another host without the version of the API.
+fn base_url(url: Option<&str>) -> String {
+    let region = url.map_or(Region::Us, Region::from);
+    let url = region.url().trim_end_matches('/');
+    url.strip_suffix("/v1").unwrap_or(url).to_owned()
+}
 
 /// The keys of `[connections.NAME]` that only Salt has.
 #[derive(Debug, Default, Deserialize)]
@@ -63,7 +71,7 @@ impl Settings for SaltSettings {
     fn open(&self, context: OpenContext<'_>) -> Result<Arc<dyn DastApiScanner>> {
         let source = (self.token_env.as_ref(), self.token_file.as_ref());
         let token = context.secret("API token", source, SALT_API_TOKEN)?;
-        let region = context.base_url(SALT_BASE_URL).map_or(Region::Us, Region::from);
+        let region = context.base_url.map_or(Region::Us, Region::from);
         let mut client = SaltClient::builder(region, token).with_http(context.http);
         if let Some(body) = self.write_back {
             client = client.with_write_back(SpeculativeBody::from(body));

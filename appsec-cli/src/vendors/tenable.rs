@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use tenable_was_client::testing::{
     FakeBuilder, FakeConfig, FakeNote, FakeTenableWas, Reply, Route, ScanScript, Tenant, demo_tenant,
 };
-use tenable_was_client::{TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY, TenableWasClient};
+use tenable_was_client::{
+    DEFAULT_BASE_URL, TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY, TenableWasClient,
+};
 
 use super::fake::{DemoScans, Fake, FakeCredential, FakeData, call_json};
 use super::vendor::{OpenContext, Settings, Vendor, default_settings, parse_settings};
@@ -27,6 +29,7 @@ pub(super) static VENDOR: Vendor = Vendor {
     port_option: "tenable-port",
     log_target: "tenable_was_client",
     base_url_variable: TENABLE_BASE_URL,
+    base_url: |url| url.unwrap_or(DEFAULT_BASE_URL).to_owned(),
     credential_variables: &[TENABLE_ACCESS_KEY, TENABLE_SECRET_KEY],
     default_settings: default_settings::<TenableSettings>,
     parse_settings: parse_settings::<TenableSettings>,
@@ -49,9 +52,8 @@ impl Settings for TenableSettings {
         let access_key = context.secret("access key", source, TENABLE_ACCESS_KEY)?;
         let source = (self.secret_key_env.as_ref(), self.secret_key_file.as_ref());
         let secret_key = context.secret("secret key", source, TENABLE_SECRET_KEY)?;
-        let base_url = context.base_url(TENABLE_BASE_URL);
         let mut client = TenableWasClient::builder(access_key, secret_key).with_http(context.http);
-        if let Some(url) = base_url {
+        if let Some(url) = context.base_url {
             client = client.with_base_url(url);
         }
         Ok(Arc::new(client.build()?))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use appsec_core::DastApiScanner;
 use appsec_http::HttpOptions;
 use futures_util::future::BoxFuture;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use super::fake::{Fake, FakeData};
@@ -31,6 +31,8 @@ pub(crate) struct Vendor {
     pub(crate) log_target: &'static str,
     /// The environment variable that holds the base URL.
     pub(crate) base_url_variable: &'static str,
+    /// The base URL of the service: the given one without the version of the API, else the vendor's own.
+    pub(crate) base_url: fn(Option<&str>) -> String,
     /// The environment variables that hold the credentials.
     pub(crate) credential_variables: &'static [&'static str],
     /// The settings of a connection that `appsec.toml` does not have: the environment holds everything.
@@ -69,7 +71,7 @@ pub(crate) struct OpenContext<'a> {
     pub(crate) name: &'a str,
     /// The folder of `appsec.toml`, where relative paths start.
     pub(crate) folder: &'a Path,
-    /// The base URL that the connection sets.
+    /// The base URL that the connection or the environment sets.
     pub(crate) base_url: Option<&'a str>,
     pub(crate) http: HttpOptions,
     /// Whether the user may be asked for a credential.
@@ -77,12 +79,6 @@ pub(crate) struct OpenContext<'a> {
 }
 
 impl OpenContext<'_> {
-    /// The base URL: that of the connection, else that of the environment variable, else `None`.
-    pub(super) fn base_url(&self, variable: &str) -> Option<String> {
-        let from_environment = || credentials::variable(variable).map(|url| url.expose_secret().to_owned());
-        self.base_url.map(str::to_owned).or_else(from_environment)
-    }
-
     /// A credential: from the variable or file that the settings name, else from the usual environment
     /// variable, else from the user. `label` names it in messages, as in "API token".
     pub(super) fn secret(

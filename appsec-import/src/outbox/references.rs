@@ -19,6 +19,9 @@ pub struct BindingRef {
     pub project: String,
     /// The scanner's key.
     pub scanner: String,
+    /// What distinguishes the tenants of one scanner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// The bind target.
     pub bind_target: BindTargetId,
     /// The environment.
@@ -33,7 +36,7 @@ pub struct BindingRef {
 }
 
 impl BindingRef {
-    /// The binding of a project, a scanner and a configuration.
+    /// The binding of a project, a scanner and a configuration, without a tenant.
     pub fn new(
         project: impl Into<String>,
         scanner: impl Into<String>,
@@ -42,11 +45,18 @@ impl BindingRef {
         Self {
             project: project.into(),
             scanner: scanner.into(),
+            tenant: None,
             bind_target: configuration.bind_target.clone(),
             environment: configuration.environment.clone(),
             branch: configuration.branch.clone(),
             meta_data: configuration.meta_data.clone(),
         }
+    }
+
+    /// Sets what distinguishes the tenants of one scanner.
+    pub fn with_tenant(mut self, tenant: impl Into<Option<String>>) -> Self {
+        self.tenant = tenant.into();
+        self
     }
 }
 

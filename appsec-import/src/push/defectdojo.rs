@@ -95,7 +95,9 @@ impl DefectDojoTest {
         let [.., branch, meta_data, environment_name] = binding.parts();
         let branch = branch.filter(|branch| !branch.is_empty());
         let mut title = format!("{} {}", binding.scanner, set.bind_target);
-        for (name, value) in [("environment", environment_name), ("meta", meta_data)] {
+        let parts =
+            [("tenant", binding.tenant_name()), ("environment", environment_name), ("meta", meta_data)];
+        for (name, value) in parts {
             if let Some(value) = value {
                 title = format!("{title}, {name} {value}");
             }

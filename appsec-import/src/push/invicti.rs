@@ -85,9 +85,11 @@ impl InvictiScan {
     /// what an Invicti scan has no field for. A binding without a branch is imported on `main`, and so
     /// shares its scan with the binding of the branch `main`.
     pub fn for_binding(project: impl Into<String>, binding: &Binding) -> Self {
-        let [own_project, scanner, target, branch, meta_data, environment] = binding.parts();
+        let [own_project, scanner, _, target, branch, meta_data, environment] = binding.parts();
+        let tenant = binding.tenant_name().map(Some);
         let scan = Self::new(project, &binding.scanner, branch.unwrap_or("main"));
-        scan.with_meta_data(Binding::joined_name([own_project, scanner, target, environment, meta_data]))
+        let first = [own_project, scanner].into_iter().chain(tenant);
+        scan.with_meta_data(Binding::joined_name(first.chain([target, environment, meta_data])))
     }
 
     /// Sets the tool, as Invicti `AppSec` names it.

@@ -62,11 +62,12 @@ impl ReportOptions {
         }
     }
 
-    /// Options for a report about a binding. Project, bind target, branch, meta data and environment make
-    /// up its target.
+    /// Options for a report about a binding. Project, tenant, bind target, branch, meta data and environment
+    /// make up its target.
     pub fn for_binding(binding: &Binding) -> Self {
-        let [project, _, rest @ ..] = binding.parts();
-        Self::new(&binding.scanner, Binding::joined_name([project].into_iter().chain(rest)))
+        let [project, _, _, rest @ ..] = binding.parts();
+        let target = [project].into_iter().chain(binding.tenant_name().map(Some)).chain(rest);
+        Self::new(&binding.scanner, Binding::joined_name(target))
     }
 
     /// Sets the scanner's key.

@@ -7,26 +7,27 @@ use std::time::Duration;
 
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
-use appsec_core::{DastApiScanner, Error, ErrorKind, ErrorOrigin, Result, Timestamp};
+use appsec_core::{Error, ErrorKind, ErrorOrigin, Result, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use super::connections::Connections;
+use super::connections::{Connections, OpenConnection};
 use super::scheduled_binding::{RunKind, ScheduledBinding};
 use super::worker_options::WorkerOptions;
+use crate::binding::Binding;
 use crate::importer::{Import, ImportOptions, Importer};
 use crate::metrics;
-use crate::store::ScheduledRun;
-use crate::store::{DueBinding, SqlStore, Start, StartedRun};
+use crate::store::{DueBinding, ScheduledRun, SqlStore, Start, StartedRun, Store as _};
+use crate::target::{known_target, resolve_target};
 
 /// What all jobs of a process share.
 pub(super) struct JobRunner {
     pub(super) store: SqlStore,
     pub(super) options: WorkerOptions,
     pub(super) connections: Arc<dyn Connections>,
-    /// The scanners opened so far, by connection.
-    pub(super) scanners: Mutex<HashMap<String, Arc<dyn DastApiScanner>>>,
+    /// The connections opened so far, by name.
+    pub(super) open: Mutex<HashMap<String, OpenConnection>>,
     /// Whether the worker was asked to stop.
     pub(super) stop: watch::Receiver<bool>,
     /// Notified when a job ends, since its connection then allows another.
@@ -109,7 +110,9 @@ impl JobRunner {
         watermark: Option<Timestamp>,
         scheduled_run: &ScheduledRun,
     ) -> Result<Import> {
-        let scanner = self.scanner(binding.connection())?;
+        let connection = self.open(binding.connection())?;
+        let identified = self.identify(binding, &connection).await?;
+        self.store.set_scheduled_identity(scheduled_run, &identified).await?;
         let options = &self.options;
         let since = watermark.and_then(|at| at.checked_sub(OVERLAP).ok());
         let import = ImportOptions::new()
@@ -121,9 +124,27 @@ impl JobRunner {
             .with_scan(binding.run == RunKind::Scan)
             .with_since(since.filter(|_| binding.run == RunKind::Sync))
             .with_scheduled_run(scheduled_run.clone());
-        let importer =
-            Importer::new(scanner, Arc::new(self.store.clone())).with_connection(binding.connection());
-        importer.run_until(&binding.binding, &import, self.shutdown_deadline()).await
+        let importer = Importer::new(connection.scanner, Arc::new(self.store.clone()))
+            .with_connection(binding.connection());
+        importer.run_until(&identified, &import, self.shutdown_deadline()).await
+    }
+
+    /// Returns the scheduled binding with its identity: the scanner's key and the tenant of its connection,
+    /// and the id of its bind target.
+    async fn identify(&self, scheduled: &ScheduledBinding, connection: &OpenConnection) -> Result<Binding> {
+        let mut binding = scheduled.binding.clone();
+        connection.scanner.info().key.clone_into(&mut binding.scanner);
+        binding.tenant.clone_from(&connection.tenant);
+        let known = self.store.bindings().await?;
+        binding.configuration.bind_target = match known_target(&binding, &known)? {
+            Some(id) => id,
+            // A target that is not listed is a gap of the import, not an error.
+            None => match resolve_target(&*connection.scanner, &binding, &known).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => binding.configuration.bind_target,
+                resolved => resolved?,
+            },
+        };
+        Ok(binding)
     }
 
     /// Records the failure of an import, and when it is retried. Returns false when another process has
@@ -158,14 +179,14 @@ impl JobRunner {
         self.store.back_off_scheduled_run(scheduled_run, wait, &reason).await
     }
 
-    fn scanner(&self, connection: &str) -> Result<Arc<dyn DastApiScanner>> {
-        let mut scanners = self.scanners.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(scanner) = scanners.get(connection) {
-            return Ok(Arc::clone(scanner));
+    fn open(&self, name: &str) -> Result<OpenConnection> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connection) = open.get(name) {
+            return Ok(connection.clone());
         }
-        let scanner = self.connections.scanner(connection)?;
-        scanners.insert(connection.to_owned(), Arc::clone(&scanner));
-        Ok(scanner)
+        let connection = self.connections.open(name)?;
+        open.insert(name.to_owned(), connection.clone());
+        Ok(connection)
     }
 
     /// Completes when the worker was asked to stop and its grace period is over.

@@ -55,7 +55,7 @@ impl std::fmt::Display for RunKind {
 ///     name = "shop nightly"             # unique
 ///     project = "shop"
 ///     scanner = "tenable-eu"            # a connection, or a scanner with one connection
-///     bind_target = "config:9f1c7a52-6f57-4d4e-8f0a-3a8fb1d3c5aa"
+///     bind_target = "config:9f1c7a52-6f57-4d4e-8f0a-3a8fb1d3c5aa" # the id, or the name
 ///     environment = "production"        # optional, as branch, meta_data and scan_tag are
 ///     run = "scan"                      # scan, import (default) or sync
 ///     severities = ["critical", "high"] # optional: all
@@ -64,7 +64,7 @@ impl std::fmt::Display for RunKind {
 /// "#)?;
 /// let binding = &config.binding[0];
 /// assert_eq!((binding.name.as_str(), binding.run), ("shop nightly", RunKind::Scan));
-/// assert_eq!(binding.binding.scanner, "tenable-eu");
+/// assert_eq!(binding.connection, "tenable-eu");
 /// # Ok(())
 /// # }
 /// ```
@@ -75,7 +75,10 @@ pub struct ScheduledBinding {
     /// The name, unique in a store. Under another name it is a new scheduled binding with the same
     /// findings.
     pub name: String,
-    /// The binding. Its `scanner` names the connection.
+    /// The name of the connection. A worker opens it, and takes the scanner's key and the tenant of the
+    /// binding's identity from it.
+    pub connection: String,
+    /// The binding. Its bind target may be named by its name; a worker looks its id up.
     pub binding: Binding,
     /// When it runs.
     pub schedule: Schedule,
@@ -96,7 +99,12 @@ pub struct ScheduledBinding {
 struct SerializedBinding {
     name: String,
     project: String,
+    /// The name of the connection, or the scanner's key where `connection` is the name.
     scanner: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connection: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     bind_target: BindTargetId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     environment: Option<Environment>,
@@ -137,7 +145,8 @@ impl From<SerializedBinding> for ScheduledBinding {
         };
         Self {
             name: text.name,
-            binding: Binding::new(text.project, text.scanner, configuration),
+            connection: text.connection.unwrap_or_else(|| text.scanner.clone()),
+            binding: Binding::new(text.project, text.scanner, configuration).with_tenant(text.tenant),
             schedule: text.schedule,
             run: text.run,
             severities: text.severities,
@@ -149,11 +158,13 @@ impl From<SerializedBinding> for ScheduledBinding {
 
 impl From<ScheduledBinding> for SerializedBinding {
     fn from(binding: ScheduledBinding) -> Self {
-        let Binding { project, scanner, configuration: set } = binding.binding;
+        let Binding { project, scanner, tenant, configuration: set } = binding.binding;
         Self {
             name: binding.name,
             project,
+            connection: (binding.connection != scanner).then_some(binding.connection),
             scanner,
+            tenant,
             bind_target: set.bind_target,
             environment: set.environment,
             branch: set.branch,
@@ -169,10 +180,12 @@ impl From<ScheduledBinding> for SerializedBinding {
 }
 
 impl ScheduledBinding {
-    /// A binding that is imported as scheduled, with all severities and without webhooks.
+    /// A binding that is imported as scheduled, with all severities and without webhooks. Its connection has
+    /// the name that the binding gives as its scanner.
     pub fn new(name: impl Into<String>, binding: Binding, schedule: Schedule) -> Self {
         Self {
             name: name.into(),
+            connection: binding.scanner.clone(),
             binding,
             schedule,
             run: RunKind::Import,
@@ -188,8 +201,15 @@ impl ScheduledBinding {
     pub(crate) fn reads_same_findings_as(&self, other: &Self) -> bool {
         let is_scan = |binding: &Self| binding.run == RunKind::Scan;
         self.binding == other.binding
+            && self.connection == other.connection
             && self.severities == other.severities
             && is_scan(self) == is_scan(other)
+    }
+
+    /// Sets the name of the connection.
+    pub fn with_connection(mut self, name: impl Into<String>) -> Self {
+        self.connection = name.into();
+        self
     }
 
     /// Sets what a run does.
@@ -218,7 +238,7 @@ impl ScheduledBinding {
 
     /// The name of the connection.
     pub fn connection(&self) -> &str {
-        &self.binding.scanner
+        &self.connection
     }
 }
 
@@ -238,6 +258,7 @@ mod tests {
             binding(),
             binding()
                 .with_run(RunKind::Sync)
+                .with_connection("eu")
                 .with_severities([Severity::High])
                 .with_webhooks(["tickets"])
                 .with_enabled(false),

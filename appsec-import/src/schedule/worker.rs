@@ -68,7 +68,7 @@ impl Worker {
             store,
             options,
             connections: Arc::new(connections),
-            scanners: HashMap::new().into(),
+            open: HashMap::new().into(),
             stop,
             ended: Notify::new(),
         };

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::explanation::Explanation;
 use super::finding::{FindingNumber, Page, StoredFinding};
+use super::known_binding::KnownBinding;
 use super::run::{EndedRun, Run, RunRequest};
 use crate::binding::Binding;
 use crate::decision::Decision;
@@ -105,7 +106,20 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Those of the store.
-    async fn bindings(&self) -> Result<Vec<Binding>>;
+    async fn bindings(&self) -> Result<Vec<KnownBinding>>;
+
+    /// Sets the name of the bind target of the run's binding, as the scanner lists it.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is lost.
+    async fn set_target_name(&self, run: &Run, name: &str) -> Result<()>;
+
+    /// Gives a binding another identity. Its runs, findings and decisions are kept.
+    ///
+    /// # Errors
+    /// `NotFound` when the store does not know `from`; `Conflict` when `to` has runs of its own, or while a
+    /// process imports `from`.
+    async fn move_binding(&self, from: &Binding, to: &Binding) -> Result<()>;
 
     /// Returns the last concluded run of a binding; `None` where there is none.
     ///

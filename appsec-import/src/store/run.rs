@@ -15,6 +15,7 @@ pub struct RunRequest {
     take_over: bool,
     dry_run: bool,
     scheduled_run: Option<ScheduledRun>,
+    connection: Option<String>,
 }
 
 impl RunRequest {
@@ -26,6 +27,7 @@ impl RunRequest {
             take_over: false,
             dry_run: false,
             scheduled_run: None,
+            connection: None,
         }
     }
 
@@ -54,6 +56,12 @@ impl RunRequest {
         self
     }
 
+    /// Sets the name of the connection, an alias of the binding for people.
+    pub fn with_connection(mut self, name: impl Into<Option<String>>) -> Self {
+        self.connection = name.into();
+        self
+    }
+
     /// Returns the start time of the run.
     pub fn started_at(&self) -> Timestamp {
         self.started_at
@@ -77,6 +85,11 @@ impl RunRequest {
     /// Returns the scheduled run that this is, where it is one.
     pub fn scheduled_run(&self) -> Option<&ScheduledRun> {
         self.scheduled_run.as_ref()
+    }
+
+    /// Returns the name of the connection.
+    pub fn connection(&self) -> Option<&str> {
+        self.connection.as_deref()
     }
 }
 
@@ -119,6 +132,10 @@ pub struct Run {
     pub resume: Option<ResumePoint>,
     /// The gaps so far.
     pub gaps: Vec<CoverageGap>,
+    /// The name of the bind target, as an earlier run read it.
+    pub target_name: Option<String>,
+    /// The name of the connection.
+    pub connection: Option<String>,
 }
 
 impl Run {
@@ -136,6 +153,8 @@ impl Run {
             query: None,
             resume: None,
             gaps: Vec::new(),
+            target_name: None,
+            connection: request.connection.clone(),
         }
     }
 }

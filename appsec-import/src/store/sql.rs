@@ -1,5 +1,6 @@
 //! A store over SQL, on SQLite and on PostgreSQL.
 
+mod bindings;
 mod conclude;
 mod decisions;
 mod dialect;

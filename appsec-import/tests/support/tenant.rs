@@ -46,6 +46,19 @@ impl Tenant {
     }
 }
 
+/// The connections of a worker: one for each name, to a tenant of that name.
+#[cfg(feature = "worker")]
+pub(crate) fn connections(
+    log: PathBuf,
+    pages: usize,
+    pause: Duration,
+) -> impl appsec_import::schedule::Connections {
+    move |name: &str| {
+        let scanner = std::sync::Arc::new(Tenant::new(name, &log, pages, pause));
+        Ok(appsec_import::schedule::OpenConnection::new(scanner).with_tenant(name.to_owned()))
+    }
+}
+
 /// Adds a line to the log: one write, so that lines of several processes do not mix.
 fn note(log: &Path, what: &str, whose: &str) {
     let binding = format!("{what} {} {whose}\n", std::process::id());

@@ -86,7 +86,7 @@ impl SqlStore {
         tx.execute(end, args![run.binding_id, run.number, CONCLUDED, at, summary_json, coverage_json])
             .await?;
         tx.commit().await?;
-        counter.record(&run.reference.binding.scanner);
+        counter.record(run.connection.as_deref().unwrap_or(&run.reference.binding.scanner));
         self.remove_staged_of(run).await;
         Ok(summary)
     }

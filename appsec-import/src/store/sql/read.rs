@@ -29,14 +29,6 @@ impl SqlStore {
         rows.iter().map(|row| StoredRow::new(row).map(|stored| (stored.id, stored.finding))).collect()
     }
 
-    pub(super) async fn read_bindings(&self) -> Result<Vec<Binding>> {
-        // A dry run leaves the row of its binding, and nothing else.
-        let text = "SELECT identity FROM binding b
-                    WHERE EXISTS (SELECT 1 FROM run WHERE binding = b.id AND state <> 'dry_run') ORDER BY id";
-        let rows = self.rows(text, args![]).await?;
-        rows.iter().map(|row| from_json(&get::<String>(row, "identity")?, "a binding")).collect()
-    }
-
     pub(super) async fn read_last_run(&self, binding: &Binding) -> Result<Option<EndedRun>> {
         let text = "SELECT number, started_at, ended_at, scan_tag, summary, coverage FROM run
                     WHERE binding = (SELECT id FROM binding WHERE key = $1) AND state = $2 ORDER BY number DESC LIMIT 1";

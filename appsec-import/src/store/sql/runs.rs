@@ -40,7 +40,7 @@ impl SqlStore {
                     WHERE binding = $1 AND state = $2";
         let open = if request.dry_run() { None } else { tx.row(open, args![id, OPEN]).await? };
         let tag = binding.configuration.scan_tag.clone();
-        let run = if let Some(row) = open {
+        let mut run = if let Some(row) = open {
             if get::<i64>(&row, "lease_until")? > now && !request.take_over() {
                 return Err(binding_held());
             }
@@ -59,8 +59,19 @@ impl SqlStore {
             tx.execute(insert, args![id, number, state, tag, started_at, lease_until]).await?;
             Run::new(id, number, run_ref(binding, number), 1, request)
         };
+        let alias = "UPDATE binding SET connection = COALESCE($2, connection) WHERE id = $1";
+        tx.execute(alias, args![id, request.connection().map(str::to_owned)]).await?;
+        let row = tx.row("SELECT target_name FROM binding WHERE id = $1", args![id]).await?;
+        run.target_name = row.map(|row| get(&row, "target_name")).transpose()?.flatten();
         tx.commit().await?;
         Ok(run)
+    }
+
+    pub(super) async fn write_target_name(&self, run: &Run, name: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        tx.hold(run).await?;
+        tx.execute("UPDATE binding SET target_name = $2 WHERE id = $1", args![run.binding_id, name]).await?;
+        tx.commit().await
     }
 
     pub(super) async fn write_scan(&self, run: &Run, scan: Option<&ScanId>) -> Result<()> {
@@ -150,7 +161,8 @@ fn lease_until(lease: Duration) -> i64 {
 
 fn run_ref(binding: &Binding, number: i64) -> RunRef {
     let binding_ref =
-        BindingRef::new(binding.project.as_str(), binding.scanner.as_str(), &binding.configuration);
+        BindingRef::new(binding.project.as_str(), binding.scanner.as_str(), &binding.configuration)
+            .with_tenant(binding.tenant.clone());
     let run_ref = RunRef::new(binding_ref, number.to_string());
     match &binding.configuration.scan_tag {
         Some(tag) => run_ref.with_scan_tag(tag.as_str()),

@@ -14,6 +14,7 @@ use super::dialect::Dialect;
 use super::runs::OPEN;
 use super::sql_store::SqlStore;
 use super::transaction::{Transaction, args, from_json, from_millis, get, millis_after, to_json, to_millis};
+use crate::binding::Binding;
 use crate::schedule::ScheduledBinding;
 use crate::store::run::ScheduledRun;
 
@@ -214,6 +215,20 @@ impl SqlStore {
         tx.execute(update, args![job.name.as_str(), until]).await?;
         tx.commit().await?;
         Ok(Start::Nothing(why))
+    }
+
+    /// Sets the identity of the binding of a scheduled run, by which its lease and its hints are found.
+    pub(crate) async fn set_scheduled_identity(&self, run: &ScheduledRun, binding: &Binding) -> Result<()> {
+        let (key, target) = (binding.key(), binding.configuration.bind_target.as_str());
+        let known =
+            "SELECT 1 AS known FROM scheduled_binding WHERE name = $1 AND binding = $2 AND target = $3";
+        if !self.rows(known, args![run.name.as_str(), key.as_str(), target]).await?.is_empty() {
+            return Ok(());
+        }
+        let update = "UPDATE scheduled_binding SET binding = $3, target = $4 WHERE name = $1 AND fence = $2";
+        let mut tx = self.begin().await?;
+        tx.execute(update, args![run.name.as_str(), run.fence, key, target]).await?;
+        tx.commit().await
     }
 
     /// Ends a scheduled run whose import was concluded.

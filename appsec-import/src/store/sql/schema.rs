@@ -14,6 +14,8 @@ const MIGRATIONS: [&[&str]; 2] = [
         id {serial_key},
         key TEXT NOT NULL UNIQUE,
         identity TEXT NOT NULL,
+        target_name TEXT,
+        connection TEXT,
         run_count BIGINT NOT NULL DEFAULT 0,
         finding_count BIGINT NOT NULL DEFAULT 0
     )",

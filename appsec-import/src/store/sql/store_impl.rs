@@ -11,6 +11,7 @@ use crate::reconcile::{KnownFinding, Summary};
 use crate::store::contract::Store;
 use crate::store::explanation::Explanation;
 use crate::store::finding::{FindingNumber, Page, StoredFinding};
+use crate::store::known_binding::KnownBinding;
 use crate::store::run::{EndedRun, Run, RunRequest};
 
 #[async_trait]
@@ -70,8 +71,16 @@ impl Store for SqlStore {
         self.read_stored_findings(binding, page).await
     }
 
-    async fn bindings(&self) -> Result<Vec<Binding>> {
+    async fn bindings(&self) -> Result<Vec<KnownBinding>> {
         self.read_bindings().await
+    }
+
+    async fn set_target_name(&self, run: &Run, name: &str) -> Result<()> {
+        self.write_target_name(run, name).await
+    }
+
+    async fn move_binding(&self, from: &Binding, to: &Binding) -> Result<()> {
+        self.give_identity(from, to).await
     }
 
     async fn last_run(&self, binding: &Binding) -> Result<Option<EndedRun>> {
