@@ -45,7 +45,7 @@ async fn an_import_can_be_gated_listed_explained_and_reported() {
 
     let dry = workspace.run(&arguments("import", &["--dry-run", "-o", "json"])).await;
     assert_eq!(dry.document()["import"]["dry_run"], true);
-    assert!(workspace.run(&arguments("findings", &["-o", "json"])).await.expect(0).stdout.is_empty());
+    workspace.run(&arguments("findings", &["-o", "json"])).await.expect(2);
 
     let scan = workspace.run(&arguments("scan", &["--scan-tag", "first", "-o", "json"])).await;
     let document = scan.document();
@@ -292,6 +292,7 @@ async fn the_help_lists_every_command_and_the_exit_codes() {
         "explain",
         "schedule",
         "worker",
+        "binding",
         "report",
         "push",
         "set-status",

@@ -140,7 +140,9 @@ impl JobRunner {
             Some(id) => id,
             // A target that is not listed is a gap of the import, not an error.
             None => match resolve_target(&*connection.scanner, &binding, &known).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => binding.configuration.bind_target,
+                Err(error) if error.kind() == ErrorKind::NotFound || error.gap().is_some() => {
+                    binding.configuration.bind_target
+                }
                 resolved => resolved?,
             },
         };

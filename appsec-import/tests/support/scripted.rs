@@ -51,6 +51,7 @@ pub(crate) struct ScriptedScanner {
     pub(crate) report: ConnectionReport,
     /// The number of connection tests.
     pub(crate) tests: Arc<AtomicU32>,
+    targets: Vec<BindTarget>,
     /// A pause before each batch.
     pub(crate) pause: std::time::Duration,
 }
@@ -70,8 +71,15 @@ impl ScriptedScanner {
             resume_expires: false,
             report: ConnectionReport::new("memory", "memory:"),
             tests: Arc::default(),
+            targets: vec![BindTarget::new("app:shop", "Shop")],
             pause: std::time::Duration::ZERO,
         }
+    }
+
+    /// Sets the bind targets that it lists; the one with the id `app:shop` and the name `Shop` unless set.
+    pub(crate) fn with_targets(mut self, targets: impl IntoIterator<Item = BindTarget>) -> Self {
+        self.targets = targets.into_iter().collect();
+        self
     }
 }
 
@@ -87,7 +95,8 @@ impl DastApiScanner for ScriptedScanner {
     }
 
     fn bind_targets(&self, _: BindTargetQuery) -> BoxStream<'static, Result<BindTargetBatch>> {
-        stream::once(async { Ok(BindTargetBatch::new(vec![BindTarget::new("app:shop", "Shop")])) }).boxed()
+        let targets = self.targets.clone();
+        stream::once(async { Ok(BindTargetBatch::new(targets)) }).boxed()
     }
 
     fn findings(&self, query: FindingQuery) -> BoxStream<'static, Result<FindingEvent>> {
