@@ -168,7 +168,7 @@ static RULES: LazyLock<[Rule; 9]> = LazyLock::new(|| {
 });
 
 #[expect(clippy::expect_used, reason = "the patterns are constants and a test compiles each")]
-fn compiled(pattern: &str) -> Regex {
+pub(crate) fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant pattern")
 }
 
