@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use appsec_core::{Cause, Error, ErrorKind, ErrorOrigin, ScanId};
+use appsec_core::{Cause, Error, ErrorKind, ErrorOrigin, Printable, ScanId};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +170,7 @@ fn with_causes(error: &Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         text.push_str(": ");
-        text.push_str(&error.to_string());
+        text.push_str(&Printable(&error.to_string()).to_cow());
         cause = error.source();
     }
     text

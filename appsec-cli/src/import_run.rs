@@ -204,7 +204,7 @@ fn show(app: &App, report: &RunReport<'_>) -> Result<()> {
     if let Some(scan) = &report.scan {
         app.out.line(format_args!("scan {}: {}", scan.id, scan.status))?;
         for problem in scan.all_problems() {
-            app.out.text(format_args!("  {}: {}", problem.kind, problem.message))?;
+            app.out.line(format_args!("  {}: {}", problem.kind, problem.message))?;
         }
     }
     app.out.text(import)?;
@@ -212,10 +212,10 @@ fn show(app: &App, report: &RunReport<'_>) -> Result<()> {
         return import
             .missing()
             .iter()
-            .try_for_each(|missing| app.out.text(format_args!("missing: {missing}")));
+            .try_for_each(|missing| app.out.line(format_args!("missing: {missing}")));
     };
     let result = gate.to_string();
-    for (number, line) in result.lines().map(output::one_line).enumerate() {
+    for (number, line) in result.lines().enumerate() {
         match (number, gate.outcome()) {
             (0, GateOutcome::Passed) => app.out.line(output::good(line))?,
             (0, GateOutcome::Failed) => app.out.line(output::bad(line))?,
@@ -244,7 +244,7 @@ fn show_plain(app: &App, report: &RunReport<'_>) -> Result<()> {
         ("scan", report.scan.as_ref().map(|scan| scan.id.to_string()).unwrap_or_default()),
         ("result", report.reason.to_owned()),
     ];
-    counts.iter().try_for_each(|(name, value)| app.out.line(format_args!("{name}\t{value}")))
+    counts.iter().try_for_each(|(name, value)| app.out.fields([name, value]))
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! The output: results go to stdout, messages to stderr.
+//!
+//! Everything for people passes [`Printable`] here, so that no text of a scanner, of the configuration or of
+//! an error can begin a line of its own or send a command to the terminal. JSON has such characters
+//! escaped.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use appsec_core::{Printable, printable_json};
 use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
@@ -45,31 +50,40 @@ impl Output {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Writes a line. Not for [`Format::Json`].
+    /// Writes one line. Not for [`Format::Json`].
     pub(crate) fn line(&self, line: impl Display) -> Result<()> {
-        self.write(format_args!("{line}\n"))
+        self.cells([cell(line)])
     }
 
-    /// Writes lines of text that a scanner may have sent. Not for [`Format::Json`].
+    /// Writes lines. What a scanner sent must have its line breaks escaped, as `Display` of the libraries
+    /// does. Not for [`Format::Json`].
     pub(crate) fn text(&self, text: impl Display) -> Result<()> {
-        text.to_string().lines().try_for_each(|line| self.line(one_line(line)))
+        text.to_string().lines().try_for_each(|line| self.line(line))
+    }
+
+    /// Writes cells as one line, without space between them. Not for [`Format::Json`].
+    pub(crate) fn cells<const N: usize>(&self, cells: [Cell; N]) -> Result<()> {
+        self.write(format_args!("{}\n", cells.map(|cell| cell.to_string()).concat()))
+    }
+
+    /// Writes fields as one line, separated by tabs. For [`Format::Plain`].
+    pub(crate) fn fields<const N: usize>(&self, fields: [&str; N]) -> Result<()> {
+        self.write(format_args!("{}\n", fields.map(|field| Printable(field).to_cow()).join("\t")))
     }
 
     /// Writes a value as one line of JSON.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string(value)
+        let text = printable_json(value)
             .map_err(|error| Failure::output("writing the result as JSON", &error.into()))?;
-        self.line(text)
+        self.write(format_args!("{text}\n"))
     }
 
     /// Writes rows: aligned below headings, or separated by tabs. Not for [`Format::Json`].
     pub(crate) fn table<const N: usize>(&self, headings: [&str; N], rows: &[[Cell; N]]) -> Result<()> {
         if self.format == Format::Plain {
-            for row in rows {
-                let texts: Vec<_> = row.iter().map(|cell| one_line(&cell.text)).collect();
-                self.line(texts.join("\t"))?;
-            }
-            return Ok(());
+            return rows
+                .iter()
+                .try_for_each(|row| self.fields(row.each_ref().map(|cell| cell.text.as_str())));
         }
         let widths: [usize; N] = std::array::from_fn(|column| {
             let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| width(&cell.text));
@@ -82,14 +96,13 @@ impl Output {
     fn row<const N: usize>(&self, cells: &[Cell; N], widths: &[usize; N]) -> Result<()> {
         let mut line = String::new();
         for (number, (cell, wide)) in cells.iter().zip(widths).enumerate() {
-            let text = one_line(&cell.text);
-            line.push_str(&Cell::styled(text.as_str(), cell.style).to_string());
+            line.push_str(&cell.to_string());
             // No spaces after the last column.
             if number + 1 < N {
-                line.extend(std::iter::repeat_n(' ', wide.saturating_sub(width(&text)) + 2));
+                line.extend(std::iter::repeat_n(' ', wide.saturating_sub(width(&cell.text)) + 2));
             }
         }
-        self.line(line.trim_end())
+        self.write(format_args!("{}\n", line.trim_end()))
     }
 
     /// Writes bytes as they are, such as a shell script.
@@ -118,10 +131,11 @@ impl Output {
     }
 }
 
-/// Writes a message to stderr.
+/// Writes a message of one or more lines to stderr. What a scanner sent must have its line breaks escaped.
 pub(crate) fn note(text: impl Display) {
+    let text: Vec<_> = text.to_string().lines().map(|line| Printable(line).to_string()).collect();
     // A failure cannot be reported anywhere else.
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", text.join("\n"));
 }
 
 /// Whether stderr is a terminal.
@@ -129,7 +143,7 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// A cell of a table.
+/// A cell of a table, or a part of a line. Its text is printable.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
     text: String,
@@ -137,29 +151,29 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
+    pub(crate) fn styled(text: impl Display, style: Style) -> Self {
+        Self { text: Printable(&text.to_string()).to_string(), style }
     }
 }
 
 /// A cell without a style.
 pub(crate) fn cell(text: impl Display) -> Cell {
-    Cell::styled(text.to_string(), Style::new())
+    Cell::styled(text, Style::new())
 }
 
 /// A cell in the colour of a good result.
 pub(crate) fn good(text: impl Display) -> Cell {
-    Cell::styled(text.to_string(), AnsiColor::Green.on_default())
+    Cell::styled(text, AnsiColor::Green.on_default())
 }
 
 /// A cell in the colour of a result that needs attention.
 pub(crate) fn warning(text: impl Display) -> Cell {
-    Cell::styled(text.to_string(), AnsiColor::Yellow.on_default())
+    Cell::styled(text, AnsiColor::Yellow.on_default())
 }
 
 /// A cell in the colour of a bad result.
 pub(crate) fn bad(text: impl Display) -> Cell {
-    Cell::styled(text.to_string(), AnsiColor::Red.on_default().bold())
+    Cell::styled(text, AnsiColor::Red.on_default().bold())
 }
 
 impl Display for Cell {
@@ -172,19 +186,14 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The text with spaces in place of control characters, so that text from a scanner stays on one line and
-/// cannot send escape sequences to a terminal.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn control_characters_do_not_reach_a_terminal() {
-        assert_eq!(one_line("a\tb\n\u{1b}[31mred"), "a b  [31mred");
+        assert_eq!(cell("a\tb\n\u{1b}[31mred").to_string(), r"a\tb\n\u{1b}[31mred");
+        assert_eq!(good("\u{202e}").to_string(), "\u{1b}[32m\\u{202e}\u{1b}[0m");
     }
 
     #[test]

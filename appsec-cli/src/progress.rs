@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use appsec_core::{Progress as ReadProgress, Scan};
+use appsec_core::{Printable, Progress as ReadProgress, Scan};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::{note, one_line, stderr_is_terminal};
+use crate::output::{note, stderr_is_terminal};
 
 /// The template of the bar once the total is known.
 const BAR_TEMPLATE: &str = "{spinner} {bar:40} {pos}/{len}  {msg}";
@@ -38,7 +38,8 @@ impl Progress {
             let ended = scan.children.iter().filter(|child| child.is_ended()).count();
             format!(", {ended} of {} targets", scan.children.len())
         };
-        let text = one_line(&format!("scan {}: {}{percent}{targets}", scan.id, scan.status));
+        let text = format!("scan {}: {}{percent}{targets}", scan.id, scan.status);
+        let text = Printable(&text).to_string();
         let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         if *last_line == text {
             return;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::printable::Printable;
 
 /// A step of a connection test, in the order in which they are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -359,12 +360,13 @@ impl ConnectionReport {
 impl fmt::Display for ConnectionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let result = if self.is_ok() { "ok" } else { "FAILED" };
-        writeln!(f, "{} at {}: {result}", self.scanner, self.endpoint)?;
+        writeln!(f, "{} at {}: {result}", self.scanner, Printable(&self.endpoint))?;
         for step in &self.steps {
             let took = step.took.as_millis();
-            write!(f, "  {:<13} {:<8} {took:>6} ms  {}", step.kind, step.outcome, step.detail)?;
+            let detail = Printable(&step.detail);
+            write!(f, "  {:<13} {:<8} {took:>6} ms  {detail}", step.kind, step.outcome)?;
             match &step.remedy {
-                Some(remedy) => writeln!(f, "\n  {:<31}  → {remedy}", "")?,
+                Some(remedy) => writeln!(f, "\n  {:<31}  → {}", "", Printable(remedy))?,
                 None => writeln!(f)?,
             }
         }

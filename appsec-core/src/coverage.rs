@@ -5,6 +5,8 @@ use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::{Printable, truncate};
+
 crate::id_type! {
     /// The key of a partition: what one examination looked at as a whole, such as a host of Salt Security.
     pub struct PartitionKey;
@@ -53,17 +55,24 @@ pub struct CoverageGap {
     /// The partition concerned; `None` where it may be any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<PartitionKey>,
-    /// What happened, in one sentence for the user.
+    /// What happened, in one sentence for the user; at most [`CoverageGap::MAX_MESSAGE`] bytes.
     pub message: String,
-    /// The place in the JSON of the response, for a record that could not be decoded.
+    /// The place in the JSON of the response, for a record that could not be decoded; at most
+    /// [`CoverageGap::MAX_PATH`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
 
 impl CoverageGap {
+    /// The largest size of a message, in bytes. A longer one is cut.
+    pub const MAX_MESSAGE: usize = 1_024;
+
+    /// The largest size of a path, in bytes. A longer one is cut: its keys are the scanner's, of any length.
+    pub const MAX_PATH: usize = 256;
+
     /// A gap that may concern any partition.
     pub fn new(kind: GapKind, message: impl Into<String>) -> Self {
-        Self { kind, partition: None, message: message.into(), path: None }
+        Self { kind, partition: None, message: truncate(message, Self::MAX_MESSAGE), path: None }
     }
 
     /// Sets the partition that it concerns.
@@ -74,7 +83,7 @@ impl CoverageGap {
 
     /// Sets the place in the JSON of the response.
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
-        self.path = Some(path.into());
+        self.path = Some(truncate(path, Self::MAX_PATH));
         self
     }
 }
@@ -82,11 +91,11 @@ impl CoverageGap {
 impl std::fmt::Display for CoverageGap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(partition) = &self.partition {
-            write!(f, "{partition}: ")?;
+            write!(f, "{}: ", Printable(partition.as_str()))?;
         }
-        f.write_str(&self.message)?;
+        write!(f, "{}", Printable(&self.message))?;
         match &self.path {
-            Some(path) => write!(f, " (at {path})"),
+            Some(path) => write!(f, " (at {})", Printable(path)),
             None => Ok(()),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::coverage::CoverageGap;
+use crate::printable::{Printable, truncate};
 use crate::scan::Scan;
 
 /// A result whose error is [`Error`].
@@ -101,7 +102,7 @@ pub enum ErrorOrigin {
 
 /// The error of every fallible operation in this workspace.
 ///
-/// `Display` is one line and never repeats the cause; the chain is behind [`std::error::Error::source`].
+/// `Display` is one line, whatever the scanner sent (see [`Printable`]), and never repeats the cause; the chain is behind [`std::error::Error::source`].
 /// Neither form holds a credential: clients build errors from redacted material only.
 ///
 /// The constructors are public, so that a test suite can fake any error that a scanner may return:
@@ -144,13 +145,19 @@ struct Inner {
 }
 
 impl Error {
+    /// The largest size of a message, in bytes. A longer one is cut.
+    pub const MAX_MESSAGE: usize = 4_096;
+
+    /// The largest size of a path, in bytes. A longer one is cut: its keys are the scanner's, of any length.
+    pub const MAX_PATH: usize = 256;
+
     /// An error of the given kind. The message is lower case, without a full stop, and free of secrets.
     ///
     /// `RateLimited`, `Server` and `Transport` start as retryable, the others do not.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            message: truncate(message, Self::MAX_MESSAGE),
             origin: ErrorOrigin::default(),
             operation: None,
             context: None,
@@ -261,9 +268,10 @@ impl Error {
         self
     }
 
-    /// Keeps the place in the JSON that could not be decoded, as in `response[3].severity`.
+    /// Keeps the place in the JSON that could not be decoded, as in `response[3].severity`. At most
+    /// [`Error::MAX_PATH`] bytes are kept.
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
-        self.0.path = Some(path.into());
+        self.0.path = Some(truncate(path, Self::MAX_PATH));
         self
     }
 
@@ -415,11 +423,11 @@ impl fmt::Display for Error {
         }
         write!(f, "{}: ", self.0.kind)?;
         if let Some(context) = &self.0.context {
-            write!(f, "{context}: ")?;
+            write!(f, "{}: ", Printable(context))?;
         }
-        f.write_str(&self.0.message)?;
+        write!(f, "{}", Printable(&self.0.message))?;
         if let Some(path) = &self.0.path {
-            write!(f, " (at {path})")?;
+            write!(f, " (at {})", Printable(path))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use appsec_core::{Result, Severity};
+use appsec_core::{Printable, Result, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::Binding;
@@ -361,6 +361,6 @@ impl fmt::Display for GateReport {
             }
         }
         self.breaches.iter().try_for_each(|breach| write!(f, "\n{breach}"))?;
-        self.missing.iter().try_for_each(|missing| write!(f, "\nmissing: {missing}"))
+        self.missing.iter().try_for_each(|missing| write!(f, "\nmissing: {}", Printable(missing)))
     }
 }

@@ -111,7 +111,7 @@ impl<'a> Demo<'a> {
             note(text);
             return Ok(());
         }
-        self.out.line(format_args!("\n{text}"))
+        self.out.text(format_args!("\n{text}"))
     }
 
     /// Runs a command line, and checks how it ends. Spaces within an argument are possible only between

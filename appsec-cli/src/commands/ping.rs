@@ -87,9 +87,10 @@ async fn test<'a>(app: &App, named: &'a NamedConnection) -> (TestResult<'a>, Exi
 fn show(app: &App, result: &TestResult<'_>) -> Result<()> {
     let status = if result.ok { output::good("ok") } else { output::bad("FAILED") };
     let Some(report) = &result.report else {
-        return app.out.line(format_args!("{}: {status}", result.name));
+        return app.out.cells([output::cell(format_args!("{}: ", result.name)), status]);
     };
-    app.out.line(format_args!("{} ({}) at {}: {status}", result.name, result.scanner, report.endpoint()))?;
+    let at = format_args!("{} ({}) at {}: ", result.name, result.scanner, report.endpoint());
+    app.out.cells([output::cell(at), status])?;
     let rows: Vec<[Cell; 4]> = report
         .steps()
         .iter()

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::binding_parts::{not_empty, with_target};
 use crate::exit::{Exit, Failure, Result};
-use crate::output::{Cell, Format, bad, cell, good, note, one_line, warning};
+use crate::output::{Cell, Format, bad, cell, good, note, warning};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -89,7 +89,7 @@ pub(super) async fn apply(app: &App, dry_run: bool) -> Result<Exit> {
     }
     for (change, names) in by_change(&changes) {
         for name in names {
-            app.out.line(format_args!("{change}\t{}", one_line(name)))?;
+            app.out.fields([change, name])?;
         }
     }
     if app.out.format == Format::Table {
@@ -183,7 +183,7 @@ fn next(app: &App, names: &[String], count: usize) -> Result<Exit> {
                 let _ = write!(text, "\t{}", binding.schedule.local(at));
                 text
             });
-            app.out.line(format_args!("{}{text}", one_line(&binding.name)))?;
+            app.out.line(format_args!("{}{text}", binding.name))?;
         }
     }
     Ok(Exit::Passed)

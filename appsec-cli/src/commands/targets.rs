@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::exit::{Exit, Result};
-use crate::output::{Cell, Format, cell, note, one_line};
+use crate::output::{Cell, Format, cell, note};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -56,7 +56,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         app.out.json(&Gaps { gaps: &gaps })?;
     }
     for gap in &gaps {
-        note(one_line(&format!("the list may lack targets: {gap}")));
+        note(format_args!("the list may lack targets: {gap}"));
     }
     Ok(Exit::Partial)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use appsec_core::{CoverageGap, ScanId, Timestamp};
+use appsec_core::{CoverageGap, Printable, ScanId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::reconcile::{Completeness, EmptyReason, Summary};
@@ -64,7 +64,8 @@ impl fmt::Display for Import {
                 write!(f, "\n{received}")?;
             }
             for kept in &self.summary.kept_open {
-                write!(f, "\nwould not close {} of {}: {}", kept.count, kept.place(), kept.reason)?;
+                let (place, reason) = (Printable(kept.place()), Printable(&kept.reason));
+                write!(f, "\nwould not close {} of {place}: {reason}", kept.count)?;
             }
         } else {
             write!(f, "{}", self.summary)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use appsec_core::{Cause, ConnectionReport, Error, ErrorKind, StepOutcome, Timestamp};
+use appsec_core::{Cause, ConnectionReport, Error, ErrorKind, StepOutcome, Timestamp, printable_json};
 use serde::{Deserialize, Serialize};
 
 use super::event_text::mask_and_truncate;
@@ -141,7 +141,7 @@ impl Event {
     /// The event in JSON.
     pub fn to_json(&self) -> String {
         // Serialization fails only for maps with keys that are not text, and an event has none.
-        serde_json::to_string(self).unwrap_or_default()
+        printable_json(self).unwrap_or_default()
     }
 }
 

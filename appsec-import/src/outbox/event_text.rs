@@ -1,21 +1,13 @@
 //! Limits and masks the texts of an event that come from a scanner.
 
-use appsec_core::mask;
+use appsec_core::{mask, truncate};
 
 /// The most bytes of any text from a scanner, so that the size of an event is bounded.
 pub(super) const MAX_TEXT: usize = 512;
 
 /// The text with secrets masked, truncated to [`MAX_TEXT`] bytes.
 pub(super) fn mask_and_truncate(text: &str) -> String {
-    let masked = mask(text);
-    if masked.len() <= MAX_TEXT {
-        return masked.into_owned();
-    }
-    let mut end = MAX_TEXT - '…'.len_utf8();
-    while !masked.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &masked[..end])
+    truncate(mask(text), MAX_TEXT)
 }
 
 /// A location without query, fragment, user and password, and with everything else that looks like a secret

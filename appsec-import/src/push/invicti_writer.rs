@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use appsec_core::{Error, ErrorKind, Evidence, EvidenceKind, Finding, Result, Severity};
+use appsec_core::{
+    Error, ErrorKind, Evidence, EvidenceKind, Finding, Result, Severity, write_printable_json,
+};
 use serde::Serialize;
 
 use crate::reconcile::State;
@@ -52,7 +54,7 @@ impl<W: Write> InvictiWriter<W> {
             return Ok(());
         }
         self.out.write_all(if self.findings == 0 { b"\n" } else { b",\n" }).map_err(write_error)?;
-        serde_json::to_writer(&mut self.out, &Vulnerability::new(&finding.finding))
+        write_printable_json(&mut self.out, &Vulnerability::new(&finding.finding))
             .map_err(|error| write_error(error.into()))?;
         self.findings += 1;
         Ok(())

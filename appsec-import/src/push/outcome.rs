@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use appsec_core::{Error, ErrorKind, Result};
+use appsec_core::{Error, ErrorKind, Printable, Result};
 use serde::Serialize;
 
 use crate::reconcile::Completeness;
@@ -79,7 +79,7 @@ pub struct PushCounts {
 /// One line.
 impl fmt::Display for PushOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pushed to {} ({})", self.target, self.ids.join(", "))?;
+        write!(f, "pushed to {} ({})", self.target, Printable(&self.ids.join(", ")))?;
         if let Some(PushCounts { created, closed, reactivated, untouched }) = self.counts {
             write!(
                 f,
@@ -88,7 +88,7 @@ impl fmt::Display for PushOutcome {
         }
         match &self.absent {
             AbsentFindings::Closed => Ok(()),
-            AbsentFindings::Kept(reason) => write!(f, "; nothing was closed there: {reason}"),
+            AbsentFindings::Kept(reason) => write!(f, "; nothing was closed there: {}", Printable(reason)),
         }
     }
 }

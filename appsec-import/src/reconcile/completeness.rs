@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use appsec_core::{Absence, Coverage};
+use appsec_core::{Absence, Coverage, Printable};
 use serde::{Deserialize, Serialize};
 
 use super::empty_reason::EmptyReason;
@@ -103,7 +103,7 @@ impl fmt::Display for Completeness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason() {
             None => f.write_str("complete"),
-            Some(reason) => write!(f, "not complete: {reason}"),
+            Some(reason) => write!(f, "not complete: {}", Printable(reason)),
         }
     }
 }

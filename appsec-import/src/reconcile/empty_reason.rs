@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use appsec_core::{Coverage, FindingQuery, GapKind};
+use appsec_core::{Coverage, FindingQuery, GapKind, Printable};
 use serde::{Deserialize, Serialize};
 
 /// Why an import returned no findings at all. Displays as a sentence that says what to do, where something
@@ -65,7 +65,7 @@ impl fmt::Display for EmptyReason {
             Self::NothingExamined => {
                 "the scanner examined nothing: there was no traffic or no scan of the target"
             }
-            Self::Incomplete(gap) => return write!(f, "part of the list is missing: {gap}"),
+            Self::Incomplete(gap) => return write!(f, "part of the list is missing: {}", Printable(gap)),
         })
     }
 }

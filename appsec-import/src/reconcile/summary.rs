@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use appsec_core::PartitionKey;
+use appsec_core::{PartitionKey, Printable};
 use serde::{Deserialize, Serialize};
 
 use super::occurrences::Observation;
@@ -36,7 +36,13 @@ impl KeptOpen {
 impl fmt::Display for KeptOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (findings, stay) = if self.count == 1 { ("finding", "stays") } else { ("findings", "stay") };
-        write!(f, "{} {findings} of {} {stay} open: {}", self.count, self.place(), self.reason)
+        write!(
+            f,
+            "{} {findings} of {} {stay} open: {}",
+            self.count,
+            Printable(self.place()),
+            Printable(&self.reason)
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
+use appsec_core::write_printable_json;
 use serde::Serialize;
 
 type File<'a> = Box<dyn Write + Send + 'a>;
@@ -52,7 +53,7 @@ impl<'a> Output<'a> {
     }
 
     pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(self, value).map_err(io::Error::from)
+        write_printable_json(self, value).map_err(io::Error::from)
     }
 
     /// Writes a value as JSON, followed by a line feed.

@@ -1,25 +1,23 @@
-//! Text that readers accept: no control characters, no more than they keep, never empty where that is
+//! Text that readers accept: no invisible characters, no more than they keep, never empty where that is
 //! refused.
 
 use std::borrow::Cow;
 
+use appsec_core::{Printable, truncate};
+
 /// The most bytes of one piece of evidence in a report. JSON Lines is the exception: it has all of it.
 pub(super) const MAX_EVIDENCE: usize = 8 * 1024;
 
-/// The text with its line breaks, in at most `max` bytes.
-///
-/// Control characters become U+FFFD: PostgreSQL, in which most readers store reports, refuses NUL, and
-/// terminals execute others.
+/// The text with its line breaks, in at most `max` bytes. Other invisible characters are escaped:
+/// PostgreSQL, in which most readers store reports, refuses NUL, terminals execute control characters, and
+/// bidirectional overrides change what a reader sees.
 pub(super) fn multi_line(text: &str, max: usize) -> Cow<'_, str> {
-    replace_and_truncate(text, max, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'), '\u{fffd}')
+    printable(text, max, Printable::to_lines)
 }
 
-/// The text as one line, in at most `max` bytes.
+/// The text as one line, in at most `max` bytes. Line breaks and other invisible characters are escaped.
 pub(super) fn single_line(text: &str, max: usize) -> Cow<'_, str> {
-    match replace_and_truncate(text.trim(), max, char::is_control, ' ') {
-        Cow::Borrowed(text) => Cow::Borrowed(text),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-    }
+    printable(text.trim(), max, Printable::to_cow)
 }
 
 /// The first of the texts that has a visible character.
@@ -32,27 +30,19 @@ pub(super) fn optional_multi_line(text: Option<&String>, max: usize) -> Option<C
     text.and_then(|text| first_non_blank([text.as_str()])).map(|text| multi_line(text, max))
 }
 
-fn replace_and_truncate(
-    text: &str,
-    max: usize,
-    unwanted: impl Fn(char) -> bool,
-    replacement: char,
-) -> Cow<'_, str> {
-    if text.len() <= max && !text.contains(&unwanted) {
-        return Cow::Borrowed(text);
+fn printable<'a>(text: &'a str, max: usize, shown: fn(Printable<'a>) -> Cow<'a, str>) -> Cow<'a, str> {
+    // What is cut off need not be escaped first.
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-    let mut clean = String::with_capacity(text.len().min(max));
-    for c in text.chars() {
-        let c = if unwanted(c) { replacement } else { c };
-        if clean.len() + c.len_utf8() > max {
-            // Makes room for the ellipsis that marks the truncation.
-            while clean.len() + '…'.len_utf8() > max && clean.pop().is_some() {}
-            clean.push('…');
-            break;
-        }
-        clean.push(c);
+    let shown = shown(Printable(&text[..end]));
+    if end == text.len() && shown.len() <= max {
+        return shown;
     }
-    Cow::Owned(clean)
+    let mut shown = shown.into_owned();
+    shown.push('…');
+    Cow::Owned(truncate(shown, max))
 }
 
 /// The text where it is an http or https URL that a strict reader accepts.
@@ -81,8 +71,8 @@ mod tests {
 
     #[test]
     fn texts_are_cut_between_characters_and_keep_no_control_character() {
-        assert_eq!(multi_line("a\0b\n\u{1b}[31m", 100), "a\u{fffd}b\n\u{fffd}[31m");
-        assert_eq!(single_line(" a\r\nb\u{85} ", 100), "a  b");
+        assert_eq!(multi_line("a\0b\n\u{1b}[31m", 100), "a\\u{0}b\n\\u{1b}[31m");
+        assert_eq!(single_line(" a\r\nb\u{202e} ", 100), r"a\r\nb\u{202e}");
         for max in [3, 4, 5, 6, 7, 100] {
             let cut = multi_line("ééééééééééééééééééééééééééééééééééééééééééééééééééé", max).into_owned();
             assert!(cut.len() <= max && cut.ends_with('…'), "{max}: {cut}");

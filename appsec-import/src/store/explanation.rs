@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use appsec_core::Timestamp;
+use appsec_core::{Printable, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decision::DecisionEntry;
@@ -71,10 +71,12 @@ impl HistoryEntry {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let finding = &self.finding;
-        write!(f, "{} at {} ({})", finding.title, finding.place, finding.fingerprint)?;
+        let (title, place) = (Printable(&finding.title), Printable(&finding.place));
+        write!(f, "{title} at {place} ({})", finding.fingerprint)?;
         if finding.occurrences > 1 {
             write!(f, "\n{} occurrences:", finding.occurrences)?;
-            finding.places().take(MAX_PLACES).try_for_each(|place| write!(f, "\n  {place}"))?;
+            let places = finding.places().take(MAX_PLACES);
+            places.map(|place| Printable(place)).try_for_each(|place| write!(f, "\n  {place}"))?;
             let further = finding.occurrences.saturating_sub(finding.places().len().min(MAX_PLACES) as u64);
             if further > 0 {
                 write!(f, "\n  and {further} more")?;
@@ -83,11 +85,11 @@ impl fmt::Display for Explanation {
         for entry in &self.history {
             write!(f, "\nrun {} at {}", entry.run, entry.at)?;
             if let Some(tag) = &entry.scan_tag {
-                write!(f, " [{tag}]")?;
+                write!(f, " [{}]", Printable(tag))?;
             }
             write!(f, ": {}, {}", change_text(entry.change), state_text(entry.state))?;
             if let Some(reason) = &entry.reason {
-                write!(f, ": {reason}")?;
+                write!(f, ": {}", Printable(reason))?;
             }
             for decision in self.decisions.iter().filter(|decision| decision.after_run == entry.run) {
                 let what = if decision.decision.is_some() { "decided" } else { "decision withdrawn" };
