@@ -198,6 +198,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_token_right_after_a_private_key_is_masked() {
+        let text = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----Bearer canary-7f3a-0123";
+        assert_eq!(mask(text), "[masked:private-key]Bearer [masked:token]");
+    }
+
+    #[test]
     fn each_kind_of_secret_becomes_its_placeholder() {
         for (text, expected) in [
             ("Authorization: Bearer abc.def", "Authorization: [masked:authorization]"),

@@ -61,8 +61,15 @@ pub(super) fn rules_that_may_match(text: &[u8]) -> u16 {
             [b'@', ..] => rules |= EMAIL | USER_INFO,
             [b':' | b'=', ..] if follows_a_word(before) => rules |= AUTHORIZATION | COOKIE | SECRET,
             [b'J', ..] if before.ends_with(b"ey") => rules |= WEB_TOKEN,
-            [b'B', ..] if before.ends_with(b"-----") => rules |= PRIVATE_KEY,
-            [b'b' | b'B', ..] if begins_bearer(here) => rules |= BEARER,
+            [b'b' | b'B', ..] => {
+                // Both may hold: `Bearer` right after the end of a key.
+                if before.ends_with(b"-----") {
+                    rules |= PRIVATE_KEY;
+                }
+                if begins_bearer(here) {
+                    rules |= BEARER;
+                }
+            }
             [b'0'..=b'9', ..] => {
                 let length = here.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b' ' | b'-')).count();
                 let digits = here.iter().take(length).filter(|byte| byte.is_ascii_digit()).count();
