@@ -6,8 +6,11 @@ mod client;
 pub mod json;
 mod metrics;
 mod options;
+mod overlap_cursor;
 mod paginate;
+mod paginate_overlapping;
 mod probe;
+mod record_key;
 mod redact;
 mod request;
 mod request_body;
@@ -23,7 +26,12 @@ mod webhook_sender;
 pub use client::HttpClient;
 pub use json::{ArrayPath, Element, ElementStream};
 pub use options::{HttpOptions, RetryPolicy};
+pub use overlap_cursor::{ListPosition, Narrowed, OverlapCursor, PageRange, PageStep};
 pub use paginate::{MAX_PAGES, paginate};
+pub use paginate_overlapping::{
+    ListedPage, OffsetPage, PageRead, is_overlap_by_design, lost_record, paginate_overlapping,
+};
+pub use record_key::RecordKey;
 pub use request::{Path, Request, RetrySafety};
 pub use request_body::BodySource;
 pub use resolve::{Resolver, SystemResolver};

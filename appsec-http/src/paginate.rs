@@ -14,6 +14,9 @@ pub const MAX_PAGES: u32 = 100_000;
 /// decides where the listing ends, from what the service states (a total, an empty page); a short page
 /// proves nothing.
 ///
+/// For cursors that the service hands out. A listing by offset may move between two pages and lose
+/// records; read it with [`paginate_overlapping`](crate::paginate_overlapping), which notices that.
+///
 /// * Lazy: nothing is fetched before the stream is polled, and no page is fetched ahead of the one
 ///   requested.
 /// * The first error is the last item.

@@ -331,6 +331,9 @@ fn reference(document: &[u8], at: ArrayPath) -> Option<Vec<Bytes>> {
             let (Some((_, array)), None) = (wanted.next(), wanted.next()) else { return None };
             serde_json::from_str(array.get()).ok().map(texts)
         }
+        ArrayPath::FirstOf(names) => {
+            names.iter().find_map(|name| reference(document, ArrayPath::Field(name)))
+        }
     }
 }
 
@@ -501,8 +504,8 @@ proptest! {
         ];
         let inside = format!("{},{}", elements.join(","), r#"{"b":{"known":0}}"#);
         let document = match at {
-            ArrayPath::Root => format!("[{inside}]"),
-            ArrayPath::Field(name) => format!(r#"{{"x":{block},"{name}":[{inside}],"y":{}}}"#, String::from_utf8_lossy(&document)),
+            ArrayPath::Root | ArrayPath::FirstOf([]) => format!("[{inside}]"),
+            ArrayPath::Field(name) | ArrayPath::FirstOf(&[name, ..]) => format!(r#"{{"x":{block},"{name}":[{inside}],"y":{}}}"#, String::from_utf8_lossy(&document)),
         };
         prop_assume!(serde_json::from_str::<Value>(&document).is_ok());
         let plain = split_in(document.as_bytes(), at, Limits::new(), &lengths);

@@ -23,4 +23,5 @@ pub(crate) use gap_status::WRITE_STATUS;
 pub(crate) use gaps::LIST_GAPS;
 pub(crate) use inventory::{NO_HOST_LISTED, hosts_request};
 pub(crate) use list_query::PAGE_SIZE;
+pub(crate) use paging::{PageError, refuses_limit, with_retry};
 pub(crate) use salt_client::Settings;

@@ -6,10 +6,9 @@ use appsec_core::{
     Cause, ConnectionReport, ConnectionStep, DastApiScanner, Error, ErrorKind, Result, StepKind,
 };
 use appsec_http::{Request, RetrySafety};
-use serde_json::Value;
 
 use crate::client::{GapsQuery, ListQuery, Region, SaltClient, hosts_request};
-use crate::model::Page;
+use crate::model::RawPage;
 
 pub(crate) async fn test(client: &SaltClient) -> ConnectionReport {
     let mut report = ConnectionReport::new(client.info().key, client.base_url());
@@ -43,11 +42,8 @@ pub(crate) async fn test(client: &SaltClient) -> ConnectionReport {
 
 /// Reads one page without repeating the request: a test reports what it meets instead of waiting until it
 /// passes.
-async fn read_once(client: &SaltClient, request: &Request) -> Result<Page<Value>> {
-    let response = client.http().send(&request.clone().with_retry_safety(RetrySafety::IfUnsent)).await?;
-    let operation = request.operation();
-    let body = response.json(operation).map_err(|error| error.with_html(response.is_html()))?;
-    Page::from_body(body, operation)
+async fn read_once(client: &SaltClient, request: &Request) -> Result<RawPage> {
+    Ok(client.page(&request.clone().with_retry_safety(RetrySafety::IfUnsent), 1).await?)
 }
 
 fn passed(kind: StepKind, detail: impl Into<String>) -> ConnectionStep {
@@ -134,7 +130,7 @@ fn fault(error: &Error) -> (Cause, &'static str) {
 
 /// Returns the step for the list of hosts. It fails if no host is listed: then there is nothing to bind to,
 /// and a missing scope is the likely reason.
-fn bind_targets(hosts: Result<Page<Value>>, took: Duration) -> ConnectionStep {
+fn bind_targets(hosts: Result<RawPage>, took: Duration) -> ConnectionStep {
     const KIND: StepKind = StepKind::BindTargets;
     match hosts {
         Ok(page) if page.is_empty() => ConnectionStep::failed(

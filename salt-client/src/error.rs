@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::client::Region;
 
 /// The longest part of the service's message that is kept, in characters.
-const MAX_MESSAGE: usize = 200;
+pub(crate) const MAX_MESSAGE: usize = 200;
 
 /// Returns the conversion for a region. An error about the token names the region that was used.
 pub(crate) fn for_region(region: &Region) -> fn(&Response) -> Error {
@@ -69,7 +69,7 @@ fn to_error(response: &Response, region: &str) -> Error {
 
 /// Returns the service's own message. `message` has been observed; the other fields are common in JSON
 /// APIs.
-fn service_message(body: &Value) -> Option<&str> {
+pub(crate) fn service_message(body: &Value) -> Option<&str> {
     let first = body.get("errors").and_then(|errors| errors.get(0));
     ["message", "error", "detail", "title"]
         .iter()

@@ -1,7 +1,6 @@
 //! The stream of findings: reads the list of posture gaps and ends with what the read proves.
 
 mod coverage;
-mod cursor;
 mod host_filter;
 mod host_inventory;
 mod reader;

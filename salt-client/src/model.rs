@@ -7,6 +7,7 @@ mod gap;
 mod gap_change;
 mod inventory;
 mod lenient;
+mod list_record;
 mod page;
 #[cfg(test)]
 mod property_tests;
@@ -18,6 +19,7 @@ pub use gap::{GapSeverity, GapStatus, PostureGap};
 pub use gap_change::{GapChange, SpeculativeBody, WriteBack};
 pub use inventory::{Endpoint, Host};
 pub(crate) use lenient::{names, present, scalar, text};
-pub(crate) use page::kind_of;
+pub(crate) use list_record::{ListRecord, Strict};
 pub use page::{BadRecord, Page};
-pub(crate) use record_key::{RecordKey, digest};
+pub(crate) use page::{LISTS, PlacedRecord, RawPage};
+pub(crate) use record_key::{asset_key, endpoint_key, gap_key, host_record_key};

@@ -63,6 +63,12 @@ impl DastApiScanner for SaltClient {
                 let message = format!("the service accepted the change, but the gap's status is {status}");
                 (ErrorKind::Unexpected, message)
             }
+            Verification::Unproven(gap) => {
+                let message = format!(
+                    "the service accepted the change, but the gap was not found in a list that could not be read completely: {gap}"
+                );
+                (ErrorKind::Unexpected, message)
+            }
             Verification::NotListed => {
                 let message = "the service accepted the change, but lists no gap of that id";
                 (ErrorKind::NotFound, message.to_owned())

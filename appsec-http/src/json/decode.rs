@@ -8,6 +8,9 @@ use crate::redact::{Redactor, cut};
 /// The longest message of a decoder that is kept, in bytes: it may quote a whole string of the response.
 pub(crate) const MESSAGE_BYTES: usize = 200;
 
+/// The longest path that is kept, in bytes: the names of members come from the response.
+const PATH_BYTES: usize = 256;
+
 /// Why JSON could not be decoded.
 pub(crate) struct DecodeFailure {
     pub(crate) error: Error,
@@ -28,6 +31,8 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     index: Option<u64>,
     redactor: &Redactor,
 ) -> Result<T, DecodeFailure> {
+    // A byte order mark before the document is no part of it.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Tracking the path costs an allocation per key, so it is done only after a failure.
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
@@ -46,10 +51,8 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     let message = redactor.redact(&error.to_string());
     // The decoder's error is not kept as the source: it quotes values of the response.
     let failure = DecodeFailure::new(cut(&message, MESSAGE_BYTES));
-    Err(DecodeFailure {
-        error: failure.error.with_path(json_path(index, &path)),
-        malformed: !error.is_data(),
-    })
+    let path = redactor.redact(&json_path(index, &path));
+    Err(DecodeFailure { error: failure.error.with_path(cut(&path, PATH_BYTES)), malformed: !error.is_data() })
 }
 
 /// `[7].uri`, from the index of an element and the path within it.

@@ -97,6 +97,7 @@ pub struct ElementStream {
     /// The digest of all elements delivered.
     digest: Digest,
     rest: Option<Box<RawValue>>,
+    array_name: Option<&'static str>,
     known: Option<Arc<dyn KnownBlocks>>,
     blocks: BlockDigests,
     throttle_signal: Option<ThrottleSignal>,
@@ -133,6 +134,7 @@ impl ElementStream {
             delivered: 0,
             digest: Digest::default(),
             rest: None,
+            array_name: None,
             known: None,
             blocks: BlockDigests::default(),
             throttle_signal: None,
@@ -218,9 +220,25 @@ impl ElementStream {
     }
 
     /// The members beside the array: the object of the response without the array. `None` before the end,
-    /// after an error, and for [`ArrayPath::Root`].
+    /// for [`ArrayPath::Root`], and after an error, unless the error is that the object holds no array:
+    /// then its members may say why.
     pub fn rest(&self) -> Option<&RawValue> {
         self.rest.as_deref()
+    }
+
+    /// The name of the member that is the array, or should be. `None` before the first element, unless the
+    /// response has ended, and for [`ArrayPath::Root`].
+    pub fn array_name(&self) -> Option<&'static str> {
+        match &self.state {
+            State::Reading(reading) => reading.splitter.array_name(),
+            _ => self.array_name,
+        }
+    }
+
+    /// Returns text of the response with secrets masked and control characters escaped, as
+    /// [`Response::redacted`](crate::Response::redacted) does.
+    pub fn redacted(&self, text: &str) -> String {
+        self.stack.redactor.redact(text)
     }
 
     /// Starts to send the request, after a wait.
@@ -249,6 +267,8 @@ impl ElementStream {
         let State::Reading(mut reading) = std::mem::replace(&mut self.state, State::Ended) else {
             return Ok(());
         };
+        self.array_name = reading.splitter.array_name();
+        self.rest = reading.splitter.rest_without_array();
         let failure = match failure {
             Some(failure) => failure,
             None => match reading.splitter.finish() {
@@ -331,7 +351,11 @@ fn refused(error: SplitError) -> Failure {
         _ => FailureClass::Permanent,
     };
     let message = if html { "an HTML page came instead of JSON".to_owned() } else { error.to_string() };
-    let error = Error::new(ErrorKind::Decode, message).with_html(html);
+    let mut refused = Error::new(ErrorKind::Decode, message).with_html(html);
+    if let Kind::MissingField(name) | Kind::NullField(name) | Kind::DuplicateField(name) = error.kind() {
+        refused = refused.with_path(name);
+    }
+    let error = refused;
     Failure { error, class, outcome_unknown: true }
 }
 

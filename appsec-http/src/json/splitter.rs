@@ -57,7 +57,14 @@ pub struct Splitter {
     /// and whether the value ends with them.
     tokenized: (usize, bool),
     rest: Vec<u8>,
-    found_field: bool,
+    /// The name of the array, once it has begun.
+    array: Option<&'static str>,
+    /// The last member of one of the array's names.
+    candidate: Option<&'static str>,
+    /// The first member of one of the array's names that is not an array.
+    no_array: Option<(&'static str, SplitErrorKind)>,
+    /// The names of the array that have occurred.
+    seen: Vec<&'static str>,
     finished_rest: Option<Box<RawValue>>,
     failed: Option<SplitError>,
     known: Option<Arc<dyn KnownBlocks>>,
@@ -69,11 +76,17 @@ pub struct Splitter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Start,
+    /// Within the byte order mark, which has this byte next.
+    ByteOrderMark(u8),
     FirstName,
     NextName,
     Name,
-    Colon { wanted: bool },
-    Member { wanted: bool },
+    Colon {
+        wanted: bool,
+    },
+    Member {
+        wanted: bool,
+    },
     Beside,
     AfterMember,
     FirstElement,
@@ -98,7 +111,10 @@ impl Splitter {
             skipping: None,
             tokenized: (0, false),
             rest: vec![b'{'],
-            found_field: false,
+            array: None,
+            candidate: None,
+            no_array: None,
+            seen: Vec::new(),
             finished_rest: None,
             failed: None,
             known: None,
@@ -172,6 +188,17 @@ impl Splitter {
         Ok(self.finished_rest)
     }
 
+    /// The name of the member that is the array, or that should be. `None` for [`ArrayPath::Root`], and
+    /// before there is one.
+    pub fn array_name(&self) -> Option<&'static str> {
+        self.array.or(self.no_array.map(|(name, _)| name))
+    }
+
+    /// The members of an object that is refused only because it holds no array.
+    pub(crate) fn rest_without_array(&self) -> Option<Box<RawValue>> {
+        self.finished_rest.clone().filter(|_| self.array.is_none())
+    }
+
     fn fail(&mut self, kind: SplitErrorKind) -> SplitError {
         let error = SplitError::new(kind, self.chunks.offset());
         *self.failed.insert(error)
@@ -222,22 +249,29 @@ impl Splitter {
     fn punctuation(&mut self, byte: u8) -> Result<(), SplitErrorKind> {
         let found = Found(byte);
         self.state = match (self.state, byte) {
+            // A byte order mark before the document is no part of it.
+            (State::Start, 0xef) if self.chunks.offset() == 0 => State::ByteOrderMark(0xbb),
+            (State::ByteOrderMark(0xbb), 0xbb) => State::ByteOrderMark(0xbf),
+            (State::ByteOrderMark(0xbf), 0xbf) => State::Start,
             (State::Start, b'[') if self.at == ArrayPath::Root => State::FirstElement,
             (State::Start, b'{') if self.at != ArrayPath::Root => State::FirstName,
             (State::Start, _) => match self.at {
                 ArrayPath::Root => return Err(SplitErrorKind::NotAnArray(found)),
-                ArrayPath::Field(_) => return Err(SplitErrorKind::NotAnObject(found)),
+                _ => return Err(SplitErrorKind::NotAnObject(found)),
             },
             (State::FirstName | State::NextName, b'"') => return self.begin(State::Name, found),
             (State::FirstName | State::AfterMember, b'}') => self.close_object()?,
             (State::Colon { wanted }, b':') => State::Member { wanted },
-            (State::Member { wanted: true }, b'[') => State::FirstElement,
-            (State::Member { wanted: true }, _) => return Err(self.no_array(found)),
+            (State::Member { wanted: true }, b'[') => {
+                self.array = self.candidate;
+                State::FirstElement
+            }
+            (State::Member { wanted: true }, _) => return self.no_array(found),
             (State::Member { wanted: false }, _) => return self.begin(State::Beside, found),
             (State::AfterMember, b',') => State::NextName,
             (State::FirstElement | State::AfterElement, b']') => match self.at {
                 ArrayPath::Root => State::End,
-                ArrayPath::Field(_) => State::AfterMember,
+                _ => State::AfterMember,
             },
             (State::FirstElement | State::NextElement, _) => return self.begin(State::Element, found),
             (State::AfterElement, b',') => State::NextElement,
@@ -260,42 +294,69 @@ impl Splitter {
 
     /// Takes the complete name of a member.
     fn name(&mut self, raw: &[u8]) -> Result<(), SplitErrorKind> {
-        let ArrayPath::Field(field) = self.at else { return Err(SplitErrorKind::InvalidRest) };
         let name: String = serde_json::from_slice(raw).map_err(|_| SplitErrorKind::InvalidRest)?;
-        let wanted = name == field;
-        if wanted {
-            if self.found_field {
-                return Err(SplitErrorKind::DuplicateField(field));
+        self.candidate = self.names().iter().copied().find(|candidate| *candidate == name);
+        let mut wanted = false;
+        if let Some(candidate) = self.candidate {
+            if self.seen.contains(&candidate)
+                || self.array.is_some_and(|array| self.is_before(candidate, array))
+            {
+                return Err(SplitErrorKind::DuplicateField(candidate));
             }
-            self.found_field = true;
-        } else {
-            if self.rest.len() > 1 {
-                self.rest.push(b',');
-            }
-            self.rest.extend_from_slice(raw);
-            self.rest.push(b':');
+            self.seen.push(candidate);
+            wanted = self.array.is_none();
+        }
+        if !wanted {
+            self.begin_rest_member(raw);
         }
         self.state = State::Colon { wanted };
         Ok(())
     }
 
-    fn no_array(&self, found: Found) -> SplitErrorKind {
-        match self.at {
-            ArrayPath::Field(field) if found.0 == b'n' => SplitErrorKind::NullField(field),
-            _ => SplitErrorKind::NotAnArray(found),
+    /// The names that the array may have, the most likely first.
+    fn names(&self) -> &[&'static str] {
+        match &self.at {
+            ArrayPath::Root => &[],
+            ArrayPath::Field(name) => std::slice::from_ref(name),
+            ArrayPath::FirstOf(names) => names,
         }
     }
 
-    fn close_object(&mut self) -> Result<State, SplitErrorKind> {
-        if let ArrayPath::Field(field) = self.at
-            && !self.found_field
-        {
-            return Err(SplitErrorKind::MissingField(field));
+    fn is_before(&self, one: &str, other: &str) -> bool {
+        self.names().iter().find(|name| **name == one || **name == other).is_some_and(|first| *first == one)
+    }
+
+    fn begin_rest_member(&mut self, name: &[u8]) {
+        if self.rest.len() > 1 {
+            self.rest.push(b',');
         }
+        self.rest.extend_from_slice(name);
+        self.rest.push(b':');
+    }
+
+    /// Takes the beginning of a member of one of the array's names that is not an array.
+    fn no_array(&mut self, found: Found) -> Result<(), SplitErrorKind> {
+        let name = self.candidate.unwrap_or_default();
+        let kind =
+            if found.0 == b'n' { SplitErrorKind::NullField(name) } else { SplitErrorKind::NotAnArray(found) };
+        self.no_array.get_or_insert((name, kind));
+        if !matches!(self.at, ArrayPath::FirstOf(_)) {
+            return Err(kind);
+        }
+        self.begin_rest_member(format!("\"{name}\"").as_bytes());
+        self.state = State::Member { wanted: false };
+        self.begin(State::Beside, found)
+    }
+
+    fn close_object(&mut self) -> Result<State, SplitErrorKind> {
         self.rest.push(b'}');
         let rest =
             String::from_utf8(std::mem::take(&mut self.rest)).map_err(|_| SplitErrorKind::InvalidRest)?;
         self.finished_rest = Some(RawValue::from_string(rest).map_err(|_| SplitErrorKind::InvalidRest)?);
+        if self.array.is_none() {
+            let missing = SplitErrorKind::MissingField(self.names().first().copied().unwrap_or_default());
+            return Err(self.no_array.map_or(missing, |(_, kind)| kind));
+        }
         Ok(State::End)
     }
 
@@ -403,7 +464,7 @@ impl fmt::Debug for Splitter {
 impl State {
     fn expects(self) -> &'static str {
         match self {
-            Self::Start => "an array or an object",
+            Self::Start | Self::ByteOrderMark(_) => "an array or an object",
             Self::FirstName => "a member's name or `}`",
             Self::NextName | Self::Name => "a member's name",
             Self::Colon { .. } => "`:`",

@@ -106,6 +106,7 @@ impl KnownBlocks for Everything {
 /// The elements and the other members by a decoder of the whole document; `None` where it rejects it.
 fn reference(document: &[u8], at: ArrayPath) -> Option<(Vec<Bytes>, Option<Members>)> {
     let texts = |array: Vec<Box<RawValue>>| array.iter().map(|raw| raw.get().to_owned().into()).collect();
+    let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
     match at {
         ArrayPath::Root => Some((texts(serde_json::from_slice(document).ok()?), None)),
         ArrayPath::Field(field) => {
@@ -114,6 +115,7 @@ fn reference(document: &[u8], at: ArrayPath) -> Option<(Vec<Bytes>, Option<Membe
             let [(_, array)] = wanted.as_slice() else { return None };
             Some((texts(serde_json::from_str(array.get()).ok()?), Some(Members(rest_members))))
         }
+        ArrayPath::FirstOf(_) => None,
     }
 }
 

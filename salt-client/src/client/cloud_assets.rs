@@ -5,7 +5,7 @@ use appsec_http::{Path, Request};
 
 use super::list_query::ListQuery;
 use super::salt_client::SaltClient;
-use crate::model::{CloudAsset, Page};
+use crate::model::{CloudAsset, Page, Strict, asset_key};
 
 const LIST_ASSETS: &str = "salt: list cloud assets";
 const GET_ASSET: &str = "salt: get cloud asset";
@@ -43,13 +43,13 @@ impl SaltClient {
     /// sent.
     pub async fn list_cloud_assets(&self, query: &ListQuery) -> Result<Page<CloudAsset>> {
         check_limit(query)?;
-        Ok(self.page(&assets_request(query)).await?.typed())
+        Ok(self.page(&assets_request(query), query.limit()).await?.typed())
     }
 
     /// Streams the cloud assets page by page.
     pub fn cloud_assets(&self, query: ListQuery) -> BoxStream<'static, Result<Page<CloudAsset>>> {
         match check_limit(&query) {
-            Ok(()) => self.list(query, assets_request),
+            Ok(()) => self.list(query, asset_key, assets_request),
             Err(error) => stream_error(error),
         }
     }
@@ -62,7 +62,9 @@ impl SaltClient {
     /// As [`list_gaps`](Self::list_gaps); `NotFound` for an unknown id, `InvalidRequest` for an id that no
     /// path can hold.
     pub async fn get_cloud_asset(&self, id: &str) -> Result<CloudAsset> {
-        self.http().json(&asset_request(id)?).await
+        let Strict(asset) = self.http().json(&asset_request(id)?).await?;
+        let decoded = serde_json::from_value(asset);
+        decoded.map_err(|_| Error::new(ErrorKind::Decode, "expected an object").with_operation(GET_ASSET))
     }
 }
 

@@ -4,7 +4,7 @@
 //! response are guesses. So the body can be replaced, the response is kept verbatim, and the gap is read
 //! again.
 
-use appsec_core::{Error, ErrorKind, Result};
+use appsec_core::{CoverageGap, Error, ErrorKind, Result};
 use appsec_http::{Request, Response};
 use futures_util::TryStreamExt;
 use serde_json::Value;
@@ -66,6 +66,8 @@ pub enum Verification {
     Unchanged(Option<GapStatus>),
     /// No gap of that id is listed under any of the four known statuses.
     NotListed,
+    /// No gap of that id was found, in a list that could not be read completely: what is missing.
+    Unproven(CoverageGap),
 }
 
 impl SaltClient {
@@ -119,8 +121,9 @@ impl SaltClient {
     pub async fn verify_gap_status(&self, change: &GapChange) -> Result<Verification> {
         let all = [GapStatus::Open, GapStatus::InProcess, GapStatus::Resolved, GapStatus::Ignored];
         let (new, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|status| *status == change.status);
+        let mut missing = None;
         for statuses in [new, others] {
-            if let Some(gap) = find_gap(self, &change.id, statuses).await? {
+            if let Some(gap) = find_gap(self, &change.id, statuses, &mut missing).await? {
                 let status = gap.status.map(|status| status.value().clone());
                 return Ok(if status.as_ref() == Some(&change.status) {
                     Verification::Changed
@@ -129,7 +132,7 @@ impl SaltClient {
                 });
             }
         }
-        Ok(Verification::NotListed)
+        Ok(missing.map_or(Verification::NotListed, Verification::Unproven))
     }
 }
 
@@ -141,8 +144,13 @@ fn status_request(change: &GapChange, body: &dyn WriteBack) -> Result<Request> {
     Request::post(WRITE_STATUS, GAPS_PATH).with_json(&body.body(change))
 }
 
-/// Reads the gaps with these statuses until one has the id.
-async fn find_gap(client: &SaltClient, id: &str, statuses: Vec<GapStatus>) -> Result<Option<PostureGap>> {
+/// Reads the gaps with these statuses until one has the id. What could not be read goes into `missing`.
+async fn find_gap(
+    client: &SaltClient,
+    id: &str,
+    statuses: Vec<GapStatus>,
+    missing: &mut Option<CoverageGap>,
+) -> Result<Option<PostureGap>> {
     if statuses.is_empty() {
         return Ok(None);
     }
@@ -152,6 +160,10 @@ async fn find_gap(client: &SaltClient, id: &str, statuses: Vec<GapStatus>) -> Re
         settings.parameters.iter().fold(query, |query, (name, value)| query.with_parameter(name, value));
     let mut pages = client.gaps(query);
     while let Some(page) = pages.try_next().await? {
+        let bad = page.bad.into_iter().map(|bad| bad.into_gap("a posture gap"));
+        if let Some(gap) = page.gaps.into_iter().chain(bad).next() {
+            missing.get_or_insert(gap);
+        }
         let found = page.records.into_iter().find(|gap| gap.posture_gap_id.as_deref() == Some(id));
         if found.is_some() {
             return Ok(found);

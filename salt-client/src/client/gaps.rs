@@ -7,7 +7,7 @@ use appsec_http::Request;
 
 use super::list_query::ListQuery;
 use super::salt_client::SaltClient;
-use crate::model::{GapSeverity, GapStatus, Page, PostureGap};
+use crate::model::{GapSeverity, GapStatus, Page, PostureGap, gap_key};
 
 pub(crate) const LIST_GAPS: &str = "salt: list posture gaps";
 
@@ -146,16 +146,15 @@ impl SaltClient {
     /// `Auth`, `PermissionDenied` (scope `perm-viewer`), `InvalidRequest`, `RateLimited`, `Server`,
     /// `Transport`, `Decode`.
     pub async fn list_gaps(&self, query: &GapsQuery) -> Result<Page<PostureGap>> {
-        Ok(self.page(&query.to_request()).await?.typed())
+        Ok(self.page(&query.to_request(), query.limit()).await?.typed())
     }
 
     /// Streams the posture gaps page by page, from the query's offset on.
     ///
-    /// The service offers no snapshot of the list: a gap can come twice, or not at all, if the list changes
-    /// while it is read. An import through
-    /// [`DastApiScanner::findings`](appsec_core::DastApiScanner::findings) detects such a change.
+    /// The service offers no snapshot of the list. A list that moves while it is read is read once more, and
+    /// each gap is returned once; if it moves again, [`Page::gaps`] says so.
     pub fn gaps(&self, query: GapsQuery) -> BoxStream<'static, Result<Page<PostureGap>>> {
-        self.pages(query.limit(), query.offset(), move |limit, offset| {
+        self.pages(query.limit(), query.offset(), gap_key, move |limit, offset| {
             query.clone().with_limit(limit).with_offset(offset).to_request()
         })
     }

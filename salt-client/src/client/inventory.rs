@@ -5,7 +5,7 @@ use appsec_http::Request;
 
 use super::list_query::ListQuery;
 use super::salt_client::SaltClient;
-use crate::model::{Endpoint, Host, Page};
+use crate::model::{Endpoint, Host, Page, endpoint_key, host_record_key};
 
 const LIST_HOSTS: &str = "salt: list hosts";
 const LIST_ENDPOINTS: &str = "salt: list endpoints";
@@ -33,12 +33,13 @@ impl SaltClient {
     /// # Errors
     /// As [`list_gaps`](Self::list_gaps).
     pub async fn list_hosts(&self, query: &ListQuery) -> Result<Page<Host>> {
-        Ok(self.page(&hosts_request(query)).await?.typed())
+        Ok(self.page(&hosts_request(query), query.limit()).await?.typed())
     }
 
-    /// Streams the inventory's hosts page by page.
+    /// Streams the inventory's hosts page by page. A list that moves is read once more, and if it moves again,
+    /// [`Page::gaps`] says so.
     pub fn hosts(&self, query: ListQuery) -> BoxStream<'static, Result<Page<Host>>> {
-        self.list(query, hosts_request)
+        self.list(query, host_record_key, hosts_request)
     }
 
     /// Lists one page of the inventory's endpoints.
@@ -49,12 +50,12 @@ impl SaltClient {
     /// # Errors
     /// As [`list_gaps`](Self::list_gaps).
     pub async fn list_endpoints(&self, query: &ListQuery) -> Result<Page<Endpoint>> {
-        Ok(self.page(&endpoints_request(query)).await?.typed())
+        Ok(self.page(&endpoints_request(query), query.limit()).await?.typed())
     }
 
     /// Streams the inventory's endpoints page by page.
     pub fn endpoints(&self, query: ListQuery) -> BoxStream<'static, Result<Page<Endpoint>>> {
-        self.list(query, endpoints_request)
+        self.list(query, endpoint_key, endpoints_request)
     }
 }
 

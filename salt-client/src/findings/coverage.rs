@@ -33,7 +33,11 @@ pub(super) fn coverage(records: RecordReader, list: ListOutcome) -> Coverage {
         if inconclusive.is_some() || inventory.hosts.contains_key(host) {
             coverage.mark_conclusive(partition(host));
         } else {
-            coverage.mark_inconclusive(partition(host), "the inventory does not list the host");
+            let reason = match &inventory.gap {
+                Some(gap) => format!("the inventory does not list the host, and has a gap: {gap}"),
+                None => "the inventory does not list the host".to_owned(),
+            };
+            coverage.mark_inconclusive(partition(host), reason);
         }
     }
     if let Some(reason) = inconclusive {
@@ -49,21 +53,36 @@ pub(super) fn coverage(records: RecordReader, list: ListOutcome) -> Coverage {
     for host in filter.hosts.iter().filter(|host| !inventory.hosts.contains_key(*host)) {
         if !hosts.contains(host) {
             let message = format!("neither the inventory nor any posture gap names the host {host}");
-            let gap = CoverageGap::new(GapKind::TargetMissing, message);
-            coverage.add_gap(gap.with_partition(partition(host)));
+            coverage.add_gap(missing(message, inventory.gap.as_ref()).with_partition(partition(host)));
         }
     }
     let listed_labels: BTreeSet<_> = inventory.hosts.values().flatten().collect();
     for label in filter.labels.iter().filter(|label| !listed_labels.contains(label)) {
         if !labels.contains(label) {
             let message = format!("neither a host nor any posture gap has the label {label}");
-            coverage.add_gap(CoverageGap::new(GapKind::TargetMissing, message));
+            coverage.add_gap(missing(message, inventory.gap.as_ref()));
         }
+    }
+    if let Some(gap) = inventory.gap.filter(|_| !filter.labels.is_empty()) {
+        // The host may have the label, and then gaps of it are missing.
+        let message = format!("the inventory has a gap, so the labels of some hosts are unknown: {gap}");
+        coverage.add_gap(CoverageGap::new(GapKind::NotInInventory, message));
     }
     if list.jumped {
         coverage.add_gap(CoverageGap::new(GapKind::Shifted, END_OFFSET_AHEAD));
     }
     coverage.with_unknown(std::mem::take(mapper.unknown_mut()))
+}
+
+/// The gap for a target that nothing names. If the inventory has a gap, the target may be in it.
+fn missing(message: String, gap: Option<&CoverageGap>) -> CoverageGap {
+    match gap {
+        Some(gap) => CoverageGap::new(
+            GapKind::NotInInventory,
+            format!("{message}, but the inventory has a gap: {gap}"),
+        ),
+        None => CoverageGap::new(GapKind::TargetMissing, message),
+    }
 }
 
 /// Returns why absence proves nothing for any host; `None` if it does.

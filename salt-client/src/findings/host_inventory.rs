@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use appsec_core::{ErrorKind, Result};
+use appsec_core::{CoverageGap, ErrorKind, Result};
 use futures_util::TryStreamExt;
 
 use crate::client::{ListQuery, NO_HOST_LISTED, SaltClient};
@@ -16,6 +16,9 @@ pub(super) struct HostInventory {
     pub(super) hosts: BTreeMap<String, Vec<String>>,
     /// Why the inventory proves nothing about any host.
     pub(super) problem: Option<String>,
+    /// What the list may lack, if it could not be read completely: then a host that it does not name, and
+    /// the labels of that host, are unknown.
+    pub(super) gap: Option<CoverageGap>,
 }
 
 impl HostInventory {
@@ -29,7 +32,7 @@ impl HostInventory {
         let mut pages = client.hosts(ListQuery::new().with_limit(client.settings().page_size));
         loop {
             match pages.try_next().await {
-                Ok(Some(page)) => inventory.add(&page),
+                Ok(Some(page)) => inventory.add(page),
                 Ok(None) => break,
                 Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound) => {
                     inventory.problem =
@@ -39,13 +42,17 @@ impl HostInventory {
                 Err(error) => return Err(error),
             }
         }
-        if inventory.hosts.is_empty() {
+        if inventory.hosts.is_empty() && inventory.gap.is_none() {
             inventory.problem = Some(NO_HOST_LISTED.to_owned());
         }
         Ok(inventory)
     }
 
-    fn add(&mut self, page: &Page<Host>) {
+    fn add(&mut self, page: Page<Host>) {
+        let bad = page.bad.into_iter().map(|bad| bad.into_gap("a host"));
+        if let Some(gap) = page.gaps.into_iter().chain(bad).next() {
+            self.gap.get_or_insert(gap);
+        }
         for host in &page.records {
             if let Some(name) = host.host() {
                 self.hosts.entry(host_key(&name)).or_insert_with(|| host.labels());

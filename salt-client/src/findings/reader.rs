@@ -15,18 +15,20 @@ use appsec_core::{
     FindingQuery, FindingScope, FindingStatus, GapKind, Progress, Result, ResumePoint, StreamSender,
     stream_from,
 };
-use appsec_http::{MAX_PAGES, Request};
+use appsec_http::{
+    ListPosition, MAX_PAGES, Narrowed, OverlapCursor, PageRange, PageStep, RecordKey, Request,
+    is_overlap_by_design, lost_record,
+};
 use serde::{Deserialize, Serialize};
 
 use super::coverage::{ListOutcome, coverage};
-use super::cursor::{Cursor, Position, Step};
 use super::host_filter::HostFilter;
 use super::host_inventory::HostInventory;
 use super::record_reader::RecordReader;
 use super::seen_records::{Delivered, SeenRecords};
-use crate::client::{GapsQuery, LIST_GAPS, SaltClient};
+use crate::client::{GapsQuery, LIST_GAPS, PAGE_SIZE, PageError, SaltClient, refuses_limit, with_retry};
 use crate::map::FindingMapper;
-use crate::model::{GapStatus, RecordKey};
+use crate::model::{GapStatus, PlacedRecord, gap_key};
 
 /// The number of consecutive pages that may hold only records read before, as when a list changes while
 /// it is read. A service that exceeds this does not implement paging.
@@ -50,7 +52,7 @@ enum Pass {
 /// The state of a resume point.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct ResumeState {
-    position: Position,
+    position: ListPosition,
     pass: Pass,
 }
 
@@ -60,12 +62,13 @@ pub(crate) struct FindingsReader {
     client: SaltClient,
     scanner: &'static str,
     records: RecordReader,
-    cursor: Cursor,
+    cursor: OverlapCursor,
     pass: Pass,
-    page_size: u32,
     seen: SeenRecords,
     /// The list moved and is being read for the second time.
     restarted: bool,
+    /// It was examined whether the service's pages overlap by design.
+    probed: bool,
     /// The number of records that the list is known to have had.
     least: u64,
     idle_pages: u32,
@@ -93,11 +96,11 @@ impl FindingsReader {
             client,
             scanner,
             records: RecordReader::new(query, filter, mapper, host_parameter),
-            cursor: Cursor::from_position(resume.position),
+            cursor: OverlapCursor::new(resume.position, page_size).with_start(0),
             pass: resume.pass,
-            page_size,
             seen: SeenRecords::default(),
             restarted: false,
+            probed: false,
             least: 0,
             idle_pages: 0,
             gaps: Vec::new(),
@@ -132,35 +135,85 @@ impl FindingsReader {
 
     /// Reads one page and sends its findings. Returns true once the list has been read.
     async fn read_page(&mut self, events: &StreamSender<FindingEvent>) -> Result<bool> {
-        let mut page_size = self.page_size;
-        let offset = self.cursor.offset();
-        let request = |limit| self.request(limit, offset, self.pass);
-        let page = self.client.page_within(&mut page_size, request).await?;
-        self.page_size = page_size;
         self.seen.next_page();
         if self.seen.page() > MAX_PAGES {
             return Err(endless(format!("the list does not end after {MAX_PAGES} pages")));
         }
-        let list = page.list;
-        let step = self.cursor.advance(page);
-        let keys: Vec<_> = step.records.iter().map(RecordKey::from_record).collect();
+        let range = self.cursor.range();
+        let request = with_retry(self.request(range, self.pass), range);
+        let page = match self.client.page(&request, range.limit).await {
+            Ok(page) => page,
+            Err(PageError { error, .. }) if refuses_limit(&error, range.limit) => {
+                self.cursor.lower_limit(PAGE_SIZE);
+                return Ok(false);
+            }
+            Err(PageError { error, is_of_page: true }) => return self.narrow(error),
+            Err(PageError { error, .. }) => return Err(error),
+        };
+        let step = self.cursor.advance(page.records, page.end_offset, key);
+        let keys: Vec<_> = step.records.iter().map(key).collect();
         let repeats = self.seen.repeats(&keys);
         // Nothing of a page that moved is delivered, since its resume points would skip the records that have
         // moved.
-        if (step.moved || repeats.any_with_id) && self.read_again() {
-            return Ok(false);
+        if step.moved || repeats.any_with_id {
+            if self.overlaps_by_design(step.shift).await? {
+                self.gaps.clear();
+                self.start_over();
+                return Ok(false);
+            }
+            if self.read_again() {
+                return Ok(false);
+            }
         }
-        self.idle_pages = if repeats.all { self.idle_pages + 1 } else { 0 };
+        if repeats.all {
+            self.idle_pages += 1;
+        } else if !keys.is_empty() {
+            self.idle_pages = 0;
+        }
         if self.idle_pages >= MAX_IDLE_PAGES {
             return Err(endless(format!("{MAX_IDLE_PAGES} consecutive pages hold no new record")));
         }
         let end = step.end;
-        self.send_page(events, step, keys, list).await?;
+        self.send_page(events, step, keys).await?;
         Ok(end && self.confirm_end().await?)
     }
 
-    fn request(&self, limit: u32, offset: u64, pass: Pass) -> Request {
-        let mut query = GapsQuery::new().with_limit(limit).with_offset(offset).with_details(true);
+    /// Asks for less after a page that cannot be read. A record that cannot be read by itself is a gap.
+    fn narrow(&mut self, error: Error) -> Result<bool> {
+        match self.cursor.narrow() {
+            Narrowed::Smaller => {}
+            Narrowed::Lost(offset) => {
+                self.note(lost_record(offset, &error));
+            }
+            Narrowed::GiveUp => return Err(error),
+        }
+        Ok(false)
+    }
+
+    /// Whether the service begins its pages before the requested offset by design. This is examined once,
+    /// when a page begins with records that were read before. From then on the cursor takes it into
+    /// account.
+    async fn overlaps_by_design(&mut self, shift: Option<u64>) -> Result<bool> {
+        let Some(shift) = shift.filter(|_| !self.probed) else { return Ok(false) };
+        self.probed = true;
+        let mut found = Vec::new();
+        for range in self.cursor.overlap_probes(shift) {
+            match self.client.page(&self.request(range, self.pass), range.limit).await {
+                Ok(page) => found.push(page.records.first().map(key)),
+                Err(PageError { is_of_page: true, .. }) => return Ok(false),
+                Err(PageError { error, .. }) => return Err(error),
+            }
+        }
+        let by_design = is_overlap_by_design(&found);
+        if by_design {
+            tracing::warn!(records = shift, "the service begins each page before the requested offset");
+            self.cursor.set_service_overlap(shift);
+        }
+        Ok(by_design)
+    }
+
+    fn request(&self, range: PageRange, pass: Pass) -> Request {
+        let mut query = GapsQuery::new().with_limit(range.limit).with_offset(range.offset).with_details(true);
         if pass == Pass::KnownStatuses {
             query = query.with_statuses(STATUSES);
         }
@@ -200,18 +253,27 @@ impl FindingsReader {
         Ok(true)
     }
 
-    /// Whether the list is longer if no status is named.
-    async fn has_unknown_statuses(&self) -> Result<bool> {
-        let request = self.request(1, self.cursor.position().offset, Pass::AnyStatus);
-        Ok(!self.client.page(&request).await?.is_empty())
+    /// Whether the list is longer if no status is named. If that cannot be read, there is a record that
+    /// cannot.
+    async fn has_unknown_statuses(&mut self) -> Result<bool> {
+        let range = self.cursor.range_at(self.cursor.position().offset, 1);
+        match self.client.page(&self.request(range, Pass::AnyStatus), range.limit).await {
+            Ok(page) => Ok(!page.is_empty()),
+            Err(PageError { is_of_page: true, .. }) => Ok(true),
+            Err(PageError { error, .. }) => Err(error),
+        }
     }
 
-    /// Whether the last record is no longer where it was.
+    /// Whether the last record is no longer where it was, or can no longer be read.
     async fn has_moved(&self) -> Result<bool> {
-        let Position { offset, last } = self.cursor.position();
+        let ListPosition { offset, last } = self.cursor.position();
         let (Some(before), Some(last)) = (offset.checked_sub(1), last) else { return Ok(false) };
-        let page = self.client.page(&self.request(1, before, self.pass)).await?;
-        Ok(page.records.first().map(RecordKey::from_record).as_ref() != Some(last))
+        let range = self.cursor.range_at(before, 1);
+        match self.client.page(&self.request(range, self.pass), range.limit).await {
+            Ok(page) => Ok(page.records.first().map(key).as_ref() != Some(last)),
+            Err(PageError { is_of_page: true, .. }) => Ok(true),
+            Err(PageError { error, .. }) => Err(error),
+        }
     }
 
     /// Begins to read a list again that has moved, and returns true. If this is the second time, notes a
@@ -250,14 +312,12 @@ impl FindingsReader {
         new
     }
 
-    /// Sends the findings of a page in batches. `list` is the name of the list in the response, for the
-    /// paths of its records.
+    /// Sends the findings of a page in batches.
     async fn send_page(
         &mut self,
         events: &StreamSender<FindingEvent>,
-        step: Step,
+        step: PageStep<PlacedRecord>,
         keys: Vec<RecordKey>,
-        list: &'static str,
     ) -> Result<()> {
         if step.records.is_empty() {
             return Ok(());
@@ -268,13 +328,12 @@ impl FindingsReader {
         for (index, (record, key)) in step.records.into_iter().zip(keys).enumerate() {
             let offset = step.offset.saturating_add(index as u64);
             let mut delivered = self.seen.delivered(&key);
-            let path = format!("{list}[{}]", step.index + index);
-            match self.records.finding(record, delivered, &path, offset) {
+            match self.records.finding(record, delivered, offset) {
                 Ok(Some(finding)) => {
                     let fixed = finding.status == Some(FindingStatus::Fixed);
                     delivered = Some(if fixed { Delivered::Fixed } else { Delivered::Unfixed });
                     if batch.is_full_for(&finding) {
-                        self.send_batch(events, &mut batch, Position { offset, last: previous }).await?;
+                        self.send_batch(events, &mut batch, ListPosition { offset, last: previous }).await?;
                     }
                     batch.push(finding);
                 }
@@ -294,7 +353,7 @@ impl FindingsReader {
         &self,
         events: &StreamSender<FindingEvent>,
         batch: &mut Batcher,
-        position: Position,
+        position: ListPosition,
     ) -> Result<()> {
         let resume = ResumePoint::new(self.scanner, &ResumeState { position, pass: self.pass })?;
         let batch = FindingBatch::new(batch.take(), resume)
@@ -302,6 +361,10 @@ impl FindingsReader {
             .with_progress(Progress::new(self.records_read, None));
         events.send(FindingEvent::Batch(batch)).await
     }
+}
+
+fn key(placed: &PlacedRecord) -> RecordKey {
+    gap_key(&placed.record)
 }
 
 fn endless(message: String) -> Error {

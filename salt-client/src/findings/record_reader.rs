@@ -9,7 +9,7 @@ use super::host_filter::HostFilter;
 use super::host_inventory::HostInventory;
 use super::seen_records::Delivered;
 use crate::map::{FindingMapper, Identity, host_key, partition, to_finding_status};
-use crate::model::{PostureGap, kind_of, present};
+use crate::model::{PlacedRecord, PostureGap, present};
 
 /// Reads records and remembers which hosts and labels they name.
 #[derive(Debug)]
@@ -46,26 +46,25 @@ impl RecordReader {
         }
     }
 
-    /// Returns the finding in a record; `None` if it is filtered out or was delivered before. `path` and
-    /// `offset` are the record's place in the response and in the list.
+    /// Returns the finding in a record; `None` if it is filtered out or was delivered before. `offset` is the
+    /// record's place in the list.
     ///
     /// # Errors
     /// The coverage gap that an unreadable record leaves.
     pub(super) fn finding(
         &mut self,
-        record: Value,
+        placed: PlacedRecord,
         delivered: Option<Delivered>,
-        path: &str,
         offset: u64,
     ) -> Result<Option<Finding>, CoverageGap> {
         let unreadable = |what: &str, path: String| {
             CoverageGap::new(GapKind::Record, format!("{what}, at offset {offset}")).with_path(path)
         };
-        let raw = self.query.raw.then(|| record.clone());
-        let Value::Object(map) = record else {
-            let what = format!("{} instead of a posture gap", kind_of(&record));
-            return Err(unreadable(&what, path.to_owned()));
-        };
+        let path = placed.path();
+        let map = placed.object().map_err(|bad| {
+            unreadable(&format!("a posture gap that cannot be read: {}", bad.message), bad.path)
+        })?;
+        let raw = self.query.raw.then(|| Value::Object(map.clone()));
         let gap = PostureGap::from(map);
         // A filler such as "unknown" is accepted as the name of a host: the gap is a finding all the same.
         let Some(host) = gap.host.as_deref().map(str::trim).filter(|host| !host.is_empty()) else {

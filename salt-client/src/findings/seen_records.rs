@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::RecordKey;
+use appsec_http::RecordKey;
 
 /// The records read so far, in this pass over the list and in earlier ones.
 #[derive(Debug, Default)]

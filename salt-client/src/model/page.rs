@@ -1,12 +1,13 @@
 //! One page of a listing.
 
-use appsec_core::{Error, ErrorKind, Result};
+use appsec_core::{CoverageGap, GapKind};
 use serde_json::{Map, Value};
 
 use super::lenient::whole;
+use super::list_record::ListRecord;
 
 /// The names that a list is known or expected to have; the first is that of gaps, hosts and endpoints.
-const LISTS: [&str; 3] = ["response", "records", "data"];
+pub(crate) const LISTS: [&str; 3] = ["response", "records", "data"];
 
 /// One page of a listing. An empty page is the end of the list; a short page is not.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,29 +15,32 @@ const LISTS: [&str; 3] = ["response", "records", "data"];
 pub struct Page<T> {
     /// The records, in the service's order.
     pub records: Vec<T>,
-    /// The elements of the list that are not records. The other records of the page are kept.
+    /// The elements of the list that could not be read. The other records of the page are kept.
     pub bad: Vec<BadRecord>,
-    /// The offset after the last record, if the service returns it.
+    /// What a stream of pages may lack: records that the service could not send, or that were skipped
+    /// because the list moved. Empty for a single page.
+    pub gaps: Vec<CoverageGap>,
+    /// The offset after the last record, if the service returns it. `None` in a stream.
     pub end_offset: Option<u64>,
-    /// The other fields beside the list.
+    /// The other fields beside the list. Empty in a stream.
     pub extra: Map<String, Value>,
-    /// The name of the list in the response, for the paths of its records.
-    pub(crate) list: &'static str,
 }
 
 /// A record that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadRecord {
-    /// Its path in the response, as in `response[3]`.
+    /// Its path in the response, as in `response[3]`, at most 256 bytes of it.
     pub path: String,
     /// Why it could not be read.
     pub message: String,
 }
 
 impl BadRecord {
-    pub(crate) fn new(path: String, message: impl Into<String>) -> Self {
-        Self { path, message: message.into() }
+    /// The gap that the record leaves in a listing.
+    pub(crate) fn into_gap(self, what: &str) -> CoverageGap {
+        CoverageGap::new(GapKind::Record, format!("{what} that cannot be read: {}", self.message))
+            .with_path(self.path)
     }
 }
 
@@ -52,44 +56,86 @@ impl<T> Page<T> {
     }
 }
 
-impl Page<Value> {
-    /// Reads the page in the body of a response.
-    ///
-    /// # Errors
-    /// `Decode` if there is no list under any of its names. Null is not a list: it may be a failure instead
-    /// of the end.
-    pub(crate) fn from_body(mut body: Map<String, Value>, operation: &'static str) -> Result<Self> {
-        let decode = |message: &str| Error::new(ErrorKind::Decode, message).with_operation(operation);
-        let Some(name) = LISTS.into_iter().find(|name| body.contains_key(*name)) else {
-            return Err(decode("the response holds no list").with_path(LISTS[0]));
+impl<T: From<Map<String, Value>>> Page<T> {
+    pub(crate) fn from_records(records: Vec<PlacedRecord>) -> Self {
+        let mut page = Self {
+            records: Vec::new(),
+            bad: Vec::new(),
+            gaps: Vec::new(),
+            end_offset: None,
+            extra: Map::new(),
         };
-        let Some(Value::Array(records)) = body.remove(name) else {
-            return Err(decode("expected a list").with_path(name));
-        };
-        let end_offset = body.get("endOffset").and_then(whole);
-        body.remove("endOffset");
-        Ok(Self { records, bad: Vec::new(), end_offset, extra: body, list: name })
-    }
-
-    /// Decodes the records as `T`. Elements that are not objects become [`bad`](Self::bad).
-    pub(crate) fn typed<T: From<Map<String, Value>>>(self) -> Page<T> {
-        let Self { end_offset, extra, list, .. } = self;
-        let mut page = Page { records: Vec::new(), bad: Vec::new(), end_offset, extra, list };
-        for (index, record) in self.records.into_iter().enumerate() {
-            match record {
-                Value::Object(map) => page.records.push(map.into()),
-                other => page.bad.push(BadRecord::new(
-                    format!("{list}[{index}]"),
-                    format!("{} instead of an object", kind_of(&other)),
-                )),
+        for placed in records {
+            match placed.object() {
+                Ok(map) => page.records.push(map.into()),
+                Err(bad) => page.bad.push(bad),
             }
         }
         page
     }
 }
 
+/// A record, and its place in the response that held it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlacedRecord {
+    pub(crate) record: ListRecord,
+    /// The name of the list in the response.
+    list: &'static str,
+    /// The index in the list.
+    index: usize,
+}
+
+impl PlacedRecord {
+    /// The place of the record in the response.
+    pub(crate) fn path(&self) -> String {
+        format!("{}[{}]", self.list, self.index)
+    }
+
+    /// Returns the record if it is an object.
+    pub(crate) fn object(self) -> Result<Map<String, Value>, BadRecord> {
+        let path = self.path();
+        match self.record {
+            ListRecord::Value(Value::Object(map)) => Ok(map),
+            ListRecord::Value(other) => {
+                Err(BadRecord { path, message: format!("{} instead of an object", kind_of(&other)) })
+            }
+            ListRecord::Unreadable { path: within, message, .. } => {
+                Err(BadRecord { path: format!("{}{within}", self.list), message })
+            }
+        }
+    }
+}
+
+/// A page whose records are not yet read as a model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RawPage {
+    pub(crate) records: Vec<PlacedRecord>,
+    pub(crate) end_offset: Option<u64>,
+    extra: Map<String, Value>,
+}
+
+impl RawPage {
+    /// Creates a page from its records, the name of the list and the fields beside it.
+    pub(crate) fn new(records: Vec<ListRecord>, list: &'static str, mut extra: Map<String, Value>) -> Self {
+        let place = |(index, record)| PlacedRecord { record, list, index };
+        let end_offset = extra.get("endOffset").and_then(whole);
+        extra.remove("endOffset");
+        Self { records: records.into_iter().enumerate().map(place).collect(), end_offset, extra }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Reads the records as `T`. Those that are not objects become [`bad`](Page::bad).
+    pub(crate) fn typed<T: From<Map<String, Value>>>(self) -> Page<T> {
+        let page = Page::from_records(self.records);
+        Page { end_offset: self.end_offset, extra: self.extra, ..page }
+    }
+}
+
 /// Names the JSON type of a value.
-pub(crate) fn kind_of(value: &Value) -> &'static str {
+fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -107,19 +153,6 @@ mod tests {
     use super::*;
     use crate::model::Host;
 
-    fn page(body: Value) -> Result<Page<Value>> {
-        Page::from_body(serde_json::from_value(body).unwrap(), "salt: list hosts")
-    }
-
-    #[test]
-    fn the_list_has_one_of_three_names() {
-        for name in LISTS {
-            let page = page(json!({name: [{}, {}], "endOffset": 2, "total": 9})).unwrap();
-            assert_eq!((page.len(), page.end_offset), (2, Some(2)), "{name}");
-            assert_eq!(Value::Object(page.extra), json!({"total": 9}));
-        }
-    }
-
     #[test]
     fn an_end_offset_may_be_missing_a_string_or_invalid() {
         for (end, expected) in [
@@ -130,33 +163,20 @@ mod tests {
             (json!("soon"), None),
             (json!(1.5), None),
         ] {
-            assert_eq!(
-                page(json!({"response": [], "endOffset": end})).unwrap().end_offset,
-                expected,
-                "{end}"
-            );
+            let extra =
+                Map::from_iter([("endOffset".to_owned(), end.clone()), ("total".to_owned(), json!(9))]);
+            let page = RawPage::new(Vec::new(), "response", extra);
+            assert_eq!(page.end_offset, expected, "{end}");
+            assert_eq!(Value::Object(page.extra), json!({"total": 9}));
         }
-        assert_eq!(page(json!({"response": []})).unwrap().end_offset, None);
-    }
-
-    #[test]
-    fn a_page_without_a_list_is_an_error_with_a_path() {
-        for (body, path) in [
-            (json!({}), "response"),
-            (json!({"response": null, "endOffset": 0}), "response"),
-            (json!({"records": {"a": 1}}), "records"),
-            (json!({"message": "Unauthorized"}), "response"),
-        ] {
-            let error = page(body.clone()).unwrap_err();
-            assert_eq!((error.kind(), error.path()), (ErrorKind::Decode, Some(path)), "{body}");
-            assert_eq!(error.operation(), Some("salt: list hosts"));
-        }
+        assert_eq!(RawPage::new(Vec::new(), "response", Map::new()).end_offset, None);
     }
 
     #[test]
     fn an_element_that_is_not_an_object_is_kept_apart_with_its_path() {
+        let records = [json!({"host": "a"}), json!("b"), json!(null), json!({"host": "c"})];
         let page =
-            page(json!({"response": [{"host": "a"}, "b", null, {"host": "c"}]})).unwrap().typed::<Host>();
+            RawPage::new(records.map(ListRecord::Value).into(), "response", Map::new()).typed::<Host>();
         assert_eq!(page.records.len(), 2);
         let bad: Vec<_> = page.bad.iter().map(|bad| (bad.path.as_str(), bad.message.as_str())).collect();
         assert_eq!(

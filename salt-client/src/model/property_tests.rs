@@ -1,30 +1,38 @@
 //! Any JSON can be read: without a panic, without losing a field, without inventing one.
 
+use appsec_http::Element;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::arbitrary::{any_json, any_object};
 use super::{
-    CloudAsset, Endpoint, GapSeverity, GapStatus, Host, Page, PostureGap, RecordKey, present, scalar,
+    CloudAsset, Endpoint, GapSeverity, GapStatus, Host, ListRecord, PostureGap, RawPage, asset_key,
+    endpoint_key, gap_key, host_record_key, present, scalar,
 };
 
 proptest! {
     #[test]
-    fn any_object_is_a_page_or_an_error_with_a_path(body in any_object()) {
-        match Page::from_body(body, "test") {
-            Ok(page) => {
-                let count = page.records.len() as u64;
-                prop_assert_eq!(page.clone().typed::<PostureGap>().len(), count);
-                prop_assert_eq!(page.clone().typed::<Host>().len(), count);
-                prop_assert_eq!(page.typed::<Endpoint>().len(), count);
-            }
-            Err(error) => prop_assert!(error.path().is_some()),
-        }
+    fn a_page_of_any_records_counts_each(records in prop::collection::vec(any_json(), 0..5), extra in any_object()) {
+        let count = records.len() as u64;
+        let records = records.into_iter().map(ListRecord::Value).collect();
+        let page = RawPage::new(records, "response", extra);
+        prop_assert_eq!(page.clone().typed::<PostureGap>().len(), count);
+        prop_assert_eq!(page.clone().typed::<Host>().len(), count);
+        prop_assert_eq!(page.typed::<Endpoint>().len(), count);
+    }
+
+    #[test]
+    fn any_json_is_decoded_as_a_record(value in any_json()) {
+        let element = Element::new(0, value.to_string());
+        prop_assert_eq!(ListRecord::decode(&element, "test"), ListRecord::Value(value));
     }
 
     #[test]
     fn any_json_has_a_record_key(record in any_json()) {
-        let _ = RecordKey::from_record(&record);
+        let record = ListRecord::Value(record);
+        for key in [gap_key, asset_key, host_record_key, endpoint_key] {
+            prop_assert_eq!(key(&record), key(&record.clone()));
+        }
     }
 
     #[test]

@@ -1,43 +1,57 @@
-//! What identifies a posture gap's record.
+//! What identifies a record of a list.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use appsec_http::RecordKey;
+use serde_json::{Map, Value};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use super::inventory::{Endpoint, Host};
+use super::lenient::{present, scalar, text};
+use super::list_record::ListRecord;
 
-use super::lenient::{present, scalar};
-
-/// The identity of a record in the list of gaps.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RecordKey {
-    /// The record's id.
-    Id(String),
-    /// A digest of the whole record, if it has no usable id.
-    Content(u64),
+/// Returns the key of a posture gap: its id, or its content if it has no usable id.
+pub(crate) fn gap_key(record: &ListRecord) -> RecordKey {
+    by_id(record, "postureGapId")
 }
 
-impl RecordKey {
-    pub(crate) fn from_record(record: &Value) -> Self {
-        let id = record.get("postureGapId").and_then(scalar);
-        match present(id.as_deref()) {
-            Some(id) => Self::Id(id.to_owned()),
-            None => Self::Content(digest(std::slice::from_ref(record))),
-        }
-    }
+/// Returns the key of a cloud asset: its id, or its content if it has no usable id.
+pub(crate) fn asset_key(record: &ListRecord) -> RecordKey {
+    by_id(record, "id")
+}
 
-    pub(crate) fn is_id(&self) -> bool {
-        matches!(self, Self::Id(_))
+fn by_id(record: &ListRecord, name: &str) -> RecordKey {
+    let id = record.value().and_then(|value| value.get(name)).and_then(scalar);
+    match present(id.as_deref()) {
+        Some(id) => RecordKey::Id(id.to_owned()),
+        None => content(record),
     }
 }
 
-/// Returns a digest of the content of records.
-pub(crate) fn digest(records: &[Value]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for record in records {
-        record.to_string().hash(&mut hasher);
+/// Returns the key of a host: its name. It is not known that names are unique.
+pub(crate) fn host_record_key(record: &ListRecord) -> RecordKey {
+    of_fields(record, |fields| Some(Host::from(fields.clone()).host()?.to_lowercase()))
+}
+
+/// Returns the key of an endpoint: its host, method and path. It is not known that they are unique.
+pub(crate) fn endpoint_key(record: &ListRecord) -> RecordKey {
+    of_fields(record, |fields| {
+        let endpoint = Endpoint::from(fields.clone());
+        let id = text(fields, &["id", "endpointId", "_id"]).unwrap_or_default();
+        Some([endpoint.host()?, endpoint.method().unwrap_or_default(), endpoint.path()?, id].join(" "))
+    })
+}
+
+/// A key from some fields: other fields, such as the time of the last traffic, may change meanwhile.
+fn of_fields(record: &ListRecord, identity: impl Fn(&Map<String, Value>) -> Option<String>) -> RecordKey {
+    match record.value().and_then(Value::as_object).and_then(identity) {
+        Some(identity) => RecordKey::from_content(identity.as_bytes()),
+        None => content(record),
     }
-    hasher.finish()
+}
+
+fn content(record: &ListRecord) -> RecordKey {
+    match record {
+        ListRecord::Value(value) => RecordKey::from_content(value.to_string().as_bytes()),
+        ListRecord::Unreadable { key, .. } => key.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -48,12 +62,28 @@ mod tests {
 
     #[test]
     fn a_record_without_an_id_is_identified_by_its_content() {
-        let key = |record| RecordKey::from_record(&record);
+        let key = |record| gap_key(&ListRecord::Value(record));
         assert_eq!(key(json!({"host": "a"})), key(json!({"host": "a"})));
         assert_ne!(key(json!({"host": "a"})), key(json!({"host": "b"})));
         assert!(!key(json!("text")).is_id());
         assert!(!key(json!({"postureGapId": "N/A"})).is_id());
         assert_eq!(key(json!({"postureGapId": 7})), RecordKey::Id("7".into()));
-        assert!(key(json!({"postureGapId": 7})).is_id());
+    }
+
+    #[test]
+    fn traffic_does_not_change_the_key_of_a_host_or_an_endpoint() {
+        for (key, one) in [
+            (host_record_key as fn(&ListRecord) -> RecordKey, json!({"host": "a.example"})),
+            (endpoint_key, json!({"host": "a.example", "method": "GET", "path": "/v1"})),
+        ] {
+            let mut later = one.clone();
+            later["lastActivity"] = json!("2026-05-08T09:12:55Z");
+            let mut other = one.clone();
+            other["host"] = json!("b.example");
+            let [one, later, other] = [one, later, other].map(|record| key(&ListRecord::Value(record)));
+            assert!(!one.is_id(), "two records may have the same");
+            assert_eq!(one, later);
+            assert_ne!(one, other);
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use appsec_core::eq_ignore_case_and_separators;
 use appsec_http::testing::fake::FakeResponse;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::calls::{Call, Route};
 use super::quirk::Quirk;
+use super::raw_record::{failure_status, is_raw, record_bytes};
 use super::response::error;
 use super::settings::{Access, EndOffset, Settings};
 use super::tenant::Tenant;
@@ -62,9 +63,9 @@ fn single(found: Option<Value>) -> FakeResponse {
     found.map_or_else(|| error(404, "Not Found"), |found| FakeResponse::json(200, &found))
 }
 
-/// Whether the request selects a gap. A record that is not an object has no field to filter by and is sent.
+/// Whether the request selects a gap. A record that is not an object, or is raw, has no field to filter by and is sent.
 fn is_selected(settings: &Settings, gap: &Value, call: &Call) -> bool {
-    let Some(gap) = gap.as_object() else { return true };
+    let Some(gap) = gap.as_object().filter(|_| !is_raw(gap)) else { return true };
     let has = |field: &str, values: &[&str]| {
         let value = gap.get(field).and_then(Value::as_str);
         value
@@ -121,6 +122,9 @@ fn page<'a>(
             .map(|record| as_sent(settings, call, fields(record)))
             .collect(),
     };
+    if let Some(status) = records.iter().find_map(failure_status) {
+        return error(status, "Internal error");
+    }
     let end = offset.saturating_add(records.len() as u64);
     let end = match settings.end_offset {
         // The envelope of cloud assets has no end offset.
@@ -138,11 +142,21 @@ fn page<'a>(
             name = other;
         }
     }
-    let mut body = Map::from_iter([(name.to_owned(), Value::Array(records))]);
-    body.extend(end.map(|end: Value| ("endOffset".to_owned(), end)));
-    let mut body = Value::Object(body);
+    let mut rest = Value::Object(end.map(|end: Value| ("endOffset".to_owned(), end)).into_iter().collect());
     if settings.quirks.contains(&Quirk::ExtraFields) {
-        Quirk::ExtraFields.apply(&mut body, false);
+        Quirk::ExtraFields.apply(&mut rest, false);
     }
-    FakeResponse::json(200, &body)
+    let mut body = Vec::new();
+    if settings.quirks.contains(&Quirk::ByteOrderMark) {
+        body.extend_from_slice("\u{feff}".as_bytes());
+    }
+    // Written by hand, since a raw record may be no JSON.
+    body.extend_from_slice(format!("{{{}:[", Value::from(name)).as_bytes());
+    body.extend(records.iter().map(record_bytes).collect::<Vec<_>>().join(&b','));
+    body.push(b']');
+    for (name, value) in rest.as_object().into_iter().flatten() {
+        body.extend_from_slice(format!(",{}:{value}", Value::from(name.as_str())).as_bytes());
+    }
+    body.push(b'}');
+    FakeResponse::new(200, "application/json", body)
 }

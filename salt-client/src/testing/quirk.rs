@@ -14,6 +14,8 @@ pub enum Quirk {
     ListName(&'static str),
     /// Every page but the first begins with the last record of the previous page.
     Overlap,
+    /// A byte order mark precedes the JSON of a list.
+    ByteOrderMark,
     /// The fields of hosts and endpoints have other names: `hostname`, `hostLabels`, `_id` and so on.
     OtherNames,
     /// Every field but ids, host, method and path is null.
@@ -133,7 +135,11 @@ impl Quirk {
             Self::ExtraFields => {
                 record.insert("somethingNew".to_owned(), json!({"x": [1, null], "y": "N/A"}));
             }
-            Self::OtherNames | Self::ListName(_) | Self::Overlap | Self::ErrorsUnder(_) => {}
+            Self::OtherNames
+            | Self::ListName(_)
+            | Self::Overlap
+            | Self::ByteOrderMark
+            | Self::ErrorsUnder(_) => {}
         }
     }
 }
