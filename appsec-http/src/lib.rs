@@ -28,9 +28,7 @@ pub use json::{ArrayPath, Element, ElementStream};
 pub use options::{HttpOptions, RetryPolicy};
 pub use overlap_cursor::{ListPosition, Narrowed, OverlapCursor, PageRange, PageStep};
 pub use paginate::{MAX_PAGES, paginate};
-pub use paginate_overlapping::{
-    ListedPage, OffsetPage, PageRead, is_overlap_by_design, lost_record, paginate_overlapping,
-};
+pub use paginate_overlapping::{ListedPage, OffsetPage, PageRead, lost_record, paginate_overlapping};
 pub use record_key::RecordKey;
 pub use request::{Path, Request, RetrySafety};
 pub use request_body::BodySource;

@@ -79,6 +79,8 @@ pub enum Narrowed {
 pub struct OverlapCursor {
     start: ListPosition,
     position: ListPosition,
+    /// The first record of the listing, if it was read.
+    first: Option<RecordKey>,
     /// The largest number of records to request.
     largest: u32,
     /// The number of records to request now.
@@ -98,6 +100,7 @@ impl OverlapCursor {
         Self {
             start: ListPosition { offset: position.offset, last: None },
             position,
+            first: None,
             largest: limit,
             limit,
             confirming: false,
@@ -139,12 +142,20 @@ impl OverlapCursor {
     }
 
     /// The requests, each for one record, that show whether the service begins each page `records` before
-    /// the requested offset by design: the first three return the same record, and the last one another.
-    /// In a listing that merely moved they do not.
-    pub fn overlap_probes(&self, records: u64) -> [PageRange; 4] {
+    /// the requested offset by design. Then each returns the first record of the listing if its flag is true,
+    /// and another if it is false. In a listing that merely moved, or that has no pages, one of them does not.
+    pub fn overlap_probes(&self, records: u64) -> [(PageRange, bool); 4] {
         let start = self.start.offset;
         let after = start.saturating_add(records);
-        [start, after, start, after.saturating_add(1)].map(|offset| PageRange::new(offset, 1))
+        // The start is asked for between two requests for the other offset, so that a record that moves to
+        // the start meanwhile is noticed.
+        [(after.saturating_add(1), false), (after, true), (start, true), (after, true)]
+            .map(|(offset, is_first)| (PageRange::new(offset, 1), is_first))
+    }
+
+    /// The first record of the listing, if it was read.
+    pub fn first(&self) -> Option<&RecordKey> {
+        self.first.as_ref()
     }
 
     /// The position after the records that were read.
@@ -200,6 +211,9 @@ impl OverlapCursor {
         let begin = self.begin();
         let read_again = self.reads_again();
         let counted = begin.saturating_add(records.len() as u64);
+        if begin == self.start.offset {
+            self.first = records.first().map(&key);
+        }
         let last = self.position.last.as_ref().filter(|_| read_again);
         let moved = last.is_some_and(|last| records.first().map(&key).as_ref() != Some(last));
         let shift = last

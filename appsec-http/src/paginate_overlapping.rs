@@ -14,6 +14,9 @@ use crate::record_key::RecordKey;
 /// not implement paging.
 const MAX_IDLE_PAGES: u32 = 3;
 
+/// The same for records without ids, since two of them may have the same key.
+const MAX_IDLE_PAGES_WITHOUT_IDS: u32 = 20;
+
 const END_OFFSET_AHEAD: &str =
     "the service's end offset lies beyond the records that it sent; the records between were not read";
 
@@ -202,8 +205,10 @@ impl<K, F> Pager<K, F> {
             } else if !keys.is_empty() {
                 self.idle_pages = 0;
             }
-            if self.idle_pages >= MAX_IDLE_PAGES {
-                return Err(unexpected(format!("{MAX_IDLE_PAGES} pages of the listing have no new record")));
+            let has_ids = keys.iter().any(RecordKey::is_id);
+            let most = if has_ids { MAX_IDLE_PAGES } else { MAX_IDLE_PAGES_WITHOUT_IDS };
+            if self.idle_pages >= most {
+                return Err(unexpected(format!("{most} pages of the listing have no new record")));
             }
             if self.cursor.has_jumped() && !self.jumped {
                 self.jumped = true;
@@ -261,27 +266,14 @@ impl<K, F> Pager<K, F> {
         Fut: Future<Output = Result<PageRead<T>>>,
     {
         self.probed = true;
-        let mut found = Vec::new();
-        for range in self.cursor.overlap_probes(records) {
+        for (range, is_first) in self.cursor.overlap_probes(records) {
             let PageRead::Page(page) = (self.fetch)(range).await? else { return Ok(false) };
-            found.push(page.records.first().map(&self.key));
+            if (page.records.first().map(&self.key).as_ref() == self.cursor.first()) != is_first {
+                return Ok(false);
+            }
         }
-        let by_design = is_overlap_by_design(&found);
-        if by_design {
-            self.cursor.set_service_overlap(records);
-        }
-        Ok(by_design)
-    }
-}
-
-/// Whether the first records of the responses to [`OverlapCursor::overlap_probes`] show that the service
-/// begins its pages before the requested offset by design.
-pub fn is_overlap_by_design(found: &[Option<RecordKey>]) -> bool {
-    match found {
-        [Some(first), Some(second), Some(third), fourth] => {
-            first == second && first == third && fourth.as_ref() != Some(first)
-        }
-        _ => false,
+        self.cursor.set_service_overlap(records);
+        Ok(true)
     }
 }
 

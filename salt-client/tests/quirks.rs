@@ -5,7 +5,7 @@
 
 mod support;
 
-use appsec_core::{BindTargetQuery, DastApiScannerExt, ErrorKind, Finding, FindingQuery};
+use appsec_core::{BindTargetQuery, DastApiScanner, DastApiScannerExt, ErrorKind, Finding, FindingQuery};
 use futures_util::TryStreamExt;
 use salt_client::testing::{
     EndOffset, FakeBuilder, FakeSalt, Quirk, Reply, Route, Tenant, When, asset, demo_tenant, endpoint,
@@ -172,11 +172,35 @@ async fn nulls_lose_no_gap_no_host_and_no_asset() {
 }
 
 #[tokio::test]
-async fn overlapping_pages_lose_no_gap_and_make_absence_inconclusive() {
-    let (_fake, client) = serve(FakeSalt::builder().with_quirk(Quirk::Overlap)).await;
+async fn pages_that_overlap_by_design_are_read_completely() {
+    let (fake, client) = serve(FakeSalt::builder()).await;
+    let usual = read_everything(&client).await;
+    fake.reset(FakeSalt::builder().with_tenant(tenant()).with_quirk(Quirk::Overlap));
+    assert_eq!(read_everything(&client).await, usual);
     let import = import(&client, FindingQuery::all()).await.unwrap();
     assert_eq!(import.ids().len(), 120);
+    assert!(import.coverage.is_complete(), "{:?}", import.coverage.gaps());
+    assert_eq!(import.inconclusive_reason("api.shop.example"), None);
+}
+
+#[tokio::test]
+async fn overlapping_pages_of_a_list_that_moves_are_a_gap() {
+    let (fake, client) = serve(FakeSalt::builder().with_quirk(Quirk::Overlap)).await;
+    // Each pass over the list moves a gap from its end to its beginning.
+    for calls in [5, 9, 13, 17, 21, 25] {
+        fake.edit_after(Route::ListGaps, calls, |tenant| tenant.gaps.rotate_right(1));
+    }
+    let import = import(&client, FindingQuery::all()).await.unwrap();
     assert!(import.inconclusive_reason("api.shop.example").unwrap().contains("moved"));
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_a_list() {
+    let (fake, client) = serve(FakeSalt::builder()).await;
+    let usual = read_everything(&client).await;
+    fake.reset(FakeSalt::builder().with_tenant(tenant()).with_quirk(Quirk::ByteOrderMark));
+    assert_eq!(read_everything(&client).await, usual);
+    assert!(client.test_connection().await.is_ok());
 }
 
 #[tokio::test]

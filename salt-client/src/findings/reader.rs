@@ -16,8 +16,7 @@ use appsec_core::{
     stream_from,
 };
 use appsec_http::{
-    ListPosition, MAX_PAGES, Narrowed, OverlapCursor, PageRange, PageStep, RecordKey, Request,
-    is_overlap_by_design, lost_record,
+    ListPosition, MAX_PAGES, Narrowed, OverlapCursor, PageRange, PageStep, RecordKey, Request, lost_record,
 };
 use serde::{Deserialize, Serialize};
 
@@ -196,20 +195,19 @@ impl FindingsReader {
     async fn overlaps_by_design(&mut self, shift: Option<u64>) -> Result<bool> {
         let Some(shift) = shift.filter(|_| !self.probed) else { return Ok(false) };
         self.probed = true;
-        let mut found = Vec::new();
-        for range in self.cursor.overlap_probes(shift) {
-            match self.client.page(&self.request(range, self.pass), range.limit).await {
-                Ok(page) => found.push(page.records.first().map(key)),
+        for (range, is_first) in self.cursor.overlap_probes(shift) {
+            let page = match self.client.page(&self.request(range, self.pass), range.limit).await {
+                Ok(page) => page,
                 Err(PageError { is_of_page: true, .. }) => return Ok(false),
                 Err(PageError { error, .. }) => return Err(error),
+            };
+            if (page.records.first().map(key).as_ref() == self.cursor.first()) != is_first {
+                return Ok(false);
             }
         }
-        let by_design = is_overlap_by_design(&found);
-        if by_design {
-            tracing::warn!(records = shift, "the service begins each page before the requested offset");
-            self.cursor.set_service_overlap(shift);
-        }
-        Ok(by_design)
+        tracing::warn!(records = shift, "the service begins each page before the requested offset");
+        self.cursor.set_service_overlap(shift);
+        Ok(true)
     }
 
     fn request(&self, range: PageRange, pass: Pass) -> Request {

@@ -11,6 +11,10 @@ use super::seen_records::Delivered;
 use crate::map::{FindingMapper, Identity, host_key, partition, to_finding_status};
 use crate::model::{PlacedRecord, PostureGap, present};
 
+/// The host of a gap whose record names none, spelled like the service's own filler. The inventory does not
+/// list it, so absence proves nothing there.
+const UNKNOWN_HOST: &str = "unknown";
+
 /// Reads records and remembers which hosts and labels they name.
 #[derive(Debug)]
 pub(super) struct RecordReader {
@@ -67,9 +71,8 @@ impl RecordReader {
         let raw = self.query.raw.then(|| Value::Object(map.clone()));
         let gap = PostureGap::from(map);
         // A filler such as "unknown" is accepted as the name of a host: the gap is a finding all the same.
-        let Some(host) = gap.host.as_deref().map(str::trim).filter(|host| !host.is_empty()) else {
-            return Err(unreadable("a posture gap without a host", format!("{path}.host")));
-        };
+        let named = gap.host.as_deref().map(str::trim).filter(|host| !host.is_empty());
+        let host = named.unwrap_or(UNKNOWN_HOST);
         let key = host_key(host);
         let mut labels = gap.labels();
         for label in self.inventory.labels(&key) {
@@ -78,6 +81,10 @@ impl RecordReader {
             }
         }
         if !self.filter.matches(&key, &labels) {
+            if named.is_none() {
+                // It may have been a gap of a host that the query names.
+                return Err(unreadable("a posture gap without a host", format!("{path}.host")));
+            }
             self.note_other_host();
             return Ok(None);
         }

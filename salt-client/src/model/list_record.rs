@@ -163,7 +163,7 @@ mod tests {
             (r#"{"status":"Open","status":"Resolved"}"#.as_bytes(), "[3]", "occurs twice"),
             (br#"{"a":{"b":[{"c":1,"c":1}]}}"#, "[3].a.b[0]", "occurs twice"),
             (br#"{"unused":1e999}"#, "[3].unused", "out of range"),
-            (br#"{"unused":"\ud800"}"#, "[3].unused", "surrogate"),
+            (br#"{"unused":"\ud800"}"#, "[3].unused", "hex escape"),
             (b"{\"unused\":\"\xff\"}", "[3].unused", "code point"),
             (deep.as_bytes(), "[3].a", "recursion limit"),
             (wide.as_bytes(), "[3].a", "more than 16384 values"),

@@ -7,18 +7,14 @@ use super::inventory::{Endpoint, Host};
 use super::lenient::{present, scalar, text};
 use super::list_record::ListRecord;
 
+/// Returns the key of a cloud asset: its id. It is not known that ids are unique.
+pub(crate) fn asset_key(record: &ListRecord) -> RecordKey {
+    of_fields(record, |fields| text(fields, &["id"]))
+}
+
 /// Returns the key of a posture gap: its id, or its content if it has no usable id.
 pub(crate) fn gap_key(record: &ListRecord) -> RecordKey {
-    by_id(record, "postureGapId")
-}
-
-/// Returns the key of a cloud asset: its id, or its content if it has no usable id.
-pub(crate) fn asset_key(record: &ListRecord) -> RecordKey {
-    by_id(record, "id")
-}
-
-fn by_id(record: &ListRecord, name: &str) -> RecordKey {
-    let id = record.value().and_then(|value| value.get(name)).and_then(scalar);
+    let id = record.value().and_then(|value| value.get("postureGapId")).and_then(scalar);
     match present(id.as_deref()) {
         Some(id) => RecordKey::Id(id.to_owned()),
         None => content(record),
