@@ -1,7 +1,13 @@
 //! GitLab's DAST report.
+//!
+//! GitLab recognises a vulnerability by its first identifier and by `path:method:param`, without the host, and
+//! newer versions strip query, fragment and trailing slash from the path. So the parameter holds the whole
+//! endpoint, host and path included, in every report: the identity of a vulnerability does not change when the
+//! project gets a second host.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use appsec_core::{EvidenceKind, Finding, Location, Rule};
@@ -243,17 +249,28 @@ fn identifiers<'a>(finding: &'a Finding, rule: &'a Rule) -> Vec<Identifier<'a>> 
 
 impl EndpointLocation {
     fn new(at: &Location) -> Self {
-        let input = at.input.as_ref().and_then(|input| input.name.as_deref().or(input.kind.as_deref()));
         Self {
             hostname: location::origin(at).unwrap_or_default(),
             method: at
                 .method
                 .as_deref()
                 .map_or(String::new(), |method| sanitize::single_line(method, 32).into_owned()),
-            param: sanitize::single_line(input.unwrap_or(""), 1_000).into_owned(),
-            path: sanitize::single_line(&at.path, 2_000).into_owned(),
+            param: param(at),
+            path: sanitize::single_line(if at.path.is_empty() { "/" } else { &at.path }, 2_000).into_owned(),
         }
     }
+}
+
+/// The endpoint, and the input in the form `kind:name` where there is one. The endpoint has no white space, so
+/// no input can be taken for a part of it.
+fn param(at: &Location) -> String {
+    let mut param = location::endpoint(at);
+    if let Some(input) = &at.input {
+        let [kind, name] = [&input.kind, &input.name]
+            .map(|part| sanitize::single_line(part.as_deref().unwrap_or_default(), 1_000));
+        let _ = write!(param, " {kind}:{name}");
+    }
+    param
 }
 
 /// The method; GET where none is known, for members that the schema requires.

@@ -31,6 +31,18 @@ pub(super) fn url(location: &Location) -> String {
     format!("{}{}", origin(location).unwrap_or_default(), path(location))
 }
 
+/// The URL with the port even where it is the default of the scheme, and with the path even where it is empty:
+/// one text for all spellings of an endpoint that have the same fingerprint.
+pub(super) fn endpoint(location: &Location) -> String {
+    let mut endpoint = origin(location).unwrap_or_default();
+    if let (false, None, Some(port)) = (endpoint.is_empty(), location.port, location.effective_port()) {
+        let _ = write!(endpoint, ":{port}");
+    }
+    let path = path(location);
+    endpoint.push_str(if path.is_empty() { "/" } else { &path });
+    endpoint
+}
+
 /// The path, percent-encoded.
 pub(super) fn path(location: &Location) -> String {
     let path = percent_encode(&location.path, "-._~/!$&'()*+,;=:@");

@@ -5,6 +5,7 @@
 
 mod defectdojo;
 mod github;
+mod gitlab;
 mod memory;
 mod occurrences;
 mod parse;
