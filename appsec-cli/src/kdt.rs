@@ -1,6 +1,8 @@
 //! The command line of KDT, the client of Invicti. Options with the same meaning are accepted, those
-//! without a meaning here are ignored with a message on stderr, and those that would mean something else
-//! are refused.
+//! without a meaning here are dropped with a message on stderr, and those that would mean something else
+//! are refused with the reason.
+//!
+//! The options are those of `kdt scan` in KDT 1.46.3 (its `cmd/scan.go` and `cmd/root.go`).
 
 use std::ffi::OsString;
 
@@ -10,54 +12,118 @@ use crate::exit::{Failure, Result};
 pub(crate) const OPTION: &str = "--kdt-compat";
 pub(crate) const VARIABLE: &str = "APPSEC_KDT_COMPAT";
 
-/// Ignored options with a value: agents, pull requests, the creation of projects, the host of Invicti.
-const IGNORED_WITH_VALUE: [&str; 16] = [
-    "--host",
-    "--agent",
-    "-a",
-    "--params",
-    "--release-timeout",
-    "--merge-target",
-    "-M",
-    "--pr-number",
-    "--pr-decoration-scanner-types",
-    "--fork-source",
-    "--repo-id",
-    "--alm-tool",
-    "--team",
-    "--labels",
-    "--product-name",
-    "--default-branch",
-];
+/// What becomes of an option of KDT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// It has the same meaning here.
+    Same,
+    /// It has no meaning here, for this reason.
+    Dropped(&'static str),
+    /// Without it the command would do something else than the user wants, for this reason.
+    Refused(&'static str),
+}
+use Use::{Dropped, Refused, Same};
 
-/// Ignored options without a value.
-const IGNORED_SWITCHES: [&str; 10] = [
-    "--no-decoration",
-    "--override",
-    "--fork-scan",
-    "-B",
-    "--override-fork-source",
-    "--create-project",
-    "--break-by-scanner-type",
-    "--insecure",
-    "--incremental",
-    "-i",
-];
+/// An option of `kdt scan`: its names, whether it takes a value, and its use.
+struct KdtOption(&'static str, Option<char>, bool, Use);
 
-/// Options that have no counterpart and cannot be ignored.
-const REFUSED: [&str; 8] =
-    ["--file", "-f", "--image", "-I", "--scan-id", "-s", "--threshold-risk", "--project-name"];
+const VALUE: bool = true;
+const SWITCH: bool = false;
+
+const PROJECT: &str = "projects are not created here; a project is the text of -p";
+const PULL_REQUEST: &str = "pull requests are not decorated here";
+const FORK: &str = "each branch has a history of its own here";
+const MONOREPO: &str = "it concerns code scanners";
+const INVICTI: &str = "no Invicti AppSec is asked";
+
+const OPTIONS: [KdtOption; 51] = [
+    KdtOption("project", Some('p'), VALUE, Same),
+    KdtOption("tool", Some('t'), VALUE, Same),
+    KdtOption("branch", Some('b'), VALUE, Same),
+    KdtOption("meta", Some('m'), VALUE, Same),
+    KdtOption("scan-tag", None, VALUE, Same),
+    KdtOption("env", None, VALUE, Same),
+    KdtOption("async", None, SWITCH, Same),
+    KdtOption("timeout", None, VALUE, Same),
+    KdtOption("threshold-crit", None, VALUE, Same),
+    KdtOption("threshold-high", None, VALUE, Same),
+    KdtOption("threshold-med", None, VALUE, Same),
+    KdtOption("threshold-low", None, VALUE, Same),
+    KdtOption("config", None, VALUE, Same),
+    KdtOption("verbose", Some('v'), SWITCH, Same),
+    KdtOption("exit-code", None, VALUE, Same),
+    KdtOption("help", Some('h'), SWITCH, Same),
+    KdtOption("host", None, VALUE, Dropped(INVICTI)),
+    KdtOption("insecure", None, SWITCH, Dropped(INVICTI)),
+    KdtOption("release-timeout", None, VALUE, Dropped("there are no release criteria but the gate")),
+    KdtOption("break-by-scanner-type", None, SWITCH, Dropped("the gate counts this scanner only")),
+    KdtOption("agent", Some('a'), VALUE, Dropped("no agent is needed")),
+    KdtOption(
+        "params",
+        None,
+        VALUE,
+        Dropped("the scan's parameters are those of the scanner's configuration"),
+    ),
+    KdtOption("incremental-scan", Some('i'), SWITCH, Dropped("it concerns imports of semgrep files")),
+    KdtOption("merge-target", Some('M'), VALUE, Dropped(PULL_REQUEST)),
+    KdtOption("pr-number", None, VALUE, Dropped(PULL_REQUEST)),
+    KdtOption("pr-decoration-scanner-types", None, VALUE, Dropped(PULL_REQUEST)),
+    KdtOption("no-decoration", None, SWITCH, Dropped(PULL_REQUEST)),
+    KdtOption("override", None, SWITCH, Dropped(PULL_REQUEST)),
+    KdtOption("fork-scan", Some('B'), SWITCH, Dropped(FORK)),
+    KdtOption("fork-source", None, VALUE, Dropped(FORK)),
+    KdtOption("override-fork-source", None, SWITCH, Dropped(FORK)),
+    KdtOption("feature-branch-retention", None, VALUE, Dropped("findings of a branch are kept")),
+    KdtOption("feature-branch-infinite-retention", None, SWITCH, Dropped("findings of a branch are kept")),
+    KdtOption("create-project", None, SWITCH, Dropped(PROJECT)),
+    KdtOption("project-name", None, VALUE, Dropped(PROJECT)),
+    KdtOption("repo-id", Some('r'), VALUE, Dropped(PROJECT)),
+    KdtOption("alm-tool", Some('A'), VALUE, Dropped(PROJECT)),
+    KdtOption("team", Some('T'), VALUE, Dropped(PROJECT)),
+    KdtOption("labels", Some('l'), VALUE, Dropped(PROJECT)),
+    KdtOption("product-name", Some('P'), VALUE, Dropped(PROJECT)),
+    KdtOption("default-branch", None, VALUE, Dropped(PROJECT)),
+    KdtOption("criticality-level", None, VALUE, Dropped(PROJECT)),
+    KdtOption("disable-clone", None, SWITCH, Dropped(MONOREPO)),
+    KdtOption("scope-include-empty", None, SWITCH, Dropped(MONOREPO)),
+    KdtOption("scope-included-paths", None, VALUE, Dropped(MONOREPO)),
+    KdtOption("scope-included-files", None, VALUE, Dropped(MONOREPO)),
+    KdtOption(
+        "file",
+        Some('f'),
+        VALUE,
+        Refused("result files are not imported; the scanner is asked itself"),
+    ),
+    KdtOption("image", Some('I'), VALUE, Refused("images are not scanned")),
+    KdtOption(
+        "scan-id",
+        Some('s'),
+        VALUE,
+        Refused("it names a scan of Invicti AppSec; name the binding with -p, -t and -b, or --bind-to"),
+    ),
+    KdtOption(
+        "threshold-risk",
+        None,
+        SWITCH,
+        Refused("only Invicti AppSec has a risk score; set --threshold-new-high and the like"),
+    ),
+    // Refused for every command, before the options are looked up; here for the table's sake.
+    KdtOption("token", None, VALUE, Refused("credentials are no arguments")),
+];
 
 /// Options for credentials, which every user of the machine could read in its list of processes.
 const CREDENTIAL_OPTIONS: [&str; 6] =
     ["--token", "--api-token", "--access-key", "--secret-key", "--password", "--secret"];
 
+/// Global options of our own with a value, which may stand before the command.
+const GLOBAL_WITH_VALUE: [&str; 5] = ["--config", "--store", "-o", "--output", "--exit-code"];
+
 /// The result of [`translate`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Arguments {
     /// The arguments for the parser.
     pub(crate) accepted: Vec<OsString>,
-    /// A message for each ignored option.
+    /// A message for each dropped option.
     pub(crate) notes: Vec<String>,
 }
 
@@ -69,8 +135,46 @@ pub(crate) fn is_enabled(arguments: &[OsString]) -> bool {
         || !off.iter().any(|word| word.eq_ignore_ascii_case(&variable))
 }
 
-/// Global options with a value, which may stand before the command.
-const GLOBAL_WITH_VALUE: [&str; 5] = ["--config", "--store", "-o", "--output", "--exit-code"];
+fn long(name: &str) -> Option<&'static KdtOption> {
+    OPTIONS.iter().find(|option| option.0 == name)
+}
+
+fn short(letter: char) -> Option<&'static KdtOption> {
+    OPTIONS.iter().find(|option| option.1 == Some(letter))
+}
+
+/// An argument that begins with an option of KDT.
+struct Parsed<'a> {
+    option: &'static KdtOption,
+    /// The option as the user wrote it, such as `--team` or `-T`.
+    name: String,
+    /// The value in the same argument: `--team=x`, `-Tx` or `-T=x`.
+    value: Option<&'a str>,
+    /// The switches that follow in the same argument: `iv` in `-Biv`.
+    rest: &'a str,
+}
+
+impl<'a> Parsed<'a> {
+    /// `None` for an argument that is no option of KDT.
+    fn new(argument: &'a str) -> Option<Self> {
+        if let Some(text) = argument.strip_prefix("--") {
+            let (name, value) =
+                text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+            return Some(Self { option: long(name)?, name: format!("--{name}"), value, rest: "" });
+        }
+        let mut letters = argument.strip_prefix('-')?.chars();
+        let letter = letters.next()?;
+        let (option, text) = (short(letter)?, letters.as_str());
+        let value = text.strip_prefix('=').or((option.2 && !text.is_empty()).then_some(text));
+        let rest = if value.is_some() { "" } else { text };
+        Some(Self { option, name: format!("-{letter}"), value, rest })
+    }
+
+    /// Whether the next argument is the value.
+    fn takes_next(&self) -> bool {
+        self.option.2 && self.value.is_none()
+    }
+}
 
 /// Whether the command is `scan`, the only one that KDT has too. In other commands the same options mean
 /// something else.
@@ -80,7 +184,8 @@ fn is_scan(arguments: &[OsString]) -> bool {
         if !argument.starts_with('-') {
             return argument == "scan";
         }
-        if GLOBAL_WITH_VALUE.contains(&&*argument) || IGNORED_WITH_VALUE.contains(&&*argument) {
+        let takes_next = Parsed::new(&argument).is_some_and(|parsed| parsed.takes_next());
+        if takes_next || GLOBAL_WITH_VALUE.contains(&&*argument) {
             rest.next();
         }
     }
@@ -90,31 +195,89 @@ fn is_scan(arguments: &[OsString]) -> bool {
 /// Translates the arguments for the parser, where `kdt` is true from the command line of KDT. Credentials
 /// are always refused, with an error that does not quote them.
 pub(crate) fn translate(arguments: Vec<OsString>, kdt: bool) -> Result<Arguments> {
-    let kdt = kdt && is_scan(&arguments);
-    let (mut accepted, mut notes) = (Vec::with_capacity(arguments.len()), Vec::new());
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
+    for argument in &arguments {
         let text = argument.to_string_lossy();
-        let (name, value) = text.split_once('=').map_or((&*text, None), |(name, value)| (name, Some(value)));
+        let name = text.split('=').next().unwrap_or_default();
         if CREDENTIAL_OPTIONS.contains(&name) {
             return Err(Failure::usage(format!(
                 "{name} is not supported, since every user of the machine can read arguments: set an environment variable, or name a file in appsec.toml"
             )));
         }
-        if kdt && REFUSED.contains(&name) {
-            return Err(Failure::usage(format!("the option {name} of KDT is not supported")));
-        }
-        let takes_value = IGNORED_WITH_VALUE.contains(&name);
-        if kdt && (takes_value || IGNORED_SWITCHES.contains(&name)) {
-            notes.push(format!("ignoring the option {name} of KDT"));
-            if takes_value && value.is_none() {
-                arguments.next();
-            }
-            continue;
-        }
-        accepted.push(argument);
     }
-    Ok(Arguments { accepted, notes })
+    if !(kdt && is_scan(&arguments)) {
+        return Ok(Arguments { accepted: arguments, notes: Vec::new() });
+    }
+    let mut translated = Arguments::default();
+    let mut rest = arguments.into_iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            translated.accepted.push(argument);
+            translated.accepted.extend(rest);
+            break;
+        }
+        translated.take(argument, &mut rest)?;
+    }
+    Ok(translated)
+}
+
+impl Arguments {
+    /// Translates an argument, with the one after it where that is its value.
+    fn take(&mut self, argument: OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<()> {
+        let text = argument.to_string_lossy().into_owned();
+        let Some(parsed) = Parsed::new(&text) else {
+            self.accepted.push(argument);
+            return Ok(());
+        };
+        let KdtOption(_, _, takes_value, usage) = parsed.option;
+        if !*takes_value && !is_on(&parsed)? {
+            return Ok(());
+        }
+        match usage {
+            Refused(reason) => {
+                return Err(Failure::usage(format!(
+                    "the option {} of KDT is not supported: {reason}",
+                    parsed.name
+                )));
+            }
+            Dropped(reason) => {
+                self.notes.push(format!("ignoring the option {} of KDT: {reason}", parsed.name));
+                if parsed.takes_next() {
+                    rest.next();
+                }
+            }
+            Same if *takes_value => {
+                let next = if parsed.takes_next() { rest.next() } else { None };
+                let is_yaml = |value: &str| parsed.option.0 == "config" && is_yaml(value);
+                if parsed.value.is_some_and(is_yaml)
+                    || next.as_ref().is_some_and(|value| is_yaml(&value.to_string_lossy()))
+                {
+                    let message = "the configuration of KDT is not read: name an appsec.toml with --config";
+                    return Err(Failure::usage(message));
+                }
+                self.accepted.push(argument);
+                self.accepted.extend(next);
+            }
+            Same => self.accepted.push(parsed.name.into()),
+        }
+        match parsed.rest {
+            "" => Ok(()),
+            letters => self.take(format!("-{letters}").into(), rest),
+        }
+    }
+}
+
+/// Whether a switch is on: `--async`, or `--async=true` in one of the spellings of Go.
+fn is_on(switch: &Parsed<'_>) -> Result<bool> {
+    match switch.value {
+        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some(_) => Err(Failure::usage(format!("the option {} is true or false", switch.name))),
+    }
+}
+
+fn is_yaml(path: &str) -> bool {
+    let extension = std::path::Path::new(path).extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| ["yaml", "yml"].iter().any(|yaml| yaml.eq_ignore_ascii_case(extension)))
 }
 
 #[cfg(test)]
@@ -139,6 +302,22 @@ mod tests {
     }
 
     #[test]
+    fn options_with_the_same_meaning_are_options_of_scan() {
+        use clap::CommandFactory as _;
+        let command = crate::cli::Cli::command();
+        let scan = command.find_subcommand("scan").unwrap();
+        let known: Vec<_> = command.get_arguments().chain(scan.get_arguments()).collect();
+        for KdtOption(name, letter, takes_value, _) in OPTIONS.iter().filter(|option| option.3 == Same) {
+            if *name == "help" {
+                continue; // Added by the parser itself.
+            }
+            let own = known.iter().find(|option| option.get_long() == Some(name)).expect(name);
+            assert_eq!(own.get_short(), *letter, "{name}");
+            assert_eq!(own.get_action().takes_values(), *takes_value, "{name}");
+        }
+    }
+
+    #[test]
     fn kdt_options_stay_in_commands_where_they_mean_something_else() {
         for line in
             ["appsec report -p shop -f sarif", "appsec --kdt-compat --store scan push -s x", "appsec -o json"]
@@ -148,15 +327,97 @@ mod tests {
         }
     }
 
+    /// Command lines as they are found in pipelines: what is passed on, and the options that are dropped.
     #[test]
-    fn ignored_options_of_kdt_are_removed_with_their_values() {
-        let line = "appsec --kdt-compat --host https://x scan -p shop -t tenableiowas -b main --team=blue --create-project --async";
+    fn each_command_line_of_kdt_is_translated() {
+        let common = "-p shop -t was -b main";
+        for (more, passed_on, dropped) in [
+            ("", "", ""),
+            ("--env develop --async", "--env develop --async", ""),
+            (
+                "--threshold-crit 0 --threshold-high 5 --threshold-med 10",
+                "--threshold-crit 0 --threshold-high 5 --threshold-med 10",
+                "",
+            ),
+            ("--fork-scan --env feature", "--env feature", "--fork-scan"),
+            (
+                "--create-project --repo-id https://code.example/a --alm-tool github --team security",
+                "",
+                "--create-project --repo-id --alm-tool --team",
+            ),
+            (
+                "--create-project -r https://code.example/a -A github -T security -l GDPR,Internal -P Mobile",
+                "",
+                "--create-project -r -A -T -l -P",
+            ),
+            ("--incremental-scan", "", "--incremental-scan"),
+            ("--disable-clone --criticality-level 4", "", "--disable-clone --criticality-level"),
+            (
+                "--scope-include-empty --scope-included-paths services/api --scope-included-files package.json",
+                "",
+                "--scope-include-empty --scope-included-paths --scope-included-files",
+            ),
+            (
+                "--feature-branch-retention 30 --feature-branch-infinite-retention",
+                "",
+                "--feature-branch-retention --feature-branch-infinite-retention",
+            ),
+            (
+                "-M main --pr-number 123 --pr-decoration-scanner-types all",
+                "",
+                "-M --pr-number --pr-decoration-scanner-types",
+            ),
+            ("--timeout 30 --release-timeout 5 --verbose", "--timeout 30 --verbose", "--release-timeout"),
+            ("--exit-code 0 -v", "--exit-code 0 -v", ""),
+            // Values and switches in one argument.
+            ("-Tblue -r=https://code.example/a --team=blue", "", "-T -r --team"),
+            ("-Biv -iBa agent", "-v", "-B -i -i -B -a"),
+            ("-pother --scan-tag=nightly", "-pother --scan-tag=nightly", ""),
+            ("--async=true --verbose=false --override=false", "--async", ""),
+            ("--threshold-risk=false -i=f", "", ""),
+            // What looks like an option is the value of the one before it.
+            ("-m -r --labels --async", "-m -r", "--labels"),
+            ("--bind-to config:1 --poll 1 --", "--bind-to config:1 --poll 1 --", ""),
+        ] {
+            let translated = translate(split(&format!("appsec scan {common} {more}")), true).unwrap();
+            assert_eq!(translated.accepted, split(&format!("appsec scan {common} {passed_on}")), "{more}");
+            let options = translated.notes.iter().map(|note| {
+                let option = note.strip_prefix("ignoring the option ").unwrap();
+                option.split(" of KDT: ").next().unwrap()
+            });
+            assert_eq!(options.collect::<Vec<_>>().join(" "), dropped, "{more}");
+        }
+    }
+
+    #[test]
+    fn global_options_of_kdt_may_stand_before_the_command() {
+        let line = "appsec --kdt-compat --host https://x -v scan -p shop --insecure";
         let translated = translate(split(line), true).unwrap();
-        assert_eq!(
-            translated.accepted,
-            split("appsec --kdt-compat scan -p shop -t tenableiowas -b main --async")
-        );
-        assert_eq!(translated.notes.len(), 3);
+        assert_eq!(translated.accepted, split("appsec --kdt-compat -v scan -p shop"));
+        assert_eq!(translated.notes.len(), 2);
+    }
+
+    #[test]
+    fn what_would_mean_something_else_is_refused_with_the_reason() {
+        for (more, reason) in [
+            ("-f x.sarif", "-f of KDT is not supported: result files"),
+            ("--file=x.sarif", "--file of KDT"),
+            ("-Inginx:1", "images are not scanned"),
+            ("-s 5da6cafa5ab6e436faf643dc", "name the binding"),
+            ("--threshold-risk", "risk score"),
+            ("--async=maybe", "true or false"),
+            ("--config ~/.kdt.yaml", "the configuration of KDT is not read"),
+            ("--config=kdt.YML", "the configuration of KDT is not read"),
+        ] {
+            let failure = translate(split(&format!("appsec scan -p shop {more}")), true).unwrap_err();
+            assert!(failure.message.contains(reason), "{more}: {}", failure.message);
+        }
+    }
+
+    #[test]
+    fn an_option_that_kdt_does_not_have_is_passed_on() {
+        let line = "appsec scan -p shop --incremental";
+        assert_eq!(translate(split(line), true).unwrap().accepted, split(line));
     }
 
     #[test]
@@ -167,10 +428,13 @@ mod tests {
 
     #[test]
     fn a_credential_is_refused_and_not_quoted() {
-        for line in ["appsec ping --token canary", "appsec ping --secret-key=canary"] {
-            let failure = translate(split(line), false).unwrap_err();
-            assert!(!failure.message.contains("canary"), "{}", failure.message);
+        for line in
+            ["appsec ping --token canary", "appsec ping --secret-key=canary", "appsec scan -p --token canary"]
+        {
+            for kdt in [false, true] {
+                let failure = translate(split(line), kdt).unwrap_err();
+                assert!(!failure.message.contains("canary"), "{}", failure.message);
+            }
         }
-        assert!(translate(split("appsec scan -f x.sarif"), true).is_err());
     }
 }
