@@ -7,6 +7,7 @@ mod code_scanning;
 mod common;
 mod defectdojo;
 mod invicti;
+mod invicti_platform;
 mod multipart;
 
 pub use appsec_http::testing::fake::{Call, When};
@@ -14,3 +15,4 @@ pub use code_scanning::{CodeScanningAlert, FakeCodeScanning};
 pub use common::{Reply, Route};
 pub use defectdojo::{DefectDojoFinding, FakeDefectDojo};
 pub use invicti::{FakeInvicti, InvictiVulnerability};
+pub use invicti_platform::FakeInvictiPlatform;

@@ -11,7 +11,7 @@ use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::push::{
     AbsentFindings, Invicti, InvictiPayload, InvictiScan, InvictiWriter, PushOptions, ReportFile,
 };
-use appsec_import::testing::{FakeInvicti, Reply, Route, When};
+use appsec_import::testing::{FakeInvicti, FakeInvictiPlatform, Reply, Route, When};
 use appsec_import::{Binding, Completeness, Environment, ScanConfiguration};
 use serde_json::json;
 
@@ -62,11 +62,58 @@ async fn a_complete_list_is_imported_and_closes_absent_findings() {
     assert_eq!((fake.count(Route::Push), fake.count(Route::Status)), (1, 4));
     invicti(&fake).push(&scan(), &list(&["B"]), &complete()).await.unwrap();
     assert_eq!(open(&fake), ["B"]);
-    let call = fake.calls().remove(0);
+    let call = fake.calls().into_iter().find(|call| call.route == Route::Push).unwrap();
     let details = &call.json()["scan_details"];
     assert_eq!((&details["tool"], &details["discovered_by"]), (&json!("tenableiowas"), &json!("appsec")));
     assert!(details.get("meta_data").is_none());
     assert_eq!(call.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn the_platform_is_recognised_by_its_version_and_takes_the_token_in_another_header() {
+    let fake = FakeInvictiPlatform::start(TOKEN).await.unwrap();
+    fake.script(Route::Version, When::Next(1), Reply::RetryAfter(429, 0));
+    let names = |fake: &FakeInvictiPlatform| {
+        let all = fake.vulnerabilities("5f6b", "tenableiowas", "main", "");
+        all.into_iter().map(|known| known.name).collect::<Vec<_>>()
+    };
+    let invicti = Invicti::new(&fake.base_url(), TOKEN, &options()).unwrap();
+    for list in [list(&["A"]), list(&["A", "B"])] {
+        invicti.push(&scan(), &list, &complete()).await.unwrap();
+    }
+    assert_eq!(names(&fake), ["A", "B"]);
+    assert_eq!(fake.count(Route::Version), 2, "asked until it answered, and then remembered");
+    assert_eq!((fake.count(Route::Unknown), fake.count(Route::Push)), (0, 2));
+
+    // A base URL that names the path says it all.
+    for suffix in ["/api/aspm/v1", "/api/aspm/v1/"] {
+        let url = format!("{}{suffix}", fake.base_url());
+        let pushed = Invicti::new(&url, TOKEN, &options()).unwrap();
+        pushed.push(&scan(), &list(&["A"]), &complete()).await.unwrap();
+    }
+    assert_eq!((fake.count(Route::Version), fake.count(Route::Push)), (2, 4));
+}
+
+#[tokio::test]
+async fn a_service_without_the_platforms_version_is_an_instance_of_ones_own() {
+    let fake = FakeInvicti::start(TOKEN).await.unwrap();
+    // Some answer every unknown path with a page.
+    for reply in [None, Some(Reply::Html(200)), Some(Reply::Html(503)), Some(Reply::Json(401, json!({})))] {
+        fake.recover();
+        if let Some(reply) = reply {
+            fake.script(Route::Unknown, When::Always, reply);
+        }
+        invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap();
+    }
+    assert_eq!(open(&fake), ["A"]);
+    let probe = &fake.calls()[0];
+    assert_eq!((probe.method.as_str(), probe.path.as_str()), ("GET", "/api/aspm/v1/core/version"));
+    // One that cannot be asked is not guessed.
+    fake.recover();
+    fake.script(Route::Unknown, When::Always, Reply::RetryAfter(429, 0));
+    let pushes = fake.count(Route::Push);
+    let error = invicti(&fake).push(&scan(), &list(&["A"]), &complete()).await.unwrap_err();
+    assert_eq!((error.kind(), fake.count(Route::Push)), (ErrorKind::RateLimited, pushes));
 }
 
 #[tokio::test]

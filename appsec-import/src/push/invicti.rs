@@ -1,10 +1,13 @@
 //! Invicti `AppSec`, formerly Kondukto: a list of vulnerabilities, imported as a scan.
 
+use std::sync::Arc;
+
 use appsec_core::{Error, ErrorKind, Result, Timestamp};
 use appsec_http::{AuthHeader, HttpClient, Path, Request, Response, Service};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::sync::OnceCell;
 
 use super::error::{ErrorTexts, excerpt, with_default_operation};
 use super::options::{PushOptions, USER_AGENT};
@@ -16,6 +19,7 @@ use crate::reconcile::Completeness;
 
 const IMPORT: &str = "invicti: import vulnerabilities";
 const STATUS: &str = "invicti: get the status of an event";
+const VERSION: &str = "invicti: get the version of the platform";
 
 const SERVICE: &str = "Invicti AppSec";
 
@@ -26,6 +30,9 @@ const ERROR_TEXTS: ErrorTexts = ErrorTexts {
     not_found: "Invicti AppSec has no such URL, project or event: check the base URL and the project's id",
 };
 
+/// Where Invicti's platform has Invicti AppSec (the vendor's KDT client 1.46).
+const PLATFORM: &str = "/api/aspm/v1";
+
 /// Values of an event's `status`, as the vendor's KDT client interprets them.
 const FAILED: i64 = -1;
 const FINISHED: i64 = 6;
@@ -33,9 +40,17 @@ const FINISHED: i64 = 6;
 /// Pushes findings into Invicti `AppSec`. Cheap to clone.
 ///
 /// [`InvictiWriter`](crate::push::InvictiWriter) writes the list.
+///
+/// Invicti's platform and instances of one's own differ in path and header. The first push asks which it is,
+/// as the vendor's KDT client 1.46 does: where `GET /api/aspm/v1/core/version` answers, it is the platform, all
+/// paths begin with `/api/aspm/v1`, and the token is in `X-Auth`. Otherwise it is in `X-Cookie`. A base URL that
+/// ends in `/api/aspm/v1` is that of the platform, and nothing is asked.
 #[derive(Debug, Clone)]
 pub struct Invicti {
-    http: HttpClient,
+    platform: HttpClient,
+    /// `None` where the base URL is that of the platform.
+    instance: Option<HttpClient>,
+    is_platform: Arc<OnceCell<bool>>,
     options: PushOptions,
 }
 
@@ -225,15 +240,40 @@ struct Links {
 }
 
 impl Invicti {
-    /// Creates a client for the instance at this URL, with a personal access token.
+    /// Creates a client for the platform or the instance at this URL, with a personal access token. Sends
+    /// nothing.
     ///
     /// # Errors
     /// `Config` for invalid values.
     pub fn new(base_url: &str, token: impl Into<SecretString>, options: &PushOptions) -> Result<Self> {
-        let auth = AuthHeader::new("x-cookie", token.into())?;
-        let service =
-            Service::new("invicti", USER_AGENT, |response: &Response| ERROR_TEXTS.to_error(response));
-        Ok(Self { http: options.client(service, base_url, auth)?, options: options.clone() })
+        let token: SecretString = token.into();
+        let client = |base_url: &str, header: &'static str| {
+            let service =
+                Service::new("invicti", USER_AGENT, |response: &Response| ERROR_TEXTS.to_error(response));
+            options.client(service, base_url, AuthHeader::new(header, token.clone())?)
+        };
+        let root = base_url.trim_end_matches('/');
+        let (root, is_platform) = root.strip_suffix(PLATFORM).map_or((root, false), |root| (root, true));
+        let instance = if is_platform { None } else { Some(client(root, "x-cookie")?) };
+        let platform = client(&format!("{root}{PLATFORM}"), "x-auth")?;
+        Ok(Self { platform, instance, is_platform: Arc::default(), options: options.clone() })
+    }
+
+    /// The client for the platform or the instance, whichever the service is.
+    async fn http(&self) -> Result<&HttpClient> {
+        let Some(instance) = &self.instance else { return Ok(&self.platform) };
+        let is_platform = self.is_platform.get_or_try_init(|| self.probe()).await?;
+        Ok(if *is_platform { &self.platform } else { instance })
+    }
+
+    /// Asks whether the service is the platform. An answer that is no JSON is one of a page for people.
+    async fn probe(&self) -> Result<bool> {
+        let request = Request::get(VERSION, "/core/version").with_header("accept", "application/json");
+        match self.platform.send(&request).await {
+            Ok(response) => Ok(serde_json::from_slice::<serde::de::IgnoredAny>(response.body()).is_ok()),
+            Err(error) if error.status().is_none() || error.kind() == ErrorKind::RateLimited => Err(error),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Imports the list as a scan, and waits until Invicti has processed it.
@@ -302,11 +342,12 @@ impl Invicti {
         let request = Request::post(IMPORT, "/api/v2/vulnerabilities/import/dast")
             .with_header("accept", "application/json")
             .with_body_source("application/json", body);
-        let accepted: Accepted = self.http.json(&request).await?;
+        let http = self.http().await?;
+        let accepted: Accepted = http.json(&request).await?;
         let event = accepted.event_id;
         let path = Path::new("/api/v2/events").join(&event)?.join("status")?;
         let request = Request::get(STATUS, path).with_header("accept", "application/json");
-        let poll = || self.poll(&request, &event);
+        let poll = || self.poll(http, &request, &event);
         let link = poll_until_done(&self.options, STATUS, &format!("the event {event}"), poll).await?;
         outcome.link = link.or(outcome.link.take());
         outcome.ids.push(event);
@@ -315,8 +356,13 @@ impl Invicti {
 
     /// Requests the status once. Returns the link to an event that has finished, or the error of one that
     /// failed.
-    async fn poll(&self, request: &Request, id: &str) -> Result<Option<Result<Option<String>>>> {
-        let response = self.http.send(request).await?;
+    async fn poll(
+        &self,
+        http: &HttpClient,
+        request: &Request,
+        id: &str,
+    ) -> Result<Option<Result<Option<String>>>> {
+        let response = http.send(request).await?;
         let event: Event = response.json(STATUS)?;
         if event.status == FINISHED {
             return Ok(Some(Ok(Some(event.links.html).filter(|link| !link.is_empty()))));

@@ -17,6 +17,8 @@ pub enum Route {
     Push,
     /// The status of a pushed report is requested.
     Status,
+    /// The version of the service is requested.
+    Version,
 }
 
 impl FakeRoute for Route {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::common::{Reply, Route, common, respond};
 
-/// A fake of Invicti `AppSec`.
+/// A fake of an Invicti `AppSec` instance of one's own.
 ///
 /// It compares an import with the previous one of the same project, tool, branch and meta data, and closes
 /// what is absent. An import is an event that finishes after a number of status requests.
@@ -32,7 +32,7 @@ pub struct InvictiVulnerability {
 }
 
 #[derive(Default)]
-struct Import {
+pub(super) struct Import {
     token: String,
     /// By project, tool, branch and meta data.
     scans: BTreeMap<[String; 4], Vec<InvictiVulnerability>>,
@@ -53,8 +53,7 @@ impl FakeInvicti {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(token: &str) -> io::Result<Self> {
-        let service = Import { token: token.to_owned(), ..Import::default() };
-        Fake::start(service).await.map(Self)
+        Fake::start(Import::new(token)).await.map(Self)
     }
 
     /// Finishes later events only after so many status requests.
@@ -80,8 +79,7 @@ impl FakeInvicti {
         branch: &str,
         meta: &str,
     ) -> Vec<InvictiVulnerability> {
-        let key = [project, tool, branch, meta].map(str::to_owned);
-        self.0.with_service(|service| service.scans.get(&key).cloned().unwrap_or_default())
+        self.0.with_service(|service| service.vulnerabilities([project, tool, branch, meta]))
     }
 }
 
@@ -108,6 +106,14 @@ impl FakeService for Import {
 }
 
 impl Import {
+    pub(super) fn new(token: &str) -> Self {
+        Self { token: token.to_owned(), ..Self::default() }
+    }
+
+    pub(super) fn vulnerabilities(&self, scan: [&str; 4]) -> Vec<InvictiVulnerability> {
+        self.scans.get(&scan.map(str::to_owned)).cloned().unwrap_or_default()
+    }
+
     fn handle(&mut self, call: &Call<Route>) -> (u16, Value) {
         if call.route == Route::Status {
             return self.status(call.param(0));
