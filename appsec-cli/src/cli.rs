@@ -14,7 +14,7 @@ const STYLES: Styles = Styles::styled()
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass, 1 gate failed, 2 usage, 3 credentials, 4 network, 5 timeout (the scan continues), 6 scan failed, \
-7 partial data, 8 scanner failed, 9 store or output failed, 130 ended by a signal. \
+7 partial data, 8 scanner or push destination failed, 9 store or output failed, 130 ended by a signal. \
 `schedule due` exits 1 if a binding waits for a scanner that refuses or fails.
 
 Start with: appsec demo";

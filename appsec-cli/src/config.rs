@@ -101,6 +101,11 @@ pub(crate) struct PushDestination {
     pub(crate) project: Option<String>,
     /// The repository at GitHub, `owner/name`; that of the workflow unless set.
     pub(crate) repository: Option<String>,
+    /// The service at `DefectDojo`, a part of the product.
+    pub(crate) service: Option<String>,
+    /// Whether the report for `DefectDojo` has all CWEs of a finding.
+    #[serde(default)]
+    pub(crate) cwes: bool,
 }
 
 impl Config {

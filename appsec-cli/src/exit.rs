@@ -25,7 +25,7 @@ pub(crate) enum Exit {
     ScanFailed,
     /// The imported data are incomplete.
     Partial,
-    /// The scanner failed, or sent an invalid response.
+    /// The scanner failed or sent an invalid response, or the destination of a push refused or failed.
     Scanner,
     /// The store failed, or the output could not be written.
     Output,
@@ -149,6 +149,20 @@ impl Failure {
     pub(crate) fn store(error: Error) -> Self {
         let exit = if error.kind() == ErrorKind::Config { Exit::Usage } else { Exit::Output };
         Self::new(exit, with_causes(&error))
+    }
+
+    /// A push failed at its destination. Nothing that the destination refuses is an error of the command line:
+    /// what is wrong there was found before.
+    pub(crate) fn destination(error: Error) -> Self {
+        let exit = match error.kind() {
+            ErrorKind::Config => Exit::Usage,
+            ErrorKind::Auth | ErrorKind::PermissionDenied => Exit::Credentials,
+            ErrorKind::Transport | ErrorKind::Deadline => Exit::Network,
+            // The only case in which a push sends nothing although the destination could be asked.
+            ErrorKind::Unsupported => Exit::Partial,
+            _ => Exit::Scanner,
+        };
+        Self { exit, ..Self::from(error) }
     }
 
     /// Output could not be written.

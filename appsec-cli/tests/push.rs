@@ -3,7 +3,10 @@
 
 mod support;
 
-use appsec_import::testing::{FakeCodeScanning, FakeDefectDojo, FakeInvicti};
+use appsec_import::testing::{
+    CodeScanningAlert, FakeCodeScanning, FakeDefectDojo, FakeInvicti, Reply, Route, When,
+};
+use serde_json::json;
 use tenable_was_client::testing::FakeNote;
 
 use support::{CANARY, Fakes, Workspace, on_binding};
@@ -67,8 +70,15 @@ async fn absent_findings_are_closed_at_push_targets_only_on_complete_data() {
     assert_eq!(pushed["target"], "invicti");
     let pushed = workspace.run(&push("github", on_github)).await.expect(0).document();
     assert_eq!(pushed["target"], "github");
-    let alerts = github.alerts().len();
+    let alerts = github.open_alerts();
     assert!(alerts > 0);
+
+    // An export says nothing about what is gone, and the report after it holds everything that is open.
+    workspace.run(&on_binding("import", &[])).await.expect(0);
+    for (to, more) in [("invicti", &[][..]), ("github", on_github)] {
+        workspace.run(&push(to, more)).await.expect(0);
+    }
+    assert_eq!(github.open_alerts(), alerts);
 
     // An incomplete scan: nothing closes, and targets that would close absent findings refuse the push.
     fakes.fix_half(Some(FakeNote::time_limit()));
@@ -81,6 +91,13 @@ async fn absent_findings_are_closed_at_push_targets_only_on_complete_data() {
         assert!(refused.stderr.contains("--allow-unproven-closing"), "{}", refused.stderr);
     }
     assert!(github.alerts().iter().all(|alert| alert.open));
+    // With the option it goes to a category of its own, where it closes nothing.
+    let allowed = [on_github, &["--allow-unproven-closing"]].concat().leak();
+    let pushed = workspace.run(&push("github", allowed)).await.expect(0).document();
+    assert!(pushed["absent"]["kept"].is_string(), "{pushed}");
+    let partial = |alert: &CodeScanningAlert| alert.open && alert.category.ends_with("/partial");
+    assert!(github.alerts().iter().any(partial));
+    assert_eq!(github.open_alerts(), alerts);
 
     // A complete scan of what is left: the other findings close.
     fakes.fix_half(None);
@@ -88,7 +105,42 @@ async fn absent_findings_are_closed_at_push_targets_only_on_complete_data() {
     let pushed = workspace.run(&push("dojo", &[])).await.expect(0).document();
     assert!(pushed["counts"]["closed"].as_u64().unwrap() > 0, "{pushed}");
     workspace.run(&push("github", on_github)).await.expect(0);
-    assert!(github.alerts().iter().any(|alert| !alert.open));
+    assert!(!github.alerts().iter().any(partial), "the partial category is emptied");
+    let open = workspace.run(&on_binding("findings", &["--state", "open", "-o", "json"])).await.expect(0);
+    assert_eq!(github.open_alerts(), open.documents().len());
+    assert!(github.open_alerts() < alerts);
+    assert_eq!(github.warnings(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_destination_refuses_is_no_usage_error() {
+    let fakes = Fakes::start().await;
+    let dojo = FakeDefectDojo::start(CANARY).await.unwrap();
+    let invicti = FakeInvicti::start(CANARY).await.unwrap();
+    let github = FakeCodeScanning::start(CANARY).await.unwrap();
+    let workspace = workspace(&fakes, &dojo, &invicti, &github);
+    workspace.run(&on_binding("scan", &["--poll", "1"])).await.expect(0);
+    let push = |to: &'static str| {
+        on_binding("push", &["--to", to, "--commit", COMMIT, "--ref", "refs/heads/main", "-o", "json"])
+    };
+    let message = |text: &str| json!({"message": text});
+    for (status, code) in [(400, 8), (404, 8), (413, 8), (422, 8), (401, 3), (403, 3)] {
+        github.recover();
+        github.script(Route::Push, When::Always, Reply::Json(status, message("no")));
+        let refused = workspace.run(&push("github")).await.expect(code).document();
+        let reason = if code == 8 { "scanner" } else { "credentials" };
+        assert_eq!(refused["error"]["reason"], reason, "{status}");
+    }
+    // Accepted, and refused when it was processed.
+    github.recover();
+    let failed = json!({"processing_status": "failed", "errors": ["rejecting SARIF"]});
+    github.script(Route::Status, When::Always, Reply::Json(200, failed));
+    let refused = workspace.run(&push("github")).await.expect(8);
+    assert!(refused.stderr.contains("rejecting SARIF"), "{}", refused.stderr);
+    invicti.script(Route::Push, When::Always, Reply::Json(404, message("no such project")));
+    workspace.run(&push("invicti")).await.expect(8);
+    dojo.script(Route::Push, When::Always, Reply::Json(400, message("bad")));
+    workspace.run(&push("dojo")).await.expect(8);
 }
 
 #[tokio::test(flavor = "multi_thread")]

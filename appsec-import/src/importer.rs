@@ -244,7 +244,7 @@ impl Running<'_> {
         Ok(Import {
             run: self.run.number,
             started_at: self.run.started_at,
-            completeness: Completeness::from_import(coverage, &summary),
+            completeness: Completeness::from_run(coverage, Some(&query), self.run.number),
             summary,
             gaps: read.coverage.gaps().to_vec(),
             received: self.received,

@@ -1,5 +1,6 @@
 //! Reports: findings in the formats that other tools read, written as a stream.
 
+mod category;
 mod csv;
 mod defectdojo;
 mod encoder;
@@ -18,6 +19,8 @@ mod sarif;
 mod temp_files;
 mod writer;
 
+#[cfg(feature = "push")]
+pub(crate) use self::category::is_partial_category;
 pub use self::finding::ReportFinding;
 pub use self::format::Format;
 pub use self::jsonl::finding_schema;

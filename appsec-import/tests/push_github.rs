@@ -10,6 +10,7 @@ use appsec_http::{HttpOptions, RetryPolicy};
 use appsec_import::Completeness;
 use appsec_import::push::{AbsentFindings, GitHub, GitHubCommit, PushOptions, ReportFile};
 use appsec_import::report::{Format, ReportOptions, ReportWriter};
+use appsec_import::store::ReportParts;
 use appsec_import::testing::{FakeCodeScanning, Reply, Route, When};
 use serde_json::{Value, json};
 
@@ -39,16 +40,22 @@ fn complete() -> Completeness {
 
 /// A report with these findings, from the report writer.
 fn sarif_report(names: &[&str]) -> ReportFile {
+    sarif_report_with(&ReportOptions::new("memory", "shop"), names.iter().copied()).0
+}
+
+fn sarif_report_with<'a>(
+    options: &ReportOptions,
+    names: impl IntoIterator<Item = &'a str>,
+) -> (ReportFile, ReportParts) {
     let mut bytes = Vec::new();
-    let options = ReportOptions::new("memory", "shop");
-    let mut report = ReportWriter::new(Format::Sarif, &options, &mut bytes).unwrap();
+    let mut report = ReportWriter::new(Format::Sarif, options, &mut bytes).unwrap();
     for name in names {
         let finding =
             MemoryScanner::finding("app:shop", name, Severity::High, "https://shop.example.com/cart");
         report.write(&finding.into()).unwrap();
     }
-    report.finish().unwrap();
-    ReportFile::from_bytes(bytes)
+    let parts = report.finish().unwrap().parts;
+    (ReportFile::from_bytes(bytes), parts)
 }
 
 /// A SARIF document with one run and one result, written by hand.
@@ -68,7 +75,7 @@ fn to_file(sarif: &Value) -> ReportFile {
 }
 
 fn open(fake: &FakeCodeScanning) -> usize {
-    fake.alerts().into_iter().filter(|alert| alert.open).count()
+    fake.open_alerts()
 }
 
 #[tokio::test]
@@ -102,9 +109,49 @@ async fn an_incomplete_report_is_sent_only_when_the_caller_allows_it() {
     let error = github(&fake).push(&commit(), &[sarif_report(&["A"])], &unproven).await.unwrap_err();
     assert_eq!((error.kind(), fake.calls().len()), (ErrorKind::Unsupported, 0));
     assert!(error.message().ends_with("host:a: the partition was not examined"), "{error}");
-    let to = commit().with_unproven_closing(true);
-    github(&fake).push(&to, &[sarif_report(&["A"])], &unproven).await.unwrap();
-    assert_eq!(open(&fake), 1);
+    let to = commit().with_partial_data(true);
+    // Incomplete data in the category of complete ones would close alerts there.
+    let error = github(&fake).push(&to, &[sarif_report(&["A"])], &unproven).await.unwrap_err();
+    assert_eq!((error.kind(), fake.calls().len()), (ErrorKind::InvalidRequest, 0));
+    assert!(error.message().contains("\"appsec/memory/shop\""), "{error}");
+}
+
+#[tokio::test]
+async fn partial_data_close_nothing_and_the_next_whole_report_closes_them() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    let github = github(&fake);
+    let to = commit().with_partial_data(true);
+    github.push(&to, &[sarif_report(&["A", "B"])], &complete()).await.unwrap();
+
+    let unproven = Completeness::unproven("chunk 2 failed");
+    let partial = ReportOptions::new("memory", "shop").with_completeness(&unproven);
+    let (report, parts) = sarif_report_with(&partial, ["B", "C"]);
+    assert_eq!((parts.whole, parts.partial), (0, 1));
+    let pushed = github.push(&to, &[report], &unproven).await.unwrap();
+    assert_eq!(pushed.absent, AbsentFindings::Kept("chunk 2 failed".to_owned()));
+    assert_eq!(open(&fake), 3, "A stays open, and C is added");
+
+    let whole = ReportOptions::new("memory", "shop").with_earlier_parts(parts);
+    let (report, parts) = sarif_report_with(&whole, ["B"]);
+    assert_eq!((parts.whole, parts.partial), (1, 1));
+    github.push(&to, &[report], &complete()).await.unwrap();
+    assert_eq!(open(&fake), 1, "{:?}", fake.alerts());
+}
+
+#[tokio::test]
+async fn a_part_that_a_smaller_report_does_not_need_is_emptied() {
+    let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
+    let names: Vec<_> = (0..5_002).map(|number| format!("rule {number}")).collect();
+    let options = ReportOptions::new("memory", "shop");
+    let (report, parts) = sarif_report_with(&options, names.iter().map(String::as_str));
+    assert_eq!((parts.whole, parts.partial), (2, 0));
+    github(&fake).push(&commit(), &[report], &complete()).await.unwrap();
+    assert_eq!(open(&fake), 5_002);
+    let options = options.with_earlier_parts(parts);
+    let (report, parts) = sarif_report_with(&options, names.iter().take(3).map(String::as_str));
+    assert_eq!((parts.whole, parts.partial), (2, 0), "later reports have the part too");
+    github(&fake).push(&commit(), &[report], &complete()).await.unwrap();
+    assert_eq!(open(&fake), 3);
 }
 
 #[tokio::test]
@@ -112,7 +159,9 @@ async fn several_files_are_separate_analyses_that_do_not_replace_each_other() {
     let fake = FakeCodeScanning::start(TOKEN).await.unwrap();
     let parts = ["shop/1/run", "shop/2/run"].map(|id| to_file(&sarif_with_result(id, "dast/a/x")));
     let pushed = github(&fake).push(&commit(), &parts, &complete()).await.unwrap();
-    assert_eq!((pushed.ids.len(), open(&fake)), (2, 2));
+    let all = fake.alerts();
+    assert_eq!((pushed.ids.len(), all.iter().filter(|alert| alert.open).count()), (2, 2));
+    assert_eq!(open(&fake), 1, "a person sees one alert");
 
     let same = ["shop/1/today", "shop/1/tomorrow"].map(|id| to_file(&sarif_with_result(id, "dast/a/x")));
     let error = github(&fake).push(&commit(), &same, &complete()).await.unwrap_err();
@@ -128,8 +177,11 @@ async fn content_refused_during_processing_is_an_error_with_githubs_message() {
     for (uri, words) in [
         ("https://shop.example.com/cart", "did not match the checkout URI scheme"),
         ("", "expected artifact location"),
+        ("dast/a/failed", "unsuccessful execution"),
     ] {
-        let report = to_file(&sarif_with_result("shop/run", uri));
+        let mut report = sarif_with_result("shop/run", uri);
+        report["runs"][0]["invocations"] = json!([{"executionSuccessful": !uri.ends_with("failed")}]);
+        let report = to_file(&report);
         let error = github(&fake).push(&commit(), &[report], &complete()).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::InvalidRequest, false));
         assert!(error.message().contains(words), "{error}");

@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use appsec_core::{Coverage, Cvss, EvidenceKind, Finding, FindingStatus, Rule, Severity};
-use appsec_import::store::{KnownBinding, Page, StoredFinding};
+use appsec_import::store::{KnownBinding, Page, ReportParts, StoredFinding};
 use appsec_import::{ImportOptions, Importer, Store};
 
 use support::{Script, ScriptedScanner, TestStore, at, binding, finding, stores};
@@ -116,5 +116,41 @@ async fn bindings_and_their_last_runs_are_listed() {
         assert_eq!(run.coverage.inconclusive_reason(&"p0".into()), Some("the scanner does not say"));
         assert_eq!(test.store.last_run(&binding("other")).await.unwrap(), None);
         test.store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_parts_of_reports_are_recorded_and_never_fewer() {
+    for test in stores().await {
+        let (known, unknown) = (binding("shop"), binding("another"));
+        import(&test, 1, vec![vec![rich("/a", "GET /a")]], &ImportOptions::new()).await;
+        assert_eq!(test.store.report_parts(&known).await.unwrap(), ReportParts::default(), "{}", test.name);
+        for (given, recorded) in [((2, 0), (2, 0)), ((1, 3), (2, 3)), ((4, 1), (4, 3))] {
+            let parts = ReportParts::new(given.0, given.1);
+            test.store.raise_report_parts(&known, parts).await.unwrap();
+            let recorded = ReportParts::new(recorded.0, recorded.1);
+            assert_eq!(test.store.report_parts(&known).await.unwrap(), recorded, "{}", test.name);
+        }
+        test.store.raise_report_parts(&unknown, ReportParts::new(2, 2)).await.unwrap();
+        assert_eq!(test.store.report_parts(&unknown).await.unwrap(), ReportParts::default(), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn the_last_run_knows_its_query_and_so_whether_the_findings_are_complete() {
+    for test in stores().await {
+        let last = async || test.store.last_run(&binding("shop")).await.unwrap().unwrap();
+        // Nothing is proven by absence, and the import has everything all the same.
+        import(&test, 1, vec![vec![rich("/a", "GET /a")]], &ImportOptions::new()).await;
+        assert!(last().await.completeness().is_complete(), "{}", test.name);
+        let filtered = ImportOptions::new().with_severities([Severity::High]);
+        import(&test, 2, vec![vec![rich("/a", "GET /a")]], &filtered).await;
+        let run = last().await;
+        assert_eq!(
+            run.completeness().reason(),
+            Some("only a part was requested, by severity"),
+            "{}",
+            test.name
+        );
     }
 }

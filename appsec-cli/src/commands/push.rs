@@ -37,8 +37,8 @@ pub(crate) struct Args {
     /// For GitHub: the repository, owner/name
     #[arg(long, env = "GITHUB_REPOSITORY", value_name = "OWNER/NAME")]
     repository: Option<String>,
-    /// For GitHub and Invicti: push incomplete data as well, although they close findings that the data do
-    /// not hold
+    /// For GitHub and Invicti: push incomplete data as well. At GitHub they get a category of their own and
+    /// close nothing; Invicti closes findings that they do not hold
     #[arg(long)]
     allow_unproven_closing: bool,
 }
@@ -89,11 +89,17 @@ struct Push<'a> {
 impl Push<'_> {
     async fn to_defectdojo(&self) -> Result<PushOutcome> {
         let dojo = DefectDojo::new(self.base_url()?, self.token()?, &PushOptions::new())?;
-        let files = self.write_report(Format::DefectDojo).await?;
+        let mut test = DefectDojoTest::for_binding(self.binding);
+        let mut options = self.options.clone().with_cwe_list(self.destination.cwes);
+        if let Some(service) = &self.destination.service {
+            // The import names the service of its findings, or it would compare them with others.
+            (test, options) = (test.with_service(service), options.with_service(service));
+        }
+        let files = self.write_report(Format::DefectDojo, &options).await?;
         let Some(file) = files.first() else {
             return Err(Failure::new(Exit::Output, "no report was written"));
         };
-        Ok(dojo.push(&DefectDojoTest::for_binding(self.binding), file, &self.completeness().await?).await?)
+        dojo.push(&test, file, &self.completeness().await?).await.map_err(failure)
     }
 
     async fn to_invicti(&self) -> Result<PushOutcome> {
@@ -104,9 +110,9 @@ impl Push<'_> {
             .with_tool(self.options.scanner())
             .with_unproven_closing(self.args.allow_unproven_closing);
         self.write_list().await?;
-        self.partial_if_refused(
-            invicti.push(&scan, &ReportFile::from_path(&self.file), &self.completeness().await?).await,
-        )
+        let completeness = self.completeness().await?;
+        let pushed = invicti.push(&scan, &ReportFile::from_path(&self.file), &completeness).await;
+        pushed.map_err(failure)
     }
 
     async fn to_github(&self) -> Result<PushOutcome> {
@@ -117,27 +123,13 @@ impl Push<'_> {
         };
         let to = GitHubCommit::new(repository, commit, reference)?
             .with_started_at(self.options.started_at())
-            .with_unproven_closing(self.args.allow_unproven_closing);
+            .with_partial_data(self.args.allow_unproven_closing);
         let github = match &self.destination.base_url {
             Some(url) => GitHub::with_base_url(url, self.token()?, &PushOptions::new())?,
             None => GitHub::new(self.token()?, &PushOptions::new())?,
         };
-        let files = self.write_report(Format::Sarif).await?;
-        self.partial_if_refused(github.push(&to, &files, &self.completeness().await?).await)
-    }
-
-    /// Turns the refusal of incomplete data into the exit for partial data.
-    #[expect(clippy::unused_self, reason = "reads as one of the steps")]
-    fn partial_if_refused(&self, pushed: appsec_core::Result<PushOutcome>) -> Result<PushOutcome> {
-        pushed.map_err(|error| {
-            let partial = error.kind() == appsec_core::ErrorKind::Unsupported;
-            let mut failure = Failure::from(error);
-            if partial {
-                failure.exit = Exit::Partial;
-                failure.message.push_str("; --allow-unproven-closing pushes it anyway");
-            }
-            failure
-        })
+        let files = self.write_report(Format::Sarif, &self.options).await?;
+        github.push(&to, &files, &self.completeness().await?).await.map_err(failure)
     }
 
     fn base_url(&self) -> Result<&str> {
@@ -159,15 +151,15 @@ impl Push<'_> {
     }
 
     /// Writes the report, in as many files as the limits of its reader require.
-    async fn write_report(&self, format: Format) -> Result<Vec<ReportFile>> {
+    async fn write_report(&self, format: Format, options: &ReportOptions) -> Result<Vec<ReportFile>> {
         let mut files = Vec::new();
-        let writer = ReportWriter::in_files(format, &self.options, |number| {
+        let writer = ReportWriter::in_files(format, options, |number| {
             let path = numbered(&self.file, number);
             let file = File::create(&path).map(BufWriter::new)?;
             files.push(ReportFile::from_path(path));
             Ok(file)
         })?;
-        report::write(writer, self.store, self.binding).await?;
+        report::write(writer, self.store, self.binding, options).await?;
         Ok(files)
     }
 
@@ -188,4 +180,13 @@ impl Push<'_> {
         writer.finish()?;
         Ok(())
     }
+}
+
+/// The failure of a push. Incomplete data that were not sent have the exit of partial data.
+fn failure(error: appsec_core::Error) -> Failure {
+    let mut failure = Failure::destination(error);
+    if failure.exit == Exit::Partial {
+        failure.message.push_str("; --allow-unproven-closing pushes it anyway");
+    }
+    failure
 }

@@ -19,8 +19,8 @@ pub struct Import {
     pub summary: Summary,
     /// What is missing from the findings that were read.
     pub gaps: Vec<CoverageGap>,
-    /// Whether an unreported finding may be treated as fixed. Check this before anything is closed in another
-    /// tool.
+    /// Whether the store's findings of the binding hold everything that is open. Check this before anything is
+    /// closed in another tool.
     #[serde(default)]
     pub completeness: Completeness,
     /// The number of records that this process received. The summary counts those of all processes that made
@@ -40,9 +40,9 @@ impl Import {
     /// Returns what the import did not see, one sentence each; empty where it saw everything it asked for.
     /// For a gate and for reports.
     ///
-    /// This differs from [`Completeness`]: an export from which nothing may be closed by absence can still
-    /// contain everything. An import of a scanner that examined nothing has no gaps, so its
-    /// [`EmptyReason`] is returned.
+    /// A filtered import can have everything that it asked for and still be incomplete; see
+    /// [`Completeness`]. An import of a scanner that examined nothing has no gaps, so its [`EmptyReason`] is
+    /// returned.
     pub fn missing(&self) -> Vec<String> {
         let mut missing: Vec<_> = self.gaps.iter().map(ToString::to_string).collect();
         if let Some(reason) = &self.empty

@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ErrorTexts, describe, excerpt, with_default_operation};
 use super::options::{PushOptions, USER_AGENT};
-use super::outcome::{AbsentFindings, PushOutcome};
+use super::outcome::{AbsentFindings, PushOutcome, may_close};
 use super::poll::poll_until_done;
 use super::report_file::{ReportFile, blocking};
 use crate::reconcile::Completeness;
+use crate::report::is_partial_category;
 
 const UPLOAD: &str = "github: upload sarif";
 const STATUS: &str = "github: get the status of an upload";
@@ -67,7 +68,7 @@ pub struct GitHubCommit {
     reference: String,
     tool: Option<String>,
     started_at: Option<Timestamp>,
-    unproven_closing: bool,
+    partial_data: bool,
     max_compressed_bytes: u64,
 }
 
@@ -98,7 +99,7 @@ impl GitHubCommit {
             reference: reference.to_owned(),
             tool: None,
             started_at: None,
-            unproven_closing: false,
+            partial_data: false,
             max_compressed_bytes: MAX_COMPRESSED,
         })
     }
@@ -115,10 +116,12 @@ impl GitHubCommit {
         self
     }
 
-    /// Sets whether an incomplete report is pushed. Default: false. GitHub then shows each alert that the
-    /// report does not have as fixed, whether it is gone or not.
-    pub fn with_unproven_closing(mut self, allow: bool) -> Self {
-        self.unproven_closing = allow;
+    /// Sets whether an incomplete report is pushed, to a category of its own. Default: false.
+    ///
+    /// Its alerts are added to those of complete reports, of which it closes none. The next complete report
+    /// closes those that are gone.
+    pub fn with_partial_data(mut self, allow: bool) -> Self {
+        self.partial_data = allow;
         self
     }
 
@@ -159,8 +162,8 @@ impl GitHubCommit {
     }
 
     /// Whether an incomplete report is pushed.
-    pub fn unproven_closing(&self) -> bool {
-        self.unproven_closing
+    pub fn partial_data(&self) -> bool {
+        self.partial_data
     }
 
     /// The size of the largest report that GitHub accepts, in bytes when compressed.
@@ -228,16 +231,17 @@ impl GitHub {
     /// Several reports are the parts of one that was too large. Every run in them needs a category of
     /// its own, since a later run replaces an earlier one of its category.
     ///
-    /// GitHub shows an alert as fixed when an analysis no longer has it, and no request can prevent that.
-    /// So an incomplete report is refused here, unless the commit [allows
-    /// it](GitHubCommit::with_unproven_closing). An upload is retried on temporary failures: the same
-    /// report for the same commit and category replaces itself.
+    /// GitHub shows an alert as fixed when a later analysis of its category no longer has it, and no request
+    /// can prevent that. So an incomplete report is refused here, unless the commit [allows
+    /// it](GitHubCommit::with_partial_data), and then only in a category of partial data, which
+    /// [`ReportOptions`](crate::report::ReportOptions::with_completeness) gives it. An upload is retried on
+    /// temporary failures: the same report for the same commit and category replaces itself.
     ///
     /// # Errors
     /// * `Unsupported` for an incomplete report, before anything is sent.
     /// * `InvalidRequest`, before anything is sent, for a report that cannot be read, exceeds 10 MB when
-    ///   compressed, or shares a category with another; and, with GitHub's message, where GitHub accepted a
-    ///   report and then refused its content.
+    ///   compressed, shares a category with another, or has incomplete data in the category of complete ones;
+    ///   and, with GitHub's message, where GitHub accepted a report and then refused its content.
     /// * `Deadline` where it was not processed in time; the message has the upload's id, and
     ///   [`outcome_unknown`](Error::outcome_unknown) is true.
     /// * `Auth`, `PermissionDenied`, `NotFound`, `RateLimited`, `Server`, `Transport`, `Decode`.
@@ -257,9 +261,14 @@ impl GitHub {
         reports: &[ReportFile],
         completeness: &Completeness,
     ) -> Result<PushOutcome> {
-        let absent = AbsentFindings::closed_by(SERVICE, completeness, to.unproven_closing)?;
-        let (all, max_bytes) = (reports.to_vec(), to.max_compressed_bytes);
-        blocking(move || check(&all, max_bytes)).await?;
+        let absent = match completeness.reason() {
+            None => AbsentFindings::Closed,
+            Some(reason) if to.partial_data => AbsentFindings::Kept(reason.to_owned()),
+            Some(reason) => return Err(may_close(SERVICE, reason)),
+        };
+        let (all, max_bytes, complete) =
+            (reports.to_vec(), to.max_compressed_bytes, completeness.is_complete());
+        blocking(move || check(&all, max_bytes, complete)).await?;
         let mut outcome = PushOutcome::new("github", absent);
         for report in reports {
             let uploaded = self.upload(to, report).await;
@@ -337,8 +346,8 @@ fn to_error(response: &Response) -> Error {
     }
 }
 
-/// Refuses what GitHub would refuse, before anything is sent.
-fn check(reports: &[ReportFile], max_bytes: u64) -> Result<()> {
+/// Refuses what GitHub would refuse, and what would close alerts without proof, before anything is sent.
+fn check(reports: &[ReportFile], max_bytes: u64, complete: bool) -> Result<()> {
     let mut categories = HashSet::new();
     for (number, report) in reports.iter().enumerate() {
         let compressed = compress(report, ByteCounter::default())?.0;
@@ -352,6 +361,12 @@ fn check(reports: &[ReportFile], max_bytes: u64) -> Result<()> {
         }
         for run in runs(report)? {
             let category = run.automation_details.map(AutomationDetails::category).unwrap_or_default();
+            if !complete && !is_partial_category(&category) {
+                let message = format!(
+                    "the report is incomplete, and its category {category:?} is that of complete reports: set the completeness when it is written"
+                );
+                return Err(Error::new(ErrorKind::InvalidRequest, message));
+            }
             if !categories.insert((category.clone(), run.tool.driver.name)) {
                 let message =
                     format!("two runs have the category {category:?}, and GitHub would keep only the last");

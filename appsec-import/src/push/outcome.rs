@@ -36,30 +36,33 @@ impl PushOutcome {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AbsentFindings {
-    /// They were closed: the run is complete, or the caller allowed closing without proof.
+    /// They were closed: the report is complete, or the caller allowed closing without proof.
     Closed,
     /// They were left as they are, for this reason.
     Kept(String),
 }
 
 impl AbsentFindings {
-    /// For services that always close what a report does not have: fails where the run does not prove that
-    /// it is gone.
+    /// For services that always close what a report does not have: fails where the report may lack open
+    /// findings.
     pub(super) fn closed_by(
         service: &str,
         completeness: &Completeness,
         unproven_closing: bool,
     ) -> Result<Self> {
         match completeness.reason() {
-            Some(reason) if !unproven_closing => {
-                let message = format!(
-                    "{service} shows findings as fixed that a report does not have, and this run does not prove that they are: {reason}"
-                );
-                Err(Error::new(ErrorKind::Unsupported, message))
-            }
+            Some(reason) if !unproven_closing => Err(may_close(service, reason)),
             _ => Ok(Self::Closed),
         }
     }
+}
+
+/// The error for a report that may lack open findings, which the service would close.
+pub(super) fn may_close(service: &str, reason: &str) -> Error {
+    let message = format!(
+        "{service} shows findings as fixed that a report does not have, and this report may lack open ones: {reason}"
+    );
+    Error::new(ErrorKind::Unsupported, message)
 }
 
 /// What a push changed, as the service reports it.

@@ -1,17 +1,22 @@
-//! Whether a run proves that the findings which it did not report are fixed.
+//! Whether a list of findings holds everything that is open.
 
 use std::fmt;
 
-use appsec_core::{Absence, Coverage, Printable};
+use appsec_core::{Absence, Coverage, FindingQuery, FindingScope, Printable};
 use serde::{Deserialize, Serialize};
 
 use super::empty_reason::EmptyReason;
-use super::summary::Summary;
 
-/// Whether a list of findings is complete, so that findings which it does not contain are fixed.
+/// Whether a list of findings is complete: it holds everything that is open, so that another tool may close
+/// what the list does not hold.
 ///
-/// Only a run's [`Coverage`] proves completeness; no constructor claims it. Other tools close what an
-/// incomplete list does not contain, so they are asked to close findings only with a complete one.
+/// No constructor claims completeness. It follows from what was read:
+///
+/// * The findings of a *store* after a run, as [`EndedRun::completeness`](crate::store::EndedRun::completeness)
+///   returns it: complete where the run has no gap and was not filtered. A finding that the run did not see
+///   stays open in the store, and so in its reports; the run need not prove anything by absence.
+/// * The findings of *one read*, without a store: complete only where the read proves that everything else is
+///   gone ([`from_coverage`](Self::from_coverage)).
 ///
 /// ```
 /// use appsec_core::{Coverage, CoverageGap, GapKind};
@@ -36,17 +41,10 @@ enum Proof {
 }
 
 impl Completeness {
-    /// Returns what a coverage proves.
+    /// Returns whether the findings of one read are complete, without those that a store had before it.
     pub fn from_coverage(coverage: &Coverage) -> Self {
-        if let Some(gap) = coverage.gaps().first() {
-            let further = coverage.gap_count().saturating_sub(1);
-            return Self::unproven(match further {
-                0 => gap.to_string(),
-                _ => format!("{gap}, and {further} more"),
-            });
-        }
-        if coverage.partitions().len() == 0 {
-            return Self::unproven("the scanner examined nothing");
+        if let Some(reason) = nothing_or_gaps(coverage) {
+            return Self::unproven(reason);
         }
         match coverage.partitions().find(|(_, known)| known.absence == Absence::Inconclusive) {
             Some((partition, known)) => {
@@ -60,16 +58,28 @@ impl Completeness {
         }
     }
 
-    /// Returns what an import proved: its coverage, and that no known finding stays open unobserved.
-    pub(crate) fn from_import(coverage: &Coverage, summary: &Summary) -> Self {
-        match summary.kept_open.first() {
-            Some(kept) if Self::from_coverage(coverage).is_complete() => Self::unproven(format!(
-                "{} findings stay open although they were not observed; {}: {}",
-                summary.kept_open_count(),
-                kept.partition,
-                kept.reason
-            )),
-            _ => Self::from_coverage(coverage),
+    /// Returns whether the findings of a binding in a store are complete after the run of this number, which
+    /// asked this query and covered this.
+    ///
+    /// A filter by time is no gap after the first run: the store has what came before. After the first run of
+    /// one scan, the store has nothing but what the scan saw, so the scan has to prove the rest.
+    pub(crate) fn from_run(coverage: &Coverage, query: Option<&FindingQuery>, number: i64) -> Self {
+        if let Some(reason) = nothing_or_gaps(coverage) {
+            return Self::unproven(reason);
+        }
+        let Some(query) = query else { return Self::default() };
+        let first = number <= 1;
+        let filter = if !query.severities.is_empty() {
+            Some("severity")
+        } else if !query.statuses.is_empty() {
+            Some("status")
+        } else {
+            query.seen_since.filter(|_| first).map(|_| "time")
+        };
+        match (filter, &query.scope) {
+            (Some(filter), _) => Self::unproven(format!("only a part was requested, by {filter}")),
+            (None, FindingScope::Scan(_)) if first => Self::from_coverage(coverage),
+            _ => Self(Proof::Complete),
         }
     }
 
@@ -78,18 +88,29 @@ impl Completeness {
         Self(Proof::Unproven { reason: reason.into() })
     }
 
-    /// Whether an unreported finding may be treated as fixed.
+    /// Whether the list holds everything that is open.
     pub fn is_complete(&self) -> bool {
         self.0 == Proof::Complete
     }
 
-    /// Returns why absence proves nothing; `None` where the list is complete.
+    /// Returns why the list may lack open findings; `None` where it is complete.
     pub fn reason(&self) -> Option<&str> {
         match &self.0 {
             Proof::Complete => None,
             Proof::Unproven { reason } => Some(reason),
         }
     }
+}
+
+/// The gaps of a coverage in one sentence, or that it covers nothing; `None` where neither is so.
+fn nothing_or_gaps(coverage: &Coverage) -> Option<String> {
+    let Some(gap) = coverage.gaps().first() else {
+        return (coverage.partitions().len() == 0).then(|| "the scanner examined nothing".to_owned());
+    };
+    Some(match coverage.gap_count().saturating_sub(1) {
+        0 => gap.to_string(),
+        further => format!("{gap}, and {further} more"),
+    })
 }
 
 /// Nothing is proven.
@@ -122,7 +143,7 @@ mod tests {
     use appsec_core::{CoverageGap, GapKind};
 
     use super::*;
-    use crate::reconcile::KeptOpen;
+    use crate::reconcile::Summary;
     use crate::store::EndedRun;
 
     fn complete() -> Coverage {
@@ -146,36 +167,57 @@ mod tests {
         assert!(!Completeness::from_coverage(&Coverage::new()).is_complete(), "nothing was examined");
     }
 
+    fn export() -> FindingQuery {
+        FindingQuery::target("config:1")
+    }
+
     #[test]
-    fn findings_that_stay_open_unobserved_make_the_list_incomplete() {
-        let kept = KeptOpen {
-            partition: "c".into(),
-            host: None,
-            reason: "it was not examined".to_owned(),
-            count: 3,
+    fn a_store_is_complete_after_a_run_without_gaps_and_filters() {
+        let mut silent = Coverage::new();
+        silent.mark_inconclusive("a".into(), "an export does not say what is gone");
+        let store = |coverage: &Coverage, query: &FindingQuery, number| {
+            Completeness::from_run(coverage, Some(query), number)
         };
-        let summary = Summary { kept_open: vec![kept], ..Summary::default() };
-        assert!(Completeness::from_import(&complete(), &Summary::default()).is_complete());
-        let mut partial = complete();
-        partial.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed"));
+        assert!(store(&silent, &export(), 1).is_complete(), "an export holds all that is open");
+        let scan = FindingQuery::scan("s-1");
         assert_eq!(
-            Completeness::from_import(&partial, &summary).reason(),
-            Some("chunk 2 failed"),
-            "what is missing is the reason before what follows from it"
+            store(&silent, &scan, 1).reason(),
+            Some("a: an export does not say what is gone"),
+            "the store has only what this scan saw"
         );
-        assert_eq!(
-            Completeness::from_import(&complete(), &summary).to_string(),
-            "not complete: 3 findings stay open although they were not observed; c: it was not examined"
-        );
+        assert!(store(&silent, &scan, 2).is_complete(), "the store has what earlier runs saw");
+        assert!(store(&complete(), &scan, 1).is_complete());
+
+        let mut gap = complete();
+        gap.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 2 failed"));
+        assert_eq!(store(&gap, &export(), 2).reason(), Some("chunk 2 failed"));
+        assert_eq!(store(&Coverage::new(), &export(), 2).reason(), Some("the scanner examined nothing"));
+    }
+
+    #[test]
+    fn a_filter_makes_the_store_incomplete_and_a_time_only_at_first() {
+        let time = appsec_core::Timestamp::UNIX_EPOCH;
+        let of = |query: &FindingQuery, number| Completeness::from_run(&complete(), Some(query), number);
+        let by_severity = export().with_severities([appsec_core::Severity::High]);
+        let by_status = export().with_statuses([appsec_core::FindingStatus::Open]);
+        for (query, filter) in [(by_severity, "severity"), (by_status, "status")] {
+            let expected = format!("only a part was requested, by {filter}");
+            assert_eq!(of(&query, 7).reason(), Some(&*expected));
+        }
+        let since = export().with_seen_since(time);
+        assert_eq!(of(&since, 1).reason(), Some("only a part was requested, by time"));
+        assert!(of(&since, 2).is_complete());
+        assert!(!Completeness::from_run(&complete(), None, 2).is_complete(), "an unknown query");
     }
 
     #[test]
     fn an_ended_run_gives_the_same_completeness() {
         let time = appsec_core::Timestamp::UNIX_EPOCH;
         let run = EndedRun::new(1, (time, time), Summary::default(), complete());
-        assert!(run.completeness().is_complete());
+        assert!(!run.completeness().is_complete(), "its query is not known");
+        assert!(run.with_query(export()).completeness().is_complete());
         let run = EndedRun::new(1, (time, time), Summary::default(), Coverage::new());
-        assert_eq!(run.completeness().reason(), Some("the scanner examined nothing"));
+        assert_eq!(run.with_query(export()).completeness().reason(), Some("the scanner examined nothing"));
     }
 
     #[test]

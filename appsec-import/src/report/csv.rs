@@ -1,12 +1,13 @@
 //! Comma-separated values, for a spreadsheet.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write as _};
 
 use appsec_core::{BindTargetId, Timestamp};
 
 use super::encoder::Encoder;
 use super::finding::ReportFinding;
+use super::options::ReportOptions;
 use super::output::Output;
 use super::{fields, location, sanitize};
 
@@ -41,10 +42,21 @@ const COLUMNS: [&str; 25] = [
 /// Spreadsheets keep 32,767 characters of a cell and truncate or refuse more.
 const MAX_CELL: usize = 32_000;
 
-pub(super) struct Csv;
+pub(super) struct Csv {
+    byte_order_mark: bool,
+}
+
+impl Csv {
+    pub(super) fn new(options: &ReportOptions) -> Self {
+        Self { byte_order_mark: options.byte_order_mark() }
+    }
+}
 
 impl Encoder for Csv {
     fn begin(&mut self, out: &mut Output<'_>) -> io::Result<()> {
+        if self.byte_order_mark {
+            out.write_all("\u{feff}".as_bytes())?;
+        }
         row(out, COLUMNS.map(Cow::Borrowed))
     }
 

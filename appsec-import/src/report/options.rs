@@ -3,7 +3,8 @@
 use appsec_core::Timestamp;
 
 use crate::binding::Binding;
-use crate::store::EndedRun;
+use crate::reconcile::Completeness;
+use crate::store::{EndedRun, ReportParts};
 
 /// The schema version of a GitLab report. A GitLab server accepts only versions whose first two numbers it
 /// knows.
@@ -37,9 +38,14 @@ pub struct ReportOptions {
     started_at: Timestamp,
     ended_at: Timestamp,
     missing: Vec<String>,
+    partial: Option<String>,
+    earlier_parts: ReportParts,
     gitlab_version: GitLabVersion,
     ocsf_class: OcsfClass,
     tenant: Option<String>,
+    service: Option<String>,
+    cwe_list: bool,
+    byte_order_mark: bool,
 }
 
 impl ReportOptions {
@@ -56,9 +62,14 @@ impl ReportOptions {
             started_at: now,
             ended_at: now,
             missing: Vec::new(),
+            partial: None,
+            earlier_parts: ReportParts::default(),
             gitlab_version: GitLabVersion::default(),
             ocsf_class: OcsfClass::default(),
             tenant: None,
+            service: None,
+            cwe_list: false,
+            byte_order_mark: false,
         }
     }
 
@@ -94,15 +105,38 @@ impl ReportOptions {
         self
     }
 
-    /// Takes the times, and what is missing, from the run after which the report is written.
+    /// Takes the times, what is missing, and the completeness, from the run after which the report is
+    /// written.
     pub fn with_run(self, run: &EndedRun) -> Self {
-        self.with_time(run.started_at, run.ended_at).with_missing(run.missing())
+        self.with_time(run.started_at, run.ended_at)
+            .with_missing(run.missing())
+            .with_completeness(&run.completeness())
     }
 
     /// Sets what is missing from the findings, one sentence each; see
     /// [`Import::missing`](crate::Import::missing). Default: nothing.
     pub fn with_missing(mut self, missing: impl IntoIterator<Item = String>) -> Self {
         self.missing = missing.into_iter().collect();
+        self
+    }
+
+    /// Sets whether the report holds everything that is open. Default: it does, unless something is
+    /// [missing](Self::with_missing).
+    ///
+    /// A partial SARIF report has a category of its own, so that it closes nothing that a whole report
+    /// opened.
+    pub fn with_completeness(mut self, completeness: &Completeness) -> Self {
+        self.partial = completeness.reason().map(str::to_owned);
+        self
+    }
+
+    /// Sets how many parts earlier SARIF reports of the binding have had, as
+    /// [`Store::report_parts`](crate::Store::report_parts) returns it. Default: none.
+    ///
+    /// A part that this report does not need is written without results, so that its reader closes what an
+    /// earlier report had in it. A whole report also empties the parts of partial ones.
+    pub fn with_earlier_parts(mut self, parts: ReportParts) -> Self {
+        self.earlier_parts = parts;
         self
     }
 
@@ -122,6 +156,29 @@ impl ReportOptions {
     /// tenants.
     pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Sets the service of `DefectDojo` findings, a part of the product. Default: none.
+    ///
+    /// `DefectDojo` compares a report only with the findings of the service that the import names, so the
+    /// import has to name this one: [`DefectDojoTest::with_service`](crate::push::DefectDojoTest::with_service).
+    pub fn with_service(mut self, service: impl Into<String>) -> Self {
+        self.service = Some(service.into());
+        self
+    }
+
+    /// Sets whether `DefectDojo` findings have all CWEs of their rule, and not only the first. Default: false,
+    /// since servers before 2026-07-14 abort the import of a report that has the list.
+    pub fn with_cwe_list(mut self, list: bool) -> Self {
+        self.cwe_list = list;
+        self
+    }
+
+    /// Sets whether CSV begins with a byte order mark, without which Excel takes UTF-8 for the local code
+    /// page. Default: false, since other programs read the mark as a part of the first column's name.
+    pub fn with_byte_order_mark(mut self, mark: bool) -> Self {
+        self.byte_order_mark = mark;
         self
     }
 
@@ -156,6 +213,16 @@ impl ReportOptions {
         &self.missing
     }
 
+    /// Why the report may lack open findings; `None` where it holds them all.
+    pub fn partial_reason(&self) -> Option<&str> {
+        self.partial.as_deref().or(self.missing.first().map(String::as_str))
+    }
+
+    /// How many parts earlier SARIF reports of the binding have had.
+    pub fn earlier_parts(&self) -> ReportParts {
+        self.earlier_parts
+    }
+
     /// The schema version of a GitLab report.
     pub fn gitlab_version(&self) -> GitLabVersion {
         self.gitlab_version
@@ -169,5 +236,20 @@ impl ReportOptions {
     /// The tenant of OCSF events.
     pub fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()
+    }
+
+    /// The service of `DefectDojo` findings.
+    pub fn service(&self) -> Option<&str> {
+        self.service.as_deref()
+    }
+
+    /// Whether `DefectDojo` findings have all CWEs of their rule.
+    pub fn cwe_list(&self) -> bool {
+        self.cwe_list
+    }
+
+    /// Whether CSV begins with a byte order mark.
+    pub fn byte_order_mark(&self) -> bool {
+        self.byte_order_mark
     }
 }

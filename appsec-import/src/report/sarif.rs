@@ -2,18 +2,23 @@
 //!
 //! Results are kept in temporary files and written at the end: the worst first, in runs of as many as
 //! GitHub keeps. The severity of a rule is that of its worst result, which is known only then.
+//!
+//! Every run says that the tool's execution was successful, since GitHub refuses the whole file otherwise.
+//! What is missing is a notification, and a report that may lack open findings has categories of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use serde_json::json;
 
+use super::category::Categories;
 use super::encoder::Encoder;
 use super::finding::ReportFinding;
 use super::options::ReportOptions;
 use super::output::Output;
 use super::temp_files::{LEVELS, RecordFile, ResultsByLevel, StoredResult, level};
 use super::{fields, sanitize};
+use crate::store::ReportParts;
 
 mod model;
 
@@ -31,7 +36,10 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 pub(super) struct Sarif {
     driver: String,
-    category: String,
+    categories: Categories,
+    partial: bool,
+    earlier: ReportParts,
+    parts: ReportParts,
     invocation: serde_json::Value,
     results: ResultsByLevel,
     /// The number of each rule, by its id in the report.
@@ -43,18 +51,21 @@ pub(super) struct Sarif {
 
 impl Sarif {
     pub(super) fn new(options: &ReportOptions) -> Self {
-        let missing =
-            options.missing().iter().filter_map(|text| sanitize::first_non_blank([text.as_str()])).take(100);
+        // A filter is not among what is missing, and the only reason then.
+        let filter = options.partial_reason().filter(|_| options.missing().is_empty());
+        let missing = options.missing().iter().map(String::as_str).chain(filter);
+        let missing = missing.filter_map(|text| sanitize::first_non_blank([text])).take(100);
         let notes: Vec<_> = missing
             .map(|text| json!({"level": "warning", "message": {"text": sanitize::single_line(text, 1_000)}}))
             .collect();
-        let parts = [options.scanner(), options.target()];
-        let parts: Vec<_> = parts.into_iter().map(category_part).filter(|part| !part.is_empty()).collect();
         Self {
             driver: options.scanner_name().to_owned(),
-            category: format!("appsec/{}", parts.join("/")),
+            categories: Categories::new(options),
+            partial: options.partial_reason().is_some(),
+            earlier: options.earlier_parts(),
+            parts: ReportParts::default(),
             invocation: json!({
-                "executionSuccessful": options.missing().is_empty(),
+                "executionSuccessful": true,
                 "startTimeUtc": format!("{}Z", fields::utc_seconds(options.started_at())),
                 "endTimeUtc": format!("{}Z", fields::utc_seconds(options.ended_at())),
                 "toolExecutionNotifications": notes,
@@ -93,21 +104,28 @@ impl Encoder for Sarif {
 
     fn finish(&mut self, out: &mut Output<'_>) -> io::Result<()> {
         let results = std::mem::take(&mut self.results);
-        let mut document = Document { sarif: self, out, run: None, runs: 0, runs_in_file: 0 };
+        let mut document = Document { sarif: self, out, run: None, parts: 0, runs_in_file: 0 };
         document.begin_file()?;
         document.begin_run()?;
         for result in results.into_worst_first() {
             document.result(&result?)?;
         }
         document.end_run()?;
-        document.end_file()
+        document.empty_runs()?;
+        let parts = document.parts;
+        document.end_file()?;
+        let ReportParts { whole, partial, .. } = self.earlier;
+        self.parts = if self.partial {
+            ReportParts::new(whole, parts.max(partial))
+        } else {
+            ReportParts::new(parts.max(whole), partial)
+        };
+        Ok(())
     }
-}
 
-/// A part of the category that GitHub shows, without the characters that separate or end a part.
-fn category_part(text: &str) -> String {
-    let text = sanitize::single_line(text, 200).into_owned();
-    text.trim_matches('/').replace(char::is_whitespace, "-")
+    fn parts(&self) -> ReportParts {
+        self.parts
+    }
 }
 
 /// The document being written.
@@ -115,8 +133,8 @@ struct Document<'a, 'o> {
     sarif: &'a mut Sarif,
     out: &'a mut Output<'o>,
     run: Option<Run>,
-    /// The number of runs so far, in all files.
-    runs: u32,
+    /// The number of runs with results so far, in all files: the parts of the report.
+    parts: u32,
     runs_in_file: u32,
 }
 
@@ -141,15 +159,17 @@ impl Document<'_, '_> {
         self.out.write_all(b"\n]}\n")
     }
 
+    /// Begins the next part. A second run of the same category would replace the first, so each has its own.
+    /// The worst results are in the first.
     fn begin_run(&mut self) -> io::Result<()> {
+        self.parts += 1;
+        self.begin_run_of(self.sarif.partial, self.parts)
+    }
+
+    fn begin_run_of(&mut self, partial: bool, part: u32) -> io::Result<()> {
         self.out.write_all(if self.runs_in_file == 0 { b"\n" } else { b",\n" })?;
-        self.runs += 1;
         self.runs_in_file += 1;
-        // A second run of the same category would replace the first, so each has its own. The worst results
-        // are in the first.
-        let category = &self.sarif.category;
-        let id =
-            if self.runs == 1 { format!("{category}/") } else { format!("{category}/part-{}/", self.runs) };
+        let id = self.sarif.categories.id(partial, part);
         let head = json!({
             "automationDetails": {"id": id},
             "invocations": [self.sarif.invocation],
@@ -158,6 +178,28 @@ impl Document<'_, '_> {
         write!(self.out, "{},\"results\":[", head.to_string().trim_end_matches('}'))?;
         self.run = Some(Run::default());
         Ok(())
+    }
+
+    /// Writes a run without results for each part that only earlier reports had.
+    fn empty_runs(&mut self) -> io::Result<()> {
+        let ReportParts { whole, partial, .. } = self.sarif.earlier;
+        let is_partial = self.sarif.partial;
+        let (own, others) = if is_partial { (partial, 0) } else { (whole, partial) };
+        let own = (self.parts + 1..=own).map(move |part| (is_partial, part));
+        for (partial, part) in own.chain((1..=others).map(|part| (true, part))) {
+            if self.out.may_split() && self.runs_in_file == MAX_RUNS {
+                self.next_file()?;
+            }
+            self.begin_run_of(partial, part)?;
+            self.end_run()?;
+        }
+        Ok(())
+    }
+
+    fn next_file(&mut self) -> io::Result<()> {
+        self.end_file()?;
+        self.out.next_file()?;
+        self.begin_file()
     }
 
     /// Ends the run with its rules, which are complete only now.
@@ -184,9 +226,7 @@ impl Document<'_, '_> {
         if run.results == MAX_RESULTS || (file_is_full && run.results > 0) {
             self.end_run()?;
             if self.out.may_split() && (file_is_full || self.runs_in_file == MAX_RUNS) {
-                self.end_file()?;
-                self.out.next_file()?;
-                self.begin_file()?;
+                self.next_file()?;
             }
             self.begin_run()?;
         }

@@ -12,7 +12,7 @@ use super::options::ReportOptions;
 use super::output::Output;
 use super::{csv, defectdojo, gitlab, jsonl, ocsf, sarif};
 use crate::binding::Binding;
-use crate::store::{Page, Store};
+use crate::store::{Page, ReportParts, Store};
 
 /// The number of findings read from a store at a time. It is low because each comes with its evidence.
 const PAGE: u32 = 64;
@@ -30,6 +30,11 @@ pub struct ReportSummary {
     pub files: u32,
     /// The size of all files together, in bytes.
     pub bytes: u64,
+    /// The number of findings without an endpoint, since `DefectDojo` refuses a host such as theirs.
+    pub without_endpoint: u64,
+    /// The most parts that SARIF reports of the binding have had, this one included. Record them before the
+    /// report is published: [`Store::raise_report_parts`].
+    pub parts: ReportParts,
 }
 
 /// Writes a report, finding by finding. Memory does not grow with the number of findings.
@@ -89,7 +94,7 @@ impl<'a> ReportWriter<'a> {
             Format::GitLab => Box::new(gitlab::GitLab::new(options)),
             Format::DefectDojo => Box::new(defectdojo::DefectDojo::new(options)),
             Format::Ocsf => Box::new(ocsf::Ocsf::new(options)),
-            Format::Csv => Box::new(csv::Csv),
+            Format::Csv => Box::new(csv::Csv::new(options)),
             Format::JsonLines => Box::new(jsonl::JsonLines),
         };
         let mut report = Self { out, format, encoder, summary: ReportSummary::default() };
@@ -137,6 +142,8 @@ impl<'a> ReportWriter<'a> {
         self.encoder.finish(&mut self.out).map_err(write_error)?;
         self.out.close().map_err(write_error)?;
         (self.summary.files, self.summary.bytes) = (self.out.files(), self.out.bytes());
+        self.summary.parts = self.encoder.parts();
+        self.summary.without_endpoint = self.encoder.without_endpoint();
         Ok(self.summary)
     }
 }

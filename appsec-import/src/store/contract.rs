@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::explanation::Explanation;
 use super::finding::{FindingNumber, Page, StoredFinding};
 use super::known_binding::KnownBinding;
+use super::report_parts::ReportParts;
 use super::run::{EndedRun, Run, RunRequest};
 use crate::binding::Binding;
 use crate::decision::Decision;
@@ -126,6 +127,19 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// Those of the store.
     async fn last_run(&self, binding: &Binding) -> Result<Option<EndedRun>>;
+
+    /// Returns the most parts that SARIF reports of the binding have had; none for an unknown binding.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn report_parts(&self, binding: &Binding) -> Result<ReportParts>;
+
+    /// Records that a SARIF report of the binding has these parts. Smaller numbers than the recorded ones
+    /// change nothing, and neither does a binding that the store does not know.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn raise_report_parts(&self, binding: &Binding, parts: ReportParts) -> Result<()>;
 
     /// Sets a user's decision about a finding, or withdraws it with `None`, and returns the finding as it
     /// is now.

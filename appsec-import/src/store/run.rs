@@ -175,23 +175,31 @@ pub struct EndedRun {
     pub summary: Summary,
     /// What the run covered.
     pub coverage: Coverage,
+    /// What the run asked the scanner for; `None` where that is not known.
+    pub query: Option<FindingQuery>,
 }
 
 impl EndedRun {
-    /// Creates a concluded run without a label.
+    /// Creates a concluded run without a label and a query.
     pub fn new(
         number: i64,
         (started_at, ended_at): (Timestamp, Timestamp),
         summary: Summary,
         coverage: Coverage,
     ) -> Self {
-        Self { number, started_at, ended_at, scan_tag: None, summary, coverage }
+        Self { number, started_at, ended_at, scan_tag: None, summary, coverage, query: None }
     }
 
-    /// Returns whether an unreported finding may be treated as fixed. Check this before anything is closed in
-    /// another tool.
+    /// Sets what the run asked the scanner for.
+    pub fn with_query(mut self, query: FindingQuery) -> Self {
+        self.query = Some(query);
+        self
+    }
+
+    /// Returns whether the store's findings of the binding hold everything that is open. Check this before
+    /// anything is closed in another tool.
     pub fn completeness(&self) -> Completeness {
-        Completeness::from_import(&self.coverage, &self.summary)
+        Completeness::from_run(&self.coverage, self.query.as_ref(), self.number)
     }
 
     /// Returns what the run did not see, one sentence each, as [`Import::missing`](crate::Import::missing)

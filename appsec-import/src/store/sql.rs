@@ -10,6 +10,7 @@ mod finding_key;
 mod finding_row;
 mod outbox;
 mod read;
+mod report_parts;
 mod runs;
 #[cfg(feature = "schedule")]
 mod schedule;

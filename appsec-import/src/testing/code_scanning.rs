@@ -12,8 +12,9 @@ use super::common::{Reply, Route, common, respond};
 
 /// A fake of GitHub code scanning.
 ///
-/// It finishes an upload after a number of status requests, and refuses what GitHub is known to refuse. An
-/// alert that a new analysis of the same tool and category does not have becomes fixed.
+/// It finishes an upload after a number of status requests, and refuses what GitHub is known to refuse, such
+/// as a run that was not successful. An alert of a reference, tool and category becomes fixed when a later
+/// analysis of these three does not have it, and of no others.
 #[derive(Debug)]
 pub struct FakeCodeScanning(Fake<CodeScanning>);
 
@@ -23,6 +24,8 @@ common!(FakeCodeScanning);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CodeScanningAlert {
+    /// The reference, such as `refs/heads/main`.
+    pub reference: String,
     /// The tool's name.
     pub tool: String,
     /// The analysis' category.
@@ -33,14 +36,15 @@ pub struct CodeScanningAlert {
     pub open: bool,
 }
 
-/// Tool, category and key.
-type AlertKey = (String, String, String);
+/// Reference, tool, category and key.
+type AlertKey = [String; 4];
 
 #[derive(Default)]
 struct CodeScanning {
     token: String,
     alerts: BTreeMap<AlertKey, bool>,
     uploads: Vec<Upload>,
+    warnings: Vec<String>,
     polls: u32,
 }
 
@@ -64,15 +68,28 @@ impl FakeCodeScanning {
         self.0.with_service(|service| service.polls = polls);
     }
 
-    /// All alerts.
+    /// The alerts of each analysis. One that several analyses have is there for each of them.
     pub fn alerts(&self) -> Vec<CodeScanningAlert> {
-        let alert = |((tool, category, key), open): (&AlertKey, &bool)| CodeScanningAlert {
+        let alert = |([reference, tool, category, key], open): (&AlertKey, &bool)| CodeScanningAlert {
+            reference: reference.clone(),
             tool: tool.clone(),
             category: category.clone(),
             key: key.clone(),
             open: *open,
         };
         self.0.with_service(|service| service.alerts.iter().map(alert).collect())
+    }
+
+    /// The number of open alerts, as a person sees it: one that several analyses have counts once, and is open
+    /// as long as one of them has it.
+    pub fn open_alerts(&self) -> usize {
+        let open = self.alerts().into_iter().filter(|alert| alert.open).map(|alert| alert.key);
+        open.collect::<BTreeSet<_>>().len()
+    }
+
+    /// The warnings about reports that were accepted, such as rules with too many tags.
+    pub fn warnings(&self) -> Vec<String> {
+        self.0.with_service(|service| service.warnings.clone())
     }
 }
 
@@ -106,9 +123,11 @@ impl CodeScanning {
         if call.route == Route::Status {
             return self.status(call.param(2));
         }
-        match sarif(&call.json()) {
+        let upload = call.json();
+        match sarif(&upload) {
             Ok(sarif) => {
-                let errors = self.process(&sarif).err().into_iter().collect();
+                let reference = upload["ref"].as_str().unwrap_or_default();
+                let errors = self.process(&sarif, reference).err().into_iter().collect();
                 let id = format!("6c81cd8e-b078-4ac3-a3be-{:012x}", self.uploads.len());
                 self.uploads.push(Upload { polls_left: self.polls, errors });
                 (202, json!({"id": id, "url": format!("https://api.github.example{}/{id}", call.path)}))
@@ -134,13 +153,18 @@ impl CodeScanning {
         )
     }
 
-    fn process(&mut self, sarif: &Value) -> Result<(), String> {
+    fn process(&mut self, sarif: &Value, reference: &str) -> Result<(), String> {
         let runs = sarif["runs"].as_array().ok_or("the file has no runs")?;
         if runs.len() > 20 {
             return Err("too many runs".to_owned());
         }
-        let mut analyses = BTreeMap::new();
+        let (mut analyses, mut warnings) = (BTreeMap::new(), Vec::new());
         for run in runs {
+            let invocations = run["invocations"].as_array().map_or(&[][..], Vec::as_slice);
+            if invocations.iter().any(|invocation| invocation["executionSuccessful"] == false) {
+                return Err("unsuccessful execution".to_owned());
+            }
+            warnings.extend(check_tags(run)?);
             let tool = run["tool"]["driver"]["name"].as_str().ok_or("a run has no tool")?.to_owned();
             let id = run["automationDetails"]["id"].as_str().unwrap_or_default();
             let category = id.rsplit_once('/').map_or(id, |(category, _)| category).to_owned();
@@ -151,16 +175,35 @@ impl CodeScanning {
             }
         }
         for ((tool, category), keys) in analyses {
-            let of_analysis = |alert: &AlertKey| alert.0 == tool && alert.1 == category;
-            for (alert, open) in self.alerts.iter_mut().filter(|(alert, _)| of_analysis(alert)) {
-                *open = keys.contains(&alert.2);
+            let analysis = [reference.to_owned(), tool, category];
+            for (alert, open) in self.alerts.iter_mut().filter(|(alert, _)| alert[..3] == analysis) {
+                *open = keys.contains(&alert[3]);
             }
+            let [reference, tool, category] = analysis;
             for key in keys {
-                self.alerts.insert((tool.clone(), category.clone(), key), true);
+                self.alerts.insert([reference.clone(), tool.clone(), category.clone(), key], true);
             }
         }
+        self.warnings.extend(warnings);
         Ok(())
     }
+}
+
+/// Refuses a rule with more than 20 tags, and returns a warning for each that loses those beyond 10.
+fn check_tags(run: &Value) -> Result<Vec<String>, String> {
+    let rules = run["tool"]["driver"]["rules"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut warnings = Vec::new();
+    for rule in rules {
+        let tags = rule["properties"]["tags"].as_array().map_or(0, Vec::len);
+        if tags > 20 {
+            return Err(format!("the rule {} has {tags} tags", rule["id"]));
+        }
+        if tags > 10 {
+            warnings
+                .push(format!("the rule {} had {tags} tags, which is more than the limit of 10", rule["id"]));
+        }
+    }
+    Ok(warnings)
 }
 
 /// The key of a result. Results with the same key are one alert.

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use appsec_core::{FindingStatus, Fingerprint, Location, Rule, Severity};
-use appsec_import::report::{Format, ReportFinding};
+use appsec_import::Completeness;
+use appsec_import::report::{Format, ReportFinding, ReportWriter};
+use appsec_import::store::ReportParts;
 use serde_json::Value;
 
 use super::samples::{files, full, gap, in_all_states, nasty, options, plain, report, report_with};
@@ -18,6 +20,7 @@ pub(crate) fn assert_accepted(document: &Value) {
         runs.iter().map(|run| run["automationDetails"]["id"].as_str().unwrap()).collect();
     assert_eq!(categories.len(), runs.len(), "a second run of one category replaces the first");
     for run in runs {
+        assert_eq!(run["invocations"][0]["executionSuccessful"], true, "GitHub refuses the file otherwise");
         let results = run["results"].as_array().unwrap();
         assert!(results.len() <= 5_000, "{} results, of which GitHub keeps 5,000", results.len());
         let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
@@ -40,7 +43,7 @@ fn rule(rule: &Value) {
     assert!(rule["shortDescription"]["text"].as_str().unwrap().chars().count() <= 1_024);
     assert!(rule["fullDescription"]["text"].as_str().unwrap().chars().count() <= 1_024);
     assert!(rule["name"].as_str().unwrap().chars().count() <= 255);
-    assert!(rule["properties"]["tags"].as_array().unwrap().len() <= 20, "{rule}");
+    assert!(rule["properties"]["tags"].as_array().unwrap().len() <= 10, "{rule}");
     if let Some(score) = rule["properties"].get("security-severity") {
         let score: f64 = score.as_str().unwrap().parse().unwrap();
         assert!(score > 0.0 && score <= 10.0);
@@ -165,6 +168,73 @@ fn the_category_is_the_same_for_every_report_of_a_target() {
     };
     assert_eq!(id(vec![full()]), id(vec![]));
     assert_eq!(id(vec![]), "appsec/tenableiowas/shop/config:1/main/");
+}
+
+/// The categories of the runs of a report, each with the number of its results.
+fn categories(document: &Value) -> Vec<(String, usize)> {
+    let runs = document["runs"].as_array().unwrap().iter();
+    runs.map(|run| {
+        let id = run["automationDetails"]["id"].as_str().unwrap().to_owned();
+        (id, run["results"].as_array().unwrap().len())
+    })
+    .collect()
+}
+
+#[test]
+fn what_is_missing_is_a_notification_and_changes_the_category() {
+    let with_gap = options().with_missing(["chunk 2 failed".to_owned()]);
+    let filtered = options().with_completeness(&Completeness::unproven("only a part was requested"));
+    for (options, note) in [(with_gap, "chunk 2 failed"), (filtered, "only a part was requested")] {
+        let report = document(&report_with(Format::Sarif, &options, &[ReportFinding::new(full())]).0);
+        assert_accepted(&report);
+        let notes = &report["runs"][0]["invocations"][0]["toolExecutionNotifications"];
+        assert_eq!(notes[0]["message"]["text"], note);
+        assert_eq!(notes.as_array().unwrap().len(), 1);
+        let category = "appsec/tenableiowas/shop/config:1/main/partial/".to_owned();
+        assert_eq!(categories(&report), [(category, 1)]);
+    }
+}
+
+#[test]
+fn parts_of_earlier_reports_are_written_without_results() {
+    let base = "appsec/tenableiowas/shop/config:1/main";
+    let earlier = ReportParts::new(3, 2);
+    let whole = options().with_earlier_parts(earlier);
+    let (text, written) = report_with(Format::Sarif, &whole, &[ReportFinding::new(full())]);
+    let whole_report = document(&text);
+    assert_accepted(&whole_report);
+    let expected = [("", 1), ("part-2/", 0), ("part-3/", 0), ("partial/", 0), ("partial/part-2/", 0)];
+    assert_eq!(categories(&whole_report), expected.map(|(part, count)| (format!("{base}/{part}"), count)));
+    assert_eq!(written.parts, earlier);
+
+    let partial = whole.with_missing(["a gap".to_owned()]);
+    let (text, written) = report_with(Format::Sarif, &partial, &[ReportFinding::new(full())]);
+    let expected = [("partial/", 1), ("partial/part-2/", 0)];
+    assert_eq!(
+        categories(&document(&text)),
+        expected.map(|(part, count)| (format!("{base}/{part}"), count)),
+        "it closes nothing that whole reports opened"
+    );
+    assert_eq!(written.parts, earlier);
+
+    // Beyond what one upload takes, the parts without results are in further files.
+    let mut files = Vec::new();
+    let many_parts = options().with_earlier_parts(ReportParts::new(30, 0));
+    let in_files = |_| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        files.push(file.reopen().unwrap());
+        Ok(file)
+    };
+    ReportWriter::in_files(Format::Sarif, &many_parts, in_files).unwrap().finish().unwrap();
+    let runs: Vec<_> = files
+        .iter()
+        .map(|file| {
+            let report: Value = serde_json::from_reader(file).unwrap();
+            assert_accepted(&report);
+            report["runs"].as_array().unwrap().len()
+        })
+        .collect();
+    assert_eq!(runs, [20, 10]);
 }
 
 fn many(count: u32) -> impl Iterator<Item = ReportFinding> {

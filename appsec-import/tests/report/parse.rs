@@ -127,3 +127,12 @@ proptest! {
         check(findings);
     }
 }
+
+#[test]
+fn csv_begins_with_a_byte_order_mark_where_it_is_wanted() {
+    let findings = [ReportFinding::new(super::samples::full())];
+    let (plain, _) = report_with(Format::Csv, &options(), &findings);
+    let (marked, written) = report_with(Format::Csv, &options().with_byte_order_mark(true), &findings);
+    assert_eq!(marked.strip_prefix('\u{feff}'), Some(plain.as_str()));
+    assert_eq!(written.bytes, marked.len() as u64);
+}

@@ -15,8 +15,8 @@ use crate::report::{fields, http_message, location, sanitize};
 const MAX_DESCRIPTION: usize = 1_024;
 const MAX_NAME: usize = 255;
 const MAX_HELP: usize = 16 * 1024;
-/// GitHub stores 20 tags and shows 10.
-const MAX_TAGS: usize = 20;
+/// GitHub refuses a rule with more than 20 tags, and drops those beyond 10 with a warning.
+const MAX_TAGS: usize = 10;
 
 #[derive(Serialize)]
 pub(super) struct Rule<'a> {

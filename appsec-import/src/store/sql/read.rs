@@ -30,7 +30,7 @@ impl SqlStore {
     }
 
     pub(super) async fn read_last_run(&self, binding: &Binding) -> Result<Option<EndedRun>> {
-        let text = "SELECT number, started_at, ended_at, scan_tag, summary, coverage FROM run
+        let text = "SELECT number, started_at, ended_at, scan_tag, query, summary, coverage FROM run
                     WHERE binding = (SELECT id FROM binding WHERE key = $1) AND state = $2 ORDER BY number DESC LIMIT 1";
         let rows = self.rows(text, args![binding.key(), CONCLUDED]).await?;
         rows.first().map(ended_run).transpose()
@@ -90,6 +90,8 @@ fn ended_run(row: &AnyRow) -> Result<EndedRun> {
         from_json(&coverage, "a coverage")?,
     );
     run.scan_tag = get(row, "scan_tag")?;
+    // A query that a later version wrote is not known to this one.
+    run.query = get::<Option<String>>(row, "query")?.and_then(|query| serde_json::from_str(&query).ok());
     Ok(run)
 }
 

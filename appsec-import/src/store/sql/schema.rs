@@ -38,6 +38,12 @@ const MIGRATIONS: [&[&str]; 2] = [
         coverage TEXT,
         PRIMARY KEY (binding, number)
     ){clustered}",
+        // The most parts that SARIF reports of a binding have had.
+        "CREATE TABLE report_parts (
+        binding BIGINT NOT NULL PRIMARY KEY REFERENCES binding (id),
+        whole_parts BIGINT NOT NULL,
+        partial_parts BIGINT NOT NULL
+    ){clustered}",
         "CREATE TABLE finding (
         binding BIGINT NOT NULL,
         id BIGINT NOT NULL,

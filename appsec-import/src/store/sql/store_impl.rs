@@ -12,6 +12,7 @@ use crate::store::contract::Store;
 use crate::store::explanation::Explanation;
 use crate::store::finding::{FindingNumber, Page, StoredFinding};
 use crate::store::known_binding::KnownBinding;
+use crate::store::report_parts::ReportParts;
 use crate::store::run::{EndedRun, Run, RunRequest};
 
 #[async_trait]
@@ -85,6 +86,14 @@ impl Store for SqlStore {
 
     async fn last_run(&self, binding: &Binding) -> Result<Option<EndedRun>> {
         self.read_last_run(binding).await
+    }
+
+    async fn report_parts(&self, binding: &Binding) -> Result<ReportParts> {
+        self.read_report_parts(binding).await
+    }
+
+    async fn raise_report_parts(&self, binding: &Binding, parts: ReportParts) -> Result<()> {
+        self.write_report_parts(binding, parts).await
     }
 
     async fn set_decision(
