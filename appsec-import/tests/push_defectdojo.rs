@@ -80,6 +80,17 @@ async fn a_complete_report_is_imported_and_closes_absent_findings() {
 }
 
 #[tokio::test]
+async fn the_url_of_the_api_is_that_of_the_instance() {
+    let fake = FakeDefectDojo::start(TOKEN).await.unwrap();
+    for suffix in ["", "/", "/api/v2", "/api/v2/"] {
+        let dojo = DefectDojo::new(&format!("{}{suffix}", fake.base_url()), TOKEN, &options()).unwrap();
+        let pushed = dojo.push(&test(), &report(&["A"]), &complete()).await.unwrap();
+        assert_eq!(pushed.link, Some(format!("{}/test/1", fake.base_url())), "{suffix:?}");
+    }
+    assert_eq!((fake.count(Route::Push), fake.count(Route::Unknown)), (4, 0));
+}
+
+#[tokio::test]
 async fn an_incomplete_report_closes_nothing() {
     let fake = FakeDefectDojo::start(TOKEN).await.unwrap();
     let dojo = dojo(&fake);

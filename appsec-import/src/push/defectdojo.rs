@@ -282,7 +282,8 @@ impl DefectDojoTest {
 }
 
 impl DefectDojo {
-    /// Creates a client for the instance at this URL, with the API v2 key of a user.
+    /// Creates a client for the instance at this URL, with the API v2 key of a user. The URL is that of the
+    /// pages; that of the API, which ends in `/api/v2`, is taken for it.
     ///
     /// # Errors
     /// `Config` for invalid values.
@@ -291,7 +292,7 @@ impl DefectDojo {
         let auth = AuthHeader::new("authorization", format!("Token {}", token.expose_secret()).into())?;
         let service =
             Service::new("defectdojo", USER_AGENT, |response: &Response| ERROR_TEXTS.to_error(response));
-        Ok(Self { http: options.client(service, base_url, auth)? })
+        Ok(Self { http: options.client(service, instance_url(base_url), auth)? })
     }
 
     /// Imports the report into the test, or reimports it where the test exists. `DefectDojo` processes the
@@ -346,6 +347,12 @@ impl DefectDojo {
         tracing::info!(%outcome, "report pushed");
         Ok(outcome)
     }
+}
+
+/// The URL of the instance, which may be given as that of its API.
+fn instance_url(base_url: &str) -> &str {
+    let url = base_url.trim_end_matches('/');
+    url.strip_suffix("/api/v2").unwrap_or(url)
 }
 
 /// The response of `DefectDojo`, as far as it is used.

@@ -1,8 +1,13 @@
 //! DefectDojo's "Generic Findings Import". DefectDojo refuses the whole file for an unknown key.
+//!
+//! It also knows `epss_score`, `epss_percentile`, `known_exploited`, `ransomware_used`, `kev_date` and
+//! `planned_remediation_date`. Neither a finding nor its rule has them, so [`Entry`] does not either.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::Ipv6Addr;
 
 use appsec_core::{EvidenceKind, Finding, Timestamp};
 use serde::Serialize;
@@ -17,11 +22,17 @@ use crate::reconcile::State;
 // The lengths of DefectDojo's columns.
 const MAX_TITLE: usize = 511;
 const MAX_ID: usize = 500;
+const MAX_SERVICE: usize = 200;
+const MAX_TAG: usize = 100;
+const MAX_TAGS: usize = 20;
 /// DefectDojo has no limit for longer text; nobody reads more.
 const MAX_PROSE: usize = 32 * 1024;
 
 pub(super) struct DefectDojo {
     header: String,
+    service: Option<String>,
+    cwe_list: bool,
+    without_endpoint: u64,
     first: bool,
 }
 
@@ -31,7 +42,14 @@ impl DefectDojo {
         // scanner: findings are matched within a test type.
         let name = options.scanner_name();
         let header = serde_json::json!({"name": name, "type": name, "dynamic_tool": true});
-        Self { header: header.to_string(), first: true }
+        let service = options.service().and_then(|service| sanitize::first_non_blank([service]));
+        Self {
+            header: header.to_string(),
+            service: service.map(|service| sanitize::single_line(service, MAX_SERVICE).into_owned()),
+            cwe_list: options.cwe_list(),
+            without_endpoint: 0,
+            first: true,
+        }
     }
 }
 
@@ -41,7 +59,15 @@ impl Encoder for DefectDojo {
     }
 
     fn write(&mut self, report: &ReportFinding, out: &mut Output<'_>) -> io::Result<()> {
-        out.element(&mut self.first, &Entry::new(report))
+        let entry = Entry::new(report, self);
+        self.without_endpoint +=
+            u64::from(entry.endpoints.is_empty() && !report.finding.location.host.is_empty());
+        let mut first = std::mem::take(&mut self.first);
+        out.element(&mut first, &entry)
+    }
+
+    fn without_endpoint(&self) -> u64 {
+        self.without_endpoint
     }
 
     fn finish(&mut self, out: &mut Output<'_>) -> io::Result<()> {
@@ -71,7 +97,13 @@ struct Entry<'a> {
     unique_id_from_tool: String,
     vuln_id_from_tool: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cwe: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cwes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     vulnerability_ids: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,7 +141,7 @@ struct Endpoint<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn new(report: &'a ReportFinding) -> Self {
+    fn new(report: &'a ReportFinding, format: &DefectDojo) -> Self {
         let (finding, rule) = (&report.finding, &report.finding.rule);
         let severity = fields::severity_name(&finding.severity);
         let unknown =
@@ -138,7 +170,10 @@ impl<'a> Entry<'a> {
             dynamic_finding: true,
             unique_id_from_tool: finding.fingerprint.to_string(),
             vuln_id_from_tool: fields::rule_id(rule, MAX_ID),
+            service: format.service.clone(),
+            tags: tags(finding),
             cwe: rule.cwe.first().copied(),
+            cwes: rule.cwe.iter().filter(|_| format.cwe_list).map(|cwe| format!("CWE-{cwe}")).collect(),
             vulnerability_ids: rule
                 .cve
                 .iter()
@@ -176,6 +211,21 @@ fn description(finding: &Finding) -> String {
     text
 }
 
+/// The labels of the finding and the tags of its rule. DefectDojo refuses white space, commas and quotes in a
+/// tag.
+fn tags(finding: &Finding) -> Vec<String> {
+    let is_refused = |c: char| c.is_whitespace() || matches!(c, ',' | '"' | '\'');
+    let mut seen = BTreeSet::new();
+    let tags = finding.labels.iter().chain(&finding.rule.tags).filter_map(|tag| {
+        let tag = sanitize::first_non_blank([tag.as_str()])?;
+        let tag = sanitize::single_line(tag, MAX_TAG).replace(is_refused, "-");
+        let tag = tag.trim_matches('-');
+        (!tag.is_empty()).then(|| tag.to_owned())
+    });
+    // Case does not distinguish tags there.
+    tags.filter(|tag| seen.insert(tag.to_lowercase())).take(MAX_TAGS).collect()
+}
+
 fn evidence(finding: &Finding) -> Option<String> {
     let mut text = String::new();
     for evidence in finding.evidence.iter().take(20) {
@@ -196,25 +246,32 @@ fn longest_run(text: &str) -> usize {
 }
 
 impl<'a> Endpoint<'a> {
-    /// The location; `None` where the host is no valid host name, for which DefectDojo would refuse the
-    /// whole file.
+    /// The location; `None` where DefectDojo refuses the host.
     fn new(finding: &'a Finding) -> Option<Self> {
         let at = &finding.location;
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        (at.host.len() <= 253 && at.host.split('.').all(is_label)).then(|| {
-            let path = location::path(at);
-            let path = path.trim_start_matches('/');
-            Self {
-                protocol: at.scheme.as_deref().filter(|scheme| scheme.len() <= 20),
-                host: &at.host,
-                port: at.port,
-                path: (!path.is_empty() && path.len() <= 500).then(|| path.to_owned()),
-            }
+        let host = endpoint_host(&at.host)?;
+        let path = location::path(at);
+        let path = path.trim_start_matches('/');
+        Some(Self {
+            protocol: at.scheme.as_deref().filter(|scheme| scheme.len() <= 20),
+            host,
+            port: at.port,
+            path: (!path.is_empty() && path.len() <= 500).then(|| path.to_owned()),
         })
     }
+}
+
+/// The host as DefectDojo takes it: an IP address, without brackets, or a name of
+/// `^[A-Za-z0-9_\-\+][A-Za-z0-9_\.\-\+]+$` (its `Endpoint.clean`). One letter is no name for it.
+fn endpoint_host(host: &str) -> Option<&str> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if bare.parse::<Ipv6Addr>().is_ok() {
+        return Some(bare);
+    }
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+'))
+    };
+    // An empty label matches its expression, but is in no host.
+    ((2..=253).contains(&host.len()) && host.split('.').all(is_label)).then_some(host)
 }
