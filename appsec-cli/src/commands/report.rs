@@ -123,7 +123,7 @@ pub(super) async fn write(
     let written = report.finish()?;
     if written.without_endpoint > 0 {
         note(format_args!(
-            "{} findings have no endpoint, since DefectDojo refuses their hosts",
+            "findings without an endpoint, since DefectDojo refuses their hosts: {}",
             written.without_endpoint
         ));
     }
