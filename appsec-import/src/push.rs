@@ -16,6 +16,7 @@ mod options;
 mod outcome;
 mod poll;
 mod report_file;
+mod sarif_upload;
 
 pub use defectdojo::{DefectDojo, DefectDojoTest};
 pub use github::{GitHub, GitHubCommit};
