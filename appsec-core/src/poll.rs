@@ -8,6 +8,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep_until};
 
+use crate::duration::duration_text;
 use crate::error::{Error, ErrorKind, ErrorOrigin, Result};
 use crate::scan::{Scan, ScanId, ScanStatus};
 use crate::scanner::DastApiScanner;
@@ -22,9 +23,13 @@ use crate::scanner::DastApiScanner;
 ///   why the last poll failed, if it did. The scan continues.
 ///
 /// A failed poll is not a failed scan: the watch tolerates network faults, server faults and rate limits,
-/// up to [`Watch::max_failed_polls`] in a row. It tolerates `NotFound` in the same way until the scan has
-/// been read once, since a service may not show a new scan immediately; after that, three in a row end the
-/// watch. An unknown status is not an end.
+/// up to [`Watch::max_failed_polls`] in a row. An unknown status is not an end.
+///
+/// A scan that does not exist is not an end at once either. A service may not show a new scan immediately,
+/// so until the scan has been read once, `NotFound` is tolerated for the time of [`Watch::visible_within`];
+/// then the watch ends with `Deadline`, without a scan, since the scan may still appear. After it has been
+/// read, three `NotFound` in a row end the watch with `NotFound`: the scan was deleted. Errors of the watch
+/// itself have the origin [`ErrorOrigin::Watch`].
 ///
 /// ```no_run
 /// # async fn run(scanner: &dyn appsec_core::DastApiScanner, id: appsec_core::ScanId) -> appsec_core::Result<()> {
@@ -43,6 +48,7 @@ pub struct Watch<'a, S: ?Sized> {
     id: ScanId,
     every: Duration,
     deadline: Duration,
+    visible_within: Duration,
     max_failed_polls: u32,
 }
 
@@ -50,12 +56,16 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
     /// The shortest pause between two polls.
     pub const MIN_EVERY: Duration = Duration::from_secs(1);
 
+    /// How long a scan may take to become visible, unless it is set.
+    pub const VISIBLE_WITHIN: Duration = Duration::from_secs(120);
+
     pub(crate) fn new(scanner: &'a S, id: ScanId) -> Self {
         Self {
             scanner,
             id,
             every: Duration::from_secs(30),
             deadline: Duration::from_secs(24 * 60 * 60),
+            visible_within: Self::VISIBLE_WITHIN,
             max_failed_polls: 10,
         }
     }
@@ -73,7 +83,16 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
         self
     }
 
-    /// Sets how many failed polls in a row are tolerated; default 10.
+    /// Sets how long the service may answer that the scan does not exist, from the begin of the watch until
+    /// the scan is read for the first time; default 2 min. Zero for a scan that was visible before: then
+    /// three such answers in a row mean that it was deleted.
+    pub fn visible_within(mut self, limit: Duration) -> Self {
+        self.visible_within = limit;
+        self
+    }
+
+    /// Sets how many failed polls in a row are tolerated; default 10. Answers that the scan does not exist
+    /// are not counted.
     pub fn max_failed_polls(mut self, polls: u32) -> Self {
         self.max_failed_polls = polls;
         self
@@ -92,6 +111,7 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
             last_failure: None,
             polls: 0,
             failures: 0,
+            missing: 0,
             warned: false,
             watch: self,
         };
@@ -136,6 +156,8 @@ struct Polling<'a, S: ?Sized> {
     last_failure: Option<Error>,
     polls: u32,
     failures: u32,
+    /// The number of `NotFound` in a row.
+    missing: u32,
     warned: bool,
 }
 
@@ -155,7 +177,7 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
                 };
             match polled {
                 Ok(scan) => {
-                    self.failures = 0;
+                    (self.failures, self.missing) = (0, 0);
                     self.last_failure = None;
                     self.next = after(Instant::now(), self.watch.every);
                     self.warn_of_unknown_status(&scan);
@@ -165,9 +187,16 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
                     }
                 }
                 Err(error) => {
-                    self.failures += 1;
-                    if !self.tolerates(&error) {
-                        return Err(error);
+                    if error.kind() == ErrorKind::NotFound {
+                        self.missing += 1;
+                        if let Some(ended) = self.missing(&error) {
+                            return Err(ended.with_source(error));
+                        }
+                    } else {
+                        self.failures += 1;
+                        if !self.tolerates(&error) {
+                            return Err(error);
+                        }
                     }
                     let pause =
                         error.retry_after().map_or(self.watch.every, |hint| hint.max(self.watch.every));
@@ -182,11 +211,28 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
     fn tolerates(&self, error: &Error) -> bool {
         let passing = match error.kind() {
             ErrorKind::Transport | ErrorKind::Server | ErrorKind::RateLimited => true,
-            // A new scan may not be visible yet. Later, a gateway may answer 404 for a short time.
-            ErrorKind::NotFound => self.last.is_none() || self.failures < GONE_AFTER,
             _ => false,
         };
         passing && self.failures <= self.watch.max_failed_polls
+    }
+
+    /// Returns the end of the watch if the scan has not existed for too long.
+    fn missing(&self, error: &Error) -> Option<Error> {
+        let id = &self.watch.id;
+        let (limit, elapsed) = (self.watch.visible_within, self.started.elapsed());
+        let ended = if self.last.is_none() && !limit.is_zero() {
+            let text = not_visible(id, &duration_text(elapsed));
+            (elapsed >= limit).then(|| Error::new(ErrorKind::Deadline, text))
+        } else {
+            // A gateway may answer 404 for a short time.
+            let text = format!("scan {id} does not exist any more");
+            let gone = || Error::new(ErrorKind::NotFound, text).with_retryable(false);
+            (self.missing >= GONE_AFTER).then(gone)
+        };
+        ended.map(|ended| {
+            let ended = ended.with_operation("watch scan").with_origin(ErrorOrigin::Watch);
+            error.status().into_iter().fold(ended, Error::with_status)
+        })
     }
 
     fn warn_of_unknown_status(&mut self, scan: &Scan) {
@@ -197,17 +243,15 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
     }
 
     fn deadline_passed(&mut self) -> Error {
-        let mut error = Error::new(
-            ErrorKind::Deadline,
-            format!(
-                "scan {} had not ended after {} s and {} polls; it is still running",
-                self.watch.id,
-                self.started.elapsed().as_secs(),
-                self.polls
-            ),
-        )
-        .with_operation("watch scan")
-        .with_origin(ErrorOrigin::Watch);
+        let (id, elapsed) = (&self.watch.id, duration_text(self.started.elapsed()));
+        let message = if self.missing > 0 && self.last.is_none() {
+            not_visible(id, &elapsed)
+        } else {
+            format!("scan {id} had not ended after {elapsed} and {} polls; it is still running", self.polls)
+        };
+        let mut error = Error::new(ErrorKind::Deadline, message)
+            .with_operation("watch scan")
+            .with_origin(ErrorOrigin::Watch);
         if let Some(scan) = self.last.take() {
             error = error.with_scan(scan);
         }
@@ -216,6 +260,10 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
             None => error,
         }
     }
+}
+
+fn not_visible(id: &ScanId, elapsed: &str) -> String {
+    format!("scan {id} was launched and is not visible after {elapsed}; it may still start")
 }
 
 /// Adds the pause without overflowing the clock, however long it is.

@@ -13,8 +13,8 @@ use std::time::Duration;
 use appsec_core::testing::MemoryScanner;
 use appsec_core::{
     BindTarget, BindTargetBatch, BindTargetQuery, BoxStream, ConnectionReport, DastApiScanner,
-    DastApiScannerExt, Error, ErrorKind, FindingEvent, FindingQuery, Result, Scan, ScanId, ScanProblem,
-    ScanProblemKind, ScanRequest, ScanStatus, ScannerInfo, async_trait,
+    DastApiScannerExt, Error, ErrorKind, ErrorOrigin, FindingEvent, FindingQuery, Result, Scan, ScanId,
+    ScanProblem, ScanProblemKind, ScanRequest, ScanStatus, ScannerInfo, Watch, async_trait,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::time::Instant;
@@ -226,16 +226,36 @@ async fn a_scan_that_is_not_visible_yet_is_waited_for_and_one_that_vanishes_is_n
     let scanner = Script::new(&[missing, missing, running, completed]);
     assert!(scanner.watch(&id()).await.is_ok());
 
-    let scanner = Script::new(&[missing]);
-    assert_eq!(scanner.watch(&id()).max_failed_polls(3).await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(scanner.looks(), 4);
-
     let scanner = Script::new(&[running, missing]);
-    assert_eq!(scanner.watch(&id()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let error = scanner.watch(&id()).await.unwrap_err();
+    assert_eq!((error.kind(), error.origin()), (ErrorKind::NotFound, ErrorOrigin::Watch));
     assert_eq!(scanner.looks(), 4, "it was there before, and three in a row say that it is gone");
+
+    let scanner = Script::new(&[missing]);
+    let error = scanner.watch(&id()).visible_within(Duration::ZERO).await.unwrap_err();
+    assert_eq!((error.kind(), error.origin()), (ErrorKind::NotFound, ErrorOrigin::Watch));
+    assert_eq!(scanner.looks(), 3, "it was there before the watch");
 
     let scanner = Script::new(&[running, missing, missing, running, missing, completed]);
     assert!(scanner.watch(&id()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_patience_for_a_scan_that_is_not_visible_is_a_time_and_not_a_number_of_polls() {
+    for (limit, every, expected) in [
+        (None, Duration::from_secs(1), minutes(2)),
+        (None, Duration::from_secs(30), minutes(2)),
+        (Some(minutes(10)), Duration::from_secs(30), minutes(10)),
+    ] {
+        let began = Instant::now();
+        let scanner = Script::new(&[missing]);
+        let watch = scanner.watch(&id()).every(every).max_failed_polls(1);
+        let watch = limit.into_iter().fold(watch, Watch::visible_within);
+        let error = watch.await.unwrap_err();
+        assert_eq!((error.kind(), error.origin()), (ErrorKind::Deadline, ErrorOrigin::Watch));
+        assert_eq!((began.elapsed(), error.scan()), (expected, None));
+        assert!(error.message().contains("not visible"), "{error}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -333,20 +333,25 @@ impl Running<'_> {
     /// A scan that failed is a gap: the findings that it has count, and their absence proves nothing.
     async fn scan(&mut self, request: &ScanRequest) -> Result<Option<CoverageGap>, Failure> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
+        let mut visible_within = Duration::ZERO;
         if self.run.scan.is_none() {
+            visible_within = self.options.scan_visible_within();
             let _guard = self.critical_section.lock().await;
             let scan = self.with_heartbeat(scanner.start_scan(request)).await?.into_scan();
             store.set_scan(&self.run, Some(&scan.id)).await?;
             self.run.scan = Some(scan.id);
         }
         let Some(id) = &self.run.scan else { return Ok(None) };
-        let watch =
-            scanner.watch(id).every(self.options.scan_poll_interval()).deadline(self.options.scan_deadline());
+        let watch = scanner
+            .watch(id)
+            .every(self.options.scan_poll_interval())
+            .deadline(self.options.scan_deadline())
+            .visible_within(visible_within);
         match self.with_heartbeat(watch.into_future()).await {
             Ok(_) => Ok(None),
             Err(Failure::Scanner(error)) => match error.kind() {
                 ErrorKind::ScanFailed => Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message()))),
-                // The scan takes longer than the deadline, but the scanner can be read.
+                // The scan takes longer than the deadline, or to become visible, but the scanner can be read.
                 ErrorKind::Deadline => Err(Failure::Other(error)),
                 ErrorKind::NotFound => Err(self.remove_scan(error).await),
                 _ => Err(Failure::Scanner(error)),

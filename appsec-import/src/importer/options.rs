@@ -13,6 +13,7 @@ pub struct ImportOptions {
     scan: bool,
     scan_poll_interval: Duration,
     scan_deadline: Duration,
+    scan_visible_within: Duration,
     severities: Vec<Severity>,
     since: Option<Timestamp>,
     dry_run: bool,
@@ -29,6 +30,7 @@ impl Default for ImportOptions {
             scan: false,
             scan_poll_interval: Duration::from_secs(30),
             scan_deadline: Duration::from_hours(24),
+            scan_visible_within: Duration::from_mins(2),
             severities: Vec::new(),
             since: None,
             dry_run: false,
@@ -63,6 +65,14 @@ impl ImportOptions {
     /// Sets how long to wait for the scan. The default is 24 h. A later run waits for the same scan.
     pub fn with_scan_deadline(mut self, deadline: Duration) -> Self {
         self.scan_deadline = deadline;
+        self
+    }
+
+    /// Sets how long the scanner may answer that the scan does not exist, after this run has started it: a
+    /// scanner may not show a new scan at once. The default is 2 min. Then the run ends with `Deadline`, and
+    /// a later run looks for the scan again; if it does not exist then, the scan is forgotten.
+    pub fn with_scan_visible_within(mut self, limit: Duration) -> Self {
+        self.scan_visible_within = limit;
         self
     }
 
@@ -131,6 +141,11 @@ impl ImportOptions {
     /// Returns how long to wait for the scan.
     pub fn scan_deadline(&self) -> Duration {
         self.scan_deadline
+    }
+
+    /// Returns how long a scan that was started may take to become visible.
+    pub fn scan_visible_within(&self) -> Duration {
+        self.scan_visible_within
     }
 
     /// Returns the severities that are imported; an empty list means all.
