@@ -206,36 +206,43 @@ impl Responses {
     /// The problem with the licence; `None` if there is none, or if the licence is not visible.
     fn licence_problem(&self, now: Timestamp) -> Option<String> {
         let licence = self.properties.result.as_ref().ok()?.license.as_ref()?;
-        let Some(was) = licence.was() else {
+        if !licence.apps.contains_key("was") {
             return Some("the tenant's licence does not include Web App Scanning".to_owned());
-        };
+        }
+        let was = licence.was()?;
         let expires = was.expiration_date.as_ref().and_then(crate::model::ApiTimestamp::timestamp)?;
         (expires < now).then(|| format!("the licence of Web App Scanning expired at {expires}"))
     }
 
-    fn lists_configs(&self) -> bool {
-        let page = self.configs.as_ref().and_then(|timed| timed.result.as_ref().ok());
-        page.is_some_and(|page| !page.items.is_empty())
+    /// Whether the properties could not be read for another reason than a missing permission.
+    fn properties_failed_otherwise(&self) -> bool {
+        self.properties.error().is_some_and(|error| error.kind() != ErrorKind::PermissionDenied)
     }
 
     fn licence(&self, now: Timestamp) -> ConnectionStep {
         let (kind, took) = (StepKind::Licence, self.properties.took);
         let remedy = "ask the owner of the tenant for a Web App Scanning licence";
         match self.licence_problem(now) {
-            Some(problem) if self.lists_configs() => ConnectionStep::warning(
-                kind,
-                Cause::NotLicensed,
-                took,
-                format!("{problem}; configurations are still listed"),
-                remedy,
-            ),
-            Some(problem) => ConnectionStep::failed(kind, Cause::NotLicensed, took, problem, remedy),
+            // Configurations are still listed without a licence, but scans and exports are refused.
+            Some(problem) => {
+                let saw = format!("{problem}: scans and exports are refused");
+                ConnectionStep::failed(kind, Cause::NotLicensed, took, saw, remedy)
+            }
             None => match self.properties.result.as_ref().ok().and_then(|p| p.license.as_ref()?.was()) {
                 Some(was) => {
                     let mode = was.mode.as_deref().unwrap_or("unknown mode");
                     ConnectionStep::passed(kind, took, format!("Web App Scanning is licensed ({mode})"))
                 }
-                None => ConnectionStep::skipped(kind, "the licence is not visible to this user"),
+                None if self.properties_failed_otherwise() => {
+                    ConnectionStep::skipped(kind, "the licence is not visible")
+                }
+                None => ConnectionStep::warning(
+                    kind,
+                    Cause::NotLicensed,
+                    took,
+                    "the licence is not visible to this user",
+                    "make sure that the tenant has a licence for Web App Scanning: without one, scans and exports are refused",
+                ),
             },
         }
     }

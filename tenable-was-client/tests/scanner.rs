@@ -434,7 +434,12 @@ async fn the_connection_test_reports_the_cause() {
         ("a role that cannot launch", tenant().with_role(16), None, vec![Cause::PermissionDenied]),
         ("a role that sees no templates", tenant().with_role(24), None, vec![]),
         ("a role that reads nothing", tenant().with_role(8), Some(Cause::PermissionDenied), vec![]),
-        ("a licence that has ended", tenant().with_licence(Licence::Expired), None, vec![Cause::NotLicensed]),
+        (
+            "a licence that has ended",
+            tenant().with_licence(Licence::Expired),
+            Some(Cause::NotLicensed),
+            vec![],
+        ),
         (
             "no licence and nothing to see",
             FakeTenableWas::builder().with_licence(Licence::Absent),

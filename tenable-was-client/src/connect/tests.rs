@@ -104,6 +104,27 @@ const ROWS: &[Row] = &[
     (
         "not licensed, still listing",
         |responses| responses.properties = received(json!({"license": {"apps": {"vm": {}}}})),
+        Some((Licence, Cause::NotLicensed)),
+        &[],
+    ),
+    (
+        "licence ended, still listing",
+        |responses| {
+            responses.properties =
+                received(json!({"license": {"apps": {"was": {"expiration_date": 1_700_000_000}}}}));
+        },
+        Some((Licence, Cause::NotLicensed)),
+        &[],
+    ),
+    (
+        "a licence of another form",
+        |responses| responses.properties = received(json!({"license": {"apps": {"was": "yes"}}})),
+        None,
+        &[(Licence, Cause::NotLicensed)],
+    ),
+    (
+        "no licence in the properties",
+        |responses| responses.properties = received(json!({"region": "EU"})),
         None,
         &[(Licence, Cause::NotLicensed)],
     ),
@@ -130,7 +151,7 @@ const ROWS: &[Row] = &[
         "licence not visible",
         |responses| responses.properties = failed(ErrorKind::PermissionDenied),
         None,
-        &[],
+        &[(Licence, Cause::NotLicensed)],
     ),
     (
         "no API below the base URL",

@@ -58,7 +58,8 @@ impl FakeBuilder {
         self
     }
 
-    /// Sets the licence. Without an active one, scans cannot be launched (assumed); all else works.
+    /// Sets the licence. Without an active one, scans cannot be launched and nothing can be exported
+    /// (assumed); all else works.
     pub fn with_licence(mut self, licence: Licence) -> Self {
         self.settings.licence = licence;
         self

@@ -8,8 +8,8 @@ use crate::testing::endpoints::export_filter::ExportFilter;
 use crate::testing::json::object;
 use crate::testing::response::Response;
 use crate::testing::route::{Call, Route};
-use crate::testing::state::State;
 use crate::testing::state::export_job::{CHUNK_LIFE, JOB_LIFE, Job};
+use crate::testing::state::{Licence, State};
 
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(Route::RequestExport, "POST", "/was/v1/export/vulns", 16, request),
@@ -28,6 +28,9 @@ fn refused(message: &str) -> Response {
 
 fn request(state: &mut State, call: &Call) -> Response {
     let Ok(body) = serde_json::from_slice::<Value>(&call.body) else { return refused("The body is no JSON") };
+    if state.settings.licence != Licence::Active {
+        return Response::operation_forbidden("The license does not allow this operation");
+    }
     let now = state.now();
     let filter = match ExportFilter::parse(&body, now) {
         Ok(filter) => filter,
