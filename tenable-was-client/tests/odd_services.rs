@@ -8,7 +8,7 @@ use appsec_core::{DastApiScannerExt, ErrorKind, FindingQuery, FindingStatus, Gap
 use appsec_http::{HttpOptions, RetryPolicy};
 use serde_json::{Value, json};
 use tenable_was_client::model::{ChunkId, ExportRequest};
-use tenable_was_client::{ExportOptions, TenableWasClient, export::ExportEnding};
+use tenable_was_client::{ExportOptions, TenableWasClient, TenableWasClientBuilder, export::ExportEnding};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
 
@@ -39,6 +39,10 @@ fn status_of(export: &str) -> MockBuilder {
 }
 
 fn client(server: &MockServer) -> TenableWasClient {
+    builder(server).build().unwrap()
+}
+
+fn builder(server: &MockServer) -> TenableWasClientBuilder {
     let short = Duration::from_millis(1);
     TenableWasClient::builder("a", "s")
         .with_base_url(server.uri())
@@ -49,8 +53,6 @@ fn client(server: &MockServer) -> TenableWasClient {
         .with_export(
             ExportOptions::new().with_pauses(short, 5 * short).with_patience(Duration::from_millis(200)),
         )
-        .build()
-        .unwrap()
 }
 
 async fn serve(mocks: Vec<Mock>) -> MockServer {
@@ -71,17 +73,22 @@ async fn a_foreign_export_is_waited_for_and_its_chunks_are_not_read() {
     let server = serve(vec![
         post("/was/v1/export/vulns")
             .respond_with(ResponseTemplate::new(409).set_body_json(running))
-            .up_to_n_times(3)
+            .up_to_n_times(1)
             .named("refused")
-            .expect(3),
+            .expect(1),
         post("/was/v1/export/vulns")
             .respond_with(ok(&json!({"export_uuid": EXPORT})))
             .named("accepted")
             .expect(1),
         status_of(OTHER)
             .respond_with(ok(&json!({"status": "PROCESSING", "filters": filters(7)})))
+            .up_to_n_times(5)
             .named("the other")
-            .expect(3),
+            .expect(5),
+        status_of(OTHER)
+            .respond_with(ok(&json!({"status": "FINISHED", "filters": filters(7)})))
+            .named("the other has ended")
+            .expect(1),
         get(format!("/was/v1/export/vulns/{OTHER}/chunks/1"))
             .respond_with(ok(&json!([])))
             .named("its chunk")
@@ -97,13 +104,38 @@ async fn a_foreign_export_is_waited_for_and_its_chunks_are_not_read() {
 async fn a_foreign_export_that_does_not_end_is_a_conflict() {
     let running = json!({"active_job_id": OTHER, "failure_reason": "conflict with a running export"});
     let server = serve(vec![
-        post("/was/v1/export/vulns").respond_with(ResponseTemplate::new(409).set_body_json(running)),
+        post("/was/v1/export/vulns")
+            .respond_with(ResponseTemplate::new(409).set_body_json(running))
+            .named("refused")
+            .expect(1),
         status_of(OTHER).respond_with(ok(&json!({"status": "PROCESSING"}))),
     ])
     .await;
     let error = client(&server).start_export(&ExportRequest::everything()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.message().contains(OTHER));
+}
+
+#[tokio::test]
+async fn a_conflict_with_an_export_that_cannot_be_seen_is_not_asked_again_and_again() {
+    let running = json!({"active_job_id": OTHER, "failure_reason": "conflict with a running export"});
+    let server = serve(vec![
+        post("/was/v1/export/vulns")
+            .respond_with(ResponseTemplate::new(409).set_body_json(running))
+            .named("refused")
+            .expect(8),
+        status_of(OTHER).respond_with(ResponseTemplate::new(404)).named("not visible").expect(8),
+    ])
+    .await;
+    let began = std::time::Instant::now();
+    let options = ExportOptions::new()
+        .with_pauses(Duration::from_millis(1), Duration::from_millis(2))
+        .with_patience(Duration::from_secs(60));
+    let client = builder(&server).with_export(options).build().unwrap();
+    let error = client.start_export(&ExportRequest::everything()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    // 1 + 3 + 9 + … + 729 ms: each pause is three times the one before.
+    assert!(began.elapsed() >= Duration::from_millis(1_093), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

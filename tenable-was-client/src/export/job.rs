@@ -5,7 +5,7 @@ use std::time::Duration;
 use appsec_core::{CoverageGap, Error, ErrorKind, Result, ResumePoint, Timestamp, Verbatim};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::chunk_tracker::{ChunkLoss, ChunkTracker, ExportEnding, ending};
 use super::cooldown::cooldown;
@@ -15,6 +15,13 @@ use crate::model::{ChunkId, ExportId, ExportRequest, ExportStatus};
 
 /// How long a new job may take to become visible (assumed; scans take some seconds).
 const VISIBLE_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often an export is requested while others are in the way. With the default pauses, the last request
+/// comes 18 min after the first.
+const MAX_REQUESTS: u32 = 8;
+
+/// How much longer each pause between two such requests is than the one before.
+const PAUSE_FACTOR: u32 = 3;
 
 /// An export job at the service.
 ///
@@ -104,11 +111,12 @@ impl ExportJob {
         }
     }
 
-    /// Requests an export. A running job for an equal request is adopted; any other running job is waited
-    /// for.
+    /// Requests an export. A running job for an equal request is adopted. Any other job in the way is
+    /// waited for by reading its status; the request itself is repeated after growing pauses, and not often.
     pub(crate) async fn start(client: TenableWasClient, request: &ExportRequest) -> Result<Self> {
         let options = client.inner.export;
         let mut schedule = PollSchedule::new(&options, Instant::now());
+        let (mut requests, mut pause) = (0, options.first_pause());
         let mut repeated = false;
         loop {
             let refusal = match client.request_export(request).await {
@@ -121,6 +129,7 @@ impl ExportJob {
                 repeated = true;
                 continue;
             }
+            requests += 1;
             let active = refusal.conflicting_id().and_then(|id| id.parse::<ExportId>().ok());
             let (ErrorKind::Conflict, Some(active)) = (refusal.kind(), active) else { return Err(refusal) };
             match client.get_export(active).await {
@@ -130,16 +139,19 @@ impl ExportJob {
                     job.origin = Origin::Adopted;
                     return Ok(job);
                 }
-                // The job has ended meanwhile: request again.
+                Ok(status) if ending(&status).is_none() => {
+                    wait_for_end(&client, active, &mut schedule).await?;
+                }
+                // The job has ended meanwhile, or is of another user: request again.
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
-            if schedule.is_stalled(Instant::now()) {
+            if requests >= MAX_REQUESTS || schedule.is_stalled(Instant::now()) {
                 return Err(refusal);
             }
-            tokio::time::sleep(schedule.pause()).await;
-            schedule.no_progress();
+            sleep(pause).await;
+            pause = pause.saturating_mul(PAUSE_FACTOR).min(options.patience());
         }
     }
 
@@ -349,6 +361,24 @@ impl ExportJob {
 
     pub(crate) fn is_resumed(&self) -> bool {
         self.origin == Origin::Resumed
+    }
+}
+
+/// Waits until a job of another request has ended, is gone, or has made no progress for too long.
+async fn wait_for_end(client: &TenableWasClient, id: ExportId, schedule: &mut PollSchedule) -> Result<()> {
+    loop {
+        sleep(schedule.pause()).await;
+        match client.get_export(id).await {
+            Ok(status) => {
+                let now = Instant::now();
+                schedule.update(&status, now);
+                if ending(&status).is_some() || schedule.is_stalled(now) {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => sleep(cooldown(&error).ok_or(error)?).await,
+        }
     }
 }
 
