@@ -17,9 +17,10 @@ pub(crate) mod scripted_transport;
 pub(crate) mod throttle_signal;
 pub(crate) mod transport;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use appsec_core::{Error, ErrorKind, Result};
+use appsec_core::{Error, ErrorKind, Result, duration_text};
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
@@ -45,6 +46,9 @@ use crate::stack::transport::{Incoming, Outgoing, Transport, TransportError};
 /// The most that is read of a response that is not 2xx, in bytes; an error needs no more.
 const REFUSAL_BYTES: u64 = 64 * 1024;
 
+/// A pause of this length is worth a warning: a user would wonder why nothing happens.
+const ANNOUNCED_PAUSE: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(crate) struct Stack {
     pub(crate) service: Service,
@@ -55,6 +59,8 @@ pub(crate) struct Stack {
     transport: Box<dyn Transport>,
     retry_budget: RetryBudget,
     cooldown: Cooldown,
+    /// Whether a long pause was logged as a warning, which happens once.
+    announced: AtomicBool,
     rate_limit: RateLimit,
     in_flight: InFlight,
 }
@@ -71,6 +77,7 @@ impl Stack {
             redactor: Redactor::new([auth.value()].into_iter().chain(&options.proxy_password())),
             retry_budget: RetryBudget::new(),
             cooldown: Cooldown::default(),
+            announced: AtomicBool::new(false),
             rate_limit: RateLimit::new(options.requests_per_second),
             in_flight: InFlight::new(&options),
             service,
@@ -155,8 +162,15 @@ impl Stack {
         if failure.class == FailureClass::Throttled {
             let policy = &self.options.retry;
             // Capped, so that one absurd value does not stop a client for a day.
-            self.cooldown
-                .start(failure.error.retry_after().unwrap_or(policy.base).min(policy.max_retry_after));
+            let pause = failure.error.retry_after().unwrap_or(policy.base).min(policy.max_retry_after);
+            self.cooldown.start(pause);
+            if pause >= ANNOUNCED_PAUSE && !self.announced.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    service = self.service.name,
+                    "the service limits requests: all of them pause for {}",
+                    duration_text(pause)
+                );
+            }
             attempts.throttled();
         }
         let decision = attempts
