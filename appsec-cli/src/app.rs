@@ -2,6 +2,7 @@
 //! signal.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use appsec_core::DastApiScanner;
 use appsec_import::store::KnownBinding;
@@ -67,6 +68,16 @@ impl App {
     /// The bindings of the store.
     pub(crate) async fn known_bindings(&self) -> Result<Vec<KnownBinding>> {
         self.store().await?.bindings().await.map_err(Failure::store)
+    }
+
+    /// Builds the scanner of a connection for an import. `patience` is how long the user wants to wait for
+    /// work of the scanner that makes no progress.
+    pub(crate) fn open_for_run(
+        &self,
+        named: &NamedConnection,
+        patience: Option<Duration>,
+    ) -> Result<Arc<dyn DastApiScanner>> {
+        named.open_with_patience(self.may_prompt, patience)
     }
 
     /// Opens the store and migrates its schema.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use appsec_core::DastApiScanner;
 use appsec_http::{HttpOptions, RetryPolicy};
@@ -15,6 +16,7 @@ use toml::de::DeTable;
 use url::Url;
 
 use crate::credentials::{self, SecretSource};
+use crate::duration_arg;
 use crate::exit::{Failure, Result};
 use crate::nearest;
 use crate::vendors::{self, OpenContext, Settings, VENDORS, Vendor};
@@ -41,6 +43,9 @@ pub(crate) struct Connection {
     requests_per_second: Option<f64>,
     /// How many requests are made for one call, the first one included.
     max_attempts: Option<u32>,
+    /// The longest time that a service that limits requests is waited for.
+    #[serde(default, deserialize_with = "duration_arg::deserialize")]
+    max_retry_after: Option<Duration>,
     /// The keys that belong to the vendor alone; `None` where the environment holds everything.
     #[serde(skip)]
     settings: Option<Arc<dyn Settings>>,
@@ -50,7 +55,7 @@ pub(crate) struct Connection {
 }
 
 /// The keys of [`Connection`], which every vendor's connections have. All others belong to the vendor.
-const COMMON_KEYS: [&str; 10] = [
+const COMMON_KEYS: [&str; 11] = [
     "scanner",
     "base_url",
     "tenant",
@@ -61,6 +66,7 @@ const COMMON_KEYS: [&str; 10] = [
     "insecure",
     "requests_per_second",
     "max_attempts",
+    "max_retry_after",
 ];
 
 /// A connection with its name.
@@ -203,6 +209,16 @@ impl NamedConnection {
     /// Builds the scanner with its credentials. Sends nothing. The user is asked for a credential that is
     /// missing only where `may_prompt` is true.
     pub(crate) fn open(&self, may_prompt: bool) -> Result<Arc<dyn DastApiScanner>> {
+        self.open_with_patience(may_prompt, None)
+    }
+
+    /// As [`open`](Self::open), with the time for which the user wants to wait for work of the scanner that
+    /// makes no progress, instead of that of the connection.
+    pub(crate) fn open_with_patience(
+        &self,
+        may_prompt: bool,
+        patience: Option<Duration>,
+    ) -> Result<Arc<dyn DastApiScanner>> {
         let Self { name, connection } = self;
         let base_url = connection.base_url()?;
         let context = OpenContext {
@@ -210,6 +226,7 @@ impl NamedConnection {
             folder: &connection.folder,
             base_url: base_url.as_deref(),
             http: connection.http_options(name)?,
+            patience,
             may_prompt,
         };
         match &connection.settings {
@@ -233,6 +250,7 @@ impl Connection {
             insecure: false,
             requests_per_second: None,
             max_attempts: None,
+            max_retry_after: None,
             settings: None,
             folder: PathBuf::new(),
         }
@@ -295,9 +313,14 @@ impl Connection {
         if let Some(rate) = self.requests_per_second {
             http = http.with_requests_per_second(rate);
         }
+        let mut retry = RetryPolicy::new();
         if let Some(attempts) = self.max_attempts {
-            http = http.with_retry(RetryPolicy::new().with_max_attempts(attempts));
+            retry = retry.with_max_attempts(attempts);
         }
+        if let Some(longest) = self.max_retry_after {
+            retry = retry.with_max_retry_after(longest);
+        }
+        http = http.with_retry(retry);
         Ok(http)
     }
 }

@@ -3,8 +3,9 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
-use appsec_core::{Cause, Error, ErrorKind, ErrorOrigin, Printable, ScanId};
+use appsec_core::{Cause, Error, ErrorKind, ErrorOrigin, Printable, ScanId, duration_text};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The scan that continues, or that failed.
     pub(crate) scan: Option<ScanId>,
+    /// How long the service asks to wait before the next request.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// A result whose error ends the command.
@@ -136,7 +139,7 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), scan: None }
+        Self { exit, message: message.into(), scan: None, retry_after: None }
     }
 
     /// The command line or the configuration is invalid.
@@ -165,6 +168,18 @@ impl Failure {
         Self { exit, ..Self::from(error) }
     }
 
+    /// An import failed. What it could not find was there before, so the command line is right.
+    pub(crate) fn from_run(error: Error) -> Self {
+        let exit = match (error.kind(), error.origin()) {
+            // The scan was deleted while it was waited for.
+            (ErrorKind::NotFound, ErrorOrigin::Watch) => Some(Exit::ScanFailed),
+            (ErrorKind::NotFound, ErrorOrigin::Scanner) => Some(Exit::Scanner),
+            _ => None,
+        };
+        let failure = Self::from(error);
+        Self { exit: exit.unwrap_or(failure.exit), ..failure }
+    }
+
     /// Output could not be written.
     pub(crate) fn output(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::new(Exit::Output, format!("{what}: {error}"))
@@ -173,8 +188,19 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let scan = error.scan().map(|scan| scan.id.clone());
-        Self { exit: Exit::from_error(&error), message: with_causes(&error), scan }
+        let mut message = with_causes(&error);
+        if let Some(wait) = error.retry_after() {
+            message = format!(
+                "{message}\nthe service asks to wait {} before the next request",
+                duration_text(wait)
+            );
+        }
+        Self {
+            exit: Exit::from_error(&error),
+            message,
+            scan: error.scan().map(|scan| scan.id.clone()),
+            retry_after: error.retry_after(),
+        }
     }
 }
 
@@ -219,6 +245,14 @@ mod tests {
         let deadline = || Error::new(ErrorKind::Deadline, "too late");
         assert_eq!(Failure::from(deadline().with_origin(ErrorOrigin::Watch)).exit, Exit::Timeout);
         assert_eq!(Failure::from(deadline().with_operation("salt: list hosts")).exit, Exit::Network);
+    }
+
+    #[test]
+    fn what_a_run_does_not_find_is_no_usage_error() {
+        let missing = || Error::new(ErrorKind::NotFound, "404");
+        assert_eq!(Failure::from(missing()).exit, Exit::Usage);
+        assert_eq!(Failure::from_run(missing()).exit, Exit::Scanner);
+        assert_eq!(Failure::from_run(missing().with_origin(ErrorOrigin::Watch)).exit, Exit::ScanFailed);
     }
 
     #[test]

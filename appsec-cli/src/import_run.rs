@@ -16,11 +16,15 @@ use serde::Serialize;
 use crate::app::App;
 use crate::binding_args::RunBinding;
 use crate::binding_parts;
+use crate::duration_arg::parse_duration;
 use crate::exit::{Exit, ExitCodes, Failure, Result};
 use crate::gate::GateArgs;
 use crate::output::{self, Format, note};
 use crate::progress::Progress;
 use crate::progress_scanner::ProgressScanner;
+
+/// How long a scan is waited for, unless a time is set.
+const SCAN_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// The options of both commands.
 #[derive(Debug, Clone, Args)]
@@ -28,10 +32,11 @@ pub(crate) struct RunArgs {
     /// A label for the run
     #[arg(long, value_name = "TAG")]
     pub(crate) scan_tag: Option<String>,
-    /// How long to wait for the scan: 30 or 30m are minutes, also 90s and 2h; 0 is no limit. The scan
-    /// continues after that time
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
-    pub(crate) timeout: Duration,
+    /// How long to wait for the scan to end (24h unless set), and for an export that makes no progress
+    /// (the `patience` of the connection, or 30m, unless set): 30 or 30m are minutes, also 90s and 2h; 0 is
+    /// no limit. The scan and the export continue after that time. Reading findings has no total limit
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
     /// The interval between two requests for the status of the scan
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) poll: u64,
@@ -41,22 +46,6 @@ pub(crate) struct RunArgs {
     pub(crate) take_over: bool,
     #[command(flatten)]
     pub(crate) gate: GateArgs,
-}
-
-/// Parses a time: a number of minutes, or a number with a unit.
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let seconds = match unit {
-        "s" => 1,
-        "" | "m" | "min" => 60,
-        "h" => 3600,
-        _ => return Err("expected a number of minutes, or a number with s, m or h".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| "expected a number first".to_owned())?;
-    Ok(match number.saturating_mul(seconds) {
-        0 => Duration::MAX,
-        seconds => Duration::from_secs(seconds),
-    })
 }
 
 /// The JSON document of `appsec scan` and `appsec import`.
@@ -82,14 +71,14 @@ pub(crate) async fn run(
     options: ImportOptions,
 ) -> Result<Exit> {
     let RunBinding { named, binding, webhooks } = run_binding;
-    let scanner = app.open(named)?;
+    let scanner = app.open_for_run(named, args.timeout)?;
     let store = app.store().await?;
     let dispatcher = dispatcher(app, &store)?;
     let progress = Arc::new(Progress::new());
     let scanner = Arc::new(ProgressScanner::new(scanner, Arc::clone(&progress)));
     let options = options
         .with_scan_poll_interval(Duration::from_secs(args.poll))
-        .with_scan_deadline(args.timeout)
+        .with_scan_deadline(args.timeout.unwrap_or(SCAN_TIMEOUT))
         .with_take_over(args.take_over)
         .with_subscriptions(subscriptions(&dispatcher, webhooks.as_deref()));
     let mut tagged = binding.clone();
@@ -109,20 +98,23 @@ pub(crate) async fn run(
                 )
             } else {
                 let moved_to = error.conflicting_id().filter(|_| error.code() == Some(TARGET_MOVED));
-                let moved_to = moved_to.map(str::to_owned);
-                let mut failure = Failure::from(error);
-                if let Some(target) = moved_to {
-                    let known = KnownBinding::new(binding.clone());
-                    let options = binding_parts::as_options(app, &known);
-                    failure.message = format!(
-                        "{}\n`appsec binding move {options} --to-target {target}` keeps its history and decisions",
-                        failure.message
-                    );
+                match moved_to.map(str::to_owned) {
+                    Some(target) => {
+                        let known = KnownBinding::new(binding.clone());
+                        let options = binding_parts::as_options(app, &known);
+                        let mut failure = Failure::from(error);
+                        failure.message = format!(
+                            "{}\n`appsec binding move {options} --to-target {target}` keeps its history and decisions",
+                            failure.message
+                        );
+                        failure
+                    }
+                    None => Failure::from_run(error),
                 }
-                failure
             };
+            let is_running = failure.scan.is_some();
             failure.scan = failure.scan.or_else(|| scan.map(|scan| scan.id));
-            return Err(with_next_step(failure));
+            return Err(with_next_step(failure, is_running));
         }
     };
     deliver(&dispatcher, &import).await;
@@ -152,13 +144,15 @@ pub(crate) async fn run(
     Ok(exit)
 }
 
-/// Adds what becomes of a scan that continues.
-fn with_next_step(mut failure: Failure) -> Failure {
+/// Adds what becomes of a scan that continues, or that was started and is not visible.
+fn with_next_step(mut failure: Failure, is_running: bool) -> Failure {
     if let (Exit::Timeout, Some(scan)) = (failure.exit, &failure.scan) {
-        failure.message = format!(
-            "{}\nthe scan {scan} continues; the next run of the binding waits for it and imports it",
-            failure.message
-        );
+        let next = if is_running {
+            format!("the scan {scan} continues; the next run of the binding waits for it and imports it")
+        } else {
+            format!("the next run of the binding looks for the scan {scan} again")
+        };
+        failure.message = format!("{}\n{next}", failure.message);
     }
     failure
 }
@@ -245,20 +239,4 @@ fn show_plain(app: &App, report: &RunReport<'_>) -> Result<()> {
         ("result", report.reason.to_owned()),
     ];
     counts.iter().try_for_each(|(name, value)| app.out.fields([name, value]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_without_a_unit_is_in_minutes_as_with_kdt() {
-        for (text, seconds) in [("5", 300), ("5m", 300), ("90s", 90), ("2h", 7200)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        assert_eq!(duration("0"), Ok(Duration::MAX));
-        for text in ["", "m", "5d", "-1", "1.5"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 }

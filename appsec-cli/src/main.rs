@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod connection;
 mod credentials;
+mod duration_arg;
 mod exit;
 mod finding_lookup;
 mod gate;
@@ -94,6 +95,9 @@ fn report(format: Format, failure: &Failure) -> Exit {
         });
         if let Some(scan) = &failure.scan {
             error["scan"] = json!(scan);
+        }
+        if let Some(wait) = failure.retry_after {
+            error["retry_after_seconds"] = json!(wait.as_secs());
         }
         // If stdout cannot be written, the message is still on stderr.
         let _ = output.json(&json!({ "error": error }));

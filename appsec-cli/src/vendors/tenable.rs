@@ -15,11 +15,13 @@ use tenable_was_client::testing::{
     FakeBuilder, FakeConfig, FakeNote, FakeTenableWas, Reply, Route, ScanScript, Tenant, demo_tenant,
 };
 use tenable_was_client::{
-    DEFAULT_BASE_URL, TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY, TenableWasClient,
+    DEFAULT_BASE_URL, ExportOptions, TENABLE_ACCESS_KEY, TENABLE_BASE_URL, TENABLE_SECRET_KEY,
+    TenableWasClient,
 };
 
 use super::fake::{DemoScans, Fake, FakeCredential, FakeData, call_json};
 use super::vendor::{OpenContext, Settings, Vendor, default_settings, parse_settings};
+use crate::duration_arg;
 use crate::exit::Result;
 
 pub(super) static VENDOR: Vendor = Vendor {
@@ -44,6 +46,9 @@ struct TenableSettings {
     access_key_file: Option<PathBuf>,
     secret_key_env: Option<String>,
     secret_key_file: Option<PathBuf>,
+    /// How long to wait for an export that makes no progress.
+    #[serde(default, deserialize_with = "duration_arg::deserialize")]
+    patience: Option<Duration>,
 }
 
 impl Settings for TenableSettings {
@@ -55,6 +60,9 @@ impl Settings for TenableSettings {
         let mut client = TenableWasClient::builder(access_key, secret_key).with_http(context.http);
         if let Some(url) = context.base_url {
             client = client.with_base_url(url);
+        }
+        if let Some(patience) = context.patience.or(self.patience) {
+            client = client.with_export(ExportOptions::new().with_patience(patience));
         }
         Ok(Arc::new(client.build()?))
     }

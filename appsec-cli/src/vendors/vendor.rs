@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use appsec_core::DastApiScanner;
 use appsec_http::HttpOptions;
@@ -74,6 +75,8 @@ pub(crate) struct OpenContext<'a> {
     /// The base URL that the connection or the environment sets.
     pub(crate) base_url: Option<&'a str>,
     pub(crate) http: HttpOptions,
+    /// How long the user wants to wait for work of the scanner that makes no progress, such as an export.
+    pub(crate) patience: Option<Duration>,
     /// Whether the user may be asked for a credential.
     pub(crate) may_prompt: bool,
 }
