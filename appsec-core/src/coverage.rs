@@ -1,15 +1,36 @@
 //! What a stream of findings covered, and what the absence of a finding means.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::printable::{Printable, truncate};
 
 crate::id_type! {
-    /// The key of a partition: what one examination looked at as a whole, such as a host of Salt Security.
+    /// The key of a partition: what one examination looked at as a whole, such as a host of Salt Security,
+    /// or a configuration of Tenable with one of its target URLs.
     pub struct PartitionKey;
+
+    /// The key of a profile: how an examination looked at a partition, such as by which template of tests
+    /// and within which scope. Its text is shown to people, as in `template quick, scope all`.
+    pub struct ProfileKey;
+}
+
+impl PartitionKey {
+    /// The text of [`PartitionKey::unattributed`].
+    pub const UNATTRIBUTED: &str = "unattributed";
+
+    /// The key of findings that cannot be attributed to a partition, because their source does not tell
+    /// which examination saw them. It never replaces the partition of an earlier sighting.
+    pub fn unattributed() -> Self {
+        Self::from(Self::UNATTRIBUTED)
+    }
+
+    /// Whether this is the key of findings that cannot be attributed to a partition.
+    pub fn is_unattributed(&self) -> bool {
+        self.as_str() == Self::UNATTRIBUTED
+    }
 }
 
 /// What it means that a known finding is absent from a stream of findings.
@@ -43,6 +64,8 @@ crate::open_enum! {
         ResultsUnavailable = "results_unavailable",
         /// The inventory of the scanner does not confirm the partition.
         NotInInventory = "not_in_inventory",
+        /// Nothing decides which bind target a record belongs to.
+        Unattributed = "unattributed",
     }
 }
 
@@ -110,6 +133,25 @@ pub struct PartitionCoverage {
     /// Why absence is inconclusive, in one sentence for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How the partition was examined; `None` where the scanner has no profiles, or does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileKey>,
+    /// The other profiles that this one includes: an examination by it finds everything that an examination
+    /// by one of those finds.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub includes: BTreeSet<ProfileKey>,
+}
+
+impl PartitionCoverage {
+    fn new(absence: Absence, reason: Option<String>) -> Self {
+        Self { absence, reason, profile: None, includes: BTreeSet::new() }
+    }
+
+    /// Whether the profile of this examination equals the given one or includes it. Two unknown profiles are
+    /// equal; one unknown profile is not comparable with a known one.
+    pub fn covers_profile(&self, sighting: Option<&ProfileKey>) -> bool {
+        self.profile.as_ref() == sighting || sighting.is_some_and(|sighting| self.includes.contains(sighting))
+    }
 }
 
 /// What a stream of findings covered: its last item, and the proof that it is complete.
@@ -171,11 +213,46 @@ impl Coverage {
         match self.partitions.entry(key) {
             // The weaker mark stays: a partition that was read twice is conclusive only when both reads were.
             Entry::Occupied(known) if known.get().absence == Absence::Inconclusive => {}
-            Entry::Occupied(mut known) => *known.get_mut() = PartitionCoverage { absence, reason },
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                (known.absence, known.reason) = (absence, reason);
+            }
             Entry::Vacant(place) => {
-                place.insert(PartitionCoverage { absence, reason });
+                place.insert(PartitionCoverage::new(absence, reason));
             }
         }
+    }
+
+    /// Sets the profile by which a partition was examined, and the other profiles that it includes.
+    ///
+    /// The partition must have been marked; otherwise nothing is set. A partition that was examined twice has
+    /// the narrower profile, and where neither includes the other, absence in it is inconclusive.
+    pub fn set_profile(
+        &mut self,
+        partition: &PartitionKey,
+        profile: ProfileKey,
+        includes: impl IntoIterator<Item = ProfileKey>,
+    ) {
+        let Some(known) = self.partitions.get_mut(partition) else { return };
+        let includes: BTreeSet<_> = includes.into_iter().collect();
+        match &known.profile {
+            None => {}
+            // The narrower one stays.
+            Some(before) if *before == profile || includes.contains(before) => return,
+            Some(_) if known.includes.contains(&profile) => {}
+            Some(before) => {
+                let reason = format!("it was examined by two profiles: {before}, and {profile}");
+                let partition = partition.clone();
+                self.mark_inconclusive(partition, reason);
+                return;
+            }
+        }
+        (known.profile, known.includes) = (Some(profile), includes);
+    }
+
+    /// The coverage of a partition; `None` where it was not examined.
+    pub fn partition(&self, partition: &PartitionKey) -> Option<&PartitionCoverage> {
+        self.partitions.get(partition)
     }
 
     /// Marks absence as inconclusive in every partition, because only a part of the findings was requested.
@@ -380,6 +457,56 @@ mod tests {
         coverage.mark_conclusive(key("a"));
         coverage.add_gap(CoverageGap::new(GapKind::Chunk, "chunk 3 failed"));
         assert_eq!(coverage.absence_of(&key("a")), Absence::Inconclusive);
+    }
+
+    #[test]
+    fn an_inconclusive_examination_of_a_partition_outweighs_a_conclusive_one() {
+        let mut coverage = Coverage::new();
+        coverage.mark_conclusive(key("a"));
+        coverage.mark_inconclusive(key("a"), "aborted");
+        coverage.mark_conclusive(key("a"));
+        assert_eq!(coverage.inconclusive_reason(&key("a")), Some("aborted"));
+    }
+
+    #[test]
+    fn a_partition_that_was_examined_twice_has_the_narrower_profile() {
+        fn profile(name: &str) -> ProfileKey {
+            ProfileKey::from(name)
+        }
+        let coverage = |profiles: [(&str, &[&str]); 2]| {
+            let mut coverage = Coverage::new();
+            for (name, includes) in profiles {
+                coverage.mark_conclusive(key("a"));
+                coverage.set_profile(&key("a"), profile(name), includes.iter().map(|name| profile(name)));
+            }
+            coverage
+        };
+        for profiles in
+            [[("wide", &["narrow"][..]), ("narrow", &[])], [("narrow", &[][..]), ("wide", &["narrow"])]]
+        {
+            let coverage = coverage(profiles);
+            let known = coverage.partition(&key("a")).unwrap();
+            assert_eq!(known.profile, Some(profile("narrow")));
+            assert!(
+                known.covers_profile(Some(&profile("narrow")))
+                    && !known.covers_profile(Some(&profile("wide")))
+            );
+            assert_eq!(coverage.absence_of(&key("a")), Absence::Conclusive);
+        }
+        let both = coverage([("one", &[][..]), ("other", &[])]);
+        assert_eq!(both.absence_of(&key("a")), Absence::Inconclusive);
+    }
+
+    #[test]
+    fn an_unknown_profile_compares_with_an_unknown_one_only() {
+        let mut coverage = Coverage::new();
+        coverage.set_profile(&key("a"), ProfileKey::from("wide"), []);
+        assert!(coverage.partition(&key("a")).is_none(), "a profile alone examines nothing");
+        coverage.mark_conclusive(key("a"));
+        let unknown = coverage.partition(&key("a")).unwrap().clone();
+        assert!(unknown.covers_profile(None) && !unknown.covers_profile(Some(&"wide".into())));
+        coverage.set_profile(&key("a"), ProfileKey::from("wide"), []);
+        assert!(!coverage.partition(&key("a")).unwrap().covers_profile(None));
     }
 
     #[test]

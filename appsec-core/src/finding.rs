@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bind::BindTargetId;
-use crate::coverage::PartitionKey;
+use crate::coverage::{PartitionKey, ProfileKey};
 use crate::fingerprint::Fingerprint;
 use crate::location::Location;
 use crate::mask::{mask, mask_json};
@@ -224,6 +224,10 @@ pub struct Finding {
     pub location: Location,
     /// The partition that it belongs to.
     pub partition: PartitionKey,
+    /// The profile of the examination that saw it. `None` where its source does not say; then the profile
+    /// that the coverage names for its partition counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileKey>,
     /// The bind targets it belongs to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<BindTargetId>,
@@ -276,6 +280,7 @@ impl Finding {
             recast: None,
             location,
             partition,
+            profile: None,
             targets: Vec::new(),
             scan: None,
             first_seen: None,

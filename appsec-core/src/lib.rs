@@ -29,7 +29,9 @@ pub use futures_core::stream::BoxStream;
 
 pub use bind::{BindTarget, BindTargetBatch, BindTargetId, BindTargetQuery};
 pub use connection::{Cause, ConnectionReport, ConnectionStep, StepKind, StepOutcome};
-pub use coverage::{Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, UnknownValues};
+pub use coverage::{
+    Absence, Coverage, CoverageGap, GapKind, PartitionCoverage, PartitionKey, ProfileKey, UnknownValues,
+};
 pub use duration::duration_text;
 pub use error::{Error, ErrorKind, ErrorOrigin, Result};
 pub use ext::{BindTargetItems, DastApiScannerExt, FindingItems};

@@ -45,6 +45,10 @@ pub struct FindingQuery {
     pub raw: bool,
     /// Whether evidence stays as it is. Default: it is masked.
     pub unmasked: bool,
+    /// Whether findings of other bind targets that come with the answer are returned too; see
+    /// [`FindingQuery::with_other_targets`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub other_targets: bool,
 }
 
 impl FindingQuery {
@@ -58,6 +62,7 @@ impl FindingQuery {
             resume: None,
             raw: false,
             unmasked: false,
+            other_targets: false,
         }
     }
 
@@ -111,6 +116,29 @@ impl FindingQuery {
     pub fn with_unmasked_evidence(mut self, unmasked: bool) -> Self {
         self.unmasked = unmasked;
         self
+    }
+
+    /// Sets whether a query by targets also returns the findings that come with the answer and belong to other
+    /// bind targets, or to none that is known. Such a finding names only its own targets, or none, so that it
+    /// can be told apart.
+    ///
+    /// A scanner that can be asked by something coarser than a bind target receives such findings anyway. The
+    /// caller may know one of them by its alias.
+    pub fn with_other_targets(mut self, yes: bool) -> Self {
+        self.other_targets = yes;
+        self
+    }
+
+    /// Whether the finding belongs to the scope by the targets that it names, ignoring case. A query by scan, or of
+    /// everything, has no such condition.
+    pub fn asks_for(&self, finding: &Finding) -> bool {
+        match &self.scope {
+            FindingScope::Targets(asked) => finding
+                .targets
+                .iter()
+                .any(|target| asked.iter().any(|asked| asked.as_str().eq_ignore_ascii_case(target.as_str()))),
+            FindingScope::Scan(_) | FindingScope::All => true,
+        }
     }
 
     /// Whether the finding passes the filters.
@@ -358,6 +386,16 @@ mod tests {
         ] {
             assert!(query.inconclusive_reason().is_some(), "{query:?}");
         }
+    }
+
+    #[test]
+    fn a_query_by_targets_asks_for_findings_that_name_one_of_them() {
+        let mut finding = finding("low");
+        assert!(FindingQuery::all().asks_for(&finding) && FindingQuery::scan("s").asks_for(&finding));
+        let query = FindingQuery::target("host:Shop.example.com");
+        assert!(!query.asks_for(&finding), "it names none");
+        finding.targets = vec!["app:other".into(), "host:shop.example.com".into()];
+        assert!(query.asks_for(&finding) && !FindingQuery::target("app:shop").asks_for(&finding));
     }
 
     #[test]

@@ -195,6 +195,8 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
     ///   another. `[findings/stable-fingerprint]`
     /// * With `Targets`, every finding names at least one of the targets asked for.
     ///   `[findings/names-target]`
+    /// * With `Targets` and `other_targets`, the same findings come, and perhaps others, which name none of the
+    ///   targets asked for. `[findings/other-targets]`
     /// * With `Targets` of several, or of one named twice, each finding still comes once.
     ///   `[findings/targets-once]`
     /// * An empty list of targets is `InvalidRequest`, and nothing is sent. `[findings/empty-targets]`

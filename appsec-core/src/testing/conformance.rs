@@ -57,6 +57,7 @@ checks! {
     "findings/partition-covered" => findings::partition_covered,
     "findings/stable-fingerprint" => findings::stable_fingerprint,
     "findings/names-target" => findings::names_target,
+    "findings/other-targets" => findings::other_targets,
     "findings/targets-once" => findings::targets_once,
     "findings/empty-targets" => queries::empty_targets,
     "findings/unknown-target" => queries::unknown_target,

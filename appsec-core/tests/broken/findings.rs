@@ -79,6 +79,7 @@ const READERS: &[&str] = &[
     "findings/partition-covered",
     "findings/stable-fingerprint",
     "findings/names-target",
+    "findings/other-targets",
     "findings/targets-once",
     "findings/unknown-target",
     "findings/filter",
@@ -188,9 +189,25 @@ fn contents() -> Vec<Broken> {
                 let seed = RUN.fetch_add(1, Ordering::SeqCst).to_string();
                 each_finding(scanner.findings(query), move |finding| with_fingerprint(finding, &seed))
             }),
-        breaks("findings/names-target", "does not name the target").findings(|scanner, query| {
-            each_finding(scanner.findings(query), |finding| finding.targets.clear())
+        breaks("findings/names-target", "does not name the target")
+            .also(&["findings/other-targets"], "a finding that names no target is of another one")
+            .findings(|scanner, query| {
+                each_finding(scanner.findings(query), |finding| finding.targets.clear())
+            }),
+        breaks("findings/other-targets", "returns the others alone").findings(|scanner, query| {
+            let others = query.other_targets;
+            each_batch(scanner.findings(query), move |findings| findings.retain(|_| !others))
         }),
+        breaks("findings/other-targets", "says that the others are of the targets asked for").findings(
+            |scanner, query| match &query.scope {
+                FindingScope::Targets(asked) if query.other_targets => {
+                    let asked = asked.clone();
+                    let all = scanner.findings(with(query, |query| query.scope = FindingScope::All));
+                    each_finding(all, move |finding| finding.targets.clone_from(&asked))
+                }
+                _ => scanner.findings(query),
+            },
+        ),
         breaks("findings/masked", "never masks")
             .findings(|scanner, query| scanner.findings(with(query, |query| query.unmasked = true))),
         breaks("findings/masked", "always masks")

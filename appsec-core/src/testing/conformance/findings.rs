@@ -166,6 +166,30 @@ pub(super) async fn names_target(fixtures: &Fixtures<'_>) -> CheckResult {
     if count == 0 { skipped("no finding came by target") } else { Ok(format!("{count} findings")) }
 }
 
+pub(super) async fn other_targets(fixtures: &Fixtures<'_>) -> CheckResult {
+    let fixture_run = fixtures.prepare(&Dataset::new(2, 20)).await?;
+    let scanner = fixture_run.scanner();
+    let (mut asked_for, mut others) = (0, 0);
+    for scope in fixture_run.scopes()? {
+        if !matches!(scope.query.scope, FindingScope::Targets(_)) {
+            continue;
+        }
+        let query = scope.query.clone().with_other_targets(true);
+        let (alone, with_others) =
+            (read_complete(&*scanner, &scope.query).await?, read_complete(&*scanner, &query).await?);
+        let expected: BTreeSet<_> = alone.findings().map(place).collect();
+        let came: Vec<_> = with_others.findings().filter(|finding| query.asks_for(finding)).collect();
+        others += with_others.findings().count() - came.len();
+        asked_for += came.len();
+        exactly_once(came.into_iter().map(place), &expected)
+            .or_else(|why| failed(format!("{}: {why}", scope.name)))?;
+    }
+    if asked_for == 0 {
+        return skipped("no finding came by target");
+    }
+    Ok(format!("{asked_for} findings of the targets, and {others} of others"))
+}
+
 pub(super) async fn targets_once(fixtures: &Fixtures<'_>) -> CheckResult {
     let fixture_run = fixtures.prepare_seeded(&Dataset::new(3, 100)).await?;
     if !fixture_run.capabilities().findings_by_target {

@@ -50,7 +50,9 @@ impl FindingsReader {
             let gap = CoverageGap::new(GapKind::Record, "a finding cannot be read").with_path("findings[0]");
             self.coverage.add_gap(gap.with_partition(target.as_str()));
         }
-        let everything = self.query.scope == FindingScope::All;
+        let is_by_target = matches!(self.query.scope, FindingScope::Targets(_));
+        let everything = self.query.scope == FindingScope::All
+            || (is_by_target && self.query.other_targets && state.coarse_answers);
         let mut batch = Batcher::new();
         while let Some(finding) = state.findings.get(cursor.offset) {
             let in_scope = everything || finding.targets.iter().any(|target| targets.contains(target));

@@ -18,7 +18,12 @@ impl Fixture for MemoryScanner {
 
     async fn seed(&self, dataset: &Dataset) -> Result<Option<Seeded>> {
         let mut state = self.service.lock();
-        *state = State { edition: state.edition + 1, requests: state.requests, ..State::default() };
+        *state = State {
+            edition: state.edition + 1,
+            requests: state.requests,
+            coarse_answers: state.coarse_answers,
+            ..State::default()
+        };
         let mut seeded = Seeded::new();
         for target in &dataset.targets {
             let id = BindTargetId::from_parts("app", &target.name);

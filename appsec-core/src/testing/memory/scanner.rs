@@ -104,6 +104,14 @@ impl MemoryScanner {
         self
     }
 
+    /// Makes the answers for some targets contain the findings of the others too, as those of a service do
+    /// that can be asked only by something coarser than a target. The scanner returns them only for a query
+    /// [with other targets](FindingQuery::with_other_targets).
+    pub fn with_coarse_answers(self) -> Self {
+        self.service.lock().coarse_answers = true;
+        self
+    }
+
     /// An open finding of the target. Its partition is the target's id, its alias the text of its
     /// fingerprint.
     pub fn finding(target: impl Into<BindTargetId>, rule: &str, severity: Severity, url: &str) -> Finding {

@@ -18,6 +18,8 @@ pub(super) struct State {
     pub(super) scans: Vec<Scan>,
     /// The target with a record that cannot be decoded.
     pub(super) unreadable: Option<BindTargetId>,
+    /// Whether an answer for some targets contains the findings of the others too.
+    pub(super) coarse_answers: bool,
     pub(super) fault: Option<Fault>,
     pub(super) requests: u64,
     /// The number of the current list of findings. A reader never mixes two lists.
