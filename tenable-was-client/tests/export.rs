@@ -348,15 +348,15 @@ async fn assets_that_the_newest_scan_does_not_name_are_taken_from_earlier_scans_
 }
 
 #[tokio::test]
-async fn an_asset_of_two_configurations_has_both_as_targets_and_the_whole_tenant_if_requested() {
+async fn a_record_of_the_whole_tenant_names_the_configuration_of_its_scan_and_the_tenant_if_requested() {
     let nightly = FakeConfig::new("nightly").with_target(target("a.example.com", 1));
     let weekly = FakeConfig::new("weekly").with_target(FakeTarget::new("https://a.example.com/"));
-    let ids: BTreeSet<_> = [&nightly, &weekly].map(|config| format!("config:{}", config.id)).into();
+    let ids = BTreeSet::from([format!("config:{}", nightly.id)]);
     let (_fake, client) = start(FakeTenableWas::builder().with_config(nightly).with_config(weekly)).await;
     let targets =
         |finding: &Finding| finding.targets.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     let (findings, _) = client.collect_findings(FindingQuery::all()).await.unwrap();
-    assert_eq!(targets(&findings[0]), ids);
+    assert_eq!(targets(&findings[0]), ids, "the asset is of both");
     let (findings, _) = client.collect_findings(FindingQuery::target(BindTargetId::all())).await.unwrap();
     assert!(findings[0].targets.contains(&BindTargetId::all()));
 }
@@ -580,9 +580,12 @@ async fn invalid_ids_are_refused_before_a_request() {
 }
 
 #[tokio::test]
-async fn the_partition_of_an_exported_finding_is_its_asset() {
+async fn the_partition_of_an_exported_finding_is_its_target() {
     let (fake, client) = start(tenant(1, 1)).await;
-    let asset = fake.edit(|tenant| tenant.configs[0].targets[0].asset_id.clone());
+    let (config, url) = fake.edit(|tenant| {
+        let config = &tenant.configs[0];
+        (config.id.clone(), config.targets[0].url.clone())
+    });
     let (findings, _) = client.collect_findings(FindingQuery::all()).await.unwrap();
-    assert_eq!(findings[0].partition, PartitionKey::new(format!("asset:{asset}")));
+    assert_eq!(findings[0].partition, PartitionKey::new(format!("config:{config}/target:{url}")));
 }

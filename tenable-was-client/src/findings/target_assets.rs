@@ -1,25 +1,26 @@
-//! Which assets belong to which bind targets. The export knows assets only; projects are bound to
-//! configurations.
+//! Which assets the scans of bind targets examined. The export can be asked by asset only; projects are bound
+//! to configurations.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use appsec_core::{BindTargetId, CoverageGap, GapKind, Result};
 use futures_util::TryStreamExt;
 
-use super::child_scans::child_scans;
+use super::attribution::Attribution;
+use super::child_scans::{ChildScan, child_scans};
+use super::refusal::is_refusal;
 use crate::TenableWasClient;
 use crate::filter::Filter;
 use crate::map::BindTargetKind;
 use crate::model::{AssetId, ConfigId, ConfigSummary, Scan};
 
-/// The assets of the requested bind targets.
+/// The assets of the requested bind targets, and what decides which of their records belong to them.
 #[derive(Debug, Default)]
 pub(super) struct TargetAssets {
-    targets: HashMap<AssetId, Vec<BindTargetId>>,
+    assets: BTreeSet<AssetId>,
     /// Whether the whole tenant is requested, so that assets of no configuration are wanted too.
     whole_tenant: bool,
-    /// The bind target of the whole tenant, if it was requested by its id.
-    all: Option<BindTargetId>,
+    pub(super) attribution: Attribution,
     pub(super) gaps: Vec<CoverageGap>,
 }
 
@@ -35,11 +36,10 @@ impl TargetAssets {
                 BindTargetKind::Config(config) => Some(*config),
             })
             .collect();
-        let mut assets = Self {
-            whole_tenant: all || targets.is_none(),
-            all: all.then(BindTargetId::all),
-            ..Self::default()
-        };
+        let whole_tenant = all || targets.is_none();
+        let attribution =
+            Attribution::new(requested.iter().copied(), whole_tenant, all.then(BindTargetId::all));
+        let mut assets = Self { whole_tenant, attribution, ..Self::default() };
         let mut pages = client.configs(Filter::everything());
         while let Some(page) = pages.try_next().await? {
             for config in page {
@@ -67,7 +67,7 @@ impl TargetAssets {
     /// Adds the assets of a configuration. `explicit` says whether it was requested by its own id, not as
     /// part of the tenant.
     async fn add(&mut self, client: &TenableWasClient, config: &ConfigSummary, explicit: bool) -> Result<()> {
-        let id = BindTargetId::from(config.config_id);
+        let has_urls = self.add_urls(client, config, explicit).await?;
         let Some(last) = &config.last_scan else {
             self.add_never_scanned_gap(config, explicit, "was never scanned, so it has no results");
             return Ok(());
@@ -85,13 +85,58 @@ impl TargetAssets {
                 format!("has {} targets without an asset, whose results are unknown", scanned.without_asset);
             self.add_never_scanned_gap(config, explicit, &reason);
         }
-        for asset in scanned.assets {
-            let targets = self.targets.entry(asset).or_default();
-            if !targets.contains(&id) {
-                targets.push(id.clone());
+        self.assets.extend(scanned.assets);
+        for (scan, children) in &scanned.scans {
+            self.attribution.add_scan(config.config_id, scan);
+            for child in children {
+                self.attribution.add_child(config.config_id, scan, child);
             }
         }
+        if !has_urls {
+            let scans = scanned.scans.iter().flat_map(|(scan, children)| {
+                scan.url().into_iter().chain(children.iter().filter_map(|child| child.url.as_deref()))
+            });
+            scans.for_each(|url| self.attribution.add_url(config.config_id, url));
+        }
         Ok(())
+    }
+
+    /// Adds the target URLs of a configuration. Returns whether all of them are known.
+    ///
+    /// A listing contains one URL only. Those of a requested configuration with several targets are in its
+    /// details, which need a higher role.
+    async fn add_urls(
+        &mut self,
+        client: &TenableWasClient,
+        config: &ConfigSummary,
+        explicit: bool,
+    ) -> Result<bool> {
+        let id = config.config_id;
+        if let Some(url) = &config.target {
+            self.attribution.add_url(id, url);
+        }
+        if config.target_count.is_some_and(|count| count <= 1) && config.target.is_some() {
+            return Ok(true);
+        }
+        if !explicit {
+            return Ok(false);
+        }
+        match client.get_config(id).await {
+            Ok(details) => {
+                details
+                    .targets
+                    .iter()
+                    .chain(&details.target)
+                    .for_each(|url| self.attribution.add_url(id, url));
+                let count = config.target_count.unwrap_or_default();
+                Ok(!details.targets.is_empty() && details.targets.len() as u64 >= count)
+            }
+            Err(error) if is_refusal(&error) => {
+                tracing::debug!(config = %id, %error, "the targets of a configuration cannot be read");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Adds a gap if the configuration was requested by its own id. The export of the whole tenant does
@@ -113,18 +158,12 @@ impl TargetAssets {
 
     /// Returns the assets that are known to belong to a target.
     pub(super) fn ids(&self) -> impl Iterator<Item = AssetId> {
-        self.targets.keys().copied()
+        self.assets.iter().copied()
     }
 
-    /// Returns the targets that an asset belongs to, or `None` if the asset was not requested.
-    pub(super) fn targets(&self, asset: Option<AssetId>) -> Option<Vec<BindTargetId>> {
-        let known = asset.and_then(|asset| self.targets.get(&asset));
-        if known.is_none() && !self.whole_tenant {
-            return None;
-        }
-        let mut targets = known.cloned().unwrap_or_default();
-        targets.extend(self.all.clone());
-        Some(targets)
+    /// Whether records of the asset were requested.
+    pub(super) fn contains(&self, asset: Option<AssetId>) -> bool {
+        self.whole_tenant || asset.is_some_and(|asset| self.assets.contains(&asset))
     }
 }
 
@@ -132,6 +171,8 @@ impl TargetAssets {
 #[derive(Debug)]
 struct ScannedAssets {
     assets: Vec<AssetId>,
+    /// The scans that were looked at, each with its children.
+    scans: Vec<(Scan, Vec<ChildScan>)>,
     /// The number of targets of the newest scan that name no asset, or are not listed.
     without_asset: u64,
     /// Whether `assets` contains all targets of one scan.
@@ -142,16 +183,18 @@ impl ScannedAssets {
     /// Looks up the assets of one scan: its own, or those of its children.
     async fn fetch(client: &TenableWasClient, config: &ConfigSummary, scan: &Scan) -> Result<Self> {
         if let Some(asset) = scan.asset_id {
-            return Ok(Self { assets: vec![asset], without_asset: 0, complete: true });
+            let scans = vec![(scan.clone(), Vec::new())];
+            return Ok(Self { assets: vec![asset], scans, without_asset: 0, complete: true });
         }
         let mut scan = scan.clone();
         scan.config_id = scan.config_id.or(Some(config.config_id));
         let expected = scan.metadata.as_ref().and_then(|metadata| metadata.total_children);
         let children = child_scans(client, &scan).await?;
         let targets = expected.unwrap_or_default().max(children.len() as u64);
-        let assets: Vec<_> = children.into_iter().filter_map(|child| child.asset).collect();
+        let assets: Vec<_> = children.iter().filter_map(|child| child.asset).collect();
         let without_asset = targets.saturating_sub(assets.len() as u64);
-        Ok(Self { complete: without_asset == 0 && !assets.is_empty(), assets, without_asset })
+        let complete = without_asset == 0 && !assets.is_empty();
+        Ok(Self { complete, assets, scans: vec![(scan, children)], without_asset })
     }
 
     /// Adds the assets of the scans before the last one. Stops at a scan that names all of its own assets,
@@ -169,6 +212,7 @@ impl ScannedAssets {
                 let earlier = Self::fetch(client, config, scan).await?;
                 incomplete += usize::from(!earlier.assets.is_empty());
                 self.complete = earlier.complete;
+                self.scans.extend(earlier.scans);
                 for asset in earlier.assets {
                     if !self.assets.contains(&asset) {
                         self.assets.push(asset);

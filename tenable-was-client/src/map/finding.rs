@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use appsec_core::{
     BindTargetId, Evidence, EvidenceKind, Finding, FindingStatus, Fingerprint, Input, Location, PartitionKey,
-    Recast, Rule, ScanId, Severity, Timestamp, Verbatim,
+    ProfileKey, Recast, Rule, ScanId, Severity, Timestamp, Verbatim,
 };
 
 use crate::TenableWasClient;
 use crate::model::{
-    ApiTimestamp, AssetId, ConfigId, ExportFinding, FindingState, ReportFinding, SeverityModification,
-    Vulnerability,
+    ApiTimestamp, ExportFinding, FindingState, ReportFinding, SeverityModification, Vulnerability,
 };
 
 /// What the findings of one scan, or of one read of an export, have in context.
@@ -19,26 +18,11 @@ use crate::model::{
 pub(crate) struct FindingContext {
     pub(crate) scanner: Arc<str>,
     pub(crate) partition: PartitionKey,
+    /// `None` if only the coverage names it.
+    pub(crate) profile: Option<ProfileKey>,
     pub(crate) targets: Vec<BindTargetId>,
     pub(crate) scan: Option<ScanId>,
     pub(crate) seen_at: Option<Timestamp>,
-}
-
-/// Returns the partition of a scan's results. The template is a part of it: a scan by another template
-/// tests other things, so absence from it is inconclusive for the findings of this one.
-pub(crate) fn scan_partition(
-    config: ConfigId,
-    asset: Option<AssetId>,
-    template: Option<&str>,
-) -> PartitionKey {
-    let asset = asset.map_or_else(|| "unknown".to_owned(), |asset| asset.to_string());
-    PartitionKey::new(format!("config:{config}/asset:{asset}/template:{}", template.unwrap_or("unknown")))
-}
-
-/// Returns the partition of an export's records. They do not name the configuration that would find them
-/// again, and absence from an export is inconclusive.
-pub(crate) fn asset_partition(asset: Option<AssetId>) -> PartitionKey {
-    PartitionKey::new(asset.map_or_else(|| "asset:unknown".to_owned(), |asset| format!("asset:{asset}")))
 }
 
 /// Returns the fingerprint. Tenable's part of it is the set of input type and input name: in lower case,
@@ -74,7 +58,7 @@ fn new_finding(
 ) -> Finding {
     let fingerprint = fingerprint(&rule, &location, input);
     let mut finding = Finding::new(context.scanner, fingerprint, rule, severity, location, context.partition);
-    finding.targets = context.targets;
+    (finding.targets, finding.profile) = (context.targets, context.profile);
     finding.scan = context.scan;
     finding.last_seen = context.seen_at;
     finding
@@ -157,7 +141,7 @@ pub(crate) fn finding_from_export(
     let (kind, name) = (present(record.input_type), present(record.input_name));
     location.input = (kind.is_some() || name.is_some()).then_some(Input { kind, name });
     let mut finding = Finding::new(context.scanner, fingerprint, rule, severity, location, context.partition);
-    finding.targets = context.targets;
+    (finding.targets, finding.profile) = (context.targets, context.profile);
     finding.aliases.extend(present(record.finding_id));
     let accepted = recast.as_ref().is_some_and(|recast| recast.accepted);
     finding.recast = recast;
@@ -235,7 +219,8 @@ mod tests {
     fn context() -> FindingContext {
         FindingContext {
             scanner: TenableWasClient::KEY.into(),
-            partition: asset_partition(None),
+            partition: PartitionKey::unattributed(),
+            profile: None,
             targets: vec![BindTargetId::from("config:5b1f2a34-0c1d-4e5f-8a9b-101112131415")],
             scan: None,
             seen_at: None,

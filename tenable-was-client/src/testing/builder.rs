@@ -36,6 +36,7 @@ impl FakeBuilder {
             scan_script: ScanScript::new(),
             export_script: ExportScript::new(),
             assets_per_chunk: None,
+            exports_name_parents: false,
             max_active_scans: 25,
             report_polls: 0,
             write_looks: 1,
@@ -105,6 +106,13 @@ impl FakeBuilder {
     /// the service's minimum.
     pub fn with_assets_per_chunk(mut self, assets: usize) -> Self {
         self.settings.assets_per_chunk = Some(assets.max(1));
+        self
+    }
+
+    /// Makes the records of exports name the parent of a multi-target scan instead of its child. The vendor
+    /// does not say which of the two they name.
+    pub fn with_parent_scans_in_exports(mut self) -> Self {
+        self.settings.exports_name_parents = true;
         self
     }
 

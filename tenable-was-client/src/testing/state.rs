@@ -44,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) scan_script: ScanScript,
     pub(crate) export_script: ExportScript,
     pub(crate) assets_per_chunk: Option<usize>,
+    pub(crate) exports_name_parents: bool,
     pub(crate) max_active_scans: usize,
     pub(crate) report_polls: u32,
     pub(crate) write_looks: u32,

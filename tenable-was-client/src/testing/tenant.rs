@@ -79,12 +79,16 @@ impl Tenant {
 
     /// Every finding of every target, to be changed.
     pub fn findings_mut(&mut self) -> impl Iterator<Item = &mut FakeFinding> {
-        let targets = self.configs.iter_mut().flat_map(|config| &mut config.targets);
+        let targets = self
+            .configs
+            .iter_mut()
+            .flat_map(|config| config.targets.iter_mut().chain(&mut config.former_targets));
         targets.flat_map(|target| &mut target.findings)
     }
 
+    /// Every target, those that were taken out of their configuration included.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &FakeTarget> {
-        self.configs.iter().flat_map(|config| &config.targets)
+        self.configs.iter().flat_map(|config| config.targets.iter().chain(&config.former_targets))
     }
 
     /// The configuration with that id.

@@ -2,21 +2,23 @@
 
 use std::io::Cursor;
 
-use appsec_core::{DastApiScanner, Finding, FindingEvent, FindingQuery, ScanId, Severity};
-use futures_util::TryStreamExt;
+use appsec_core::{DastApiScannerExt, Finding, FindingQuery, ScanId, Severity};
 use tenable_was_client::TenableWasClient;
 use tenable_was_client::model::{ReportFormat, ScanReport, TenableScanId};
 use tenable_was_client::testing::{FakeTenableWas, demo_tenant};
 
 use crate::{start, with_shop};
 
+/// The findings of a scan, each with the profile that the coverage names for its partition. A report is in one
+/// file, so its findings name the profile themselves.
 async fn findings_of_scan(client: &TenableWasClient, query: &FindingQuery) -> Vec<Finding> {
-    let events: Vec<_> = client.findings(query.clone()).try_collect().await.unwrap();
-    let batches = events.into_iter().filter_map(|event| match event {
-        FindingEvent::Batch(batch) => Some(batch.findings),
-        _ => None,
-    });
-    batches.flatten().collect()
+    let (mut findings, coverage) = client.collect_findings(query.clone()).await.unwrap();
+    for finding in &mut findings {
+        assert_eq!(finding.profile, None);
+        finding.profile.clone_from(&coverage.partition(&finding.partition).unwrap().profile);
+        assert!(finding.profile.is_some());
+    }
+    findings
 }
 
 async fn saved(client: &TenableWasClient, scan: TenableScanId) -> Cursor<Vec<u8>> {

@@ -36,6 +36,8 @@ pub(crate) fn cut(
             if known.insert(id.clone()) {
                 let plugin = plugins.entry(finding.plugin.id).or_insert_with(|| finding.plugin.in_export());
                 let run = seen.get(&id).copied();
+                let parent = run.and_then(|run| state.run(run.parent.as_deref()?));
+                let run = parent.filter(|_| state.settings.exports_name_parents).or(run);
                 // Stored as text at once: a tree of JSON values takes several times the memory.
                 records.push(filter.cut(record(target, finding, &id, plugin, run)).to_string());
             }

@@ -22,6 +22,8 @@ pub struct FakeConfig {
     pub description: Option<String>,
     /// The targets that it scans. With more than one, its scans are parents with one child each.
     pub targets: Vec<FakeTarget>,
+    /// The targets that were taken out of it. They are not scanned any more; exports keep their findings.
+    pub former_targets: Vec<FakeTarget>,
     /// The name of its template.
     pub template: String,
     /// Id and name of the user template that it was created from.
@@ -62,6 +64,7 @@ impl FakeConfig {
             name,
             description: None,
             targets: Vec::new(),
+            former_targets: Vec::new(),
             template: "scan".to_owned(),
             user_template: None,
             folder: None,
@@ -89,6 +92,11 @@ impl FakeConfig {
     pub fn with_target(mut self, target: FakeTarget) -> Self {
         self.targets.push(target);
         self
+    }
+
+    /// Takes a target out, by its URL. It is not scanned any more; exports keep its findings.
+    pub fn remove_target(&mut self, url: &str) {
+        self.former_targets.extend(self.targets.extract_if(.., |target| target.url == url));
     }
 
     /// Sets the description.
