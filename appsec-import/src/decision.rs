@@ -2,8 +2,10 @@
 
 mod entry;
 mod kind;
+mod retirement;
 mod write_back;
 
 pub use entry::DecisionEntry;
 pub use kind::Decision;
+pub use retirement::{Retirement, RetirementEntry};
 pub use write_back::{StatusMapping, WriteBackOutcome, WriteBackRequest, WriteBackResult, write_back};

@@ -130,6 +130,8 @@ impl Importer {
             run: run.clone(),
             started_at,
             received: 0,
+            left_out: 0,
+            left_out_gap: None,
             critical_section: &critical_section,
         };
         let result = tokio::select! {
@@ -197,6 +199,10 @@ struct Running<'a> {
     /// The start time of this process's part of the run.
     started_at: Timestamp,
     received: u64,
+    /// The number of received findings that belong to other bind targets and that the binding does not know.
+    left_out: u64,
+    /// The gap for those of them of which nothing tells whose they are.
+    left_out_gap: Option<CoverageGap>,
     /// Held while something is done that a stop may not interrupt: a scan is launched and its id stored, or
     /// the run is concluded.
     critical_section: &'a Mutex<()>,
@@ -240,7 +246,7 @@ impl Running<'_> {
             let _guard = self.critical_section.lock().await;
             store.conclude(&self.run, coverage, self.options.subscriptions()).await?
         };
-        let is_empty = self.received == 0 && !resumed;
+        let is_empty = self.received == self.left_out && !resumed;
         Ok(Import {
             run: self.run.number,
             started_at: self.run.started_at,
@@ -275,7 +281,10 @@ impl Running<'_> {
             _ if capabilities.findings_by_target => FindingScope::Targets(vec![target]),
             _ => return Err(Error::unsupported("findings by target").into()),
         };
-        let mut query = FindingQuery::new(scope).with_severities(self.options.severities().iter().cloned());
+        let by_target = matches!(scope, FindingScope::Targets(_));
+        let mut query = FindingQuery::new(scope)
+            .with_severities(self.options.severities().iter().cloned())
+            .with_other_targets(by_target);
         query.seen_since = self.options.since().filter(|_| capabilities.findings_since);
         Ok((query, gaps))
     }
@@ -379,7 +388,8 @@ impl Running<'_> {
 
     async fn restart_staging(&mut self, query: &FindingQuery) -> Result<()> {
         self.importer.store.restart_staging(&self.run, query).await?;
-        (self.run.resume, self.run.gaps, self.received) = (None, Vec::new(), 0);
+        (self.run.resume, self.run.gaps) = (None, Vec::new());
+        (self.received, self.left_out, self.left_out_gap) = (0, 0, None);
         self.run.query = Some(query.clone());
         Ok(())
     }
@@ -436,10 +446,16 @@ impl Running<'_> {
                     batch.gaps.splice(..0, before);
                     self.received += batch.findings.len() as u64;
                     span.record("findings", batch.findings.len());
+                    batch.gaps.extend(self.left_out_gap.clone());
                     if let Some(progress) = batch.progress {
                         span.record("done", progress.done).record("total", progress.total);
                     }
-                    store.stage(&self.run, &batch).instrument(span).await?;
+                    let staged = store.stage(&self.run, &batch).instrument(span).await?;
+                    self.left_out += staged.left_out;
+                    if self.left_out_gap.is_none() {
+                        batch.gaps.extend(staged.gap.clone());
+                        self.left_out_gap = staged.gap;
+                    }
                     self.run.gaps = batch.gaps;
                 }
                 FindingEvent::End(coverage) => return Ok(coverage),

@@ -4,6 +4,7 @@ mod contract;
 mod explanation;
 mod finding;
 mod known_binding;
+mod partition;
 mod report_parts;
 mod run;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -13,8 +14,9 @@ pub use contract::Store;
 pub use explanation::{Explanation, HistoryEntry};
 pub use finding::{FindingNumber, Page, StoredFinding};
 pub use known_binding::KnownBinding;
+pub use partition::KnownPartition;
 pub use report_parts::ReportParts;
-pub use run::{EndedRun, Run, RunRequest, ScheduledRun};
+pub use run::{EndedRun, Run, RunRequest, ScheduledRun, Staged};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlStore;
 

@@ -293,7 +293,7 @@ async fn a_dry_run_of_a_partial_import_says_what_would_happen() {
         importer.run(&binding("x"), &options(0)).await.unwrap();
         let dry = importer.run(&binding("x"), &options(60).with_dry_run(true)).await.unwrap();
         let said = "would open 1, close 0, reopen 0, find 0 again\n\
-                    would not close 40 of shop.example.com: the scan hit its time limit";
+                    would not close 40 of shop.example.com: the scan hit its time limit; nothing heard since 2026-09-21";
         assert_eq!(dry.to_string(), said, "{}", test.name);
         assert_eq!(all(&test.store, &binding("x")).await.len(), 40, "{}", test.name);
     }
@@ -331,7 +331,9 @@ async fn a_finding_is_explained_run_by_run() {
         assert_eq!(changes, expected, "{}", test.name);
         let text = explanation.to_string();
         assert!(
-            text.contains("run 4 at 2026-09-21T14:16:20Z: not closed, open: the partition was not examined"),
+            text.contains(
+                "run 4 at 2026-09-21T14:16:20Z: not closed, open: not examined: p was not part of this run"
+            ),
             "{text}"
         );
         assert!(text.ends_with("now open"), "{text}");

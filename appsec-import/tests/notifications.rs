@@ -56,7 +56,7 @@ async fn an_incomplete_run_is_notified_as_partial_with_what_stays_open() {
         assert_eq!(ended.gap_messages, ["the scan hit its time limit"]);
         assert_eq!(
             ended.kept_open_at[0].to_string(),
-            "40 findings of shop.example.com stay open: the scan hit its time limit"
+            "40 findings of shop.example.com stay open: the scan hit its time limit; nothing heard since 2026-09-21"
         );
     }
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use appsec_core::{
-    Coverage, CoverageGap, Finding, FindingStatus, Fingerprint, GapKind, Location, PartitionKey, Rule,
-    Severity, Timestamp,
+    Coverage, CoverageGap, Finding, FindingStatus, Fingerprint, GapKind, Location, PartitionKey, ProfileKey,
+    Rule, Severity, Timestamp,
 };
 use appsec_import::decision::Decision;
 use appsec_import::reconcile;
@@ -104,9 +104,9 @@ fn no_inconclusive_absence_closes_anything() {
         ("a configuration that dropped a target: its partition is not looked at", |coverage| {
             *coverage = Coverage::new();
         }),
-        ("a narrower template: another partition", |coverage| {
+        ("another target of the same host", |coverage| {
             *coverage = Coverage::new();
-            coverage.mark_conclusive(PartitionKey::from("config:c/asset:a/template:quick"));
+            coverage.mark_conclusive(PartitionKey::from("config:c/target:https://shop.example.com/other"));
         }),
         ("an asset out of licence, a key that lost its view: the export", |coverage| {
             coverage.mark_inconclusive(PartitionKey::from(SHOP), "the export does not say what is gone");
@@ -132,8 +132,8 @@ fn no_inconclusive_absence_closes_anything() {
 }
 
 #[test]
-fn two_configurations_that_share_an_asset_do_not_close_each_others_findings() {
-    let (one, two) = ("config:1/asset:a/template:scan", "config:2/asset:a/template:scan");
+fn two_configurations_that_share_a_target_do_not_close_each_others_findings() {
+    let (one, two) = ("config:1/target:https://a/", "config:2/target:https://a/");
     let known = after(&[finding_in(one, "/a", None), finding_in(two, "/b", None)]);
     let mut coverage = Coverage::new();
     coverage.mark_conclusive(PartitionKey::from(one));
@@ -144,13 +144,126 @@ fn two_configurations_that_share_an_asset_do_not_close_each_others_findings() {
 
 #[test]
 fn the_partition_of_the_last_observation_counts() {
-    let (one, two) = ("config:1/asset:a", "config:2/asset:a");
+    let (one, two) = ("config:1/target:https://a/", "config:2/target:https://a/");
     let known_once = after(&[finding_in(one, "/a", None)]);
     let seen_by_two = known(reconcile(known_once, &[finding_in(two, "/a", None)], &Coverage::new(), at(60)));
     let mut coverage = Coverage::new();
     coverage.mark_conclusive(PartitionKey::from(one));
     let run = reconcile(seen_by_two, &[], &coverage, at(120));
     assert_eq!(run.transitions[0].change, Change::KeptOpen, "the other configuration saw it last");
+}
+
+#[test]
+fn a_partition_that_was_not_examined_is_named() {
+    let (_, _, reason) = second(&[finding("/a")], &[], &Coverage::new());
+    assert_eq!(reason.unwrap(), format!("not examined: {SHOP} was not part of this run"));
+    let nobodys = finding_in(PartitionKey::UNATTRIBUTED, "/a", None);
+    let (change, _, reason) = second(&[nobodys], &[], &conclusive());
+    assert_eq!(change, Change::KeptOpen);
+    assert_eq!(reason.unwrap(), "not examined: the scanner does not tell which target it belongs to");
+}
+
+/// A coverage in which the partition is conclusive for a profile that includes the others.
+fn by_profile(profile: &str, includes: &[&str]) -> Coverage {
+    let mut coverage = conclusive();
+    let includes = includes.iter().map(|profile| ProfileKey::from(*profile));
+    coverage.set_profile(&PartitionKey::from(SHOP), ProfileKey::from(profile), includes);
+    coverage
+}
+
+#[test]
+fn absence_closes_only_what_an_equal_or_narrower_profile_saw() {
+    let (scan, quick) = (by_profile("template scan", &["template quick"]), by_profile("template quick", &[]));
+    let outcome = |saw: &Coverage, examined: &Coverage| {
+        let known = known(reconcile(Vec::new(), &[finding("/a")], saw, at(0)));
+        let run = reconcile(known, &[], examined, at(60));
+        (run.transitions[0].change, run.transitions[0].reason.clone().unwrap())
+    };
+    for (saw, examined, expected) in [
+        (&scan, &scan, Change::Closed),
+        (&quick, &scan, Change::Closed),
+        (&quick, &quick, Change::Closed),
+        (&conclusive(), &conclusive(), Change::Closed),
+        (&scan, &quick, Change::KeptOpen),
+        (&conclusive(), &scan, Change::KeptOpen),
+        (&scan, &conclusive(), Change::KeptOpen),
+    ] {
+        assert_eq!(outcome(saw, examined).0, expected, "{saw:?} {examined:?}");
+    }
+    assert_eq!(
+        outcome(&scan, &quick).1,
+        "the examination (template quick) was narrower or other than the one that saw it (template scan)"
+    );
+}
+
+#[test]
+fn the_profile_of_the_last_sighting_counts_unless_it_is_no_newer() {
+    let (scan, quick) = (by_profile("template scan", &["template quick"]), by_profile("template quick", &[]));
+    let first = known(reconcile(Vec::new(), &[finding("/a")], &scan, at(60)));
+    let seen_again = |second: i64| {
+        let mut again = finding("/a");
+        again.last_seen = Some(at(second));
+        known(reconcile(first.clone(), &[again], &quick, at(120)))
+    };
+    let change = |known: Vec<KnownFinding>| reconcile(known, &[], &quick, at(180)).transitions[0].change;
+    assert_eq!(change(seen_again(120)), Change::Closed, "the narrower one saw it too");
+    assert_eq!(change(seen_again(60)), Change::KeptOpen, "it is the sighting of before");
+
+    // A source that names the profile itself, such as an export.
+    let mut named = finding("/a");
+    (named.last_seen, named.profile) = (Some(at(120)), Some(ProfileKey::from("template scan")));
+    let seen = known(reconcile(first, &[named], &quick, at(120)));
+    assert_eq!(seen[0].profile, Some(ProfileKey::from("template scan")));
+}
+
+#[test]
+fn a_finding_that_two_profiles_saw_in_one_run_does_not_close_by_absence() {
+    const OTHER: &str = "host:other.example.com";
+    let mut coverage = by_profile("template scan", &[]);
+    coverage.mark_conclusive(PartitionKey::from(OTHER));
+    let both = [(SHOP, "template scan"), (OTHER, "template quick")].map(|(place, profile)| {
+        let mut finding = finding_in(place, "/a", None);
+        finding.profile = Some(ProfileKey::from(profile));
+        finding
+    });
+    let known = known(reconcile(Vec::new(), &both, &coverage, at(0)));
+    let run = reconcile(known, &[], &coverage, at(60));
+    assert_eq!(run.transitions[0].change, Change::KeptOpen);
+}
+
+#[test]
+fn an_unattributed_observation_does_not_replace_the_partition_and_profile_of_a_sighting() {
+    let scan = by_profile("template scan", &[]);
+    let seen = known(reconcile(Vec::new(), &[finding("/a")], &scan, at(0)));
+    let mut record = finding_in(PartitionKey::UNATTRIBUTED, "/a", Some("id-1"));
+    record.last_seen = Some(at(60));
+    let mut export = Coverage::new();
+    export.mark_inconclusive(PartitionKey::unattributed(), "an export does not say");
+    let after = known(reconcile(seen.clone(), std::slice::from_ref(&record), &export, at(60)));
+    assert_eq!((&after[0].partition, &after[0].profile), (&seen[0].partition, &seen[0].profile));
+    assert_eq!((after[0].aliases.as_slice(), after[0].last_seen), (&["id-1".to_owned()][..], at(60)));
+    assert_eq!(reconcile(after, &[], &scan, at(120)).transitions[0].change, Change::Closed);
+
+    // In one run the attributed occurrence decides, in whichever order they come.
+    for both in [[finding("/a"), record.clone()], [record.clone(), finding("/a")]] {
+        let once = known(reconcile(Vec::new(), &both, &scan, at(60)));
+        assert_eq!((once[0].partition.as_str(), once[0].also_in.len()), (SHOP, 0));
+    }
+    let first = known(reconcile(Vec::new(), &[record], &export, at(0)));
+    let scanned = known(reconcile(first, &[finding("/a")], &scan, at(60)));
+    assert_eq!((scanned[0].partition.as_str(), scanned[0].also_in.len()), (SHOP, 0), "a scan attributes it");
+}
+
+#[test]
+fn a_partition_that_is_not_examined_any_more_still_holds_its_findings() {
+    const OTHER: &str = "host:other.example.com";
+    let both = [finding_in(SHOP, "/a", None), finding_in(OTHER, "/a", None)];
+    let known_in_both = known(reconcile(Vec::new(), &both, &conclusive(), at(0)));
+    // The other one is not examined; the finding is observed in this one, and then is not any more.
+    let observed = known(reconcile(known_in_both, &[finding("/a")], &conclusive(), at(60)));
+    let run = reconcile(observed, &[], &conclusive(), at(120));
+    assert_eq!(run.transitions[0].change, Change::KeptOpen);
+    assert!(run.transitions[0].reason.as_ref().unwrap().starts_with("not examined: host:other"));
 }
 
 #[test]
@@ -270,10 +383,10 @@ fn a_finding_in_two_partitions_closes_when_both_are_conclusive() {
         let (_, partly) = change(&known, &both[1..], &covered_in_part);
         assert_eq!(partly[0].also_in, [PartitionKey::from(SHOP)], "{covered_in_part:?}");
     }
-    // A partition that no run covers any more does not keep it open for ever.
+    // A partition that no run examines any more keeps it open, until a person retires that partition.
     for elsewhere in [looked_at(&[OTHER]), limited(looked_at(&[OTHER]), "host:third.example.com")] {
-        let (_, moved) = change(&partly, &both[1..], &elsewhere);
-        assert_eq!(change(&moved, &[], &looked_at(&[OTHER])).0, Change::Closed, "{elsewhere:?}");
+        let (_, still_in_both) = change(&partly, &both[1..], &elsewhere);
+        assert_eq!(change(&still_in_both, &[], &looked_at(&[OTHER])).0, Change::KeptOpen, "{elsewhere:?}");
     }
 }
 
@@ -380,7 +493,7 @@ fn the_summary_lists_what_stays_open_and_why() {
     assert_eq!(
         run.summary.to_string(),
         "1 new, 0 recurrent, 0 reopened, 0 closed, 40 kept open (not observed)\n\
-         40 findings of shop.example.com stay open: the scan hit its time limit"
+         40 findings of shop.example.com stay open: the scan hit its time limit; nothing heard since 2026-09-21"
     );
 }
 

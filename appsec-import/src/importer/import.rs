@@ -47,7 +47,10 @@ impl Import {
         let mut missing: Vec<_> = self.gaps.iter().map(ToString::to_string).collect();
         if let Some(reason) = &self.empty
             && missing.is_empty()
-            && !matches!(reason, EmptyReason::NothingFound | EmptyReason::Filtered)
+            && !matches!(
+                reason,
+                EmptyReason::NothingFound | EmptyReason::NothingListed | EmptyReason::Filtered
+            )
         {
             missing.push(reason.to_string());
         }
@@ -64,7 +67,8 @@ impl fmt::Display for Import {
                 write!(f, "\n{received}")?;
             }
             for kept in &self.summary.kept_open {
-                let (place, reason) = (Printable(kept.place()), Printable(&kept.reason));
+                let (place, reason) = (kept.place(), kept.detail());
+                let (place, reason) = (Printable(place), Printable(&reason));
                 write!(f, "\nwould not close {} of {place}: {reason}", kept.count)?;
             }
         } else {

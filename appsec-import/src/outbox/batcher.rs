@@ -92,20 +92,31 @@ impl EventBatcher {
     /// `import.partial` where [something is missing](crate::store::EndedRun::missing), else
     /// `scan.completed`.
     pub fn finish(mut self, summary: &Summary, coverage: &Coverage) -> Vec<Event> {
+        let mut events = self.take_rest();
+        let ended = run_ended(self.run, summary, coverage);
+        let partial = !ended.gap_messages.is_empty();
+        let data = if partial { EventData::ImportPartial(ended) } else { EventData::ScanCompleted(ended) };
+        events.push(Event::new(self.at, data));
+        events
+    }
+
+    /// Returns the events of the transitions that remain, without the end of a run.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn finish_transitions(mut self) -> Vec<Event> {
+        self.take_rest()
+    }
+
+    fn take_rest(&mut self) -> Vec<Event> {
         let batches: [(&mut Batch, ToEventData); 3] = [
             (&mut self.new, EventData::FindingNew),
             (&mut self.reopened, EventData::FindingReopened),
             (&mut self.closed, EventData::FindingClosed),
         ];
-        let mut data: Vec<EventData> = batches
+        batches
             .into_iter()
             .filter(|(batch, _)| !batch.findings.is_empty())
-            .map(|(batch, to_data)| to_data(batch.take(&self.run)))
-            .collect();
-        let ended = run_ended(self.run, summary, coverage);
-        let partial = !ended.gap_messages.is_empty();
-        data.push(if partial { EventData::ImportPartial(ended) } else { EventData::ScanCompleted(ended) });
-        data.into_iter().map(|data| Event::new(self.at, data)).collect()
+            .map(|(batch, to_data)| Event::new(self.at, to_data(batch.take(&self.run))))
+            .collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use appsec_core::{Coverage, FindingQuery, GapKind, Printable};
+use appsec_core::{Absence, Coverage, FindingQuery, GapKind, Printable};
 use serde::{Deserialize, Serialize};
 
 /// Why an import returned no findings at all. Displays as a sentence that says what to do, where something
@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub enum EmptyReason {
     /// The scanner examined everything it was asked to and reports nothing.
     NothingFound,
+    /// The scanner lists no findings, and does not say that there are none.
+    NothingListed,
     /// The scanner does not list the bind target, or not to these credentials.
     TargetMissing,
     /// The target was never scanned.
@@ -44,6 +46,8 @@ impl EmptyReason {
             Self::NothingExamined
         } else if !query.severities.is_empty() {
             Self::Filtered
+        } else if coverage.partitions().any(|(_, known)| known.absence == Absence::Inconclusive) {
+            Self::NothingListed
         } else {
             Self::NothingFound
         }
@@ -54,6 +58,9 @@ impl fmt::Display for EmptyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NothingFound => "the scanner examined the target and reports nothing",
+            Self::NothingListed => {
+                "the scanner lists none, which does not prove that findings known before are fixed"
+            }
             Self::TargetMissing => {
                 "the scanner does not list the bind target: choose the target again, or give the credentials access to it"
             }

@@ -1,6 +1,6 @@
 //! What is known of a finding between runs.
 
-use appsec_core::{FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
+use appsec_core::{FindingStatus, Fingerprint, PartitionKey, ProfileKey, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::occurrence_set::OccurrenceSet;
@@ -31,6 +31,10 @@ pub struct KnownFinding {
     /// Other partitions that hold it, or may. It closes by absence only where all of them are conclusive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_in: Vec<PartitionKey>,
+    /// The profile of the examination that saw it last. Absence closes it only where the profile of the
+    /// examination equals or includes this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileKey>,
     /// The name of the broken rule.
     pub title: String,
     /// The location, as text.
@@ -42,6 +46,10 @@ pub struct KnownFinding {
     /// When it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
+    /// When a person closed it by retiring its partition; `None` where it is open, or closed otherwise. An
+    /// older observation does not reopen it, whatever its status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Timestamp>,
     /// The number of its occurrences, at least 1: of the open ones where it is open, and of those that it
     /// had where it is closed. Beyond [`OccurrenceSet::MAX_KEYS`] it is an estimate.
     #[serde(default = "one")]
@@ -71,6 +79,21 @@ impl KnownFinding {
     /// the occurrence; see [`OccurrenceSet::places`].
     pub fn places(&self) -> impl ExactSizeIterator<Item = &str> {
         self.occurrence_set.places()
+    }
+
+    /// Closes an open finding because the partition is retired, and returns whether it closed. A finding that
+    /// another partition holds too stays open there.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn retire(&mut self, partition: &PartitionKey, at: Timestamp) -> bool {
+        self.also_in.retain(|other| other != partition);
+        if self.partition == *partition {
+            if self.also_in.is_empty() {
+                (self.state, self.closed_at, self.retired_at) = (State::Closed, Some(at), Some(at));
+                return true;
+            }
+            self.partition = self.also_in.remove(0);
+        }
+        false
     }
 
     /// Sets a user's decision, or withdraws it with `None`: then the scanner's status counts again.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use appsec_core::{Finding, FindingStatus, Fingerprint, PartitionKey, Severity, Timestamp};
+use appsec_core::{Finding, FindingStatus, Fingerprint, PartitionKey, ProfileKey, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::occurrence_set::OccurrenceSet;
@@ -20,6 +20,12 @@ pub(crate) struct Observation {
     /// The other partitions in which it was observed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) also_in: BTreeSet<PartitionKey>,
+    /// The profile of the examination that saw it; `None` where only the coverage says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<ProfileKey>,
+    /// Whether only the scans of other bind targets saw it. The binding knows it by an alias.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) by_other_target: bool,
     pub(crate) title: String,
     pub(crate) place: String,
     pub(crate) first_seen: Option<Timestamp>,
@@ -51,6 +57,8 @@ impl Observation {
             status: finding.status.clone(),
             partition: finding.partition.clone(),
             also_in: BTreeSet::new(),
+            profile: finding.profile.clone(),
+            by_other_target: false,
             title: finding.rule.name.clone(),
             place: finding.location.to_string(),
             first_seen: finding.first_seen,
@@ -70,6 +78,18 @@ impl Observation {
         if self.open.is_empty() { &self.fixed } else { &self.open }
     }
 
+    /// Sets whether only the scans of other bind targets saw it.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn with_other_target(mut self, other: bool) -> Self {
+        self.by_other_target = other;
+        self
+    }
+
+    /// Whether it tells nothing about the partition that the finding belongs to.
+    pub(crate) fn has_no_partition(&self) -> bool {
+        self.by_other_target || self.partition.is_unattributed()
+    }
+
     /// Returns the observation with each NUL character replaced, since a text in PostgreSQL cannot hold
     /// one.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -87,6 +107,9 @@ impl Observation {
             self.partition = cleaned(&self.partition);
         }
         self.also_in = self.also_in.iter().map(cleaned).collect();
+        if let Some(profile) = self.profile.as_mut().filter(|profile| profile.as_str().contains('\0')) {
+            *profile = ProfileKey::new(profile.as_str().replace('\0', "\u{fffd}"));
+        }
         if let Severity::Unknown(text) = &self.severity {
             self.severity = Severity::Unknown(text.replace('\0', "\u{fffd}").into());
         }
@@ -100,6 +123,7 @@ impl Observation {
     ///
     /// Returns whether the other one was seen later. Then this observation has its place and partition.
     fn merge(&mut self, other: Self) -> bool {
+        let other_has_no_partition = other.has_no_partition();
         self.records = self.records.saturating_add(other.records);
         self.open.add(&self.place, &other.open, &other.place);
         self.fixed.add(&self.place, &other.fixed, &other.place);
@@ -117,19 +141,36 @@ impl Observation {
             }
         }
         self.first_seen = earliest(self.first_seen, other.first_seen);
-        self.also_in.extend(other.also_in);
-        if other.partition != self.partition {
-            self.also_in.extend([self.partition.clone(), other.partition.clone()]);
-        }
         let is_later = other.seen_at > self.seen_at;
+        match (self.has_no_partition(), other_has_no_partition) {
+            (_, true) => self.by_other_target &= other.by_other_target,
+            (true, false) => {
+                (self.partition, self.also_in) = (other.partition, other.also_in);
+                (self.profile, self.by_other_target) = (other.profile, false);
+            }
+            (false, false) => {
+                self.also_in.extend(other.also_in);
+                self.also_in.extend([self.partition.clone(), other.partition.clone()]);
+                if self.profile != other.profile {
+                    // No examination has this profile, so the finding does not close by absence.
+                    self.profile = Some(ProfileKey::from(SEVERAL_PROFILES));
+                }
+                if is_later {
+                    self.partition = other.partition;
+                }
+            }
+        }
         if is_later {
-            (self.seen_at, self.partition, self.place) = (other.seen_at, other.partition, other.place);
+            (self.seen_at, self.place) = (other.seen_at, other.place);
         }
         self.also_in.remove(&self.partition);
         self.fixed_at = self.fixed_at.max(other.fixed_at);
         is_later
     }
 }
+
+/// The profile of a finding that examinations by several profiles saw in one run.
+const SEVERAL_PROFILES: &str = "several profiles";
 
 pub(crate) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use appsec_core::{Coverage, FindingStatus, PartitionKey, Timestamp};
+use appsec_core::{Coverage, FindingStatus, PartitionKey, ProfileKey, Timestamp};
 
 use super::known_finding::KnownFinding;
 use super::occurrence_set::OccurrenceSet;
@@ -65,8 +65,20 @@ pub(crate) fn observed(
 /// The next state of a known finding that the scanner reports as fixed.
 ///
 /// The status counts whatever the coverage, but only for the occurrences that were observed. Where the list
-/// is partial, a known occurrence that was not observed may still be open.
+/// is partial, a known occurrence that was not observed may still be open. A scan of another bind target
+/// counts only if it had the same profile.
 fn fixed(known: &KnownFinding, observation: &Observation, coverage: &Coverage) -> NextState {
+    if observation.by_other_target && observation.profile != known.profile {
+        let by = |profile: &Option<ProfileKey>| {
+            profile.as_ref().map_or_else(|| "unknown profile".to_owned(), ToString::to_string)
+        };
+        let change = if known.state == State::Open { Change::KeptOpen } else { Change::Unchanged };
+        return NextState::new(known.state, change).with_reason(format!(
+            "another bind target's scan ({}) reports it as fixed, which says nothing about the one that saw it ({})",
+            by(&observation.profile),
+            by(&known.profile)
+        ));
+    }
     // Without an alias the number of occurrences is unknown.
     let observed_all =
         !known.aliases.is_empty() && known.aliases.iter().all(|alias| observation.aliases.contains(alias));
@@ -80,16 +92,16 @@ fn fixed(known: &KnownFinding, observation: &Observation, coverage: &Coverage) -
     }
 }
 
-/// Whether an observation is of occurrences that are fixed while the finding itself is not. It then updates
-/// nothing else.
-pub(crate) fn is_partial_fix(observed: Option<&FindingStatus>, next: State) -> bool {
+/// Whether an observation says "fixed" and does not close the finding: it is of some occurrences only, or of
+/// another bind target. It then updates nothing else.
+pub(crate) fn is_ignored_fix(observed: Option<&FindingStatus>, next: State) -> bool {
     observed == Some(&FindingStatus::Fixed) && next != State::Closed
 }
 
-/// Whether an observation without a status was made before the finding was closed. It does not reopen the
-/// finding.
+/// Whether an observation was made before the finding was closed, and does not reopen it: it has no status, or
+/// a person closed the finding.
 fn is_older_than_closing(known: &KnownFinding, observation: &Observation) -> bool {
-    observation.status.is_none()
+    (observation.status.is_none() || known.retired_at.is_some())
         && matches!((observation.seen_at, known.closed_at), (Some(seen), Some(closed)) if seen < closed)
 }
 
@@ -99,29 +111,67 @@ pub(crate) fn unobserved(known: &KnownFinding, coverage: &Coverage) -> NextState
         // Accepted, ignored and false positive are states of their own. They never close by absence.
         return NextState::new(known.state, Change::Unchanged);
     }
-    match known.partitions().find_map(|partition| coverage.inconclusive_reason(partition)) {
+    let reason = known
+        .partitions()
+        .find_map(|partition| inconclusive_reason(partition, known.profile.as_ref(), coverage));
+    match reason {
         None => NextState::new(State::Closed, Change::Closed)
             .with_reason("the scanner examined the place completely and did not report it"),
         Some(reason) => NextState::new(State::Open, Change::KeptOpen).with_reason(reason),
     }
 }
 
+/// Returns why the absence of a finding of the given profile from a partition is inconclusive, or `None`
+/// where it is conclusive. A partition that the run did not examine is named.
+fn inconclusive_reason(
+    partition: &PartitionKey,
+    profile: Option<&ProfileKey>,
+    coverage: &Coverage,
+) -> Option<String> {
+    if !coverage.concerns(partition) {
+        return Some(if partition.is_unattributed() {
+            "not examined: the scanner does not tell which target it belongs to".to_owned()
+        } else {
+            format!("not examined: {partition} was not part of this run")
+        });
+    }
+    if let Some(reason) = coverage.inconclusive_reason(partition) {
+        return Some(reason.to_owned());
+    }
+    let examined = coverage.partition(partition)?;
+    if examined.covers_profile(profile) {
+        return None;
+    }
+    Some(match (&examined.profile, profile) {
+        (Some(by), Some(seen_by)) => {
+            format!("the examination ({by}) was narrower or other than the one that saw it ({seen_by})")
+        }
+        (Some(by), None) => {
+            format!("the profile of the examination that saw it is not known; this one is {by}")
+        }
+        (None, _) => "the profile of the examination is not known".to_owned(),
+    })
+}
+
 /// Returns the partitions that may hold a finding besides that of its observation.
 ///
-/// These are the others in which it was observed, and those in which it was known and which the run covered
-/// in part. A partition that the run does not mention is dropped: the scanner divides its findings
-/// differently now.
+/// These are the others in which it was observed, and those in which it was known and which the run did not
+/// examine completely.
 pub(crate) fn other_partitions(
     known: &KnownFinding,
     observation: &Observation,
     coverage: &Coverage,
 ) -> Vec<PartitionKey> {
-    let is_inconclusive = |partition: &&PartitionKey| {
-        coverage.concerns(partition) && coverage.inconclusive_reason(partition).is_some()
+    if observation.has_no_partition() {
+        return known.also_in.clone();
+    }
+    let is_open = |partition: &&PartitionKey| {
+        **partition != observation.partition
+            && !partition.is_unattributed()
+            && inconclusive_reason(partition, known.profile.as_ref(), coverage).is_some()
     };
     let mut others: BTreeSet<_> = observation.also_in.iter().cloned().collect();
-    let before = known.partitions().filter(|partition| **partition != observation.partition);
-    others.extend(before.filter(is_inconclusive).cloned());
+    others.extend(known.partitions().filter(is_open).cloned());
     others.into_iter().collect()
 }
 
@@ -151,6 +201,26 @@ pub(crate) fn occurrences(
     occurrences.remove(&observation.fixed);
     // A finding that is not closed has an occurrence, although the run does not know which.
     if occurrences.is_empty() { known.occurrence_set.clone() } else { occurrences }
+}
+
+/// Returns the profile of the examination that saw a finding last.
+///
+/// That is the profile of the observation, else that of the examination of its partition. An observation that
+/// tells nothing about the partition, or is not newer than the sighting that is known, changes nothing.
+pub(crate) fn profile_of_sighting(
+    known: Option<&KnownFinding>,
+    observation: &Observation,
+    coverage: &Coverage,
+) -> Option<ProfileKey> {
+    let examined = || coverage.partition(&observation.partition)?.profile.clone();
+    let Some(known) = known else { return observation.profile.clone().or_else(examined) };
+    let is_old = known.partition == observation.partition
+        && known.profile.is_some()
+        && observation.seen_at.is_some_and(|seen| seen <= known.last_seen);
+    if observation.has_no_partition() || is_old {
+        return known.profile.clone();
+    }
+    observation.profile.clone().or_else(examined)
 }
 
 /// Returns when a finding was closed, given its next state after a run at `now`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use appsec_core::{PartitionKey, Printable};
+use appsec_core::{PartitionKey, Printable, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::occurrences::Observation;
@@ -23,6 +23,9 @@ pub struct KeptOpen {
     pub reason: String,
     /// The number of findings.
     pub count: u64,
+    /// When any of them was last seen: since then the scanner has said nothing about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
 }
 
 impl KeptOpen {
@@ -30,19 +33,25 @@ impl KeptOpen {
     pub fn place(&self) -> &str {
         self.host.as_deref().unwrap_or(self.partition.as_str())
     }
+
+    /// Returns the reason, and the date in UTC since which nothing was heard.
+    pub(crate) fn detail(&self) -> String {
+        match self.last_seen {
+            Some(last_seen) => {
+                format!("{}; nothing heard since {}", self.reason, last_seen.strftime("%Y-%m-%d"))
+            }
+            None => self.reason.clone(),
+        }
+    }
 }
 
-/// Writes one sentence: `40 findings of shop.example.com stay open: the scan hit its time limit`.
+/// Writes one sentence: `40 findings of shop.example.com stay open: the scan hit its time limit; nothing heard
+/// since 2026-10-01`. The date is in UTC.
 impl fmt::Display for KeptOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (findings, stay) = if self.count == 1 { ("finding", "stays") } else { ("findings", "stay") };
-        write!(
-            f,
-            "{} {findings} of {} {stay} open: {}",
-            self.count,
-            Printable(self.place()),
-            Printable(&self.reason)
-        )
+        let (place, detail) = (Printable(self.place()), self.detail());
+        write!(f, "{} {findings} of {place} {stay} open: {}", self.count, Printable(&detail))
     }
 }
 
@@ -136,6 +145,7 @@ pub(crate) struct SummaryBuilder {
 #[derive(Debug)]
 struct Group {
     count: u64,
+    last_seen: Timestamp,
     /// The host that they share so far; `None` where they have several hosts or none.
     host: Option<String>,
 }
@@ -177,14 +187,15 @@ impl SummaryBuilder {
                 let reason = transition.reason.as_deref().unwrap_or_default();
                 // Looked up before it is cloned: there are few groups, and there may be many findings.
                 let partition = &transition.finding.partition;
-                let host = host_of(&transition.finding.place);
+                let (host, last_seen) = (host_of(&transition.finding.place), transition.finding.last_seen);
                 if let Some(group) = self.kept_open.get_mut(partition).and_then(|kept| kept.get_mut(reason)) {
                     group.count += 1;
+                    group.last_seen = group.last_seen.max(last_seen);
                     if group.host.as_deref() != host {
                         group.host = None;
                     }
                 } else {
-                    let group = Group { count: 1, host: host.map(str::to_owned) };
+                    let group = Group { count: 1, last_seen, host: host.map(str::to_owned) };
                     self.kept_open.entry(partition.clone()).or_default().insert(reason.to_owned(), group);
                 }
             }
@@ -194,11 +205,12 @@ impl SummaryBuilder {
 
     pub(crate) fn build(self) -> Summary {
         let kept = self.kept_open.into_iter().flat_map(|(partition, kept)| {
-            kept.into_iter().map(move |(reason, Group { count, host })| KeptOpen {
+            kept.into_iter().map(move |(reason, Group { count, last_seen, host })| KeptOpen {
                 partition: partition.clone(),
                 host,
                 reason,
                 count,
+                last_seen: Some(last_seen),
             })
         });
         Summary { kept_open: kept.collect(), ..self.summary }

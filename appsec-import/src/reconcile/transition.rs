@@ -5,7 +5,7 @@ use appsec_core::{Coverage, Timestamp};
 use super::known_finding::KnownFinding;
 use super::occurrences::{Observation, earliest};
 use super::rules::{self, NextState};
-use super::state::Change;
+use super::state::{Change, State};
 
 /// A finding after a run, how the run changed it, and why.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,7 @@ impl Transition {
     pub(crate) fn first_observed(observation: Observation, coverage: &Coverage, now: Timestamp) -> Self {
         let next = rules::observed(None, &observation, coverage);
         let closed_at = rules::closed_at(None, &next, observation.fixed_at, now);
+        let profile = rules::profile_of_sighting(None, &observation, coverage);
         let last_seen = observation.seen_at.unwrap_or(now);
         let occurrence_set = observation.occurrences().clone();
         let finding = KnownFinding {
@@ -41,11 +42,13 @@ impl Transition {
             status: observation.status,
             partition: observation.partition,
             also_in: observation.also_in.into_iter().collect(),
+            profile,
             title: observation.title,
             place: observation.place,
             first_seen: observation.first_seen.unwrap_or(last_seen),
             last_seen,
             closed_at,
+            retired_at: None,
         };
         Self::new(finding, next)
     }
@@ -63,13 +66,19 @@ impl Transition {
     ) -> Self {
         let next = rules::observed(Some(&known), &observation, coverage);
         let occurrences = rules::occurrences(&known, &observation, &next, coverage);
-        if rules::is_partial_fix(observation.status.as_ref(), next.state) {
+        if rules::is_ignored_fix(observation.status.as_ref(), next.state) {
             let mut known = known;
-            known.set_occurrences(occurrences);
+            if !observation.by_other_target {
+                known.set_occurrences(occurrences);
+            }
             return Self::new(known, next);
         }
         let closed_at = rules::closed_at(Some(&known), &next, observation.fixed_at, now);
-        let also_in = rules::other_partitions(&known, &observation, coverage);
+        let (also_in, profile) = (
+            rules::other_partitions(&known, &observation, coverage),
+            rules::profile_of_sighting(Some(&known), &observation, coverage),
+        );
+        let has_partition = !observation.has_no_partition();
         let mut finding = known;
         // A renamed rule gives a new fingerprint, unless another finding has it.
         if !fingerprint_taken {
@@ -83,12 +92,16 @@ impl Transition {
         finding.state = next.state;
         finding.severity = observation.severity;
         finding.status = observation.status.or(finding.status);
-        (finding.partition, finding.also_in) = (observation.partition, also_in);
+        if has_partition {
+            finding.partition = observation.partition;
+        }
+        (finding.also_in, finding.profile) = (also_in, profile);
         (finding.title, finding.place) = (observation.title, observation.place);
         finding.first_seen = earliest(observation.first_seen, Some(finding.first_seen)).unwrap_or(now);
         finding.last_seen = finding.last_seen.max(observation.seen_at.unwrap_or(now));
         finding.closed_at = closed_at;
         finding.set_occurrences(occurrences);
+        finding.retired_at = finding.retired_at.filter(|_| next.state == State::Closed);
         Self::new(finding, next)
     }
 
@@ -99,9 +112,9 @@ impl Transition {
         Self::new(KnownFinding { state: next.state, closed_at, ..known }, next)
     }
 
-    /// Whether the observation was of fixed occurrences only, while the finding itself is not closed.
+    /// Whether the observation says "fixed" and does not close the finding. Then nothing of it is kept.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(crate) fn is_partial_fix(&self, observed: Option<&appsec_core::FindingStatus>) -> bool {
-        rules::is_partial_fix(observed, self.finding.state)
+    pub(crate) fn is_ignored_fix(&self, observed: Option<&appsec_core::FindingStatus>) -> bool {
+        rules::is_ignored_fix(observed, self.finding.state)
     }
 }

@@ -2,16 +2,17 @@
 
 use std::fmt;
 
-use appsec_core::{Coverage, FindingBatch, FindingQuery, Fingerprint, Result, ScanId};
+use appsec_core::{Coverage, FindingBatch, FindingQuery, Fingerprint, PartitionKey, Result, ScanId};
 use async_trait::async_trait;
 
 use super::explanation::Explanation;
 use super::finding::{FindingNumber, Page, StoredFinding};
 use super::known_binding::KnownBinding;
+use super::partition::KnownPartition;
 use super::report_parts::ReportParts;
-use super::run::{EndedRun, Run, RunRequest};
+use super::run::{EndedRun, Run, RunRequest, Staged};
 use crate::binding::Binding;
-use crate::decision::Decision;
+use crate::decision::{Decision, Retirement};
 use crate::outbox::{Message, Subscription};
 use crate::reconcile::{KnownFinding, Summary};
 
@@ -50,9 +51,14 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Stages a batch with its resume point and gaps. Staging a finding twice changes nothing, or adds an
     /// occurrence.
     ///
+    /// A finding that names none of the bind targets which the run's query asks for is staged only if the binding
+    /// knows one of its aliases: it is the binding's, whichever bind target saw it last. The others are left
+    /// out and counted. If one of them names no bind target at all, that is a gap, which is stored with those
+    /// of the batch.
+    ///
     /// # Errors
     /// `Conflict` when the run is lost.
-    async fn stage(&self, run: &Run, batch: &FindingBatch) -> Result<()>;
+    async fn stage(&self, run: &Run, batch: &FindingBatch) -> Result<Staged>;
 
     /// Returns the summary that [`conclude`](Self::conclude) would return. Writes nothing.
     ///
@@ -155,6 +161,29 @@ pub trait Store: fmt::Debug + Send + Sync {
         finding: &Fingerprint,
         decision: Option<Decision>,
     ) -> Result<KnownFinding>;
+
+    /// Returns the partitions with open findings of the binding, in the order of their keys.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn partitions(&self, binding: &Binding) -> Result<Vec<KnownPartition>>;
+
+    /// Closes the open findings of a partition that is not examined any more, stores who retired it, why and
+    /// when, writes the messages that the subscriptions ask for, and returns the number of findings that
+    /// closed.
+    ///
+    /// A finding that another partition holds too stays open there. A later observation reopens a finding; an
+    /// observation from before the retirement does not.
+    ///
+    /// # Errors
+    /// `NotFound` when the binding has no open findings in the partition.
+    async fn retire(
+        &self,
+        binding: &Binding,
+        partition: &PartitionKey,
+        retirement: &Retirement,
+        subscriptions: &[Subscription],
+    ) -> Result<u64>;
 
     /// Returns why a finding is in its state, run by run; `None` where the binding does not know it.
     ///

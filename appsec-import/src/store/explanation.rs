@@ -5,7 +5,7 @@ use std::fmt;
 use appsec_core::{Printable, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::decision::DecisionEntry;
+use crate::decision::{DecisionEntry, Retirement, RetirementEntry};
 use crate::reconcile::{Change, KnownFinding, State};
 
 /// The number of places that are displayed. The finding has more of them.
@@ -22,12 +22,21 @@ pub struct Explanation {
     /// What users decided about it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<DecisionEntry>,
+    /// The retirements that closed it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retirements: Vec<RetirementEntry>,
 }
 
 impl Explanation {
     /// Creates an explanation from its parts.
     pub fn new(finding: KnownFinding, history: Vec<HistoryEntry>, decisions: Vec<DecisionEntry>) -> Self {
-        Self { finding, history, decisions }
+        Self { finding, history, decisions, retirements: Vec::new() }
+    }
+
+    /// Sets the retirements that closed it, oldest first.
+    pub fn with_retirements(mut self, retirements: Vec<RetirementEntry>) -> Self {
+        self.retirements = retirements;
+        self
     }
 }
 
@@ -94,6 +103,10 @@ impl fmt::Display for Explanation {
             for decision in self.decisions.iter().filter(|decision| decision.after_run == entry.run) {
                 let what = if decision.decision.is_some() { "decided" } else { "decision withdrawn" };
                 write!(f, "\nat {}: {what}, {}", decision.at, state_text(decision.state))?;
+            }
+            for entry in self.retirements.iter().filter(|retired| retired.after_run == entry.run) {
+                let Retirement { by, reason } = &entry.retirement;
+                write!(f, "\nat {}: closed, since its target was retired by {by}: {reason}", entry.at)?;
             }
         }
         match finding.decision {

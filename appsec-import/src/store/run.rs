@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use appsec_core::{Coverage, CoverageGap, FindingQuery, ResumePoint, ScanId, Timestamp};
+use appsec_core::{
+    Coverage, CoverageGap, Finding, FindingQuery, GapKind, PartitionKey, ResumePoint, ScanId, Timestamp,
+};
 
 use crate::outbox::RunRef;
 use crate::reconcile::{Completeness, Summary, missing_from};
@@ -155,6 +157,29 @@ impl Run {
             gaps: Vec::new(),
             target_name: None,
             connection: request.connection.clone(),
+        }
+    }
+}
+
+/// What became of a batch that was staged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Staged {
+    /// The number of findings that were left out, since they belong to other bind targets and the binding
+    /// knows none of their aliases.
+    pub left_out: u64,
+    /// The gap for those of them of which nothing tells whose they are.
+    pub gap: Option<CoverageGap>,
+}
+
+impl Staged {
+    /// Counts a finding that is left out. It is a gap if it names no bind target.
+    pub fn leave_out(&mut self, finding: &Finding) {
+        self.left_out += 1;
+        if finding.targets.is_empty() {
+            let message = "some findings were left out, since nothing tells which bind target they belong to";
+            let gap = CoverageGap::new(GapKind::Unattributed, message);
+            self.gap = Some(gap.with_partition(PartitionKey::unattributed()));
         }
     }
 }

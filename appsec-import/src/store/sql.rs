@@ -11,6 +11,7 @@ mod finding_row;
 mod outbox;
 mod read;
 mod report_parts;
+mod retirement;
 mod runs;
 #[cfg(feature = "schedule")]
 mod schedule;

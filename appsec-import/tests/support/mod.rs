@@ -59,6 +59,7 @@ pub(crate) fn finding(partition: &str, path: &str, id: Option<&str>) -> Finding 
     let mut finding = Finding::new("memory".into(), fingerprint, rule, Severity::High, place, partition);
     finding.aliases = id.map(str::to_owned).into_iter().collect();
     finding.status = Some(FindingStatus::Open);
+    finding.targets = vec!["app:shop".into()];
     finding
 }
 

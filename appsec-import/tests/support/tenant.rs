@@ -103,7 +103,9 @@ impl DastApiScanner for Tenant {
         for page in first..self.pages {
             let findings = (0..PER_PAGE).map(|number| {
                 let id = format!("{target}-{page}-{number}");
-                super::finding(partition.as_str(), &format!("/{id}"), Some(&id))
+                let mut finding = super::finding(partition.as_str(), &format!("/{id}"), Some(&id));
+                finding.targets = vec![target.clone()];
+                finding
             });
             let point = ResumePoint::new("tenant", &(page + 1)).unwrap();
             events.push(FindingEvent::Batch(FindingBatch::new(findings.collect(), point)));

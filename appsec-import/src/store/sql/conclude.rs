@@ -156,7 +156,7 @@ impl Conclusion<'_> {
                         self.run.started_at,
                         taken,
                     );
-                    if !transition.is_partial_fix(status.as_ref()) {
+                    if !transition.is_ignored_fix(status.as_ref()) {
                         page.observed.push(ObservedFinding { position, finding: before.id });
                     }
                     page.add_known(&before, transition)?;

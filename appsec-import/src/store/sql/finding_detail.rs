@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use appsec_core::{
-    BindTargetId, Evidence, Finding, FindingBatch, Location, Recast, Result, Rule, ScanId, Timestamp,
-};
+use appsec_core::{BindTargetId, Evidence, Finding, Location, Recast, Result, Rule, ScanId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -120,12 +118,12 @@ fn digest(text: &str) -> String {
 }
 
 impl SqlStore {
-    /// Returns the details of the findings of a batch, and the rules that are to be written with them.
-    pub(super) fn details(&self, batch: &FindingBatch) -> Result<(Vec<Option<Detail>>, NewRules)> {
+    /// Returns the details of findings, and the rules that are to be written with them.
+    pub(super) fn details(&self, findings: &[Finding]) -> Result<(Vec<Option<Detail>>, NewRules)> {
         // Findings of a batch share their rules, so most rules are recognised by their address.
         let (mut ids, mut new) = (HashMap::new(), HashMap::new());
-        let mut details = Vec::with_capacity(batch.findings.len());
-        for finding in &batch.findings {
+        let mut details = Vec::with_capacity(findings.len());
+        for finding in findings {
             let rule = if let Some(id) = ids.get(&Arc::as_ptr(&finding.rule)) {
                 String::clone(id)
             } else {
@@ -217,6 +215,7 @@ fn without_detail(binding: &Binding, known: &KnownFinding) -> Finding {
 fn with_known(mut finding: Finding, known: &KnownFinding) -> Finding {
     (finding.aliases, finding.status) = (known.aliases.clone(), known.status.clone());
     (finding.first_seen, finding.last_seen) = (Some(known.first_seen), Some(known.last_seen));
+    finding.profile.clone_from(&known.profile);
     finding
 }
 

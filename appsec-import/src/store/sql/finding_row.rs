@@ -1,6 +1,6 @@
 //! Findings as rows.
 
-use appsec_core::{PartitionKey, Result, Severity};
+use appsec_core::{PartitionKey, ProfileKey, Result, Severity};
 use sqlx::any::AnyRow;
 
 use super::dialect::Dialect;
@@ -10,7 +10,8 @@ use crate::reconcile::{Change, KnownFinding, OccurrenceSet, Transition};
 /// The columns that [`StoredRow::new`] reads, of a finding with the alias `f`.
 pub(super) const COLUMNS: &str =
     "f.id, f.fingerprint, f.aliases, f.state, f.decision, f.severity, f.status, f.partition,
-    f.also_in, f.title, f.place, f.first_seen, f.last_seen, f.closed_at, f.change, f.reason, f.occurrences";
+    f.also_in, f.profile, f.title, f.place, f.first_seen, f.last_seen, f.closed_at, f.retired_at, f.change,
+    f.reason, f.occurrences";
 
 /// Returns the query for a finding of a binding. Its parameters are the binding's key and a key of the
 /// finding. Where several findings have that key, the oldest is selected.
@@ -47,11 +48,13 @@ impl StoredRow {
             status: optional("status")?.map(|name| name.as_str().into()),
             partition: PartitionKey::from(text("partition")?),
             also_in: also_in.unwrap_or_default(),
+            profile: optional("profile")?.map(ProfileKey::from),
             title: text("title")?,
             place: text("place")?,
             first_seen: parse_time(&text("first_seen")?)?,
             last_seen: parse_time(&text("last_seen")?)?,
             closed_at: optional("closed_at")?.map(|text| parse_time(&text)).transpose()?,
+            retired_at: optional("retired_at")?.map(|text| parse_time(&text)).transpose()?,
         };
         let change = from_name(&text("change")?)?;
         Ok(Self { id: get(row, "id")?, finding, change, reason: optional("reason")? })
@@ -67,12 +70,13 @@ impl Transaction {
     ) -> Result<()> {
         let rows = transitions.iter().map(|(id, transition)| values(binding, *id, transition));
         let rows = rows.collect::<Result<_>>()?;
-        let into = "finding (binding, id, fingerprint, aliases, state, decision, severity, status, partition, also_in, title,
-            place, first_seen, last_seen, closed_at, change, reason, occurrences)";
+        let into = "finding (binding, id, fingerprint, aliases, state, decision, severity, status, partition, also_in, profile, title,
+            place, first_seen, last_seen, closed_at, retired_at, change, reason, occurrences)";
         let update = "ON CONFLICT (binding, id) DO UPDATE SET fingerprint = excluded.fingerprint, aliases = excluded.aliases,
             state = excluded.state, severity = excluded.severity, status = excluded.status,
-            partition = excluded.partition, also_in = excluded.also_in, title = excluded.title, place = excluded.place,
-            first_seen = excluded.first_seen, last_seen = excluded.last_seen, closed_at = excluded.closed_at,
+            partition = excluded.partition, also_in = excluded.also_in, profile = excluded.profile, title = excluded.title,
+            place = excluded.place, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+            closed_at = excluded.closed_at, retired_at = excluded.retired_at,
             change = excluded.change, reason = excluded.reason, occurrences = excluded.occurrences";
         self.insert(into, rows, update).await
     }
@@ -92,11 +96,13 @@ fn values(binding: i64, id: i64, transition: &Transition) -> Result<Vec<Arg>> {
         finding.status.as_ref().map(|status| status.as_str().to_owned()),
         finding.partition.as_str(),
         (!finding.also_in.is_empty()).then(|| to_json(&finding.also_in)).transpose()?,
+        finding.profile.as_ref().map(ProfileKey::to_string),
         finding.title.as_str(),
         finding.place.as_str(),
         finding.first_seen.to_string(),
         finding.last_seen.to_string(),
         finding.closed_at.map(|at| at.to_string()),
+        finding.retired_at.map(|at| at.to_string()),
         to_name(&transition.change)?,
         transition.reason.clone(),
         (!finding.occurrence_set.is_empty()).then(|| to_json(&finding.occurrence_set)).transpose()?,

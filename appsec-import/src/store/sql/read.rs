@@ -10,7 +10,7 @@ use super::sql_store::SqlStore;
 use super::transaction::{args, from_json, from_name, get, parse_time};
 use crate::binding::Binding;
 use crate::decision::DecisionEntry;
-use crate::reconcile::{KnownFinding, State};
+use crate::reconcile::{Change, KnownFinding, State};
 use crate::store::explanation::{Explanation, HistoryEntry};
 use crate::store::finding::{FindingNumber, Page};
 use crate::store::run::EndedRun;
@@ -53,15 +53,17 @@ impl SqlStore {
                     ORDER BY r.number";
         let rows = self.rows(text, args![binding.key(), finding.id, CONCLUDED]).await?;
         let decisions = self.read_decisions(binding, finding.id).await?;
+        let retirements = self.read_retirements(binding, finding.id).await?;
         let mut history: Vec<HistoryEntry> = Vec::with_capacity(rows.len());
         for row in rows {
             let decided =
                 |run| decisions.iter().rfind(|entry| entry.after_run == run).map(|entry| entry.state);
-            if let Some(entry) = history_entry(&row, history.last(), decided)? {
+            let retired = |run| retirements.iter().any(|entry| entry.after_run == run);
+            if let Some(entry) = history_entry(&row, history.last(), decided, retired)? {
                 history.push(entry);
             }
         }
-        Ok(Some(Explanation::new(finding.finding, history, decisions)))
+        Ok(Some(Explanation::new(finding.finding, history, decisions).with_retirements(retirements)))
     }
 
     async fn read_decisions(&self, binding: &Binding, finding: i64) -> Result<Vec<DecisionEntry>> {
@@ -96,19 +98,23 @@ fn ended_run(row: &AnyRow) -> Result<EndedRun> {
 }
 
 /// Returns the entry of a run: the stored one, else the one that follows from the entry before and from
-/// decisions since.
+/// decisions and retirements since.
 fn history_entry(
     row: &AnyRow,
     before: Option<&HistoryEntry>,
     decided: impl Fn(i64) -> Option<State>,
+    retired: impl Fn(i64) -> bool,
 ) -> Result<Option<HistoryEntry>> {
     let (state, change, reason) = if let Some(state) = get::<Option<String>>(row, "state")? {
         let change: String = get(row, "change")?;
         (from_name(&state)?, from_name(&change)?, get::<Option<String>>(row, "reason")?)
     } else {
         let Some(before) = before else { return Ok(None) };
-        let (change, reason) = HistoryEntry::expected_after(before.change, before.reason.as_deref());
-        (decided(before.run).unwrap_or(before.state), change, reason.map(str::to_owned))
+        let change = if retired(before.run) { Change::Closed } else { before.change };
+        let (change, reason) = HistoryEntry::expected_after(change, before.reason.as_deref());
+        let state =
+            if retired(before.run) { State::Closed } else { decided(before.run).unwrap_or(before.state) };
+        (state, change, reason.map(str::to_owned))
     };
     Ok(Some(HistoryEntry {
         run: get(row, "number")?,

@@ -159,7 +159,7 @@ fn lease_until(lease: Duration) -> i64 {
     millis_after(Timestamp::now(), lease)
 }
 
-fn run_ref(binding: &Binding, number: i64) -> RunRef {
+pub(super) fn run_ref(binding: &Binding, number: i64) -> RunRef {
     let binding_ref =
         BindingRef::new(binding.project.as_str(), binding.scanner.as_str(), &binding.configuration)
             .with_tenant(binding.tenant.clone());

@@ -186,8 +186,20 @@ const MIGRATIONS: [&[&str]; 2] = [
         state TEXT NOT NULL,
         PRIMARY KEY (binding, finding, run, at)
     ){clustered}",
+        // `run` is the last run that had been concluded when the partition was retired.
+        "CREATE TABLE retirement (
+        binding BIGINT NOT NULL,
+        finding BIGINT NOT NULL,
+        run BIGINT NOT NULL,
+        at TEXT NOT NULL,
+        retired_by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (binding, finding, run, at)
+    ){clustered}",
         // A JSON list; NULL where a finding is in one partition, as nearly all are.
         "ALTER TABLE finding ADD COLUMN also_in TEXT",
+        "ALTER TABLE finding ADD COLUMN profile TEXT",
+        "ALTER TABLE finding ADD COLUMN retired_at TEXT",
     ],
 ];
 

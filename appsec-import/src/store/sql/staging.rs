@@ -1,9 +1,9 @@
 //! Staging: findings are merged into observations as they arrive, so that a run of any size needs the
 //! memory of one batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use appsec_core::{FindingBatch, Result};
+use appsec_core::{Finding, FindingBatch, Result};
 
 use super::errors::run_lost;
 use super::finding_detail::{Detail, NewRules};
@@ -11,16 +11,56 @@ use super::finding_key::{alias_key, finding_keys, fingerprint_key};
 use super::sql_store::SqlStore;
 use super::transaction::{Arg, Transaction, args, from_json, get, to_json};
 use crate::reconcile::{Observation, Occurrences, best_match};
-use crate::store::run::Run;
+use crate::store::run::{Run, Staged};
 
 impl SqlStore {
-    pub(super) async fn stage_batch(&self, run: &Run, batch: &FindingBatch) -> Result<()> {
-        let observations = batch.findings.iter().map(|finding| Observation::new(finding).without_nul());
+    /// Returns the findings of the batch that are to be staged where some are to be left out; see
+    /// [`Store::stage`](crate::store::Store::stage).
+    async fn leave_out_others(
+        &self,
+        run: &Run,
+        batch: &FindingBatch,
+    ) -> Result<(Option<Vec<Finding>>, Staged)> {
+        let is_asked_for = |finding: &Finding| run.query.as_ref().is_none_or(|query| query.asks_for(finding));
+        let mut staged = Staged::default();
+        if batch.findings.iter().all(is_asked_for) {
+            return Ok((None, staged));
+        }
+        let key = |alias: &String| alias_key(&alias.replace('\0', "\u{fffd}"));
+        let others = batch.findings.iter().filter(|finding| !is_asked_for(finding));
+        let keys: Vec<_> = others.flat_map(|finding| &finding.aliases).map(key).collect();
+        let select = format!(
+            "SELECT DISTINCT k.key AS key FROM {} AS wanted {}",
+            self.dialect.json_texts(2),
+            self.dialect.join("finding_key", "k", "k.binding = $1 AND k.key = wanted.value"),
+        );
+        let rows = self.rows(&select, args![run.binding_id, to_json(&keys)?]).await?;
+        let known = rows.iter().map(|row| get::<String>(row, "key")).collect::<Result<HashSet<_>>>()?;
+        let mut kept = Vec::with_capacity(batch.findings.len());
+        for finding in &batch.findings {
+            if is_asked_for(finding) || finding.aliases.iter().any(|alias| known.contains(&key(alias))) {
+                kept.push(finding.clone());
+            } else {
+                staged.leave_out(finding);
+            }
+        }
+        Ok((Some(kept), staged))
+    }
+
+    pub(super) async fn stage_batch(&self, run: &Run, batch: &FindingBatch) -> Result<Staged> {
+        let (kept, staged) = self.leave_out_others(run, batch).await?;
+        let findings = kept.as_deref().unwrap_or(&batch.findings);
+        let is_of_other_target = |finding: &Finding| {
+            !finding.targets.is_empty() && run.query.as_ref().is_some_and(|query| !query.asks_for(finding))
+        };
+        let observations = findings.iter().map(|finding| {
+            Observation::new(finding).with_other_target(is_of_other_target(finding)).without_nul()
+        });
         // Reconciling does not need the details, and a dry run keeps none.
         let (details, rules) = if run.dry_run {
-            (vec![None; batch.findings.len()], NewRules::default())
+            (vec![None; findings.len()], NewRules::default())
         } else {
-            self.details(batch)?
+            self.details(findings)?
         };
         let observations: Vec<_> = observations.zip(details).collect();
         let mut tx = self.begin().await?;
@@ -31,14 +71,15 @@ impl SqlStore {
         let count: i64 = get(&row.ok_or_else(run_lost)?, "staged_count")?;
         let count = tx.stage_observations(run, observations, count).await?;
         // What of the batch is not staged on purpose. The counter keeps the summary adding up.
-        let left_out = 0_i64;
+        let left_out = i64::try_from(staged.left_out).unwrap_or(i64::MAX);
+        let gaps: Vec<_> = batch.gaps.iter().chain(&staged.gap).collect();
         let update = "UPDATE run SET resume = $3, gaps = $4, staged_count = $5, left_out = left_out + $6
                       WHERE binding = $1 AND number = $2";
-        let (resume, gaps) = (to_json(&batch.resume)?, to_json(&batch.gaps)?);
+        let (resume, gaps) = (to_json(&batch.resume)?, to_json(&gaps)?);
         tx.execute(update, args![run.binding_id, run.number, resume, gaps, count, left_out]).await?;
         tx.commit().await?;
         self.remember_rules(rules);
-        Ok(())
+        Ok(staged)
     }
 }
 

@@ -1,19 +1,20 @@
 //! The [`Store`] trait for a SQL store.
 
-use appsec_core::{Coverage, FindingBatch, FindingQuery, Fingerprint, Result, ScanId};
+use appsec_core::{Coverage, FindingBatch, FindingQuery, Fingerprint, PartitionKey, Result, ScanId};
 use async_trait::async_trait;
 
 use super::sql_store::SqlStore;
 use crate::binding::Binding;
-use crate::decision::Decision;
+use crate::decision::{Decision, Retirement};
 use crate::outbox::{Message, Outbox, Subscription};
 use crate::reconcile::{KnownFinding, Summary};
 use crate::store::contract::Store;
 use crate::store::explanation::Explanation;
 use crate::store::finding::{FindingNumber, Page, StoredFinding};
 use crate::store::known_binding::KnownBinding;
+use crate::store::partition::KnownPartition;
 use crate::store::report_parts::ReportParts;
-use crate::store::run::{EndedRun, Run, RunRequest};
+use crate::store::run::{EndedRun, Run, RunRequest, Staged};
 
 #[async_trait]
 impl Store for SqlStore {
@@ -35,7 +36,7 @@ impl Store for SqlStore {
         self.clear_staging(run, query).await
     }
 
-    async fn stage(&self, run: &Run, batch: &FindingBatch) -> Result<()> {
+    async fn stage(&self, run: &Run, batch: &FindingBatch) -> Result<Staged> {
         self.stage_batch(run, batch).await
     }
 
@@ -103,6 +104,20 @@ impl Store for SqlStore {
         decision: Option<Decision>,
     ) -> Result<KnownFinding> {
         self.write_decision(binding, finding, decision).await
+    }
+
+    async fn partitions(&self, binding: &Binding) -> Result<Vec<KnownPartition>> {
+        self.read_partitions(binding).await
+    }
+
+    async fn retire(
+        &self,
+        binding: &Binding,
+        partition: &PartitionKey,
+        retirement: &Retirement,
+        subscriptions: &[Subscription],
+    ) -> Result<u64> {
+        self.retire_partition(binding, partition, retirement, subscriptions).await
     }
 
     async fn explain(&self, binding: &Binding, finding: &Fingerprint) -> Result<Option<Explanation>> {
