@@ -58,11 +58,7 @@ impl BindingArgs {
         if !known.iter().any(|known| known.binding.key() == binding.key()) {
             check_tenant(app, &named, &binding, &known)?;
         }
-        let entry = entries.iter().find(|entry| {
-            let target = &entry.binding.configuration.bind_target;
-            names.iter().any(|name| name == target.as_str())
-                && with_target_id(&entry.binding, &binding.configuration.bind_target).key() == binding.key()
-        });
+        let entry = entries.iter().find(|entry| is_entry_of(entry, &binding, &names));
         let webhooks = entry.map(|entry| entry.webhooks.clone());
         Ok(RunBinding { named, binding, webhooks })
     }
@@ -119,6 +115,24 @@ impl BindingArgs {
             }
         }
     }
+}
+
+/// Whether an entry of the configuration is that of the binding, whose bind target has these names.
+fn is_entry_of(entry: &ScheduledBinding, binding: &Binding, names: &[String]) -> bool {
+    let target = &entry.binding.configuration.bind_target;
+    names.iter().any(|name| name == target.as_str())
+        && with_target_id(&entry.binding, &binding.configuration.bind_target).key() == binding.key()
+}
+
+/// The webhooks that the entry of a known binding in the configuration names; `None` without an entry.
+pub(crate) async fn webhooks_of(app: &App, binding: &Binding) -> Result<Option<Vec<String>>> {
+    let known = app.known_bindings().await?;
+    let known = known.into_iter().filter(|known| known.binding.key() == binding.key());
+    let mut names: Vec<_> = known.filter_map(|known| known.target_name).collect();
+    names.push(binding.configuration.bind_target.to_string());
+    let mut entries = app.config.bindings.iter();
+    let entry = entries.find(|entry| is_entry_of(entry, binding, &names));
+    Ok(entry.map(|entry| entry.webhooks.clone()))
 }
 
 /// The binding with another bind target.

@@ -11,6 +11,7 @@ mod mock;
 mod ping;
 mod push;
 mod report;
+mod retire;
 mod scan;
 mod schedule;
 mod set_status;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Push(push::Args),
     /// Store a decision about findings, and send it to the scanner if that accepts status changes
     SetStatus(set_status::Args),
+    /// Close the open findings of a target that is not examined any more, or list what can be closed
+    Retire(retire::Args),
     /// Show the commands at work against fakes of the services, without credentials
     Demo,
     /// Serve fakes of the services, for test suites in any language
@@ -89,6 +92,7 @@ impl Command {
             Self::Report(args) => report::run(app, &args).await,
             Self::Push(args) => push::run(app, &args).await,
             Self::SetStatus(args) => set_status::run(app, &args).await,
+            Self::Retire(args) => retire::run(app, &args).await,
             // The demo runs commands itself, so the future would contain itself without the box.
             Self::Demo => Box::pin(demo::run(app)).await,
             Self::Mock(args) => mock::run(app, &args).await,

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use appsec_core::{DastApiScanner, Scan, ScanStatus};
+use appsec_core::{DastApiScanner, PartitionKey, Scan, ScanStatus};
 use appsec_import::gate::{GateCounts, GateOutcome, GateReport};
 use appsec_import::outbox::Subscription;
 use appsec_import::store::KnownBinding;
 use appsec_import::webhook::{DeliveryOptions, Dispatcher};
-use appsec_import::{Binding, Import, ImportOptions, Importer, SqlStore, TARGET_MOVED};
+use appsec_import::{Binding, Import, ImportOptions, Importer, SqlStore, Store as _, TARGET_MOVED};
 use clap::Args;
 use serde::Serialize;
 
@@ -135,6 +135,9 @@ pub(crate) async fn run(
     let gate_failed = gate.as_ref().is_some_and(|gate| !gate.breaches.is_empty());
     let exit = Exit::from_run(scan_failed, !import.missing().is_empty(), gate_failed);
     let (code, reason) = (exit.code(ExitCodes::Own), exit.reason());
+    if !import.dry_run {
+        advise_to_retire(&store, binding, &import).await;
+    }
     let report = RunReport { binding: &tagged, scan, import, gate, exit: code, reason };
     match app.out.format {
         Format::Json => app.out.json(&report)?,
@@ -159,7 +162,7 @@ fn with_next_step(mut failure: Failure, is_running: bool) -> Failure {
 
 /// The webhooks to notify of the binding: those that its entry in the configuration names; all of them
 /// without an entry.
-fn subscriptions(dispatcher: &Dispatcher, webhooks: Option<&[String]>) -> Vec<Subscription> {
+pub(crate) fn subscriptions(dispatcher: &Dispatcher, webhooks: Option<&[String]>) -> Vec<Subscription> {
     let mut subscriptions = dispatcher.subscriptions();
     if let Some(webhooks) = webhooks {
         subscriptions.retain(|subscription| webhooks.contains(&subscription.endpoint));
@@ -175,9 +178,13 @@ pub(crate) fn dispatcher(app: &App, store: &SqlStore) -> Result<Dispatcher> {
 /// Sends the messages of the run to webhooks. What cannot be delivered stays in the outbox for the next run
 /// or the worker.
 async fn deliver(dispatcher: &Dispatcher, import: &Import) {
-    if import.dry_run {
-        return;
+    if !import.dry_run {
+        deliver_due(dispatcher).await;
     }
+}
+
+/// Sends the messages that are due to webhooks.
+pub(crate) async fn deliver_due(dispatcher: &Dispatcher) {
     match dispatcher.deliver_due().await {
         Ok(sent) if sent.failed + sent.dead > 0 => {
             note(format_args!(
@@ -187,6 +194,30 @@ async fn deliver(dispatcher: &Dispatcher, import: &Import) {
         }
         Ok(_) => {}
         Err(error) => note(format_args!("webhooks: {error}")),
+    }
+}
+
+/// Says how to close the findings that no run will close, if the target that they are of is gone.
+async fn advise_to_retire(store: &SqlStore, binding: &Binding, import: &Import) {
+    // Advice that cannot be given is no failure of the run.
+    let Ok(Some(last)) = store.last_run(binding).await else { return };
+    let is_silent = |partition: &PartitionKey| {
+        last.coverage.gaps().iter().all(|gap| gap.partition.as_ref().is_some_and(|gap| gap != partition))
+    };
+    let kept = import.summary.kept_open.iter().filter(|kept| is_silent(&kept.partition));
+    let (mut others, mut first) = (0, None);
+    for kept in kept {
+        if last.coverage.partition(&kept.partition).is_none() && first.is_none() {
+            first = Some(&kept.partition);
+        }
+        others += kept.count;
+    }
+    if let Some(partition) = first {
+        note(format_args!(
+            "nothing examines {partition} any more; if it is gone, `appsec retire --partition '{partition}' --reason TEXT` closes its findings"
+        ));
+    } else if others > 0 && import.summary.received == import.summary.left_out {
+        note("if the target is gone, `appsec retire` lists its findings by partition, and closes them");
     }
 }
 
