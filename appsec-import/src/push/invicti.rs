@@ -30,7 +30,7 @@ const ERROR_TEXTS: ErrorTexts = ErrorTexts {
     not_found: "Invicti AppSec has no such URL, project or event: check the base URL and the project's id",
 };
 
-/// Where Invicti's platform has Invicti AppSec (the vendor's KDT client 1.46).
+/// Where Invicti's platform has Invicti `AppSec` (the vendor's KDT client 1.46).
 const PLATFORM: &str = "/api/aspm/v1";
 
 /// Values of an event's `status`, as the vendor's KDT client interprets them.

@@ -175,11 +175,11 @@ impl CodeScanning {
             }
         }
         for ((tool, category), keys) in analyses {
-            let analysis = [reference.to_owned(), tool, category];
-            for (alert, open) in self.alerts.iter_mut().filter(|(alert, _)| alert[..3] == analysis) {
+            let origin = [reference.to_owned(), tool, category];
+            for (alert, open) in self.alerts.iter_mut().filter(|(alert, _)| alert[..3] == origin) {
                 *open = keys.contains(&alert[3]);
             }
-            let [reference, tool, category] = analysis;
+            let [reference, tool, category] = origin;
             for key in keys {
                 self.alerts.insert([reference.clone(), tool.clone(), category.clone(), key], true);
             }

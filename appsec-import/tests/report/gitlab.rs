@@ -21,7 +21,7 @@ fn identities(findings: impl IntoIterator<Item = Finding>, strips: bool) -> Vec<
             let mut path = location("path");
             if strips {
                 let end = path.find(['?', '#']).unwrap_or(path.len());
-                path = path[..end].trim_end_matches('/').to_owned();
+                path.truncate(path[..end].trim_end_matches('/').len());
             }
             let rule = format!("{}:{}", first["type"], first["value"]);
             [rule, path, location("method"), location("param")]
