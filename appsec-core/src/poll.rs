@@ -49,6 +49,7 @@ pub struct Watch<'a, S: ?Sized> {
     every: Duration,
     deadline: Duration,
     visible_within: Duration,
+    poll_limit: Duration,
     max_failed_polls: u32,
 }
 
@@ -66,6 +67,7 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
             every: Duration::from_secs(30),
             deadline: Duration::from_secs(24 * 60 * 60),
             visible_within: Self::VISIBLE_WITHIN,
+            poll_limit: Duration::MAX,
             max_failed_polls: 10,
         }
     }
@@ -88,6 +90,13 @@ impl<'a, S: DastApiScanner + ?Sized> Watch<'a, S> {
     /// three such answers in a row mean that it was deleted.
     pub fn visible_within(mut self, limit: Duration) -> Self {
         self.visible_within = limit;
+        self
+    }
+
+    /// Sets how long to wait for the answer to one poll; by default as long as the deadline. A poll that is not
+    /// answered ends the watch with `Deadline`.
+    pub fn poll_limit(mut self, limit: Duration) -> Self {
+        self.poll_limit = limit;
         self
     }
 
@@ -170,9 +179,13 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
                 return Err(self.deadline_passed());
             }
             self.polls += 1;
+            let limit = after(Instant::now(), self.watch.poll_limit);
             let polled =
-                match tokio::time::timeout_at(self.end, self.watch.scanner.scan(&self.watch.id)).await {
+                match tokio::time::timeout_at(limit.min(self.end), self.watch.scanner.scan(&self.watch.id))
+                    .await
+                {
                     Ok(polled) => polled,
+                    Err(_elapsed) if limit < self.end => return Err(self.not_answered()),
                     Err(_elapsed) => return Err(self.deadline_passed()),
                 };
             match polled {
@@ -240,6 +253,12 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
             self.warned = true;
             tracing::warn!(scan = %scan.id, status = %word, "unknown scan status; continuing to wait");
         }
+    }
+
+    fn not_answered(&self) -> Error {
+        let (id, limit) = (&self.watch.id, self.watch.poll_limit.as_secs());
+        let message = format!("the scanner did not answer for {limit} s when asked for scan {id}");
+        Error::new(ErrorKind::Deadline, message).with_operation("watch scan")
     }
 
     fn deadline_passed(&mut self) -> Error {

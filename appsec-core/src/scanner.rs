@@ -182,6 +182,10 @@ pub trait DastApiScanner: fmt::Debug + Send + Sync {
 
     /// Reads findings, in batches, ended by a coverage.
     ///
+    /// A stream that has to wait for its service, for instance for an export, sends a batch without findings
+    /// and with progress each time that the service answers. An importer takes a stream that sends nothing
+    /// for half an hour for one that will never answer.
+    ///
     /// # Contract
     /// * Nothing is sent before the stream is polled. `[findings/lazy]`
     /// * A stream that succeeds ends with exactly one `End`, its last item. `[findings/end-last]`

@@ -191,6 +191,15 @@ async fn a_poll_that_hangs_meets_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_poll_that_hangs_meets_its_own_limit_first() {
+    let began = Instant::now();
+    let error = Hanging(MemoryScanner::new()).watch(&id()).poll_limit(minutes(10)).await.unwrap_err();
+    assert_eq!((error.kind(), began.elapsed()), (ErrorKind::Deadline, minutes(10)));
+    assert!(error.message().contains("did not answer for 600 s"), "{error}");
+    assert_ne!(error.origin(), ErrorOrigin::Watch, "it says nothing about the scan");
+}
+
+#[tokio::test(start_paused = true)]
 async fn passing_faults_are_ridden_out_and_a_success_forgives_them() {
     let offline: fn() -> Result<Scan> = || Err(Error::new(ErrorKind::Transport, "connection reset"));
     let limited: fn() -> Result<Scan> = || Err(Error::new(ErrorKind::RateLimited, "429"));

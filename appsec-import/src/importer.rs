@@ -2,9 +2,12 @@
 
 mod import;
 mod options;
+mod scanner_call;
 
 pub use import::Import;
 pub use options::ImportOptions;
+#[cfg(feature = "worker")]
+pub(crate) use scanner_call::catch_panic_of;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,14 +15,15 @@ use std::time::Duration;
 
 use appsec_core::{
     BindTarget, BindTargetId, Coverage, CoverageGap, DastApiScanner, DastApiScannerExt, Error, ErrorKind,
-    FindingEvent, FindingQuery, FindingScope, GapKind, Result, ScanRequest, Timestamp,
+    ErrorOrigin, FindingEvent, FindingQuery, FindingScope, GapKind, Result, ScanRequest, Timestamp,
 };
 use futures_util::TryStreamExt;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::binding::Binding;
-use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, messages_for};
+use crate::outbox::{ConnectionFailed, Event, EventData, EventKind, ImportFailed, messages_for};
 use crate::reconcile::{Completeness, EmptyReason, Summary};
 use crate::store::{Run, RunRequest, Store};
 
@@ -31,10 +35,16 @@ const MAX_RESTARTS: u32 = 3;
 /// that are staged are too old to be combined with new ones.
 const MAX_AGE: Duration = Duration::from_hours(6);
 
+/// The longest connection test after a failure. The run holds its binding meanwhile.
+const MAX_CONNECTION_TEST: Duration = Duration::from_mins(2);
+
 /// Imports the findings of any scanner into a store.
 ///
-/// A run that ends in an error changes no finding. It notifies no endpoint, except of a scanner that cannot
-/// be read (`connection.failed`). What it staged is kept for six hours, and the next run of the binding
+/// A run that ends in an error changes no finding. Every such error is told by the event `import.failed`,
+/// except that the run was stopped, or that another process took it over. Where the scanner cannot be read,
+/// `connection.failed` says in addition what to repair. A panic in the code of a scanner is an error like
+/// any other, and so is a scanner that does not answer
+/// ([`with_stall_limit`](ImportOptions::with_stall_limit)). What it staged is kept for six hours, and the next run of the binding
 /// resumes from there; the result is that of an undisturbed run. A stalled process that wakes up after
 /// another one took its run over writes nothing.
 #[derive(Debug, Clone)]
@@ -67,8 +77,9 @@ impl Importer {
     /// `InvalidRequest` when the binding is of another scanner, names its bind target by its name instead of
     /// its id, or names a target that is gone while its name has another id ([`TARGET_MOVED`]); `Conflict` while another process imports
     /// the binding, or when one took this run over; `Unsupported` when the scanner cannot read findings
-    /// of such a target; `Deadline` when the scan has not ended in time; `Unexpected` when the
-    /// scanner's stream ends without a coverage; those of the scanner and of the store.
+    /// of such a target; `Deadline` when the scan has not ended in time, or when the scanner did not answer
+    /// for the stall limit; `Unexpected` when the scanner's stream ends without a coverage, or when its code
+    /// panics; those of the scanner and of the store.
     pub async fn run(&self, binding: &Binding, options: &ImportOptions) -> Result<Import> {
         self.run_until(binding, options, std::future::pending()).await
     }
@@ -138,16 +149,15 @@ impl Importer {
             result = running.import() => result,
             () = stop => {
                 let stopped = Error::new(ErrorKind::Deadline, "the import was stopped");
-                Err(Failure::Other(stopped.with_operation("import")))
+                Err(Failure::Stopped(stopped.with_operation("import")))
             }
         };
-        if let Err(Failure::Scanner(error)) = &result
+        if let Err(failure) = &result
             && !options.dry_run()
-            && is_connection_error(error)
-            && let Err(error) = running.notify_connection_failed(error).await
+            && let Err(error) = running.notify_failure(failure).await
         {
             // The caller gets the error of the run. The next run notifies again.
-            tracing::warn!(%error, "the endpoints were not notified that the scanner cannot be read");
+            tracing::warn!(%error, "the endpoints were not notified of the failure");
         }
         if result.is_err() || options.dry_run() {
             // The caller gets the error of the run. A lease that cannot be released ends by itself.
@@ -155,7 +165,7 @@ impl Importer {
                 tracing::warn!(%error, "the binding is held until its lease ends");
             }
         }
-        let result = result.map_err(|(Failure::Scanner(error) | Failure::Other(error))| error);
+        let result = result.map_err(Failure::into_error);
         match &result {
             Ok(import) => {
                 let Summary { new, closed, reopened, recurrent, .. } = &import.summary;
@@ -177,6 +187,16 @@ enum Failure {
     Scanner(Error),
     /// The store failed, or the run cannot continue for another reason.
     Other(Error),
+    /// The caller stopped the run.
+    Stopped(Error),
+}
+
+impl Failure {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Scanner(error) | Self::Other(error) | Self::Stopped(error) => error,
+        }
+    }
 }
 
 impl From<Error> for Failure {
@@ -258,6 +278,7 @@ impl Running<'_> {
             scan: self.run.scan.clone(),
             resumed,
             dry_run: self.options.dry_run(),
+            remarks: self.run.remarks.clone(),
         })
     }
 
@@ -272,7 +293,12 @@ impl Running<'_> {
             gaps.extend(self.check_target(&target).await?);
         }
         let wants_scan = self.options.scan() || self.run.scan.is_some();
-        if wants_scan && capabilities.start_scan && !self.options.dry_run() {
+        if wants_scan && !capabilities.start_scan {
+            let name = &scanner.info().name;
+            self.run
+                .remarks
+                .push(format!("no scan was started: {name} cannot start scans; its findings were imported"));
+        } else if wants_scan && !self.options.dry_run() {
             gaps.extend(self.scan(&ScanRequest::new(target.clone())).await?);
         }
         let scope = match &self.run.scan {
@@ -355,13 +381,14 @@ impl Running<'_> {
             .watch(id)
             .every(self.options.scan_poll_interval())
             .deadline(self.options.scan_deadline())
-            .visible_within(visible_within);
-        match self.with_heartbeat(watch.into_future()).await {
+            .visible_within(visible_within)
+            .poll_limit(self.options.stall_limit());
+        match self.call(watch.into_future(), Duration::MAX).await {
             Ok(_) => Ok(None),
             Err(Failure::Scanner(error)) => match error.kind() {
                 ErrorKind::ScanFailed => Ok(Some(CoverageGap::new(GapKind::ScanLimited, error.message()))),
                 // The scan takes longer than the deadline, or to become visible, but the scanner can be read.
-                ErrorKind::Deadline => Err(Failure::Other(error)),
+                ErrorKind::Deadline if error.origin() == ErrorOrigin::Watch => Err(Failure::Other(error)),
                 ErrorKind::NotFound => Err(self.remove_scan(error).await),
                 _ => Err(Failure::Scanner(error)),
             },
@@ -427,7 +454,8 @@ impl Running<'_> {
         let (scanner, store) = (&self.importer.scanner, &self.importer.store);
         // A resumed stream does not repeat the gaps of the part before it.
         let gaps_before = self.run.gaps.clone();
-        let mut events = scanner.findings(query);
+        let mut events = scanner_call::catch_panic(|| scanner.findings(query)).map_err(Failure::Scanner)?;
+        let mut heard_at = Instant::now();
         for page in 0_u64.. {
             let span = tracing::debug_span!(
                 "page",
@@ -436,9 +464,9 @@ impl Running<'_> {
                 done = tracing::field::Empty,
                 total = tracing::field::Empty,
             );
-            let Some(event) = self.with_heartbeat(events.try_next()).instrument(span.clone()).await? else {
-                break;
-            };
+            let patience = self.options.stall_limit().saturating_sub(heard_at.elapsed());
+            let next = self.call(events.try_next(), patience).instrument(span.clone());
+            let Some(event) = next.await? else { break };
             match event {
                 FindingEvent::Batch(mut batch) => {
                     let before: Vec<_> =
@@ -450,6 +478,7 @@ impl Running<'_> {
                     if let Some(progress) = batch.progress {
                         span.record("done", progress.done).record("total", progress.total);
                     }
+                    let is_sign_of_life = !batch.findings.is_empty() || batch.progress.is_some();
                     let staged = store.stage(&self.run, &batch).instrument(span).await?;
                     self.left_out += staged.left_out;
                     if self.left_out_gap.is_none() {
@@ -457,6 +486,9 @@ impl Running<'_> {
                         self.left_out_gap = staged.gap;
                     }
                     self.run.gaps = batch.gaps;
+                    if is_sign_of_life {
+                        heard_at = Instant::now();
+                    }
                 }
                 FindingEvent::End(coverage) => return Ok(coverage),
                 other => tracing::warn!(?other, "an event that this version does not know was ignored"),
@@ -464,6 +496,35 @@ impl Running<'_> {
         }
         let message = "the stream of findings ended without a coverage";
         Err(Error::new(ErrorKind::Unexpected, message).with_operation("import").into())
+    }
+
+    /// Notifies the subscribed endpoints of what ended the run. The message belongs to the run, so that a
+    /// resumed run which fails in the same way notifies only once.
+    async fn notify_failure(&self, failure: &Failure) -> Result<()> {
+        let error = match failure {
+            Failure::Stopped(_) => return Ok(()),
+            // Another process has taken the run over, and it has not failed there.
+            Failure::Other(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
+            Failure::Scanner(error) | Failure::Other(error) => error,
+        };
+        // A process that stalled may have lost the run without knowing it.
+        match self.importer.store.renew_lease(&self.run).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
+            held => held?,
+        }
+        let run = &self.run.reference;
+        let failed = ImportFailed::from_error(run.binding.clone(), error).with_run(run.run.as_str());
+        let event = Event::new(self.run.started_at, EventData::ImportFailed(failed));
+        let messages = messages_for(&event, self.options.subscriptions());
+        if !messages.is_empty() {
+            self.importer.store.enqueue_messages(&messages).await?;
+        }
+        match failure {
+            Failure::Scanner(error) if is_connection_error(error) => {
+                self.notify_connection_failed(error).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notifies the subscribed endpoints that the scanner cannot be read: with the result of a connection
@@ -480,25 +541,46 @@ impl Running<'_> {
             return Ok(());
         }
         let test = async { Ok(self.importer.scanner.test_connection().await) };
-        let report = match self.with_heartbeat(test).await {
-            Ok(report) => report,
-            Err(Failure::Scanner(error) | Failure::Other(error)) => return Err(error),
-        };
         let binding = self.run.reference.binding.clone();
-        let failed = ConnectionFailed::from_report(binding.clone(), &report)
-            .unwrap_or_else(|| ConnectionFailed::from_error(binding, error));
+        let from_test = match self.call(test, self.options.stall_limit().min(MAX_CONNECTION_TEST)).await {
+            Ok(report) => ConnectionFailed::from_report(binding.clone(), &report),
+            // The test says no more than the error does.
+            Err(Failure::Scanner(_)) => None,
+            Err(failure) => return Err(failure.into_error()),
+        };
+        let failed = from_test.unwrap_or_else(|| ConnectionFailed::from_error(binding, error));
         let event = Event::new(self.run.started_at, EventData::ConnectionFailed(failed));
         self.importer.store.enqueue_messages(&messages_for(&event, &subscriptions)).await
     }
 
-    /// Waits for the scanner, and renews the run's lease meanwhile.
+    /// Calls the scanner for at most the stall limit.
+    async fn with_heartbeat<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T, Failure> {
+        self.call(work, self.options.stall_limit()).await
+    }
+
+    /// Calls the scanner for at most `patience`, and renews the run's lease meanwhile. A panic of the
+    /// scanner is an error.
     ///
     /// Not for work that holds a transaction: a store with one writer would wait for itself.
-    async fn with_heartbeat<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T, Failure> {
-        let mut work = std::pin::pin!(work);
+    async fn call<T>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send,
+        patience: Duration,
+    ) -> Result<T, Failure> {
+        let mut work = std::pin::pin!(scanner_call::catch_panic_of(work));
+        let mut stalled = std::pin::pin!(tokio::time::sleep(patience));
         loop {
             tokio::select! {
+                biased;
                 done = &mut work => return done.map_err(Failure::Scanner),
+                () = &mut stalled => {
+                    let minutes = self.options.stall_limit().as_secs().div_ceil(60);
+                    let message = format!(
+                        "the scanner did not answer for {minutes} min; the next run of the binding continues from here"
+                    );
+                    let error = Error::new(ErrorKind::Deadline, message).with_operation("import");
+                    return Err(Failure::Scanner(error));
+                }
                 () = tokio::time::sleep(self.options.lease() / 3) => {
                     self.importer.store.renew_lease(&self.run).await?;
                 }

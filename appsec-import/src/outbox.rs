@@ -14,7 +14,8 @@ mod subscription;
 
 pub use batcher::EventBatcher;
 pub use event::{
-    ConnectionFailed, Event, EventData, EventKind, FindingsChanged, MAX_FINDINGS_PER_EVENT, RunEnded,
+    ConnectionFailed, Event, EventData, EventKind, FindingsChanged, ImportFailed, MAX_FINDINGS_PER_EVENT,
+    RunEnded,
 };
 pub use memory::MemoryOutbox;
 pub use message::{Message, MessageId, MessageState, messages_for};

@@ -24,10 +24,13 @@ fn notifying(second: i64, endpoint: &str) -> ImportOptions {
     ImportOptions::new().with_started_at(at(second)).with_subscriptions([Subscription::all_events(endpoint)])
 }
 
-/// The messages for the endpoint that were not claimed before.
+/// The messages for the endpoint that were not claimed before, by kind.
 async fn notified(store: &SqlStore, endpoint: &str) -> Vec<Event> {
     let messages = store.claim(endpoint, at(100_000), Duration::from_mins(1), 100).await.unwrap();
-    messages.iter().map(|message| serde_json::from_str(&message.payload).unwrap()).collect()
+    let events = messages.iter().map(|message| serde_json::from_str(&message.payload).unwrap());
+    let mut events: Vec<Event> = events.collect();
+    events.sort_by_key(Event::kind);
+    events
 }
 
 /// Fails with an error of the kind, after one batch.
@@ -73,10 +76,15 @@ async fn a_scanner_that_cannot_be_read_is_notified_once_for_a_run() {
                 assert_eq!(error.kind(), kind, "{name}: the run's own error is what its caller gets");
             }
             let events = notified(&test.store, &name).await;
-            let [Event { data: EventData::ConnectionFailed(failed), timestamp, .. }] = events.as_slice()
+            let [
+                Event { data: EventData::ImportFailed(ended), .. },
+                Event { data: EventData::ConnectionFailed(failed), timestamp, .. },
+            ] = events.as_slice()
             else {
                 panic!("{name}: {events:?}")
             };
+            assert!(ended.problem.contains("503 Service Unavailable"), "{name}: {ended:?}");
+            assert_eq!((&ended.binding.project, ended.run.as_deref()), (&name, Some("1")));
             assert_eq!(*timestamp, at(0), "{name}: of the run, however often it is gone on with");
             assert!(failed.problem.contains("503 Service Unavailable"), "{name}: {failed:?}");
             assert_eq!(failed.binding.project, name);
@@ -99,7 +107,7 @@ async fn the_result_of_a_connection_test_is_notified_with_its_remedy() {
         scanner.report = report;
         importer(&scanner, &test.store).run(&binding("x"), &notifying(0, "chat")).await.unwrap_err();
         let events = notified(&test.store, "chat").await;
-        let EventData::ConnectionFailed(failed) = &events[0].data else { panic!("{events:?}") };
+        let EventData::ConnectionFailed(failed) = &events[1].data else { panic!("{events:?}") };
         assert_eq!(failed.cause, Some(Cause::ExpiredCredentials), "{}", test.name);
         assert_eq!(failed.remedy.as_deref(), Some("make a new one"));
         assert!(failed.problem.contains("the token has expired"), "{}", failed.problem);
@@ -119,6 +127,9 @@ async fn other_errors_are_not_notified_as_a_failed_connection() {
         // A stream without a coverage is an error in the scanner's code.
         let scanner = ScriptedScanner::new([Script::default()]);
         importer(&scanner, &test.store).run(&binding("stops"), &notifying(0, "chat")).await.unwrap_err();
+        let events = notified(&test.store, "chat").await;
+        let kinds: Vec<_> = events.iter().map(Event::kind).collect();
+        assert_eq!(kinds, [EventKind::ImportFailed; 4], "{}: every error is told", test.name);
         // A dry run notifies nobody, and without a subscription no connection test is made.
         let scanner = ScriptedScanner::new([broken(ErrorKind::Auth)]);
         let importer = importer(&scanner, &test.store);

@@ -146,8 +146,8 @@ fn row(entry: &ScheduleEntry) -> [Cell; 8] {
         ScheduleState::Finished => (cell("over"), String::new()),
         other => (cell(format_args!("{other:?}")), String::new()),
     };
-    let why = match &entry.last_error {
-        Some(error) if !why.contains(error.as_str()) => format!("{why} {error}"),
+    let why = match entry.last_error.as_ref().or(entry.remark.as_ref()) {
+        Some(note) if !why.contains(note.as_str()) => format!("{why} {note}"),
         _ => why,
     };
     [

@@ -34,6 +34,10 @@ pub struct Import {
     pub resumed: bool,
     /// Whether nothing was written.
     pub dry_run: bool,
+    /// What the run did not do as it was asked, one sentence each: for instance, that a scanner which cannot
+    /// start scans was asked for one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 impl Import {
@@ -74,9 +78,9 @@ impl fmt::Display for Import {
         } else {
             write!(f, "{}", self.summary)?;
         }
-        match &self.empty {
-            Some(reason) => write!(f, "\nno findings: {reason}"),
-            None => Ok(()),
+        if let Some(reason) = &self.empty {
+            write!(f, "\nno findings: {reason}")?;
         }
+        self.remarks.iter().try_for_each(|remark| write!(f, "\n{remark}"))
     }
 }

@@ -14,6 +14,7 @@ pub struct ImportOptions {
     scan_poll_interval: Duration,
     scan_deadline: Duration,
     scan_visible_within: Duration,
+    stall_limit: Duration,
     severities: Vec<Severity>,
     since: Option<Timestamp>,
     dry_run: bool,
@@ -31,6 +32,7 @@ impl Default for ImportOptions {
             scan_poll_interval: Duration::from_secs(30),
             scan_deadline: Duration::from_hours(24),
             scan_visible_within: Duration::from_mins(2),
+            stall_limit: Duration::from_mins(30),
             severities: Vec::new(),
             since: None,
             dry_run: false,
@@ -73,6 +75,17 @@ impl ImportOptions {
     /// a later run looks for the scan again; if it does not exist then, the scan is forgotten.
     pub fn with_scan_visible_within(mut self, limit: Duration) -> Self {
         self.scan_visible_within = limit;
+        self
+    }
+
+    /// Sets how long to wait for an answer of the scanner: for the next batch of findings, for its bind
+    /// targets, for the launch of a scan and for each of its states. The default is 30 min, the minimum one
+    /// second.
+    ///
+    /// A batch without findings and without progress is no answer. When the time is over, the run ends with
+    /// `Deadline`, and the next run of the binding continues from there.
+    pub fn with_stall_limit(mut self, limit: Duration) -> Self {
+        self.stall_limit = limit.max(Duration::from_secs(1));
         self
     }
 
@@ -146,6 +159,11 @@ impl ImportOptions {
     /// Returns how long a scan that was started may take to become visible.
     pub fn scan_visible_within(&self) -> Duration {
         self.scan_visible_within
+    }
+
+    /// Returns how long to wait for an answer of the scanner.
+    pub fn stall_limit(&self) -> Duration {
+        self.stall_limit
     }
 
     /// Returns the severities that are imported; an empty list means all.

@@ -51,6 +51,7 @@ pub struct EventBatcher {
     new: Batch,
     reopened: Batch,
     closed: Batch,
+    remarks: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +73,21 @@ type ToEventData = fn(FindingsChanged) -> EventData;
 impl EventBatcher {
     /// A batcher for the events of a run, which all have the given time.
     pub fn new(run: RunRef, at: Timestamp) -> Self {
-        Self { run, at, new: Batch::default(), reopened: Batch::default(), closed: Batch::default() }
+        Self {
+            run,
+            at,
+            new: Batch::default(),
+            reopened: Batch::default(),
+            closed: Batch::default(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Sets what the run did not do as it was asked, at most 50 sentences; see
+    /// [`Import::remarks`](crate::Import::remarks).
+    pub fn with_remarks<'a>(mut self, remarks: impl IntoIterator<Item = &'a String>) -> Self {
+        self.remarks = remarks.into_iter().take(MAX_REASONS).map(|text| mask_and_truncate(text)).collect();
+        self
     }
 
     /// Adds the transition of one finding. Returns an event when enough of them are collected.
@@ -93,7 +108,8 @@ impl EventBatcher {
     /// `scan.completed`.
     pub fn finish(mut self, summary: &Summary, coverage: &Coverage) -> Vec<Event> {
         let mut events = self.take_rest();
-        let ended = run_ended(self.run, summary, coverage);
+        let mut ended = run_ended(self.run, summary, coverage);
+        ended.remarks = self.remarks;
         let partial = !ended.gap_messages.is_empty();
         let data = if partial { EventData::ImportPartial(ended) } else { EventData::ScanCompleted(ended) };
         events.push(Event::new(self.at, data));
@@ -139,5 +155,6 @@ fn run_ended(run: RunRef, summary: &Summary, coverage: &Coverage) -> RunEnded {
             [] => missing_from(coverage),
             gaps => gaps.iter().take(MAX_REASONS).map(|gap| mask_and_truncate(&gap.message)).collect(),
         },
+        remarks: Vec::new(),
     }
 }

@@ -32,19 +32,23 @@ pub enum EventKind {
     /// A run ended, and something is missing from what it read.
     #[serde(rename = "import.partial")]
     ImportPartial,
-    /// The scanner cannot be read.
+    /// An error ended a run. Not sent where a user or a stopping worker ended it.
+    #[serde(rename = "import.failed")]
+    ImportFailed,
+    /// The scanner cannot be read. Sent beside `import.failed`, with what to repair.
     #[serde(rename = "connection.failed")]
     ConnectionFailed,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FindingNew,
         Self::FindingReopened,
         Self::FindingClosed,
         Self::ScanCompleted,
         Self::ImportPartial,
+        Self::ImportFailed,
         Self::ConnectionFailed,
     ];
 
@@ -56,6 +60,7 @@ impl EventKind {
             Self::FindingClosed => "finding.closed",
             Self::ScanCompleted => "scan.completed",
             Self::ImportPartial => "import.partial",
+            Self::ImportFailed => "import.failed",
             Self::ConnectionFailed => "connection.failed",
         }
     }
@@ -134,6 +139,7 @@ impl Event {
             EventData::FindingClosed(_) => EventKind::FindingClosed,
             EventData::ScanCompleted(_) => EventKind::ScanCompleted,
             EventData::ImportPartial(_) => EventKind::ImportPartial,
+            EventData::ImportFailed(_) => EventKind::ImportFailed,
             EventData::ConnectionFailed(_) => EventKind::ConnectionFailed,
         }
     }
@@ -166,7 +172,11 @@ pub enum EventData {
     /// one of this and `scan.completed`.
     #[serde(rename = "import.partial")]
     ImportPartial(RunEnded),
-    /// The scanner cannot be read.
+    /// An error ended a run. A run that was stopped, or that another process took over, sends none. Runs
+    /// that are resumed and fail in the same way send one.
+    #[serde(rename = "import.failed")]
+    ImportFailed(ImportFailed),
+    /// The scanner cannot be read. Sent beside `import.failed`, with what to repair.
     #[serde(rename = "connection.failed")]
     ConnectionFailed(ConnectionFailed),
 }
@@ -210,6 +220,36 @@ pub struct RunEnded {
     /// missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gap_messages: Vec<String>,
+    /// What the run did not do as it was asked, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// A run that an error ended. It changed no finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ImportFailed {
+    /// The binding.
+    pub binding: BindingRef,
+    /// The run's id in the store; absent where a scheduled run failed before it began, for instance because
+    /// its connection cannot be opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// What happened, in one sentence.
+    pub problem: String,
+}
+
+impl ImportFailed {
+    /// The event data for the error that ended a run.
+    pub fn from_error(binding: BindingRef, error: &Error) -> Self {
+        Self { binding, run: None, problem: mask_and_truncate(&error.to_string()) }
+    }
+
+    /// Sets the run's id in the store.
+    pub fn with_run(mut self, run: impl Into<String>) -> Self {
+        self.run = Some(run.into());
+        self
+    }
 }
 
 /// A scanner that cannot be read, and why.

@@ -16,8 +16,9 @@ use super::connections::{Connections, OpenConnection};
 use super::scheduled_binding::{RunKind, ScheduledBinding};
 use super::worker_options::WorkerOptions;
 use crate::binding::Binding;
-use crate::importer::{Import, ImportOptions, Importer};
+use crate::importer::{Import, ImportOptions, Importer, catch_panic_of};
 use crate::metrics;
+use crate::outbox::{BindingRef, Event, EventData, ImportFailed, messages_for};
 use crate::store::{DueBinding, ScheduledRun, SqlStore, Start, StartedRun, Store as _};
 use crate::target::{known_target, resolve_target};
 
@@ -80,7 +81,18 @@ impl JobRunner {
         };
         let StartedRun { binding, watermark, scheduled_run } = *started;
         let requested_at = Timestamp::now();
-        let result = self.import(&binding, watermark, &scheduled_run).await;
+        // The importer tells the endpoints of its own failures, and catches the panics of the scanner. Any other
+        // panic is a failed run too, and not a job that the queue repeats at once.
+        let result = match catch_panic_of(self.prepare(&binding, &scheduled_run)).await {
+            Ok((connection, identified)) => {
+                let import = self.import(connection, &identified, &binding, watermark, &scheduled_run);
+                catch_panic_of(import).await
+            }
+            Err(error) => {
+                self.notify_failure(&binding, job, &error).await;
+                Err(error)
+            }
+        };
         let is_current = match result {
             Ok(import) => {
                 let complete = import.missing().is_empty();
@@ -89,8 +101,10 @@ impl JobRunner {
                     if complete { "complete" } else { "partial" },
                 );
                 let complete_binding = complete.then_some(&binding);
+                let remark = (!import.remarks.is_empty()).then(|| import.remarks.join("; "));
+                let (started_at, remark) = (import.started_at, remark.as_deref());
                 self.store
-                    .end_scheduled_run(&scheduled_run, import.started_at, requested_at, complete_binding)
+                    .end_scheduled_run(&scheduled_run, started_at, requested_at, complete_binding, remark)
                     .await?
             }
             Err(error) if error.origin() == ErrorOrigin::Store && error.kind() != ErrorKind::Conflict => {
@@ -104,15 +118,37 @@ impl JobRunner {
         Ok(())
     }
 
+    /// Opens the connection of a scheduled binding, and returns the binding with its identity.
+    async fn prepare(
+        &self,
+        binding: &ScheduledBinding,
+        scheduled_run: &ScheduledRun,
+    ) -> Result<(OpenConnection, Binding)> {
+        let connection = self.open(binding.connection())?;
+        let limit = self.options.stall_limit();
+        let given_up = |message: String| Error::new(ErrorKind::Deadline, message).with_operation("import");
+        let identified = tokio::select! {
+            biased;
+            identified = self.identify(binding, &connection) => identified?,
+            () = self.shutdown_deadline() => return Err(given_up("the import was stopped".to_owned())),
+            () = tokio::time::sleep(limit) => {
+                let minutes = limit.as_secs().div_ceil(60);
+                let message = format!("the scanner did not list its bind targets within {minutes} min");
+                return Err(given_up(message));
+            }
+        };
+        self.store.set_scheduled_identity(scheduled_run, &identified).await?;
+        Ok((connection, identified))
+    }
+
     async fn import(
         &self,
+        connection: OpenConnection,
+        identified: &Binding,
         binding: &ScheduledBinding,
         watermark: Option<Timestamp>,
         scheduled_run: &ScheduledRun,
     ) -> Result<Import> {
-        let connection = self.open(binding.connection())?;
-        let identified = self.identify(binding, &connection).await?;
-        self.store.set_scheduled_identity(scheduled_run, &identified).await?;
         let options = &self.options;
         let since = watermark.and_then(|at| at.checked_sub(OVERLAP).ok());
         let import = ImportOptions::new()
@@ -121,12 +157,13 @@ impl JobRunner {
             .with_subscriptions(options.subscriptions_for(&binding.webhooks))
             .with_scan_poll_interval(options.scan_poll_interval())
             .with_scan_deadline(options.scan_deadline())
+            .with_stall_limit(options.stall_limit())
             .with_scan(binding.run == RunKind::Scan)
             .with_since(since.filter(|_| binding.run == RunKind::Sync))
             .with_scheduled_run(scheduled_run.clone());
         let importer = Importer::new(connection.scanner, Arc::new(self.store.clone()))
             .with_connection(binding.connection());
-        importer.run_until(&identified, &import, self.shutdown_deadline()).await
+        importer.run_until(identified, &import, self.shutdown_deadline()).await
     }
 
     /// Returns the scheduled binding with its identity: the scanner's key and the tenant of its connection,
@@ -147,6 +184,23 @@ impl JobRunner {
             },
         };
         Ok(binding)
+    }
+
+    /// Tells the endpoints of a failure before the import began: one message for each due time and error.
+    /// Nothing is told where the worker stops, where another process has the run, or where the store fails.
+    async fn notify_failure(&self, binding: &ScheduledBinding, job: &DueBinding, error: &Error) {
+        let is_stopped = error.kind() == ErrorKind::Deadline && *self.stop.borrow();
+        if is_stopped || error.kind() == ErrorKind::Conflict || error.origin() == ErrorOrigin::Store {
+            return;
+        }
+        let at = Timestamp::from_millisecond(job.due).unwrap_or_default();
+        let Binding { project, scanner, configuration, .. } = &binding.binding;
+        let of = BindingRef::new(project.as_str(), scanner.as_str(), configuration);
+        let event = Event::new(at, EventData::ImportFailed(ImportFailed::from_error(of, error)));
+        let messages = messages_for(&event, &self.options.subscriptions_for(&binding.webhooks));
+        if let Err(error) = self.store.enqueue_messages(&messages).await {
+            tracing::warn!(%error, "the endpoints were not notified of the failure");
+        }
     }
 
     /// Records the failure of an import, and when it is retried. Returns false when another process has

@@ -28,6 +28,11 @@ pub struct ScheduleEntry {
     /// The error of the last run; `None` after a successful run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// What the last successful run did not do as its binding asks; see [`Import::remarks`].
+    ///
+    /// [`Import::remarks`]: crate::Import::remarks
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
 }
 
 /// The state of a scheduled binding.

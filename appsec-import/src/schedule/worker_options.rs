@@ -19,6 +19,7 @@ pub struct WorkerOptions {
     max_backoff: Duration,
     scan_poll_interval: Duration,
     scan_deadline: Duration,
+    stall_limit: Duration,
     shutdown_grace: Duration,
     subscriptions: Vec<Subscription>,
 }
@@ -37,6 +38,7 @@ impl Default for WorkerOptions {
             max_backoff: Duration::from_hours(1),
             scan_poll_interval: Duration::from_secs(30),
             scan_deadline: Duration::from_hours(24),
+            stall_limit: Duration::from_mins(30),
             shutdown_grace: Duration::from_secs(20),
             subscriptions: Vec::new(),
         }
@@ -108,6 +110,13 @@ impl WorkerOptions {
         self
     }
 
+    /// Sets how long a run waits for an answer of the scanner; see
+    /// [`ImportOptions::with_stall_limit`](crate::ImportOptions::with_stall_limit). Default: 30 min.
+    pub fn with_stall_limit(mut self, limit: Duration) -> Self {
+        self.stall_limit = limit;
+        self
+    }
+
     /// Sets how long imports may continue after the worker was asked to stop. Another process continues
     /// what is not done by then. Default: 20 s.
     pub fn with_shutdown_grace(mut self, grace: Duration) -> Self {
@@ -175,6 +184,11 @@ impl WorkerOptions {
     /// How long a run waits for the end of a scan.
     pub fn scan_deadline(&self) -> Duration {
         self.scan_deadline
+    }
+
+    /// How long a run waits for an answer of the scanner.
+    pub fn stall_limit(&self) -> Duration {
+        self.stall_limit
     }
 
     /// How long imports may continue after the worker was asked to stop.

@@ -138,6 +138,8 @@ pub struct Run {
     pub target_name: Option<String>,
     /// The name of the connection.
     pub connection: Option<String>,
+    /// What the run does not do as it was asked, one sentence each. The event at its end has them.
+    pub remarks: Vec<String>,
 }
 
 impl Run {
@@ -157,6 +159,7 @@ impl Run {
             gaps: Vec::new(),
             target_name: None,
             connection: request.connection.clone(),
+            remarks: Vec::new(),
         }
     }
 }

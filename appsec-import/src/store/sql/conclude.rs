@@ -56,7 +56,7 @@ impl SqlStore {
             run,
             coverage,
             subscriptions,
-            events: EventBatcher::new(run.reference.clone(), run.started_at),
+            events: EventBatcher::new(run.reference.clone(), run.started_at).with_remarks(&run.remarks),
             summary: SummaryBuilder::default(),
             counter: TransitionCounter::default(),
             known_count: get(&row.ok_or_else(run_lost)?, "finding_count")?,

@@ -52,7 +52,7 @@ impl SqlStore {
     /// Those of the store.
     pub async fn schedule(&self, now: Timestamp) -> Result<Vec<ScheduleEntry>> {
         let text = "SELECT s.name, s.body, s.enabled, s.due_at, s.backoff_until, s.attempts, s.queued_at, s.complete_at, s.ended_at,
-                        s.last_error, c.open_until, c.reason
+                        s.last_error, s.remark, c.open_until, c.reason
                     FROM scheduled_binding s LEFT JOIN circuit_breaker c ON c.connection = s.connection ORDER BY s.name";
         self.rows(text, args![]).await?.iter().map(|row| entry(row, now)).collect()
     }
@@ -227,5 +227,6 @@ fn entry(row: &AnyRow, now: Timestamp) -> Result<ScheduleEntry> {
         complete_at: time("complete_at")?,
         ended_at: time("ended_at")?,
         last_error: get(row, "last_error")?,
+        remark: get(row, "remark")?,
     })
 }

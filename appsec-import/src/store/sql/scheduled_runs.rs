@@ -235,7 +235,8 @@ impl SqlStore {
     ///
     /// The binding is next due after the start of that import: times before it are covered, however many
     /// there were, and a time that came meanwhile is due now. The scanner responded after
-    /// `requested_at`. `complete` is the binding as it was imported, where nothing was missing.
+    /// `requested_at`. `complete` is the binding as it was imported, where nothing was missing. `remark` is
+    /// what the run did not do as it was asked.
     ///
     /// Returns false, and writes nothing, when the scheduled run is over already.
     pub(crate) async fn end_scheduled_run(
@@ -244,6 +245,7 @@ impl SqlStore {
         started_at: Timestamp,
         requested_at: Timestamp,
         complete: Option<&ScheduledBinding>,
+        remark: Option<&str>,
     ) -> Result<bool> {
         let now = Timestamp::now();
         let mut tx = self.begin().await?;
@@ -251,9 +253,16 @@ impl SqlStore {
         // The clocks of two machines differ, so a job may begin before its binding is due.
         let after = due.map_or(started_at, |due| started_at.max(due));
         let next = if run_again { Some(now) } else { binding.schedule.next_after(after) };
-        let update = "UPDATE scheduled_binding SET due_at = $3, attempts = 0, backoff_until = 0, queued_at = NULL, ended_at = $4, last_error = NULL
+        let update = "UPDATE scheduled_binding SET due_at = $3, attempts = 0, backoff_until = 0, queued_at = NULL, ended_at = $4, last_error = NULL, remark = $5
                    WHERE name = $1 AND fence = $2";
-        tx.execute(update, args![run.name.as_str(), run.fence, next.map(to_millis), to_millis(now)]).await?;
+        let values = args![
+            run.name.as_str(),
+            run.fence,
+            next.map(to_millis),
+            to_millis(now),
+            remark.map(str::to_owned)
+        ];
+        tx.execute(update, values).await?;
         // A binding that was changed meanwhile imports something else.
         if complete.is_some_and(|complete| complete.reads_same_findings_as(&binding)) {
             let update = "UPDATE scheduled_binding SET watermark = $2, complete_at = $3 WHERE name = $1";

@@ -150,7 +150,8 @@ const MIGRATIONS: [&[&str]; 2] = [
         watermark BIGINT,
         complete_at BIGINT,
         ended_at BIGINT,
-        last_error TEXT
+        last_error TEXT,
+        remark TEXT
     ){clustered}",
         "CREATE INDEX scheduled_binding_by_due ON scheduled_binding (due_at)",
         "CREATE TABLE circuit_breaker (
