@@ -242,9 +242,9 @@ fn show(app: &App, report: &RunReport<'_>) -> Result<()> {
     let result = gate.to_string();
     for (number, line) in result.lines().enumerate() {
         match (number, gate.outcome()) {
-            (0, GateOutcome::Passed) => app.out.line(output::good(line))?,
-            (0, GateOutcome::Failed) => app.out.line(output::bad(line))?,
-            (0, _) => app.out.line(output::warning(line))?,
+            (0, GateOutcome::Passed) => app.out.cells([output::good(line)])?,
+            (0, GateOutcome::Failed) => app.out.cells([output::bad(line)])?,
+            (0, _) => app.out.cells([output::warning(line)])?,
             _ => app.out.line(line)?,
         }
     }

@@ -23,6 +23,7 @@ fn page(page: &str, status: FindingStatus) -> Finding {
     let partition = PartitionKey::from("p");
     let mut finding = Finding::new("memory".into(), fingerprint, rule, Severity::High, place, partition);
     (finding.aliases, finding.status) = (vec![format!("id-{page}")], Some(status));
+    finding.targets = vec!["app:shop".into()];
     finding
 }
 
