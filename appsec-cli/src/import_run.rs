@@ -214,7 +214,7 @@ async fn advise_to_retire(store: &SqlStore, binding: &Binding, import: &Import) 
     }
     if let Some(partition) = first {
         note(format_args!(
-            "nothing examines {partition} any more; if it is gone, `appsec retire --partition '{partition}' --reason TEXT` closes its findings"
+            "this run did not examine {partition}; if it is gone, `appsec retire --partition '{partition}' --reason TEXT` closes its findings"
         ));
     } else if others > 0 && import.summary.received == import.summary.left_out {
         note("if the target is gone, `appsec retire` lists its findings by partition, and closes them");

@@ -16,6 +16,9 @@ use support::{Script, ScriptedScanner, all, at, binding, finding, stores};
 /// Undoes what the second version of the tables changed.
 const FIRST_VERSION: &str = "
     ALTER TABLE finding DROP COLUMN also_in;
+    ALTER TABLE finding DROP COLUMN profile;
+    ALTER TABLE finding DROP COLUMN retired_at;
+    DROP TABLE retirement;
     CREATE TABLE finding_alias (
         binding BIGINT NOT NULL, alias TEXT NOT NULL, finding BIGINT NOT NULL, PRIMARY KEY (binding, alias, finding)
     );
