@@ -5,7 +5,7 @@ use std::fmt;
 use appsec_core::{Printable, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{DecisionEntry, Retirement, RetirementEntry};
+use crate::decision::{DecisionEntry, RetirementEntry};
 use crate::reconcile::{Change, KnownFinding, State};
 
 /// The number of places that are displayed. The finding has more of them.
@@ -105,7 +105,7 @@ impl fmt::Display for Explanation {
                 write!(f, "\nat {}: {what}, {}", decision.at, state_text(decision.state))?;
             }
             for entry in self.retirements.iter().filter(|retired| retired.after_run == entry.run) {
-                let Retirement { by, reason } = &entry.retirement;
+                let (by, reason) = (Printable(&entry.retirement.by), Printable(&entry.retirement.reason));
                 write!(f, "\nat {}: closed, since its target was retired by {by}: {reason}", entry.at)?;
             }
         }

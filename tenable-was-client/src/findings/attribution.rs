@@ -231,7 +231,9 @@ impl Attribution {
             }
         }
         progress.read += ids.len();
-        skipped.into_iter().for_each(|id| self.set(id, None));
+        for id in skipped {
+            self.set(id, None);
+        }
         let mut responses = stream::iter(ids)
             .map(|(id, parsed)| async move { (id, client.get_scan(parsed).await) })
             .buffer_unordered(LOOKUPS_IN_FLIGHT);

@@ -168,7 +168,9 @@ fn digest(value: &Value) -> u32 {
                 text.push('}');
             }
             Value::Array(items) => {
-                items.iter().for_each(|item| write(item, text));
+                for item in items {
+                    write(item, text);
+                }
                 text.push(']');
             }
             scalar => text.push_str(&scalar.to_string()),
