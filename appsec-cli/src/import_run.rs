@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use appsec_core::{DastApiScanner, PartitionKey, Scan, ScanStatus};
+use appsec_core::{DastApiScanner, PartitionKey, Printable, Scan, ScanStatus};
 use appsec_import::gate::{GateCounts, GateOutcome, GateReport};
 use appsec_import::outbox::Subscription;
 use appsec_import::store::KnownBinding;
@@ -213,6 +213,7 @@ async fn advise_to_retire(store: &SqlStore, binding: &Binding, import: &Import) 
         others += kept.count;
     }
     if let Some(partition) = first {
+        let partition = Printable(partition.as_str());
         note(format_args!(
             "this run did not examine {partition}; if it is gone, `appsec retire --partition '{partition}' --reason TEXT` closes its findings"
         ));
