@@ -36,15 +36,13 @@ pub struct OccurrenceKey(u64);
 impl OccurrenceKey {
     /// Computes the key of a location, and of the scanner's own id of the finding there.
     pub fn new(location: &Location, alias: Option<&str>) -> Self {
-        match alias.filter(|_| !location.has_path()) {
-            Some(id) => Self::from_parts(&["id", id]),
-            None => {
-                let text = &location.text;
-                let rest = text.find(['?', '#']).and_then(|start| text.get(start..)).unwrap_or_default();
-                let [kind, name] = input_parts(location.input.as_ref());
-                Self::from_parts(&["url", &location.authority(), &location.path, rest, &kind, &name])
-            }
+        if let Some(id) = alias.filter(|_| !location.has_path()) {
+            return Self::from_parts(&["id", id]);
         }
+        let text = &location.text;
+        let rest = text.find(['?', '#']).and_then(|start| text.get(start..)).unwrap_or_default();
+        let [kind, name] = input_parts(location.input.as_ref());
+        Self::from_parts(&["url", &location.authority(), &location.path, rest, &kind, &name])
     }
 
     fn from_parts(parts: &[&str]) -> Self {

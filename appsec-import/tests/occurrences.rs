@@ -249,7 +249,9 @@ mod stored {
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let batch = |names: &[&str]| {
             let mut findings = open(names);
-            findings.iter_mut().for_each(|finding| finding.aliases.clear());
+            for finding in &mut findings {
+                finding.aliases.clear();
+            }
             findings
         };
         let batches = names.chunks(500).chain(names.chunks(500)).map(batch).collect();
