@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use appsec_core::DastApiScanner;
+use appsec_core::{DastApiScanner, ErrorKind};
 use appsec_import::store::KnownBinding;
 use appsec_import::{SqlStore, Store as _};
+use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -14,6 +15,13 @@ use crate::connection::NamedConnection;
 use crate::exit::{Failure, Result};
 use crate::global_args::GlobalArgs;
 use crate::output::Output;
+
+/// The store of a dry run. Its files are removed with it.
+#[derive(Debug)]
+pub(crate) struct DryRunStore {
+    pub(crate) store: SqlStore,
+    _folder: TempDir,
+}
 
 #[derive(Debug)]
 pub(crate) struct App {
@@ -65,9 +73,12 @@ impl App {
         named.open(self.may_prompt)
     }
 
-    /// The bindings of the store.
+    /// The bindings of the store; none where there is no store yet.
     pub(crate) async fn known_bindings(&self) -> Result<Vec<KnownBinding>> {
-        self.store().await?.bindings().await.map_err(Failure::store)
+        match self.store_if_any().await? {
+            Some(store) => store.bindings().await.map_err(Failure::store),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Builds the scanner of a connection for an import. `patience` is how long the user wants to wait for
@@ -80,9 +91,45 @@ impl App {
         named.open_with_patience(self.may_prompt, patience)
     }
 
-    /// Opens the store and migrates its schema.
+    /// Opens the store, and creates it where there is none: for commands that write.
     pub(crate) async fn store(&self) -> Result<SqlStore> {
-        let url = self.config.store_url(self.store_url.as_deref())?;
-        SqlStore::connect(&url).await.map_err(Failure::store)
+        SqlStore::connect(&self.store_url()?).await.map_err(Failure::store)
+    }
+
+    /// Opens the store: for commands that need what it has. Creates nothing.
+    pub(crate) async fn existing_store(&self) -> Result<SqlStore> {
+        SqlStore::connect_existing(&self.store_url()?).await.map_err(Failure::store)
+    }
+
+    /// Opens the store where there is one. Creates nothing.
+    pub(crate) async fn store_if_any(&self) -> Result<Option<SqlStore>> {
+        match SqlStore::connect_existing(&self.store_url()?).await {
+            Ok(store) => Ok(Some(store)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::store(error)),
+        }
+    }
+
+    /// A store for a dry run: a copy of the store in SQLite, or an empty store where there is none. In PostgreSQL
+    /// it is the store itself, from which a dry run removes what it wrote.
+    pub(crate) async fn dry_run_store(&self) -> Result<DryRunStore> {
+        let folder =
+            tempfile::tempdir().map_err(|error| Failure::output("a folder for the dry run", &error))?;
+        let path = folder.path().join("copy.db");
+        let store = match self.store_if_any().await? {
+            Some(store) => match store.copy_to(&path).await.map_err(Failure::store)? {
+                Some(copy) => copy,
+                None => store,
+            },
+            None => {
+                let url = format!("sqlite:{}", path.display());
+                SqlStore::connect(&url).await.map_err(Failure::store)?
+            }
+        };
+        Ok(DryRunStore { store, _folder: folder })
+    }
+
+    fn store_url(&self) -> Result<String> {
+        self.config.store_url(self.store_url.as_deref())
     }
 }

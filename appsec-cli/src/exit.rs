@@ -150,7 +150,11 @@ impl Failure {
     /// The store failed.
     #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
     pub(crate) fn store(error: Error) -> Self {
-        let exit = if error.kind() == ErrorKind::Config { Exit::Usage } else { Exit::Output };
+        let exit = match error.kind() {
+            // Another place, or another command first, helps.
+            ErrorKind::Config | ErrorKind::NotFound => Exit::Usage,
+            _ => Exit::Output,
+        };
         Self::new(exit, with_causes(&error))
     }
 

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use appsec_core::{DastApiScanner, PartitionKey, Printable, Scan, ScanStatus};
+use appsec_core::{DastApiScanner, Error, PartitionKey, Printable, Scan, ScanStatus};
 use appsec_import::gate::{GateCounts, GateOutcome, GateReport};
 use appsec_import::outbox::Subscription;
-use appsec_import::store::KnownBinding;
+use appsec_import::store::{BINDING_HELD, KnownBinding};
 use appsec_import::webhook::{DeliveryOptions, Dispatcher};
 use appsec_import::{Binding, Import, ImportOptions, Importer, SqlStore, Store as _, TARGET_MOVED};
 use clap::Args;
@@ -72,7 +72,11 @@ pub(crate) async fn run(
 ) -> Result<Exit> {
     let RunBinding { named, binding, webhooks } = run_binding;
     let scanner = app.open_for_run(named, args.timeout)?;
-    let store = app.store().await?;
+    let dry_run = if options.dry_run() { Some(app.dry_run_store().await?) } else { None };
+    let store = match &dry_run {
+        Some(dry_run) => dry_run.store.clone(),
+        None => app.store().await?,
+    };
     let dispatcher = dispatcher(app, &store)?;
     let progress = Arc::new(Progress::new());
     let scanner = Arc::new(ProgressScanner::new(scanner, Arc::clone(&progress)));
@@ -98,19 +102,17 @@ pub(crate) async fn run(
                 )
             } else {
                 let moved_to = error.conflicting_id().filter(|_| error.code() == Some(TARGET_MOVED));
-                match moved_to.map(str::to_owned) {
-                    Some(target) => {
-                        let known = KnownBinding::new(binding.clone());
-                        let options = binding_parts::as_options(app, &known);
-                        let mut failure = Failure::from(error);
-                        failure.message = format!(
-                            "{}\n`appsec binding move {options} --to-target {target}` keeps its history and decisions",
-                            failure.message
-                        );
-                        failure
-                    }
-                    None => Failure::from_run(error),
+                let moved_to = moved_to.map(str::to_owned);
+                let mut failure = run_failure(error);
+                if let Some(target) = moved_to {
+                    let known = KnownBinding::new(binding.clone());
+                    let options = binding_parts::as_options(app, &known);
+                    failure.message = format!(
+                        "{}\n`appsec binding move {options} --to-target {target}` keeps its history and decisions",
+                        failure.message
+                    );
                 }
+                failure
             };
             let is_running = failure.scan.is_some();
             failure.scan = failure.scan.or_else(|| scan.map(|scan| scan.id));
@@ -145,6 +147,16 @@ pub(crate) async fn run(
         Format::Table => show(app, &report)?,
     }
     Ok(exit)
+}
+
+/// The failure of a run. That of a binding which another process holds names the option that takes it over.
+pub(crate) fn run_failure(error: Error) -> Failure {
+    let is_held = error.code() == Some(BINDING_HELD);
+    let mut failure = Failure::from_run(error);
+    if is_held {
+        failure.message.push_str(": if that process is dead, repeat the command with --take-over");
+    }
+    failure
 }
 
 /// Adds what becomes of a scan that continues, or that was started and is not visible.
@@ -226,7 +238,8 @@ fn show(app: &App, report: &RunReport<'_>) -> Result<()> {
     let import = &report.import;
     let tag =
         report.binding.configuration.scan_tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
-    app.out.line(format_args!("run {}{tag} of {}", import.run, binding_parts::describe(report.binding)))?;
+    let run = if import.dry_run { "dry run".to_owned() } else { format!("run {}", import.run) };
+    app.out.line(format_args!("{run}{tag} of {}", binding_parts::describe(report.binding)))?;
     if let Some(scan) = &report.scan {
         app.out.line(format_args!("scan {}: {}", scan.id, scan.status))?;
         for problem in scan.all_problems() {

@@ -1,7 +1,7 @@
 //! The options that select a known binding, in every command that reads or changes what the store has.
 
-use appsec_import::Binding;
 use appsec_import::store::KnownBinding;
+use appsec_import::{Binding, Store as _};
 use clap::Args;
 
 use crate::app::App;
@@ -27,7 +27,8 @@ impl SelectionArgs {
 
     /// As [`select`](Self::select), with the aliases of the binding.
     pub(crate) async fn select_known(&self, app: &App) -> Result<KnownBinding> {
-        let known = app.known_bindings().await?;
+        let store = app.existing_store().await?;
+        let known = store.bindings().await.map_err(Failure::store)?;
         let mut matching = Vec::new();
         for binding in known.iter().filter(|known| self.parts.matches(known)) {
             if self.is_of_tool(app, binding)? {

@@ -268,7 +268,7 @@ impl Running<'_> {
         };
         let is_empty = self.received == self.left_out && !resumed;
         Ok(Import {
-            run: self.run.number,
+            run: self.run.number.max(0),
             started_at: self.run.started_at,
             completeness: Completeness::from_run(coverage, Some(&query), self.run.number),
             summary,

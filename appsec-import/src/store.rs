@@ -10,7 +10,7 @@ mod run;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 
-pub use contract::Store;
+pub use contract::{BINDING_HELD, Store};
 pub use explanation::{Explanation, HistoryEntry};
 pub use finding::{FindingNumber, Page, StoredFinding};
 pub use known_binding::KnownBinding;

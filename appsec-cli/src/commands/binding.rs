@@ -64,7 +64,7 @@ const HEADINGS: [&str; 8] =
     ["PROJECT", "TOOL", "BIND TO", "NAME", "BRANCH", "META", "ENVIRONMENT", "LAST RUN"];
 
 async fn list(app: &App) -> Result<Exit> {
-    let known = app.known_bindings().await?;
+    let known = app.existing_store().await?.bindings().await.map_err(Failure::store)?;
     if app.out.is_json() {
         known.iter().try_for_each(|known| app.out.json(known))?;
     } else {
@@ -95,7 +95,7 @@ async fn move_binding(app: &App, args: &MoveArgs) -> Result<Exit> {
     if to.key() == from.key() {
         return Err(Failure::usage("nothing would change: name a new part with --to-…"));
     }
-    let store = app.store().await?;
+    let store = app.existing_store().await?;
     store.move_binding(&from, &to).await.map_err(|error| match error.kind() {
         ErrorKind::Conflict | ErrorKind::NotFound => Failure::usage(error.message()),
         _ => Failure::store(error),

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 /// Prints the finding with its history, oldest run first.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let binding = args.binding.select(app).await?;
-    let store = app.store().await?;
+    let store = app.existing_store().await?;
     let finding = finding_lookup::find_one(&store, &binding, &args.finding).await?;
     let explanation = store.explain(&binding, &finding.fingerprint).await.map_err(Failure::store)?;
     let explanation = explanation.ok_or_else(|| Failure::usage("the finding is no longer in the store"))?;

@@ -49,7 +49,7 @@ const ROWS: usize = 2000;
 /// Prints the findings, one a line.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let binding = args.binding.select(app).await?;
-    let store = app.store().await?;
+    let store = app.existing_store().await?;
     let mut rows = Vec::new();
     finding_lookup::for_each(&store, &binding, |finding| {
         if args.state.accepts(finding.state) {

@@ -50,7 +50,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
         Failure::usage(format!("the configuration has no [push.{}]; it has {known:?}", args.to))
     })?;
     let binding = args.binding.select(app).await?;
-    let store = app.store().await?;
+    let store = app.existing_store().await?;
     let options = report::options(&store, &binding).await?;
     let folder = tempfile::tempdir().map_err(|error| Failure::output("a folder for the report", &error))?;
     let push = Push {

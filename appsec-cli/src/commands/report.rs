@@ -47,7 +47,7 @@ fn format(text: &str) -> Result<ReportFormat, String> {
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let binding = args.binding.select(app).await?;
-    let store = app.store().await?;
+    let store = app.existing_store().await?;
     let mut options =
         options(&store, &binding).await?.with_byte_order_mark(args.byte_order_mark).with_cwe_list(args.cwes);
     if let Some(service) = &args.service {

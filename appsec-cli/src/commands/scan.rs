@@ -48,7 +48,7 @@ async fn start(app: &App, named: &NamedConnection, binding: &Binding, args: &Arg
     let request = RunRequest::new(Timestamp::now())
         .with_take_over(args.run.take_over)
         .with_connection(named.name.clone());
-    let run = store.begin_run(&tagged, &request).await?;
+    let run = store.begin_run(&tagged, &request).await.map_err(import_run::run_failure)?;
     let started = match &run.scan {
         Some(scan) => Ok((scan.clone(), "started before, not yet imported")),
         None => scanner.start_scan(&ScanRequest::new(target)).await.map(|started| match started {

@@ -75,12 +75,11 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
 
 /// Applies the schedule of the configuration, and prints what changed.
 pub(super) async fn apply(app: &App, dry_run: bool) -> Result<Exit> {
-    let (store, now) = (app.store().await?, Timestamp::now());
-    let bindings = &app.config.bindings;
+    let (bindings, now) = (&app.config.bindings, Timestamp::now());
     let changes = if dry_run {
-        store.preview_schedule(bindings, now).await
+        app.dry_run_store().await?.store.preview_schedule(bindings, now).await
     } else {
-        store.apply_schedule(bindings, now).await
+        app.store().await?.apply_schedule(bindings, now).await
     };
     let changes = changes.map_err(Failure::store)?;
     if app.out.is_json() {
@@ -104,7 +103,7 @@ fn by_change(changes: &ScheduleChanges) -> [(&'static str, &[String]); 3] {
 }
 
 async fn entries(app: &App) -> Result<Vec<ScheduleEntry>> {
-    app.store().await?.schedule(Timestamp::now()).await.map_err(Failure::store)
+    app.existing_store().await?.schedule(Timestamp::now()).await.map_err(Failure::store)
 }
 
 async fn due(app: &App) -> Result<Exit> {
@@ -190,7 +189,7 @@ fn next(app: &App, names: &[String], count: usize) -> Result<Exit> {
 }
 
 async fn run_now(app: &App, names: &[String]) -> Result<Exit> {
-    let store = app.store().await?;
+    let store = app.existing_store().await?;
     for name in names {
         store.run_now(name, Timestamp::now()).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound | ErrorKind::Conflict => Failure::usage(error.message()),
@@ -203,7 +202,7 @@ async fn run_now(app: &App, names: &[String]) -> Result<Exit> {
 
 async fn hint(app: &App, tool: &str, target: &str) -> Result<Exit> {
     let named = app.config.connections.find(tool)?;
-    let store = app.store().await?;
+    let store = app.existing_store().await?;
     let known = store.bindings().await.map_err(Failure::store)?;
     let binding = Binding::new("", named.connection.vendor.key, ScanConfiguration::new(target))
         .with_tenant(named.tenant()?);

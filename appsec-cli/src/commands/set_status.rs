@@ -80,7 +80,7 @@ impl NewStatus {
 /// scanner was notified.
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit> {
     let binding = args.binding.select(app).await?;
-    let store = app.store().await?;
+    let store = app.existing_store().await?;
     let mut findings = Vec::with_capacity(args.findings.len());
     for id in &args.findings {
         findings.push(finding_lookup::find_one(&store, &binding, id).await?);

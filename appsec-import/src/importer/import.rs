@@ -11,7 +11,7 @@ use crate::reconcile::{Completeness, EmptyReason, Summary};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Import {
-    /// The run's number among those of its binding.
+    /// The run's number among those of its binding; 0 for a dry run, which uses none.
     pub run: i64,
     /// The start time of the run. It is that of the first process where another one resumed the run.
     pub started_at: Timestamp,

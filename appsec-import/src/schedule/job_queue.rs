@@ -70,6 +70,7 @@ impl JobQueue {
             // lose findings.
             let options = SqliteConnectOptions::from_str(url).map_err(failed)?;
             let options = options
+                .pragma("trusted_schema", "OFF")
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Normal)
                 .busy_timeout(Duration::from_mins(1));

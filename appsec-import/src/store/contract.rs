@@ -16,6 +16,10 @@ use crate::decision::{Decision, Retirement};
 use crate::outbox::{Message, Subscription};
 use crate::reconcile::{KnownFinding, Summary};
 
+/// The [code](appsec_core::Error::code) of the error for a binding whose run another process holds. Its
+/// [`retry_after`](appsec_core::Error::retry_after) is the rest of that lease.
+pub const BINDING_HELD: &str = "binding_held";
+
 /// Stores bindings, their runs and their findings.
 ///
 /// Each method is one transaction, unless its documentation says otherwise. A method that takes a [`Run`]

@@ -9,6 +9,8 @@ mod finding_detail;
 mod finding_key;
 mod finding_row;
 mod outbox;
+mod ownership;
+mod place;
 mod read;
 mod report_parts;
 mod retirement;
@@ -22,6 +24,7 @@ mod sql_store;
 mod staging;
 mod store_impl;
 mod transaction;
+mod wait;
 
 pub use sql_store::SqlStore;
 

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use super::errors::binding_held;
 use super::runs::{CONCLUDED, OPEN};
 use super::sql_store::SqlStore;
-use super::transaction::{Transaction, args, from_json, get, parse_time, to_json, to_millis};
+use super::transaction::{Transaction, args, from_json, from_millis, get, parse_time, to_json, to_millis};
 use crate::binding::Binding;
 use crate::store::known_binding::KnownBinding;
 
@@ -28,9 +28,13 @@ impl SqlStore {
         if from.key() == to.key() {
             return Ok(());
         }
-        let held = "SELECT 1 AS held FROM run WHERE binding = $1 AND state = $2 AND lease_until > $3";
-        if tx.row(held, args![id, OPEN, to_millis(Timestamp::now())]).await?.is_some() {
-            return Err(binding_held());
+        let (now, held) = (
+            Timestamp::now(),
+            "SELECT lease_until, renewed_at FROM run WHERE binding = $1 AND state = $2 AND lease_until > $3",
+        );
+        if let Some(row) = tx.row(held, args![id, OPEN, to_millis(now)]).await? {
+            let time = |column| from_millis(get(&row, column)?);
+            return Err(binding_held(time("lease_until")?, time("renewed_at")?, now));
         }
         if let Some(other) = tx.locked_id(to).await? {
             let runs = "SELECT 1 AS runs FROM run WHERE binding = $1 AND state <> 'dry_run'";

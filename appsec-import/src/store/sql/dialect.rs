@@ -10,19 +10,12 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// Returns the dialect that a store's URL names, and the URL as the driver takes it.
-    pub(super) fn from_url(url: &str) -> Result<(Self, String)> {
+    /// Returns the dialect that a store's URL names.
+    pub(super) fn from_url(url: &str) -> Result<Self> {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
-            "sqlite" if cfg!(feature = "sqlite") => {
-                let mode = match url.split_once('?') {
-                    None => "?mode=rwc",
-                    Some((_, options)) if options.contains("mode=") => "",
-                    Some(_) => "&mode=rwc",
-                };
-                Ok((Self::Sqlite, format!("{url}{mode}")))
-            }
-            "postgres" | "postgresql" if cfg!(feature = "postgres") => Ok((Self::Postgres, url.to_owned())),
+            "sqlite" if cfg!(feature = "sqlite") => Ok(Self::Sqlite),
+            "postgres" | "postgresql" if cfg!(feature = "postgres") => Ok(Self::Postgres),
             "sqlite" | "postgres" | "postgresql" => {
                 let message = format!("this program was built without support for {scheme} stores");
                 Err(Error::new(ErrorKind::Config, message))

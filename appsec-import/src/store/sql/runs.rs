@@ -7,7 +7,10 @@ use sqlx::any::AnyRow;
 
 use super::errors::{binding_held, run_lost};
 use super::sql_store::SqlStore;
-use super::transaction::{Transaction, args, from_json, get, millis_after, parse_time, to_json, to_millis};
+use super::transaction::{
+    Transaction, args, from_json, from_millis, get, millis_after, parse_time, to_json, to_millis,
+};
+use super::wait::saying_what_for;
 use crate::binding::Binding;
 use crate::outbox::{BindingRef, RunRef};
 use crate::store::run::{Run, RunRequest};
@@ -34,33 +37,48 @@ impl SqlStore {
                 return Err(run_lost());
             }
         }
-        let id = tx.lock_binding(binding).await?;
+        let what = "another process that begins a run of the binding";
+        let id = saying_what_for(tx.lock_binding(binding), what).await?;
         tx.remove_leftovers(id, now).await?;
-        let open = "SELECT number, fence, started_at, lease_until, scan, query, resume, gaps FROM run
+        let open =
+            "SELECT number, fence, started_at, lease_until, renewed_at, scan, query, resume, gaps FROM run
                     WHERE binding = $1 AND state = $2";
         let open = if request.dry_run() { None } else { tx.row(open, args![id, OPEN]).await? };
         let tag = binding.configuration.scan_tag.clone();
         let mut run = if let Some(row) = open {
-            if get::<i64>(&row, "lease_until")? > now && !request.take_over() {
-                return Err(binding_held());
+            let until: i64 = get(&row, "lease_until")?;
+            if until > now && !request.take_over() {
+                let renewed_at = from_millis(get(&row, "renewed_at")?)?;
+                return Err(binding_held(from_millis(until)?, renewed_at, from_millis(now)?));
             }
             let run = resumed_run(id, binding, &row, request)?;
-            let update = "UPDATE run SET fence = $3, lease_until = $4, scan_tag = $5 WHERE binding = $1 AND number = $2";
-            tx.execute(update, args![id, run.number, run.fence, lease_until, tag]).await?;
+            let update = "UPDATE run SET fence = $3, lease_until = $4, scan_tag = $5, renewed_at = $6
+                          WHERE binding = $1 AND number = $2";
+            tx.execute(update, args![id, run.number, run.fence, lease_until, tag, now]).await?;
             run
         } else {
-            tx.execute("UPDATE binding SET run_count = run_count + 1 WHERE id = $1", args![id]).await?;
-            let row = tx.row("SELECT run_count FROM binding WHERE id = $1", args![id]).await?;
-            let number = get::<i64>(&row.ok_or_else(run_lost)?, "run_count")?;
+            let number = if request.dry_run() {
+                // Below zero: a dry run uses no number, and several may run at the same time.
+                let lowest = "SELECT MIN(number) AS number FROM run WHERE binding = $1 AND number < 0";
+                let row = tx.row(lowest, args![id]).await?;
+                let lowest = row.map(|row| get::<Option<i64>>(&row, "number")).transpose()?.flatten();
+                lowest.unwrap_or(0).saturating_sub(1)
+            } else {
+                tx.execute("UPDATE binding SET run_count = run_count + 1 WHERE id = $1", args![id]).await?;
+                let row = tx.row("SELECT run_count FROM binding WHERE id = $1", args![id]).await?;
+                get::<i64>(&row.ok_or_else(run_lost)?, "run_count")?
+            };
             let state = if request.dry_run() { DRY_RUN } else { OPEN };
-            let insert = "INSERT INTO run (binding, number, fence, state, scan_tag, started_at, lease_until)
-                          VALUES ($1, $2, 1, $3, $4, $5, $6)";
+            let insert = "INSERT INTO run (binding, number, fence, state, scan_tag, started_at, lease_until, renewed_at)
+                          VALUES ($1, $2, 1, $3, $4, $5, $6, $7)";
             let started_at = request.started_at().to_string();
-            tx.execute(insert, args![id, number, state, tag, started_at, lease_until]).await?;
+            tx.execute(insert, args![id, number, state, tag, started_at, lease_until, now]).await?;
             Run::new(id, number, run_ref(binding, number), 1, request)
         };
-        let alias = "UPDATE binding SET connection = COALESCE($2, connection) WHERE id = $1";
-        tx.execute(alias, args![id, request.connection().map(str::to_owned)]).await?;
+        if let Some(connection) = request.connection().filter(|_| !request.dry_run()) {
+            let alias = "UPDATE binding SET connection = $2 WHERE id = $1";
+            tx.execute(alias, args![id, connection]).await?;
+        }
         let row = tx.row("SELECT target_name FROM binding WHERE id = $1", args![id]).await?;
         run.target_name = row.map(|row| get(&row, "target_name")).transpose()?.flatten();
         tx.commit().await?;
@@ -98,6 +116,7 @@ impl SqlStore {
             tx.remove_staged(run.binding_id, run.number).await?;
             let delete = "DELETE FROM run WHERE binding = $1 AND number = $2 AND state = $3";
             tx.execute(delete, args![run.binding_id, run.number, DRY_RUN]).await?;
+            tx.remove_if_unused(run.binding_id).await?;
         } else {
             let update = "UPDATE run SET lease_until = 0
                           WHERE binding = $1 AND number = $2 AND fence = $3 AND state = $4";
@@ -122,13 +141,22 @@ impl Transaction {
     /// Checks that this process still holds the run, renews its lease, and locks its row until the
     /// transaction ends.
     pub(super) async fn hold(&mut self, run: &Run) -> Result<()> {
-        let renew = "UPDATE run SET lease_until = $4
+        let renew = "UPDATE run SET lease_until = $4, renewed_at = $6
                      WHERE binding = $1 AND number = $2 AND fence = $3 AND state <> $5";
-        let until = lease_until(run.lease);
-        match self.execute(renew, args![run.binding_id, run.number, run.fence, until, CONCLUDED]).await? {
+        let (until, now) = (lease_until(run.lease), to_millis(Timestamp::now()));
+        match self.execute(renew, args![run.binding_id, run.number, run.fence, until, CONCLUDED, now]).await?
+        {
             1 => Ok(()),
             _ => Err(run_lost()),
         }
+    }
+
+    /// Removes a binding that no run has used, as after its first dry run.
+    async fn remove_if_unused(&mut self, binding: i64) -> Result<()> {
+        let delete = "DELETE FROM binding WHERE id = $1 AND run_count = 0
+                      AND NOT EXISTS (SELECT 1 FROM run WHERE binding = $1)";
+        self.execute(delete, args![binding]).await?;
+        Ok(())
     }
 
     pub(super) async fn remove_staged(&mut self, binding: i64, run: i64) -> Result<()> {

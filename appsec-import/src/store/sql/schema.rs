@@ -1,16 +1,19 @@
-//! The tables, and how a store of an earlier version is migrated.
-
-use appsec_core::Result;
+//! The tables of a store.
 
 use super::dialect::Dialect;
-use super::errors::later_version;
-use super::transaction::{Transaction, args, get};
 
-/// One list of statements for each version of the store, in order. A list that has been released is never
-/// edited: each change is a new list.
-const MIGRATIONS: [&[&str]; 2] = [
-    &[
-        "CREATE TABLE binding (
+/// The version of the tables. Until the first release it grows with each change of the list, and a store of an
+/// earlier version is refused; from then on each version has a list of its own, and stores are migrated.
+pub(super) const VERSION: i64 = 1;
+
+/// The statements that create the tables.
+const TABLES: &[&str] = &[
+    // The marker of a store: one row, with the name of this crate and the version.
+    "CREATE TABLE appsec_store (
+        application TEXT NOT NULL,
+        version BIGINT NOT NULL
+    )",
+    "CREATE TABLE binding (
         id {serial_key},
         key TEXT NOT NULL UNIQUE,
         identity TEXT NOT NULL,
@@ -19,7 +22,7 @@ const MIGRATIONS: [&[&str]; 2] = [
         run_count BIGINT NOT NULL DEFAULT 0,
         finding_count BIGINT NOT NULL DEFAULT 0
     )",
-        "CREATE TABLE run (
+    "CREATE TABLE run (
         binding BIGINT NOT NULL REFERENCES binding (id),
         number BIGINT NOT NULL,
         fence BIGINT NOT NULL,
@@ -28,6 +31,7 @@ const MIGRATIONS: [&[&str]; 2] = [
         started_at TEXT NOT NULL,
         ended_at TEXT,
         lease_until BIGINT NOT NULL,
+        renewed_at BIGINT NOT NULL,
         scan TEXT,
         query TEXT,
         resume TEXT,
@@ -38,13 +42,14 @@ const MIGRATIONS: [&[&str]; 2] = [
         coverage TEXT,
         PRIMARY KEY (binding, number)
     ){clustered}",
-        // The most parts that SARIF reports of a binding have had.
-        "CREATE TABLE report_parts (
+    // The most parts that SARIF reports of a binding have had.
+    "CREATE TABLE report_parts (
         binding BIGINT NOT NULL PRIMARY KEY REFERENCES binding (id),
         whole_parts BIGINT NOT NULL,
         partial_parts BIGINT NOT NULL
     ){clustered}",
-        "CREATE TABLE finding (
+    // `also_in` is a JSON list, NULL where a finding is in one partition, as nearly all are.
+    "CREATE TABLE finding (
         binding BIGINT NOT NULL,
         id BIGINT NOT NULL,
         fingerprint TEXT NOT NULL,
@@ -54,6 +59,7 @@ const MIGRATIONS: [&[&str]; 2] = [
         severity TEXT NOT NULL,
         status TEXT,
         partition TEXT NOT NULL,
+        also_in TEXT,
         title TEXT NOT NULL,
         place TEXT NOT NULL,
         first_seen TEXT NOT NULL,
@@ -62,29 +68,32 @@ const MIGRATIONS: [&[&str]; 2] = [
         change TEXT NOT NULL,
         reason TEXT,
         occurrences TEXT,
+        profile TEXT,
+        retired_at TEXT,
         PRIMARY KEY (binding, id)
     ){clustered}",
-        "CREATE INDEX finding_by_fingerprint ON finding (binding, fingerprint, id)",
-        "CREATE TABLE finding_alias (
+    // Aliases and fingerprints in one table, as they are staged: one look-up finds both, and the
+    // planner has one index to choose.
+    "CREATE TABLE finding_key (
         binding BIGINT NOT NULL,
-        alias TEXT NOT NULL,
+        key TEXT NOT NULL,
         finding BIGINT NOT NULL,
-        PRIMARY KEY (binding, alias, finding)
+        PRIMARY KEY (binding, key, finding)
     ){clustered}",
-        // The texts of rules by their digest. Rows never change, so bindings and processes that share a
-        // rule do not wait for each other.
-        "CREATE TABLE rule (
+    // The texts of rules by their digest. Rows never change, so bindings and processes that share a
+    // rule do not wait for each other.
+    "CREATE TABLE rule (
         id TEXT NOT NULL PRIMARY KEY,
         body TEXT NOT NULL
     )",
-        "CREATE TABLE finding_detail (
+    "CREATE TABLE finding_detail (
         binding BIGINT NOT NULL,
         finding BIGINT NOT NULL,
         rule TEXT NOT NULL,
         body TEXT NOT NULL,
         PRIMARY KEY (binding, finding)
     )",
-        "CREATE TABLE history (
+    "CREATE TABLE history (
         binding BIGINT NOT NULL,
         finding BIGINT NOT NULL,
         run BIGINT NOT NULL,
@@ -93,7 +102,7 @@ const MIGRATIONS: [&[&str]; 2] = [
         reason TEXT,
         PRIMARY KEY (binding, finding, run)
     ){clustered}",
-        "CREATE TABLE staged_observation (
+    "CREATE TABLE staged_observation (
         binding BIGINT NOT NULL,
         run BIGINT NOT NULL,
         position BIGINT NOT NULL,
@@ -102,15 +111,16 @@ const MIGRATIONS: [&[&str]; 2] = [
         body TEXT NOT NULL,
         PRIMARY KEY (binding, run, position)
     ){clustered}",
-        "CREATE INDEX staged_observation_by_finding ON staged_observation (binding, run, known_finding, position)",
-        "CREATE TABLE staged_key (
+    "CREATE INDEX staged_observation_by_finding ON staged_observation (binding, run, known_finding, position)
+            WHERE known_finding IS NOT NULL",
+    "CREATE TABLE staged_key (
         binding BIGINT NOT NULL,
         run BIGINT NOT NULL,
         key TEXT NOT NULL,
         position BIGINT NOT NULL,
         PRIMARY KEY (binding, run, key)
     ){clustered}",
-        "CREATE TABLE staged_detail (
+    "CREATE TABLE staged_detail (
         binding BIGINT NOT NULL,
         run BIGINT NOT NULL,
         position BIGINT NOT NULL,
@@ -118,7 +128,7 @@ const MIGRATIONS: [&[&str]; 2] = [
         body TEXT NOT NULL,
         PRIMARY KEY (binding, run, position)
     )",
-        "CREATE TABLE outbox (
+    "CREATE TABLE outbox (
         id TEXT NOT NULL PRIMARY KEY,
         endpoint TEXT NOT NULL,
         kind TEXT NOT NULL,
@@ -129,11 +139,11 @@ const MIGRATIONS: [&[&str]; 2] = [
         due_at BIGINT NOT NULL,
         last_error TEXT
     ){clustered}",
-        "CREATE INDEX outbox_by_due ON outbox (endpoint, state, due_at)",
-        // Delivered messages are removed by age, whatever their endpoint.
-        "CREATE INDEX outbox_delivered ON outbox (due_at) WHERE state = 'delivered'",
-        // Times are milliseconds. `queued_at` is set while a job of the binding waits or runs.
-        "CREATE TABLE scheduled_binding (
+    "CREATE INDEX outbox_by_due ON outbox (endpoint, state, due_at)",
+    // Delivered messages are removed by age, whatever their endpoint.
+    "CREATE INDEX outbox_delivered ON outbox (due_at) WHERE state = 'delivered'",
+    // Times are milliseconds. `queued_at` is set while a job of the binding waits or runs.
+    "CREATE TABLE scheduled_binding (
         name TEXT NOT NULL PRIMARY KEY,
         body TEXT NOT NULL,
         binding TEXT NOT NULL,
@@ -153,32 +163,15 @@ const MIGRATIONS: [&[&str]; 2] = [
         last_error TEXT,
         remark TEXT
     ){clustered}",
-        "CREATE INDEX scheduled_binding_by_due ON scheduled_binding (due_at)",
-        "CREATE TABLE circuit_breaker (
+    "CREATE INDEX scheduled_binding_by_due ON scheduled_binding (due_at)",
+    "CREATE TABLE circuit_breaker (
         connection TEXT NOT NULL PRIMARY KEY,
         open_until BIGINT NOT NULL,
         failures BIGINT NOT NULL,
         reason TEXT NOT NULL
     ){clustered}",
-    ],
-    &[
-        // Aliases and fingerprints in one table, as they are staged: one look-up finds both, and the
-        // planner has one index to choose.
-        "CREATE TABLE finding_key (
-        binding BIGINT NOT NULL,
-        key TEXT NOT NULL,
-        finding BIGINT NOT NULL,
-        PRIMARY KEY (binding, key, finding)
-    ){clustered}",
-        "INSERT INTO finding_key SELECT binding, 'a' || alias, finding FROM finding_alias",
-        "INSERT INTO finding_key SELECT binding, 'f' || fingerprint, id FROM finding",
-        "DROP TABLE finding_alias",
-        "DROP INDEX finding_by_fingerprint",
-        "DROP INDEX staged_observation_by_finding",
-        "CREATE INDEX staged_observation_by_finding ON staged_observation (binding, run, known_finding, position)
-            WHERE known_finding IS NOT NULL",
-        // `run` is the last run that had been concluded when the decision was made.
-        "CREATE TABLE decision (
+    // `run` is the last run that had been concluded when the decision was made.
+    "CREATE TABLE decision (
         binding BIGINT NOT NULL,
         finding BIGINT NOT NULL,
         run BIGINT NOT NULL,
@@ -187,8 +180,8 @@ const MIGRATIONS: [&[&str]; 2] = [
         state TEXT NOT NULL,
         PRIMARY KEY (binding, finding, run, at)
     ){clustered}",
-        // `run` is the last run that had been concluded when the partition was retired.
-        "CREATE TABLE retirement (
+    // `run` is the last run that had been concluded when the partition was retired.
+    "CREATE TABLE retirement (
         binding BIGINT NOT NULL,
         finding BIGINT NOT NULL,
         run BIGINT NOT NULL,
@@ -197,42 +190,12 @@ const MIGRATIONS: [&[&str]; 2] = [
         reason TEXT NOT NULL,
         PRIMARY KEY (binding, finding, run, at)
     ){clustered}",
-        // A JSON list; NULL where a finding is in one partition, as nearly all are.
-        "ALTER TABLE finding ADD COLUMN also_in TEXT",
-        "ALTER TABLE finding ADD COLUMN profile TEXT",
-        "ALTER TABLE finding ADD COLUMN retired_at TEXT",
-    ],
 ];
 
-/// An arbitrary number. In PostgreSQL it keeps two processes from migrating one database at the same time.
-const LOCK: i64 = 7_390_112_604;
-
-/// Creates or migrates the tables, and commits.
-pub(super) async fn migrate(mut tx: Transaction) -> Result<()> {
-    let dialect = tx.dialect();
-    if dialect == Dialect::Postgres {
-        tx.rows("SELECT CAST(pg_advisory_xact_lock($1) AS TEXT)", args![LOCK]).await?;
-    }
-    tx.execute("CREATE TABLE IF NOT EXISTS appsec_store (version BIGINT NOT NULL)", args![]).await?;
-    let version = if let Some(row) = tx.row("SELECT version FROM appsec_store", args![]).await? {
-        get::<i64>(&row, "version")?
-    } else {
-        tx.execute("INSERT INTO appsec_store (version) VALUES (0)", args![]).await?;
-        0
-    };
-    let done = usize::try_from(version).unwrap_or(usize::MAX);
-    if done > MIGRATIONS.len() {
-        return Err(later_version(version, MIGRATIONS.len()));
-    }
-    // Two loops: with `flatten`, the future could not be spawned (its lifetimes are not general enough).
-    for migration in MIGRATIONS.iter().skip(done) {
-        for statement in *migration {
-            let statement = statement.replace("{serial_key}", dialect.serial_key());
-            let statement = statement.replace("{clustered}", dialect.clustered());
-            tx.execute(&statement, args![]).await?;
-        }
-    }
-    let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    tx.execute("UPDATE appsec_store SET version = $1", args![newest]).await?;
-    tx.commit().await
+/// The statements that create the tables of a store, in order.
+pub(super) fn statements(dialect: Dialect) -> impl Iterator<Item = String> {
+    TABLES.iter().map(move |statement| {
+        let statement = statement.replace("{serial_key}", dialect.serial_key());
+        statement.replace("{clustered}", dialect.clustered())
+    })
 }
