@@ -43,6 +43,13 @@ pub struct OffsetPage<T> {
     pub end_offset: Option<u64>,
 }
 
+impl<T> ListedPage<T> {
+    /// A page of these records.
+    pub fn new(records: Vec<T>, gaps: Vec<CoverageGap>) -> Self {
+        Self { records, gaps }
+    }
+}
+
 impl<T> OffsetPage<T> {
     /// A page of these records.
     pub fn new(records: Vec<T>) -> Self {
@@ -70,6 +77,34 @@ pub struct ListedPage<T> {
     pub records: Vec<T>,
     /// What was noticed since the page before: records that could not be read, a listing that moved twice.
     pub gaps: Vec<CoverageGap>,
+}
+
+impl<T> Default for ListedPage<T> {
+    fn default() -> Self {
+        Self { records: Vec::new(), gaps: Vec::new() }
+    }
+}
+
+/// Yields the records and the gaps, so that pages can be joined by `try_concat`.
+impl<T> IntoIterator for ListedPage<T> {
+    type Item = Result<T, CoverageGap>;
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let gaps = self.gaps.into_iter().map(Err);
+        gaps.chain(self.records.into_iter().map(Ok)).collect::<Vec<_>>().into_iter()
+    }
+}
+
+impl<T> Extend<Result<T, CoverageGap>> for ListedPage<T> {
+    fn extend<I: IntoIterator<Item = Result<T, CoverageGap>>>(&mut self, items: I) {
+        for item in items {
+            match item {
+                Ok(record) => self.records.push(record),
+                Err(gap) => self.gaps.push(gap),
+            }
+        }
+    }
 }
 
 /// Streams a listing by offset page by page, each record once.

@@ -226,7 +226,7 @@ async fn use_unreachable_proxy(bed: &TestBed, output: &mut Outputs) {
 async fn call_client_methods(output: &mut Outputs) {
     let bed = TestBed::start(Vendor::Tenable, "own").await;
     let client = bed.tenable_client(&bed.gateway.url(), &Timeouts::short()).build().unwrap();
-    let config = client.configs(Filter::everything()).next().await.unwrap().unwrap()[0].config_id;
+    let config = client.configs(Filter::everything()).next().await.unwrap().unwrap().records[0].config_id;
     let scan: TenableScanId = bed.tenable().scans_of(&config.to_string())[0].parse().unwrap();
     let mut printed = String::new();
     let mut job = client.start_export(&ExportRequest::everything()).await.unwrap();

@@ -16,9 +16,9 @@ pub(crate) fn bind_targets(
     client
         .configs(Filter::everything())
         .map_ok(move |page| {
-            let visible = page.iter().filter(|config| config.in_trash != Some(true));
+            let visible = page.records.iter().filter(|config| config.in_trash != Some(true));
             let targets = visible.map(bind_target).filter(|target| query.matches(target)).collect();
-            BindTargetBatch::new(targets)
+            BindTargetBatch::new(targets).with_gaps(page.gaps)
         })
         .boxed()
 }

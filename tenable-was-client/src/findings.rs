@@ -17,5 +17,5 @@ mod unknown_values;
 
 pub use saved_report::{SavedFindings, SavedReport};
 
-pub(crate) use child_scans::{ChildScan, child_scans};
+pub(crate) use child_scans::{ChildScan, ChildScans, child_scans};
 pub(crate) use stream::findings;

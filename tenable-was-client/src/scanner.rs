@@ -1,15 +1,16 @@
 //! The implementation of [`DastApiScanner`].
 
 use appsec_core::{
-    BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport,
-    DastApiScanner, ErrorKind, FindingEvent, FindingQuery, Result, ScanId, ScanMode, ScanProblem,
+    BindTargetBatch, BindTargetId, BindTargetQuery, BoxStream, Capabilities, ConnectionReport, CoverageGap,
+    DastApiScanner, Error, ErrorKind, FindingEvent, FindingQuery, Result, ScanId, ScanMode, ScanProblem,
     ScanRequest, ScanStatus, ScannerInfo, StartedScan, Timestamp, async_trait, stream_error,
 };
+use appsec_http::ListedPage;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::TenableWasClient;
 use crate::filter::Filter;
-use crate::findings::{ChildScan, child_scans, findings};
+use crate::findings::{ChildScan, ChildScans, child_scans, findings};
 use crate::map::{map_scan, parse_config_target, parse_scan_id, with_child_progress};
 use crate::model::{RequestedAction, Scan, TenableScanId};
 
@@ -64,7 +65,10 @@ impl DastApiScanner for TenableWasClient {
         let scan = self.get_scan(parse_scan_id(id)?).await?;
         let notes = self.problems(scan.scan_id).await?;
         let parent = map_scan(&scan, &notes, Timestamp::now());
-        let children = child_scans(self, &scan).await?;
+        let ChildScans { children, gaps } = child_scans(self, &scan).await?;
+        if let Some(gap) = gaps.first() {
+            tracing::warn!(scan = %id, %gap, "some targets of the scan may be missing");
+        }
         // The only target of a scan may be listed as a child with the scan's own id.
         let children: Vec<ChildScan> =
             children.into_iter().filter(|child| child.id != Some(scan.scan_id)).collect();
@@ -92,10 +96,25 @@ impl DastApiScanner for TenableWasClient {
         };
         let target = target.clone();
         self.scans_of_config(config, Filter::everything())
-            .map_ok(move |page| {
-                // Children are reported with their parent.
-                let parents = page.iter().filter(|scan| scan.parent_id.is_none());
-                parents.map(|scan| scan_of_target(scan, &target)).collect()
+            .flat_map(move |page| {
+                let (page, gap) = match page {
+                    Ok(ListedPage { records, gaps, .. }) => {
+                        // Children are reported with their parent.
+                        let parents = records.iter().filter(|scan| scan.parent_id.is_none());
+                        (
+                            Ok(parents.map(|scan| scan_of_target(scan, &target)).collect()),
+                            gaps.into_iter().next(),
+                        )
+                    }
+                    Err(error) => (Err(error), None),
+                };
+                // A listing of scans has no place for gaps: what it lacks is an error at its end.
+                stream::iter([page].into_iter().chain(gap.map(|gap| Err(incomplete(gap)))))
+            })
+            .scan(false, |ended, page| {
+                let item = (!*ended).then_some(page);
+                *ended |= matches!(item, Some(Err(_)));
+                std::future::ready(item)
             })
             .boxed()
     }
@@ -120,7 +139,7 @@ impl TenableWasClient {
     /// Reads the problems in a scan's notes; none if the notes cannot be read.
     async fn problems(&self, id: TenableScanId) -> Result<Vec<ScanProblem>> {
         match self.scan_notes(id).try_concat().await {
-            Ok(notes) => Ok(notes.iter().map(ScanProblem::from).collect()),
+            Ok(notes) => Ok(notes.records.iter().map(ScanProblem::from).collect()),
             Err(error)
                 if matches!(
                     error.kind(),
@@ -153,6 +172,13 @@ impl TenableWasClient {
             .try_collect()
             .await
     }
+}
+
+/// The error of a listing that may lack scans.
+fn incomplete(gap: CoverageGap) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("the list of scans may lack some: {gap}"))
+        .with_operation("tenable: search scans")
+        .with_gap(gap)
 }
 
 /// Converts a scan of a known target, without children and notes.

@@ -123,7 +123,7 @@ async fn a_listing_is_read_to_its_total_page_by_page() {
         search("3").respond_with(page(3, 2)).named("last page").expect(1),
     ])
     .await;
-    let configs: Vec<_> = client(&server).configs(Filter::everything()).try_concat().await.unwrap();
+    let configs: Vec<_> = client(&server).configs(Filter::everything()).try_concat().await.unwrap().records;
     let names: Vec<_> = configs.iter().map(|config| config.name.clone().unwrap()).collect();
     assert_eq!(names, ["0", "1", "2", "3", "4"]);
 }
@@ -183,11 +183,12 @@ async fn scans_are_launched_read_stopped_and_listed() {
     assert_eq!(client.launch_scan(config()).await.unwrap(), scan());
     assert!(!client.get_scan(scan()).await.unwrap().has_ended());
     client.update_scan(scan(), &RequestedAction::Stop).await.unwrap();
-    let listed: Vec<_> = client.scans_of_config(config(), Filter::everything()).try_concat().await.unwrap();
+    let listed: Vec<_> =
+        client.scans_of_config(config(), Filter::everything()).try_concat().await.unwrap().records;
     assert_eq!(listed.len(), 3);
-    let notes: Vec<_> = client.scan_notes(scan()).try_concat().await.unwrap();
+    let notes: Vec<_> = client.scan_notes(scan()).try_concat().await.unwrap().records;
     assert_eq!(notes[0].title.as_deref(), Some("Scan Time Limit Reached"));
-    let targets: Vec<_> = client.scan_targets(scan()).try_concat().await.unwrap();
+    let targets: Vec<_> = client.scan_targets(scan()).try_concat().await.unwrap().records;
     assert_eq!(targets[0].findings.as_ref().unwrap().finding_count, Some(4));
     assert_eq!(client.get_config(config()).await.unwrap().targets, ["https://shop.example.com/"]);
 }

@@ -1,6 +1,6 @@
 //! Scan configurations.
 
-use appsec_http::{Path, Request, Response, Result, RetrySafety};
+use appsec_http::{ListedPage, Path, RecordKey, Request, Response, Result, RetrySafety};
 use futures_core::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
@@ -86,7 +86,7 @@ impl TenableWasClient {
         filter: &Filter<ConfigField>,
         page: &PageQuery,
     ) -> Result<Page<ConfigSummary>> {
-        self.http().json(&search(filter, page)?).await
+        self.page(&search(filter, page)?).await
     }
 
     /// Reads a scan configuration with all its members. Requires the role Scan Operator.
@@ -196,23 +196,17 @@ impl TenableWasClient {
         self.download(&cicd(id)?, writer).await
     }
 
-    /// Streams the configurations that match a filter, page by page, each once, oldest first.
-    ///
-    /// That order does not change while the listing is read.
+    /// Streams the configurations that match a filter, page by page, each once, oldest first. What the
+    /// listing may lack is in the gaps of a page: a configuration that cannot be decoded, or a listing that
+    /// changed twice while it was read.
     pub fn configs(
         &self,
         filter: impl Into<Filter<ConfigField>>,
-    ) -> BoxStream<'static, Result<Vec<ConfigSummary>>> {
-        let (client, filter) = (self.clone(), filter.into());
+    ) -> BoxStream<'static, Result<ListedPage<ConfigSummary>>> {
+        let filter = filter.into();
         let first = PageQuery::new().with_sort(Order::asc("created_at"));
-        pages::pages(
-            first,
-            |config: &ConfigSummary| config.config_id,
-            move |page| {
-                let (client, filter) = (client.clone(), filter.clone());
-                async move { client.search_configs(&filter, &page).await }
-            },
-        )
+        let key = |config: &ConfigSummary| RecordKey::Id(config.config_id.to_string());
+        pages::pages(self, first, key, move |page| search(&filter, page))
     }
 }
 

@@ -1,18 +1,21 @@
 //! Pages of listings, and streams over them.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
-use std::future::ready;
-use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use appsec_core::{Error, ErrorKind};
-use appsec_http::{Path, Request, Result, RetrySafety, paginate};
+use appsec_core::{CoverageGap, Error, ErrorKind, GapKind};
+use appsec_http::{
+    ArrayPath, ListedPage, OffsetPage, PageRange, PageRead, Path, RecordKey, Request, Result, RetrySafety,
+    paginate_overlapping,
+};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
 
+use super::TenableWasClient;
 use crate::filter::Filter;
-use crate::model::Page;
+use crate::model::{Page, Pagination};
 
 /// The page of a listing to request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -148,133 +151,136 @@ pub(crate) fn no_paging() -> Error {
     Error::new(ErrorKind::Unexpected, message)
 }
 
-/// Streams a listing page by page, each item once: in a listing that changes, offsets shift, so the service
-/// may return an item twice.
-///
-/// The total decides the end. An empty page ends the listing too, because the total may count items that
-/// the caller cannot see. If the service refuses the order, the listing is read without one: the vendor
-/// does not document by which fields a listing can be sorted.
-pub(crate) fn pages<T, K, F, Fut>(
-    first: PageQuery,
-    id: fn(&T) -> K,
-    mut fetch: F,
-) -> BoxStream<'static, Result<Vec<T>>>
-where
-    T: Send + 'static,
-    K: Eq + Hash + Send + 'static,
-    F: FnMut(PageQuery) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<Page<T>>> + Send + 'static,
-{
-    let (mut returned, mut idle) = (HashSet::new(), 0);
-    paginate(first, move |query: PageQuery| {
-        let unsorted = PageQuery { sort: None, ..query.clone() };
-        let page = fetch(query.clone());
-        // A future that is not awaited sends nothing.
-        let unsorted_page = (query.sort.is_some() && query.offset == 0).then(|| fetch(unsorted.clone()));
-        async move {
-            let (query, page) = match (page.await, unsorted_page) {
-                (Err(error), Some(unsorted_page)) if error.kind() == ErrorKind::InvalidRequest => {
-                    (unsorted, unsorted_page.await?)
+/// An item of a page: decoded, or the gap that one leaves that cannot be.
+#[derive(Debug)]
+pub(super) struct PageItem<T> {
+    pub(super) item: std::result::Result<T, CoverageGap>,
+    /// The key of an item that cannot be decoded.
+    unreadable: Option<RecordKey>,
+}
+
+impl TenableWasClient {
+    /// Reads a page item by item. An item that cannot be decoded is a gap with its place.
+    pub(super) async fn items<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+    ) -> Result<(Vec<PageItem<T>>, Option<Pagination>)> {
+        let mut elements = self.http().elements(request, ArrayPath::Field("items"));
+        let mut items = Vec::new();
+        while let Some(element) = elements.next().await {
+            let element = element?;
+            items.push(match element.json(request.operation()) {
+                Ok(item) => PageItem { item: Ok(item), unreadable: None },
+                Err(error) => {
+                    let path = format!("items{}", error.path().unwrap_or_default());
+                    let message = format!("an item of the list cannot be read: {}", error.message());
+                    PageItem {
+                        item: Err(CoverageGap::new(GapKind::Record, message).with_path(path)),
+                        unreadable: Some(RecordKey::from_content(&element.bytes)),
+                    }
                 }
-                (page, _) => (query, page?),
-            };
-            let next = next_page(&query, &page);
-            Ok((page.items, next))
+            });
         }
-    })
-    .map(move |page| {
-        let mut items = page?;
-        let is_empty = items.is_empty();
-        items.retain(|item| returned.insert(id(item)));
-        idle = if !is_empty && items.is_empty() { idle + 1 } else { 0 };
-        if idle >= MAX_IDLE_PAGES { Err(no_paging()) } else { Ok(items) }
-    })
-    .scan(false, |failed, page| {
-        let ended = *failed;
-        *failed |= page.is_err();
-        ready((!ended).then_some(page))
-    })
-    .boxed()
+        // After a page without a position, pages are read until one is empty.
+        let pagination = elements.rest().and_then(|rest| serde_json::from_str::<PageRest>(rest.get()).ok());
+        Ok((items, pagination.and_then(|rest| rest.pagination)))
+    }
+
+    /// Reads one page. Items that cannot be decoded are kept apart as gaps.
+    pub(super) async fn page<T: DeserializeOwned>(&self, request: &Request) -> Result<Page<T>> {
+        let (items, pagination) = self.items(request).await?;
+        let mut page = Page { pagination, items: Vec::new(), gaps: Vec::new() };
+        for item in items {
+            match item.item {
+                Ok(item) => page.items.push(item),
+                Err(gap) => page.gaps.push(gap),
+            }
+        }
+        Ok(page)
+    }
 }
 
-/// The query of the next page; `None` after the last one.
-fn next_page<T>(query: &PageQuery, page: &Page<T>) -> Option<PageQuery> {
-    let offset = query.offset + page.items.len() as u64;
-    let more = page.total().is_none_or(|total| offset < total);
-    (more && !page.items.is_empty()).then(|| query.clone().with_offset(offset))
+#[derive(serde::Deserialize)]
+struct PageRest {
+    #[serde(default)]
+    pagination: Option<Pagination>,
 }
 
-#[cfg(test)]
-mod tests {
-    use futures_util::TryStreamExt;
-
-    use super::*;
-
-    fn page(items: &[u32], total: Option<u64>) -> Page<u32> {
-        let total = total.map_or_else(|| "null".to_owned(), |total| total.to_string());
-        serde_json::from_str(&format!(r#"{{"pagination":{{"total":{total}}},"items":{items:?}}}"#)).unwrap()
-    }
-
-    async fn read(script: Vec<Page<u32>>) -> (Vec<Vec<u32>>, Vec<u64>) {
-        let offsets = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let requested = std::sync::Arc::clone(&offsets);
-        let mut script = script.into_iter();
-        let stream = pages(
-            PageQuery::new(),
-            |item| *item,
-            move |query| {
-                requested.lock().unwrap().push(query.offset);
-                let page = script.next().unwrap();
-                async move { Ok(page) }
-            },
-        );
-        let items = stream.try_collect().await.unwrap();
-        let offsets = offsets.lock().unwrap().clone();
-        (items, offsets)
-    }
-
-    #[tokio::test]
-    async fn the_total_ends_a_listing_and_a_short_page_does_not() {
-        let (items, offsets) = read(vec![page(&[1], Some(3)), page(&[2, 3], Some(3))]).await;
-        assert_eq!((items, offsets), (vec![vec![1], vec![2, 3]], vec![0, 1]));
-    }
-
-    #[tokio::test]
-    async fn an_item_that_shifts_into_the_next_page_is_returned_once() {
-        let (items, _) = read(vec![page(&[1, 2], Some(4)), page(&[2, 3], Some(4))]).await;
-        assert_eq!(items, [vec![1, 2], vec![3]]);
-    }
-
-    #[tokio::test]
-    async fn a_service_that_does_not_page_is_an_error() {
-        let stream = pages(PageQuery::new(), |item| *item, |_| async { Ok(page(&[1, 2], Some(1_000_000))) });
-        let pages: Vec<_> = stream.collect().await;
-        assert_eq!(pages.len(), 4, "the first page, two without new items, and the error");
-        assert_eq!(pages[3].as_ref().unwrap_err().kind(), ErrorKind::Unexpected);
-    }
-
-    #[tokio::test]
-    async fn a_refused_order_is_dropped() {
-        let stream = pages(
-            PageQuery::new().with_sort("created_at:asc"),
-            |item| *item,
-            |query| async move {
-                match (query.sort, query.offset) {
-                    (Some(_), _) => Err(appsec_core::Error::new(ErrorKind::InvalidRequest, "no such field")),
-                    (None, 0) => Ok(page(&[1, 2], Some(3))),
-                    (None, _) => Ok(page(&[3], Some(3))),
+/// Streams a listing page by page, each item once.
+///
+/// Offsets shift in a listing that changes. [`paginate_overlapping`] notices that, reads the listing once
+/// more, and notes a gap if it changes again. The total decides the end. An empty page ends the listing too,
+/// because the total may count items that the caller cannot see. If the service refuses the order, the
+/// listing is read without one: the vendor does not document by which fields a listing can be sorted.
+pub(crate) fn pages<T, U>(
+    client: &TenableWasClient,
+    first: PageQuery,
+    key: fn(&T) -> RecordKey,
+    request: impl Fn(&PageQuery) -> Result<Request> + Send + Sync + 'static,
+) -> BoxStream<'static, Result<ListedPage<U>>>
+where
+    T: DeserializeOwned + Into<U> + Send + 'static,
+    U: Send + 'static,
+{
+    let (client, request) = (client.clone(), Arc::new(request));
+    let start = PageRange::new(first.offset, first.limit.unwrap_or(PageQuery::MAX_LIMIT));
+    let sort = Arc::new(Mutex::new(first.sort));
+    let fetch = move |range: PageRange| {
+        let (client, request, sort) = (client.clone(), Arc::clone(&request), Arc::clone(&sort));
+        async move {
+            let order = sort.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let query = PageQuery { offset: range.offset, limit: Some(range.limit), sort: order };
+            let mut page = client.items(&with_retry(request(&query)?, range)).await;
+            if let (Err(error), Some(_), true) = (&page, &query.sort, range.offset == start.offset)
+                && error.kind() == ErrorKind::InvalidRequest
+            {
+                *sort.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                page = client.items(&with_retry(request(&PageQuery { sort: None, ..query })?, range)).await;
+            }
+            match page {
+                Ok((items, pagination)) => {
+                    let total = pagination.and_then(|pagination| pagination.total);
+                    Ok(PageRead::Page(OffsetPage::new(items).with_total(total)))
                 }
-            },
-        );
-        let items: Vec<u32> = stream.try_concat().await.unwrap();
-        assert_eq!(items, [1, 2, 3]);
-    }
+                Err(error) if is_of_page(&error) => Ok(PageRead::Unreadable(error)),
+                Err(error) => Err(error),
+            }
+        }
+    };
+    let key = move |item: &PageItem<T>| match (&item.item, &item.unreadable) {
+        (Ok(item), _) => key(item),
+        (Err(_), Some(key)) => key.clone(),
+        (Err(gap), None) => RecordKey::from_content(gap.message.as_bytes()),
+    };
+    paginate_overlapping(start, key, fetch)
+        .map(|page| {
+            let page = page?;
+            let (mut records, mut gaps) = (Vec::new(), page.gaps);
+            for item in page.records {
+                match item.item {
+                    Ok(item) => records.push(item.into()),
+                    Err(gap) => gaps.push(gap),
+                }
+            }
+            Ok(ListedPage::new(records, gaps))
+        })
+        .boxed()
+}
 
-    #[tokio::test]
-    async fn without_a_total_an_empty_page_ends_a_listing() {
-        let (items, offsets) = read(vec![page(&[1, 2], None), page(&[], None)]).await;
-        assert_eq!((items, offsets), (vec![vec![1, 2], vec![]], vec![0, 2]));
-        let (_, offsets) = read(vec![page(&[1], Some(9)), page(&[], Some(9))]).await;
-        assert_eq!(offsets, [0, 1], "the total may count invisible items");
+/// The request for a part of a listing: a part that is asked for only because a larger one could not be
+/// read is not repeated.
+fn with_retry(request: Request, range: PageRange) -> Request {
+    if range.retry { request } else { request.with_retry_safety(RetrySafety::IfUnsent) }
+}
+
+/// Whether the error may concern only one item of the page: the service fails over it, or what it sends is
+/// not well formed, or breaks off there.
+fn is_of_page(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Server => matches!(error.status(), Some(500 | 502 | 504)),
+        // A response without the list has the name of the list as its path.
+        ErrorKind::Decode => !error.is_html() && error.path().is_none(),
+        ErrorKind::Transport => error.status().is_some(),
+        _ => false,
     }
 }

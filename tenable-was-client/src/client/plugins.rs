@@ -1,6 +1,6 @@
 //! Plugins.
 
-use appsec_http::{Path, Request, Result};
+use appsec_http::{ListedPage, Path, RecordKey, Request, Result};
 use futures_core::stream::BoxStream;
 
 use super::{Order, PageQuery, TenableWasClient, pages};
@@ -22,7 +22,7 @@ impl TenableWasClient {
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn list_plugins(&self, page: &PageQuery) -> Result<Page<PluginSummary>> {
-        self.http().json(&list(page)).await
+        self.page(&list(page)).await
     }
 
     /// Reads a plugin with all its members. Requires the role Basic.
@@ -34,17 +34,10 @@ impl TenableWasClient {
     }
 
     /// Streams all plugins, page by page, each once, ordered by id.
-    pub fn plugins(&self) -> BoxStream<'static, Result<Vec<PluginSummary>>> {
-        let client = self.clone();
+    pub fn plugins(&self) -> BoxStream<'static, Result<ListedPage<PluginSummary>>> {
         let first = PageQuery::new().with_sort(Order::asc("plugin_id"));
-        pages::pages(
-            first,
-            |plugin: &PluginSummary| plugin.plugin_id,
-            move |page| {
-                let client = client.clone();
-                async move { client.list_plugins(&page).await }
-            },
-        )
+        let key = |plugin: &PluginSummary| RecordKey::Id(plugin.plugin_id.to_string());
+        pages::pages(self, first, key, |page| Ok(list(page)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Scans: launch, read, stop, list, their notes and targets.
 
-use appsec_http::{Path, Request, Result, RetrySafety};
+use appsec_http::{ListedPage, Path, RecordKey, Request, Result, RetrySafety};
 use futures_core::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -126,7 +126,7 @@ impl TenableWasClient {
         filter: &Filter<ScanField>,
         page: &PageQuery,
     ) -> Result<Page<Scan>> {
-        self.http().json(&search(config, filter, page)?).await
+        self.page(&search(config, filter, page)?).await
     }
 
     /// Lists the notes of the scanner on a scan. Requires the role Basic.
@@ -134,7 +134,7 @@ impl TenableWasClient {
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn list_scan_notes(&self, id: TenableScanId, page: &PageQuery) -> Result<Page<ScanNote>> {
-        self.http().json(&notes(id, page)?).await
+        self.page(&notes(id, page)?).await
     }
 
     /// Lists the targets of a scan, each with its scan. **Not documented by the vendor**; its web interface
@@ -143,7 +143,7 @@ impl TenableWasClient {
     /// # Errors
     /// Those of every call, as for [`search_configs`](Self::search_configs).
     pub async fn search_scan_targets(&self, id: TenableScanId, page: &PageQuery) -> Result<Page<ScanTarget>> {
-        self.http().json(&by_targets(id, page)?).await
+        self.page(&by_targets(id, page)?).await
     }
 
     /// Streams the scans of a configuration that match a filter, page by page, each once, newest first.
@@ -152,45 +152,35 @@ impl TenableWasClient {
         &self,
         config: ConfigId,
         filter: impl Into<Filter<ScanField>>,
-    ) -> BoxStream<'static, Result<Vec<Scan>>> {
-        let (client, filter) = (self.clone(), filter.into());
+    ) -> BoxStream<'static, Result<ListedPage<Scan>>> {
+        let filter = filter.into();
         let first = PageQuery::new().with_sort(Order::desc("created_at"));
-        pages::pages(
-            first,
-            |scan: &Scan| scan.scan_id,
-            move |page| {
-                let (client, filter) = (client.clone(), filter.clone());
-                async move { client.search_scans(config, &filter, &page).await }
-            },
-        )
+        let key = |scan: &Scan| RecordKey::Id(scan.scan_id.to_string());
+        pages::pages(self, first, key, move |page| search(config, &filter, page))
     }
 
     /// Streams the notes on a scan, page by page.
-    pub fn scan_notes(&self, id: TenableScanId) -> BoxStream<'static, Result<Vec<ScanNote>>> {
-        let client = self.clone();
+    pub fn scan_notes(&self, id: TenableScanId) -> BoxStream<'static, Result<ListedPage<ScanNote>>> {
         // A note may lack an id; then its text identifies it.
-        let key = |note: &ScanNote| {
-            (note.scan_note_id.clone(), note.scan_note_id.is_none().then(|| format!("{note:?}")))
+        let key = |note: &ScanNote| match &note.scan_note_id {
+            Some(id) => RecordKey::Id(id.clone()),
+            None => RecordKey::from_content(format!("{note:?}").as_bytes()),
         };
-        pages::pages(PageQuery::new(), key, move |page| {
-            let client = client.clone();
-            async move { client.list_scan_notes(id, &page).await }
-        })
+        pages::pages(self, PageQuery::new(), key, move |page| notes(id, page))
     }
 
     /// Streams the targets of a scan, page by page. Not documented by the vendor; see
     /// [`search_scan_targets`](Self::search_scan_targets).
-    pub fn scan_targets(&self, id: TenableScanId) -> BoxStream<'static, Result<Vec<ScanTarget>>> {
-        let client = self.clone();
+    pub fn scan_targets(&self, id: TenableScanId) -> BoxStream<'static, Result<ListedPage<ScanTarget>>> {
         let key = |row: &ScanTarget| {
             let target = row.target.as_ref();
             let id = target.and_then(|target| target.target_id.clone().or_else(|| target.target_url.clone()));
-            (id, row.scan.as_ref().map(|scan| scan.scan_id))
+            // It is not known that a target is listed only once.
+            RecordKey::from_content(
+                format!("{id:?} {:?}", row.scan.as_ref().map(|scan| scan.scan_id)).as_bytes(),
+            )
         };
-        pages::pages(PageQuery::new(), key, move |page| {
-            let client = client.clone();
-            async move { client.search_scan_targets(id, &page).await }
-        })
+        pages::pages(self, PageQuery::new(), key, move |page| by_targets(id, page))
     }
 }
 

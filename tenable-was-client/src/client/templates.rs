@@ -1,6 +1,6 @@
 //! The vendor's scan templates.
 
-use appsec_http::{Path, Request, Result};
+use appsec_http::{ListedPage, Path, RecordKey, Request, Result};
 use futures_core::stream::BoxStream;
 
 use super::{Order, PageQuery, TenableWasClient, pages};
@@ -23,7 +23,7 @@ impl TenableWasClient {
     /// `PermissionDenied` below that role; those of every call, as for
     /// [`search_configs`](Self::search_configs).
     pub async fn list_templates(&self, page: &PageQuery) -> Result<Page<Template>> {
-        self.http().json(&list(page)).await
+        self.page(&list(page)).await
     }
 
     /// Reads one of the vendor's scan templates. Requires the role Standard.
@@ -36,17 +36,10 @@ impl TenableWasClient {
     }
 
     /// Streams the vendor's scan templates, page by page, each once, ordered by name.
-    pub fn templates(&self) -> BoxStream<'static, Result<Vec<Template>>> {
-        let client = self.clone();
+    pub fn templates(&self) -> BoxStream<'static, Result<ListedPage<Template>>> {
         let first = PageQuery::new().with_sort(Order::asc("name"));
-        pages::pages(
-            first,
-            |template: &Template| template.template_id,
-            move |page| {
-                let client = client.clone();
-                async move { client.list_templates(&page).await }
-            },
-        )
+        let key = |template: &Template| RecordKey::Id(template.template_id.to_string());
+        pages::pages(self, first, key, |page| Ok(list(page)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! User templates. The API has no operation to create one.
 
-use appsec_http::{Path, Request, Result};
+use appsec_http::{ListedPage, Path, RecordKey, Request, Result};
 use futures_core::stream::BoxStream;
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ impl TenableWasClient {
         filter: &Filter<UserTemplateField>,
         page: &PageQuery,
     ) -> Result<Page<UserTemplate>> {
-        let page: Page<Unwrapped<UserTemplate>> = self.http().json(&search(filter, page)?).await?;
+        let page: Page<Unwrapped<UserTemplate>> = self.page(&search(filter, page)?).await?;
         Ok(page.map(|template| template.0))
     }
 
@@ -88,17 +88,11 @@ impl TenableWasClient {
     pub fn user_templates(
         &self,
         filter: impl Into<Filter<UserTemplateField>>,
-    ) -> BoxStream<'static, Result<Vec<UserTemplate>>> {
-        let (client, filter) = (self.clone(), filter.into());
+    ) -> BoxStream<'static, Result<ListedPage<UserTemplate>>> {
+        let filter = filter.into();
         let first = PageQuery::new().with_sort(Order::asc("created_at"));
-        pages::pages(
-            first,
-            |template: &UserTemplate| template.user_template_id,
-            move |page| {
-                let (client, filter) = (client.clone(), filter.clone());
-                async move { client.search_user_templates(&filter, &page).await }
-            },
-        )
+        let key = |template: &Unwrapped<UserTemplate>| RecordKey::Id(template.0.user_template_id.to_string());
+        pages::pages(self, first, key, move |page| search(&filter, page))
     }
 }
 

@@ -1,13 +1,13 @@
 //! Detections: of one scan, of all scans, and single ones.
 
-use appsec_core::{Error, ErrorKind};
-use appsec_http::{ArrayPath, ElementStream, Path, Request, Result};
+use appsec_core::{CoverageGap, Error, ErrorKind, GapKind};
+use appsec_http::{ArrayPath, ElementStream, Path, RecordKey, Request, Result};
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
 use super::{Order, PageQuery, TenableWasClient, pages};
 use crate::filter::{Filter, ScanVulnerabilityField, VulnerabilityField};
-use crate::model::{Page, Pagination, TenableScanId, VulnId, Vulnerability};
+use crate::model::{Pagination, TenableScanId, VulnId, Vulnerability};
 
 pub(crate) const OPERATION: &str = "tenable: search vulnerabilities of scan";
 
@@ -81,14 +81,14 @@ impl TenableWasClient {
     /// Streams the detections of all scans that match a filter, each once, oldest first. One page at a time
     /// is in memory.
     ///
-    /// A detection that cannot be decoded is an error item, after which the stream continues. Any other
-    /// error ends it.
+    /// A detection that cannot be decoded is an error item, and so is a listing that changed twice while it
+    /// was read; such an error has a [`gap`](Error::gap), and the stream continues. Any other error ends it.
     pub fn vulnerabilities(
         &self,
         filter: impl Into<Filter<VulnerabilityField>>,
     ) -> BoxStream<'static, Result<Vulnerability>> {
-        let (client, filter) = (self.clone(), filter.into());
-        detections(move |page| client.search_vulnerabilities(&filter, page))
+        let filter = filter.into();
+        detections(self, move |page| search(&filter, page))
     }
 
     /// Streams the detections of a scan that match a filter, like
@@ -98,44 +98,37 @@ impl TenableWasClient {
         scan: TenableScanId,
         filter: impl Into<Filter<ScanVulnerabilityField>>,
     ) -> BoxStream<'static, Result<Vulnerability>> {
-        let (client, filter) = (self.clone(), filter.into());
-        detections(move |page| client.search_scan_vulnerabilities(scan, &filter, page))
-    }
-}
-
-/// A detection of a listing, or the error of decoding it.
-struct Listed {
-    position: u64,
-    record: Result<Vulnerability>,
-}
-
-impl Listed {
-    /// Identifies the detection. One that cannot be decoded is identified by its position.
-    fn key(&self) -> (Option<VulnId>, Option<u64>) {
-        match &self.record {
-            Ok(record) => (Some(record.vuln_id), None),
-            Err(_) => (None, Some(self.position)),
-        }
+        let filter = filter.into();
+        detections(self, move |page| search_scan(scan, &filter, page))
     }
 }
 
 fn detections(
-    mut search: impl FnMut(&PageQuery) -> Result<VulnerabilityPage> + Send + 'static,
+    client: &TenableWasClient,
+    request: impl Fn(&PageQuery) -> Result<Request> + Send + Sync + 'static,
 ) -> BoxStream<'static, Result<Vulnerability>> {
     let first = PageQuery::new().with_sort(Order::asc("created_at"));
-    pages::pages(first, Listed::key, move |query| {
-        let page = search(&query);
-        async move { page?.listed(query.offset()).await }
-    })
-    .map(|page| {
-        let records = match page {
-            Ok(listed) => listed.into_iter().map(|listed| listed.record).collect(),
-            Err(error) => vec![Err(error)],
-        };
-        stream::iter(records)
-    })
-    .flatten()
-    .boxed()
+    let key = |record: &Vulnerability| RecordKey::Id(record.vuln_id.to_string());
+    pages::pages::<Vulnerability, Vulnerability>(client, first, key, request)
+        .map(|page| {
+            let records = match page {
+                Ok(page) => page.into_iter().map(|record| record.map_err(missing)).collect(),
+                Err(error) => vec![Err(error)],
+            };
+            stream::iter(records)
+        })
+        .flatten()
+        .boxed()
+}
+
+/// The error item for detections that are missing from the stream.
+fn missing(gap: CoverageGap) -> Error {
+    let kind = if gap.kind == GapKind::Record { ErrorKind::Decode } else { ErrorKind::Unexpected };
+    let error = Error::new(kind, gap.message.as_str()).with_operation("tenable: list detections");
+    match gap.path.clone() {
+        Some(path) => error.with_path(path).with_gap(gap),
+        None => error.with_gap(gap),
+    }
 }
 
 /// A reader of a page of detections, one by one.
@@ -153,17 +146,6 @@ impl VulnerabilityPage {
     /// Other errors end the page.
     pub async fn next(&mut self) -> Option<Result<Vulnerability>> {
         Some(self.elements.next().await?.and_then(|element| element.json(self.operation)))
-    }
-
-    /// Reads the whole page. `first` is the position of its first item in the listing.
-    async fn listed(mut self, first: u64) -> Result<Page<Listed>> {
-        let mut items = Vec::new();
-        while let Some(element) = self.elements.next().await {
-            let record = element?.json(self.operation);
-            items.push(Listed { position: first + items.len() as u64, record });
-        }
-        // After a page without a position, pages are read until one is empty.
-        Ok(Page { pagination: self.pagination().ok(), items })
     }
 
     /// Returns the position of the page, after it was read to its end.

@@ -270,7 +270,7 @@ impl Attribution {
         let mut pages = client.scans_of_config(config, Filter::everything()).take(MAX_PAGES);
         while !missing.is_empty() {
             match pages.try_next().await {
-                Ok(Some(page)) => page.iter().for_each(|scan| self.add_scan(config, scan)),
+                Ok(Some(page)) => page.records.iter().for_each(|scan| self.add_scan(config, scan)),
                 Ok(None) => break,
                 Err(error) => {
                     let error = unless_refused(error)?;

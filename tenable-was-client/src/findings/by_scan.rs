@@ -11,7 +11,7 @@ use appsec_http::Element;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::child_scans::{ChildScan, child_scans};
+use super::child_scans::{ChildScan, ChildScans, child_scans};
 use super::event_sender::{EventSender, push_finding};
 use super::finding_filter::FindingFilter;
 use super::refusal::is_refusal;
@@ -52,7 +52,7 @@ pub(super) async fn run(
     sender: StreamSender<FindingEvent>,
 ) -> Result<()> {
     let scan = client.get_scan(id).await?;
-    let children = child_scans(&client, &scan).await?;
+    let ChildScans { children, gaps } = child_scans(&client, &scan).await?;
     let expected = scan.metadata.as_ref().and_then(|metadata| metadata.total_children);
     let parent_problems = parent_problems(&client, &scan, &children).await?;
     let mut reader = ScanFindingsReader {
@@ -68,6 +68,9 @@ pub(super) async fn run(
         client,
         scan,
     };
+    for gap in gaps {
+        reader.events.coverage.add_gap(gap);
+    }
     if let Some(expected) = expected.filter(|expected| *expected > children.len() as u64) {
         let message = format!("the scan has {expected} targets, of which {} are listed", children.len());
         reader.events.coverage.add_gap(CoverageGap::new(GapKind::ResultsUnavailable, message));
@@ -95,7 +98,13 @@ async fn parent_problems(
 /// Returns the problems that a scan's notes report. Notes that cannot be read are a problem too.
 async fn fetch_problems(client: &TenableWasClient, scan: TenableScanId) -> Result<Vec<ScanProblem>> {
     match client.scan_notes(scan).try_concat().await {
-        Ok(notes) => Ok(notes.iter().map(ScanProblem::from).collect()),
+        Ok(notes) => {
+            let missing = notes.gaps.iter().map(|gap| {
+                let message = format!("the notes of scan {scan} may lack some: {gap}");
+                ScanProblem::new(ScanProblemKind::NotFinished, message)
+            });
+            Ok(notes.records.iter().map(ScanProblem::from).chain(missing).collect())
+        }
         Err(error) if is_refusal(&error) => {
             let message = format!("the notes of scan {scan} cannot be read: {}", error.message());
             Ok(vec![ScanProblem::new(ScanProblemKind::NotFinished, message)])
@@ -285,7 +294,7 @@ impl ScanFindingsReader {
                 Err(error) if is_refusal(&error) => break,
                 Err(error) => return Err(error),
             };
-            if let Some(entry) = page.iter().find(|entry| entry.config_id == config) {
+            if let Some(entry) = page.records.iter().find(|entry| entry.config_id == config) {
                 found = if entry.imported == Some(true) { Imported::Yes } else { Imported::No };
                 break;
             }

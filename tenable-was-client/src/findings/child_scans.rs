@@ -1,6 +1,6 @@
 //! The child scans of a scan: one for each of its targets.
 
-use appsec_core::{BindTargetId, ErrorKind, Result, ScanId, ScanStatus, Timestamp, Verbatim};
+use appsec_core::{BindTargetId, CoverageGap, ErrorKind, Result, ScanId, ScanStatus, Timestamp, Verbatim};
 use futures_util::TryStreamExt;
 
 use crate::TenableWasClient;
@@ -74,47 +74,52 @@ impl ChildScan {
     }
 }
 
+/// The child scans of a scan, and what their listing may lack.
+#[derive(Debug, Default)]
+pub(crate) struct ChildScans {
+    pub(crate) children: Vec<ChildScan>,
+    pub(crate) gaps: Vec<CoverageGap>,
+}
+
 /// Lists the child scans of a scan. A scan of one target has none.
 ///
 /// They come from the search by targets, which the vendor does not document. If it is refused or empty,
 /// they come from the scans of the configuration.
-pub(crate) async fn child_scans(client: &TenableWasClient, scan: &Scan) -> Result<Vec<ChildScan>> {
+pub(crate) async fn child_scans(client: &TenableWasClient, scan: &Scan) -> Result<ChildScans> {
     if scan.is_of_one_target() {
-        return Ok(Vec::new());
+        return Ok(ChildScans::default());
     }
     let rows = client.scan_targets(scan.scan_id).try_concat().await;
-    let found: Vec<ChildScan> = match rows {
-        Ok(rows) => rows.iter().map(ChildScan::from_row).collect(),
+    let found = match rows {
+        Ok(rows) => {
+            ChildScans { children: rows.records.iter().map(ChildScan::from_row).collect(), gaps: rows.gaps }
+        }
         Err(error) => match error.kind() {
             ErrorKind::Auth | ErrorKind::RateLimited | ErrorKind::Transport | ErrorKind::Deadline => {
                 return Err(error);
             }
             _ => {
                 tracing::debug!(scan = %scan.scan_id, %error, "the search by targets failed; listing scans instead");
-                Vec::new()
+                ChildScans::default()
             }
         },
     };
-    match (found.is_empty(), scan.config_id) {
+    match (found.children.is_empty(), scan.config_id) {
         (true, Some(config)) => scans_with_parent(client, config, scan).await,
         _ => Ok(found),
     }
 }
 
 /// Lists the scans of a configuration whose parent is the given scan.
-async fn scans_with_parent(
-    client: &TenableWasClient,
-    config: ConfigId,
-    parent: &Scan,
-) -> Result<Vec<ChildScan>> {
+async fn scans_with_parent(client: &TenableWasClient, config: ConfigId, parent: &Scan) -> Result<ChildScans> {
     let mut pages = client.scans_of_config(config, Filter::everything());
-    let mut found = Vec::new();
+    let mut found = ChildScans::default();
     while let Some(page) = pages.try_next().await? {
         // All pages are read: the service may refuse the sort order, and may omit the dates that are sorted
         // by.
-        found.extend(
-            page.iter().filter(|scan| scan.parent_id == Some(parent.scan_id)).map(ChildScan::from_scan),
-        );
+        let children = page.records.iter().filter(|scan| scan.parent_id == Some(parent.scan_id));
+        found.children.extend(children.map(ChildScan::from_scan));
+        found.gaps.extend(page.gaps);
     }
     Ok(found)
 }

@@ -7,7 +7,7 @@ use appsec_core::{BindTargetId, CoverageGap, GapKind, Result};
 use futures_util::TryStreamExt;
 
 use super::attribution::Attribution;
-use super::child_scans::{ChildScan, child_scans};
+use super::child_scans::{ChildScan, ChildScans, child_scans};
 use super::refusal::is_refusal;
 use crate::TenableWasClient;
 use crate::filter::Filter;
@@ -41,8 +41,10 @@ impl TargetAssets {
             Attribution::new(requested.iter().copied(), whole_tenant, all.then(BindTargetId::all));
         let mut assets = Self { whole_tenant, attribution, ..Self::default() };
         let mut pages = client.configs(Filter::everything());
+        let mut listing_gap: Option<CoverageGap> = None;
         while let Some(page) = pages.try_next().await? {
-            for config in page {
+            listing_gap = listing_gap.or(page.gaps.into_iter().next());
+            for config in page.records {
                 let explicit = requested.remove(&config.config_id);
                 if explicit || assets.whole_tenant {
                     assets.add(client, &config, explicit).await?;
@@ -53,13 +55,19 @@ impl TargetAssets {
             }
         }
         for config in requested {
-            assets.gaps.push(
-                CoverageGap::new(
-                    GapKind::TargetMissing,
-                    format!("configuration {config} does not exist or is not visible"),
-                )
-                .with_partition(BindTargetId::from(config).as_str()),
-            );
+            let message = format!("configuration {config} does not exist or is not visible");
+            let gap = match &listing_gap {
+                None => CoverageGap::new(GapKind::TargetMissing, message),
+                // It may be among what the listing lacks.
+                Some(gap) => {
+                    CoverageGap::new(gap.kind.clone(), format!("{message}, in a list with a gap: {gap}"))
+                }
+            };
+            assets.gaps.push(gap.with_partition(BindTargetId::from(config).as_str()));
+        }
+        if let Some(gap) = listing_gap.filter(|_| assets.whole_tenant) {
+            // The targets of some assets are unknown.
+            assets.gaps.push(gap);
         }
         Ok(assets)
     }
@@ -189,8 +197,10 @@ impl ScannedAssets {
         let mut scan = scan.clone();
         scan.config_id = scan.config_id.or(Some(config.config_id));
         let expected = scan.metadata.as_ref().and_then(|metadata| metadata.total_children);
-        let children = child_scans(client, &scan).await?;
-        let targets = expected.unwrap_or_default().max(children.len() as u64);
+        let ChildScans { children, gaps } = child_scans(client, &scan).await?;
+        // What a listing with a gap lacks is at least one target.
+        let listed = children.len() as u64 + u64::from(!gaps.is_empty());
+        let targets = expected.unwrap_or_default().max(listed);
         let assets: Vec<_> = children.iter().filter_map(|child| child.asset).collect();
         let without_asset = targets.saturating_sub(assets.len() as u64);
         let complete = without_asset == 0 && !assets.is_empty();
@@ -208,7 +218,10 @@ impl ScannedAssets {
         let mut pages = client.scans_of_config(config.config_id, Filter::everything());
         let mut incomplete = usize::from(!self.assets.is_empty());
         while let Some(page) = pages.try_next().await? {
-            for scan in page.iter().filter(|scan| scan.scan_id != last.scan_id && scan.parent_id.is_none()) {
+            // A scan that the list lacks is not missed: the walk ends at one that names all of its assets.
+            for scan in
+                page.records.iter().filter(|scan| scan.scan_id != last.scan_id && scan.parent_id.is_none())
+            {
                 let earlier = Self::fetch(client, config, scan).await?;
                 incomplete += usize::from(!earlier.assets.is_empty());
                 self.complete = earlier.complete;

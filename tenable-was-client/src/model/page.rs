@@ -1,5 +1,7 @@
 //! Pages of listings.
 
+use appsec_core::CoverageGap;
+
 use super::record;
 
 record! {
@@ -34,6 +36,9 @@ pub struct Page<T> {
     pub pagination: Option<Pagination>,
     /// The items.
     pub items: Vec<T>,
+    /// The items that could not be decoded, with their places, as in `items[3].name`.
+    #[serde(skip)]
+    pub gaps: Vec<CoverageGap>,
 }
 
 impl<T> Page<T> {
@@ -44,6 +49,10 @@ impl<T> Page<T> {
 
     /// Converts the items.
     pub(crate) fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
-        Page { pagination: self.pagination, items: self.items.into_iter().map(make).collect() }
+        Page {
+            pagination: self.pagination,
+            items: self.items.into_iter().map(make).collect(),
+            gaps: self.gaps,
+        }
     }
 }

@@ -169,6 +169,12 @@ impl UserTemplateUpdate {
 /// id, as observed.
 pub(crate) struct Unwrapped<T>(pub(crate) T);
 
+impl From<Unwrapped<UserTemplate>> for UserTemplate {
+    fn from(template: Unwrapped<UserTemplate>) -> Self {
+        template.0
+    }
+}
+
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Unwrapped<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut members = Map::deserialize(deserializer)?;

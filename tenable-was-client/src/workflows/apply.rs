@@ -34,9 +34,11 @@ impl TenableWasClient {
     /// Returns the template with the name. Case, `_`, `-` and blanks are ignored.
     async fn template_by_name(&self, name: &str) -> Result<TemplateId> {
         let mut names = Vec::new();
+        let mut first_gap = None;
         let mut pages = self.templates();
         while let Some(page) = pages.try_next().await? {
-            for template in page {
+            first_gap = first_gap.or(page.gaps.into_iter().next());
+            for template in page.records {
                 match template.name {
                     Some(known) if eq_ignore_case_and_separators(&known, name) => {
                         return Ok(template.template_id);
@@ -46,7 +48,13 @@ impl TenableWasClient {
             }
         }
         let message = format!("no template is named {name:?}; the templates are: {}", names.join(", "));
-        Err(Error::new(ErrorKind::NotFound, message).with_path("template_id"))
+        let error = match first_gap {
+            None => Error::new(ErrorKind::NotFound, message),
+            // The template may be among what the list lacks.
+            Some(gap) => Error::new(ErrorKind::Unexpected, format!("{message}; the list has a gap: {gap}"))
+                .with_gap(gap),
+        };
+        Err(error.with_path("template_id"))
     }
 
     /// Completes and creates a configuration, and waits until the service has written it. Needs the role

@@ -93,7 +93,8 @@ impl TenableWasClient {
         }
         let mut pages = self.scans_of_config(config, Filter::everything());
         while let Some(page) = pages.try_next().await? {
-            if let Some(scan) = page.iter().find(|scan| scan.parent_id.is_none() && !scan.has_ended()) {
+            if let Some(scan) = page.records.iter().find(|scan| scan.parent_id.is_none() && !scan.has_ended())
+            {
                 return Ok(Some(scan.scan_id));
             }
         }

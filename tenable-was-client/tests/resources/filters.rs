@@ -33,7 +33,7 @@ async fn fake() -> FakeTenableWas {
 }
 
 async fn names(client: &TenableWasClient, filter: impl Into<Filter<ConfigField>>) -> Vec<String> {
-    let configs: Vec<_> = client.configs(filter).try_concat().await.unwrap();
+    let configs: Vec<_> = client.configs(filter).try_concat().await.unwrap().records;
     let mut names: Vec<_> = configs.into_iter().map(|config| config.name.unwrap()).collect();
     names.sort();
     names
@@ -104,7 +104,7 @@ async fn scans_are_found_by_status_and_date() {
         (ScanField::FINALIZED_AT.before(date(30)), &["completed"]),
     ] {
         let shown = format!("{condition:?}");
-        let scans: Vec<_> = client.scans_of_config(config, condition).try_concat().await.unwrap();
+        let scans: Vec<_> = client.scans_of_config(config, condition).try_concat().await.unwrap().records;
         let states: Vec<_> = scans.iter().map(|scan| scan.status.as_ref().unwrap().to_string()).collect();
         assert_eq!(states, expected, "{shown}: newest first");
     }
@@ -130,7 +130,7 @@ async fn user_templates_are_found_by_each_field() {
         (UserTemplateField::UPDATED_AT.before(date(40)), &[]),
     ] {
         let shown = format!("{condition:?}");
-        let found: Vec<_> = client.user_templates(condition).try_concat().await.unwrap();
+        let found: Vec<_> = client.user_templates(condition).try_concat().await.unwrap().records;
         let names: Vec<_> = found.into_iter().map(|template| template.name.unwrap()).collect();
         assert_eq!(names, expected, "{shown}");
     }

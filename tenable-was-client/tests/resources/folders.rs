@@ -26,12 +26,12 @@ async fn folders_are_created_renamed_listed_and_deleted_with_their_content() {
     let renamed = client.rename_folder(first.folder_id, "Team c").await.unwrap();
     assert_eq!((renamed.folder_id, renamed.name.as_deref()), (first.folder_id, Some("Team c")));
     let filed = ConfigField::FOLDER_NAME.is("Team c");
-    let configs: Vec<_> = client.configs(filed).try_concat().await.unwrap();
+    let configs: Vec<_> = client.configs(filed).try_concat().await.unwrap().records;
     assert_eq!(configs[0].in_trash, Some(false));
     client.delete_folder(first.folder_id).await.unwrap();
     client.delete_folder(made.folder_id).await.unwrap();
     assert!(names().await.is_empty());
-    let configs: Vec<_> = client.configs(ConfigField::NAME.is("shop")).try_concat().await.unwrap();
+    let configs: Vec<_> = client.configs(ConfigField::NAME.is("shop")).try_concat().await.unwrap().records;
     assert_eq!(configs[0].in_trash, Some(true), "the content of a folder is moved to the trash");
 }
 

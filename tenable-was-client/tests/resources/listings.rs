@@ -26,7 +26,7 @@ async fn plugins_and_templates_are_streamed_to_their_totals() {
         tenant.user_templates = (0..401).map(|n| FakeUserTemplate::new(format!("rules {n}"))).collect();
     });
     let client = client(&fake);
-    let plugins: Vec<_> = client.plugins().try_concat().await.unwrap();
+    let plugins: Vec<_> = client.plugins().try_concat().await.unwrap().records;
     let numbers: Vec<_> = plugins.iter().map(|plugin| plugin.plugin_id.0).collect();
     assert_eq!(numbers, (98_000..98_410).collect::<Vec<_>>());
     assert_eq!(
@@ -34,8 +34,8 @@ async fn plugins_and_templates_are_streamed_to_their_totals() {
         (Some("plugin 98000"), Some("Web Applications"))
     );
     let pages: Vec<_> = client.templates().try_collect::<Vec<_>>().await.unwrap();
-    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [200, 57]);
-    let rules: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.records.len()).collect::<Vec<_>>(), [200, 57]);
+    let rules: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap().records;
     assert_eq!(rules.len(), 401);
     for (route, calls) in
         [(Route::ListPlugins, 3), (Route::ListTemplates, 2), (Route::SearchUserTemplates, 3)]
@@ -105,31 +105,31 @@ async fn a_changing_listing_returns_no_item_twice() {
     let texts = || SEEN.map(uuid).collect::<Vec<_>>();
 
     let (_server, client) = moving("POST", "/was/v2/configs/search", |n| json!({"config_id": uuid(n)})).await;
-    let items: Vec<_> = client.configs(Filter::everything()).try_concat().await.unwrap();
+    let items: Vec<_> = client.configs(Filter::everything()).try_concat().await.unwrap().records;
     assert_eq!(items.iter().map(|item| item.config_id.to_string()).collect::<Vec<_>>(), texts());
 
     let place = format!("/was/v2/configs/{SCAN}/scans/search");
     let (_server, client) = moving("POST", &place, |n| json!({"scan_id": uuid(n)})).await;
     let all = client.scans_of_config(SCAN.parse().unwrap(), Filter::everything());
-    let items: Vec<_> = all.try_concat().await.unwrap();
+    let items: Vec<_> = all.try_concat().await.unwrap().records;
     assert_eq!(items.iter().map(|item| item.scan_id.to_string()).collect::<Vec<_>>(), texts());
 
     let place = format!("/was/v2/scans/{SCAN}/notes");
     let (_server, client) = moving("GET", &place, |n| json!({"scan_note_id": uuid(n)})).await;
-    let items: Vec<_> = client.scan_notes(SCAN.parse().unwrap()).try_concat().await.unwrap();
+    let items: Vec<_> = client.scan_notes(SCAN.parse().unwrap()).try_concat().await.unwrap().records;
     assert_eq!(items.iter().map(|item| item.scan_note_id.clone().unwrap()).collect::<Vec<_>>(), texts());
 
     let (_server, client) =
         moving("POST", "/was/v2/user-templates/search", |n| json!({"user_template_id": uuid(n)})).await;
-    let items: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap();
+    let items: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap().records;
     assert_eq!(items.iter().map(|item| item.user_template_id.to_string()).collect::<Vec<_>>(), texts());
 
     let (_server, client) = moving("GET", "/was/v2/templates", |n| json!({"template_id": uuid(n)})).await;
-    let items: Vec<_> = client.templates().try_concat().await.unwrap();
+    let items: Vec<_> = client.templates().try_concat().await.unwrap().records;
     assert_eq!(items.iter().map(|item| item.template_id.to_string()).collect::<Vec<_>>(), texts());
 
     let (_server, client) = moving("GET", "/was/v2/plugins", |n| json!({"plugin_id": n})).await;
-    let items: Vec<_> = client.plugins().try_concat().await.unwrap();
+    let items: Vec<_> = client.plugins().try_concat().await.unwrap().records;
     assert_eq!(items.iter().map(|item| item.plugin_id.0).collect::<Vec<_>>(), SEEN.collect::<Vec<_>>());
 
     let detection = |n| json!({"vuln_id": uuid(n), "plugin_id": 1});

@@ -29,7 +29,7 @@ async fn fake(wrapped: bool) -> FakeTenableWas {
 }
 
 async fn id_of(client: &TenableWasClient, name: &str) -> UserTemplateId {
-    let all: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap();
+    let all: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap().records;
     all.into_iter().find(|template| template.name.as_deref() == Some(name)).unwrap().user_template_id
 }
 

@@ -112,7 +112,7 @@ async fn a_saved_report_is_imported_into_another_tenant() {
     client.save_report(scan, ReportFormat::Json, &mut file).await.unwrap();
     let (fake, elsewhere) = start(FakeTenableWas::builder()).await;
     elsewhere.import_report(&file).await.unwrap();
-    let configs = elsewhere.configs(Filter::everything()).try_concat().await.unwrap();
+    let configs = elsewhere.configs(Filter::everything()).try_concat().await.unwrap().records;
     assert_eq!((configs.len(), configs[0].imported), (1, Some(true)));
     let sent = fake.calls_to(Route::ImportReport).pop().unwrap();
     assert!(sent.header("content-type").unwrap().starts_with("multipart/form-data; boundary="));

@@ -62,12 +62,13 @@ async fn a_scan_has_its_children_with_their_problems() {
     let unreachable = scan.all_problems().any(|problem| problem.kind == ScanProblemKind::TargetUnreachable);
     assert!(unreachable, "{scan:?}");
     // The same by the single operations: the children by their parent, the notes as problems.
-    let scans = client.scans_of_config(id.parse().unwrap(), Filter::everything()).try_concat().await.unwrap();
+    let scans =
+        client.scans_of_config(id.parse().unwrap(), Filter::everything()).try_concat().await.unwrap().records;
     let child = scans
         .iter()
         .find(|scan| scan.parent_id.is_some() && scan.url() == Some("https://b.example.com/"))
         .unwrap();
-    let notes = client.scan_notes(child.scan_id).try_concat().await.unwrap();
+    let notes = client.scan_notes(child.scan_id).try_concat().await.unwrap().records;
     let problems: Vec<ScanProblem> = notes.iter().map(ScanProblem::from).collect();
     assert_eq!(problems[0].kind, ScanProblemKind::TargetUnreachable);
 }
