@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use appsec_core::ErrorKind;
+use appsec_core::{BindTargetQuery, DastApiScannerExt, ErrorKind};
 use appsec_http::{HttpOptions, RetryPolicy};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
@@ -120,7 +120,7 @@ async fn a_listing_is_read_to_its_total_page_by_page() {
     };
     let server = server(vec![
         search("0").respond_with(page(0, 3)).named("first page").expect(1),
-        search("3").respond_with(page(3, 2)).named("last page").expect(1),
+        search("2").respond_with(page(2, 3)).named("last page, from the last item of the first").expect(1),
     ])
     .await;
     let configs: Vec<_> = client(&server).configs(Filter::everything()).try_concat().await.unwrap().records;
@@ -305,19 +305,22 @@ async fn detections_are_read_one_by_one_with_the_position_of_their_page() {
 }
 
 #[tokio::test]
-async fn an_undecodable_page_is_an_error_with_operation_and_path() {
-    let page = json!({"pagination": {"total": 1}, "items": [{"config_id": CONFIG, "target_count": {}}]});
+async fn an_undecodable_item_is_a_gap_with_its_path_and_does_not_hide_the_others() {
+    let items = json!([{"config_id": CONFIG, "target_count": {}}, {"config_id": CONFIG}]);
+    let page = json!({"pagination": {"total": 2}, "items": items});
     let server = server(vec![
         at("POST", "/was/v2/configs/search".to_owned())
             .respond_with(ResponseTemplate::new(200).set_body_json(page))
             .named("search")
-            .expect(1),
+            .expect(2),
     ])
     .await;
-    let error = client(&server).search_configs(&Filter::everything(), &PageQuery::new()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Decode);
-    assert_eq!(error.operation(), Some("tenable: search configs"));
-    assert_eq!(error.path(), Some("items[0].target_count"));
+    let page = client(&server).search_configs(&Filter::everything(), &PageQuery::new()).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+    assert_eq!(page.gaps[0].path.as_deref(), Some("items[0].target_count"));
+    let listed = client(&server).list_bind_targets(BindTargetQuery::new()).await.unwrap();
+    assert_eq!(listed.targets.len(), 1, "a bad configuration hides no other one");
+    assert_eq!(listed.gaps, page.gaps);
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use crate::model::{Pagination, TenableScanId, VulnId, Vulnerability};
 
 pub(crate) const OPERATION: &str = "tenable: search vulnerabilities of scan";
 
+const SEARCH_ALL: &str = "tenable: search vulnerabilities";
+
 const VULNERABILITIES: &str = "/was/v2/vulnerabilities";
 
 pub(super) fn get(id: VulnId) -> Result<Request> {
@@ -19,7 +21,7 @@ pub(super) fn get(id: VulnId) -> Result<Request> {
 
 pub(super) fn search(filter: &Filter<VulnerabilityField>, page: &PageQuery) -> Result<Request> {
     let path = Path::new(VULNERABILITIES).join("search")?;
-    pages::search("tenable: search vulnerabilities", path, filter, page)
+    pages::search(SEARCH_ALL, path, filter, page)
 }
 
 pub(super) fn search_scan(
@@ -88,7 +90,7 @@ impl TenableWasClient {
         filter: impl Into<Filter<VulnerabilityField>>,
     ) -> BoxStream<'static, Result<Vulnerability>> {
         let filter = filter.into();
-        detections(self, move |page| search(&filter, page))
+        detections(self, SEARCH_ALL, move |page| search(&filter, page))
     }
 
     /// Streams the detections of a scan that match a filter, like
@@ -99,18 +101,20 @@ impl TenableWasClient {
         filter: impl Into<Filter<ScanVulnerabilityField>>,
     ) -> BoxStream<'static, Result<Vulnerability>> {
         let filter = filter.into();
-        detections(self, move |page| search_scan(scan, &filter, page))
+        detections(self, OPERATION, move |page| search_scan(scan, &filter, page))
     }
 }
 
 fn detections(
     client: &TenableWasClient,
+    operation: &'static str,
     request: impl Fn(&PageQuery) -> Result<Request> + Send + Sync + 'static,
 ) -> BoxStream<'static, Result<Vulnerability>> {
     let first = PageQuery::new().with_sort(Order::asc("created_at"));
     let key = |record: &Vulnerability| RecordKey::Id(record.vuln_id.to_string());
     pages::pages::<Vulnerability, Vulnerability>(client, first, key, request)
-        .map(|page| {
+        .map(move |page| {
+            let missing = |gap| missing(gap, operation);
             let records = match page {
                 Ok(page) => page.into_iter().map(|record| record.map_err(missing)).collect(),
                 Err(error) => vec![Err(error)],
@@ -122,9 +126,9 @@ fn detections(
 }
 
 /// The error item for detections that are missing from the stream.
-fn missing(gap: CoverageGap) -> Error {
+fn missing(gap: CoverageGap, operation: &'static str) -> Error {
     let kind = if gap.kind == GapKind::Record { ErrorKind::Decode } else { ErrorKind::Unexpected };
-    let error = Error::new(kind, gap.message.as_str()).with_operation("tenable: list detections");
+    let error = Error::new(kind, gap.message.as_str()).with_operation(operation);
     match gap.path.clone() {
         Some(path) => error.with_path(path).with_gap(gap),
         None => error.with_gap(gap),

@@ -1,9 +1,10 @@
 //! Streams of listings: page by page, each item once, even if the listing changes.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use appsec_core::{ErrorKind, Severity};
-use appsec_http::HttpOptions;
+use appsec_core::{BindTargetQuery, DastApiScanner, DastApiScannerExt, ErrorKind, GapKind, Severity};
+use appsec_http::{HttpOptions, ListedPage};
 use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tenable_was_client::filter::Filter;
@@ -97,51 +98,67 @@ fn uuid(number: u64) -> String {
 }
 
 const SCAN: &str = "9d0c7b6a-5e4f-4d3c-9b2a-0f1e2d3c4b5a";
-/// Reads the changing listing: no item twice, and all items that existed at its start.
-const SEEN: std::ops::Range<u64> = 100..107;
+
+/// Asserts that a changing listing has no item twice, all items that existed at its start, and a gap that
+/// says that it moved.
+fn assert_moved<T>(listed: &ListedPage<T>, id: impl Fn(&T) -> String) {
+    let ids: Vec<_> = listed.records.iter().map(id).collect();
+    let distinct: BTreeSet<_> = ids.iter().cloned().collect();
+    assert_eq!(distinct.len(), ids.len(), "no item twice: {ids:?}");
+    assert!((100..107).map(uuid).all(|id| distinct.contains(&id)), "{ids:?}");
+    let kinds: Vec<_> = listed.gaps.iter().map(|gap| gap.kind.clone()).collect();
+    assert_eq!(kinds, [GapKind::Shifted]);
+}
 
 #[tokio::test]
-async fn a_changing_listing_returns_no_item_twice() {
-    let texts = || SEEN.map(uuid).collect::<Vec<_>>();
-
+async fn a_changing_listing_returns_no_item_twice_and_says_that_it_moved() {
     let (_server, client) = moving("POST", "/was/v2/configs/search", |n| json!({"config_id": uuid(n)})).await;
-    let items: Vec<_> = client.configs(Filter::everything()).try_concat().await.unwrap().records;
-    assert_eq!(items.iter().map(|item| item.config_id.to_string()).collect::<Vec<_>>(), texts());
+    let listed = client.configs(Filter::everything()).try_concat().await.unwrap();
+    assert_moved(&listed, |item| item.config_id.to_string());
+    let (_server, client) = moving("POST", "/was/v2/configs/search", |n| json!({"config_id": uuid(n)})).await;
+    let targets = client.list_bind_targets(BindTargetQuery::new()).await.unwrap();
+    assert_eq!(targets.gaps.iter().map(|gap| gap.kind.clone()).collect::<Vec<_>>(), [GapKind::Shifted]);
 
     let place = format!("/was/v2/configs/{SCAN}/scans/search");
     let (_server, client) = moving("POST", &place, |n| json!({"scan_id": uuid(n)})).await;
-    let all = client.scans_of_config(SCAN.parse().unwrap(), Filter::everything());
-    let items: Vec<_> = all.try_concat().await.unwrap().records;
-    assert_eq!(items.iter().map(|item| item.scan_id.to_string()).collect::<Vec<_>>(), texts());
+    let listed = client.scans_of_config(SCAN.parse().unwrap(), Filter::everything());
+    assert_moved(&listed.try_concat().await.unwrap(), |item| item.scan_id.to_string());
+    let (_server, client) = moving("POST", &place, |n| json!({"scan_id": uuid(n)})).await;
+    let scans: Vec<_> = client.scans(&format!("config:{SCAN}").into()).collect().await;
+    let error = scans.last().unwrap().as_ref().unwrap_err();
+    assert_eq!(error.gap().map(|gap| gap.kind.clone()), Some(GapKind::Shifted));
 
     let place = format!("/was/v2/scans/{SCAN}/notes");
     let (_server, client) = moving("GET", &place, |n| json!({"scan_note_id": uuid(n)})).await;
-    let items: Vec<_> = client.scan_notes(SCAN.parse().unwrap()).try_concat().await.unwrap().records;
-    assert_eq!(items.iter().map(|item| item.scan_note_id.clone().unwrap()).collect::<Vec<_>>(), texts());
+    let listed = client.scan_notes(SCAN.parse().unwrap()).try_concat().await.unwrap();
+    assert_moved(&listed, |item| item.scan_note_id.clone().unwrap());
 
     let (_server, client) =
         moving("POST", "/was/v2/user-templates/search", |n| json!({"user_template_id": uuid(n)})).await;
-    let items: Vec<_> = client.user_templates(Filter::everything()).try_concat().await.unwrap().records;
-    assert_eq!(items.iter().map(|item| item.user_template_id.to_string()).collect::<Vec<_>>(), texts());
+    let listed = client.user_templates(Filter::everything()).try_concat().await.unwrap();
+    assert_moved(&listed, |item| item.user_template_id.to_string());
 
     let (_server, client) = moving("GET", "/was/v2/templates", |n| json!({"template_id": uuid(n)})).await;
-    let items: Vec<_> = client.templates().try_concat().await.unwrap().records;
-    assert_eq!(items.iter().map(|item| item.template_id.to_string()).collect::<Vec<_>>(), texts());
+    assert_moved(&client.templates().try_concat().await.unwrap(), |item| item.template_id.to_string());
 
     let (_server, client) = moving("GET", "/was/v2/plugins", |n| json!({"plugin_id": n})).await;
-    let items: Vec<_> = client.plugins().try_concat().await.unwrap().records;
-    assert_eq!(items.iter().map(|item| item.plugin_id.0).collect::<Vec<_>>(), SEEN.collect::<Vec<_>>());
+    let listed = client.plugins().try_concat().await.unwrap();
+    assert_moved(&listed, |item| uuid(item.plugin_id.0.into()));
 
     let detection = |n| json!({"vuln_id": uuid(n), "plugin_id": 1});
     let (_server, client) = moving("POST", "/was/v2/vulnerabilities/search", detection).await;
-    let items: Vec<_> = client.vulnerabilities(Filter::everything()).try_collect().await.unwrap();
-    assert_eq!(items.iter().map(|item| item.vuln_id.to_string()).collect::<Vec<_>>(), texts());
+    let found: Vec<_> = client.vulnerabilities(Filter::everything()).collect().await;
+    let mut listed = ListedPage::default();
+    listed.extend(found.into_iter().map(|item| item.map_err(|error| error.gap().unwrap().clone())));
+    assert_moved(&listed, |item| item.vuln_id.to_string());
 
     let place = format!("/was/v2/scans/{SCAN}/vulnerabilities/search");
     let (_server, client) = moving("POST", &place, detection).await;
-    let all = client.vulnerabilities_of_scan(SCAN.parse().unwrap(), Filter::everything());
-    let items: Vec<_> = all.try_collect().await.unwrap();
-    assert_eq!(items.iter().map(|item| item.vuln_id.to_string()).collect::<Vec<_>>(), texts());
+    let found = client.vulnerabilities_of_scan(SCAN.parse().unwrap(), Filter::everything());
+    let mut listed = ListedPage::default();
+    let found: Vec<_> = found.collect().await;
+    listed.extend(found.into_iter().map(|item| item.map_err(|error| error.gap().unwrap().clone())));
+    assert_moved(&listed, |item| item.vuln_id.to_string());
 }
 
 #[tokio::test]
