@@ -45,20 +45,24 @@ impl BindingArgs {
             Some(target) => self.described(&named, target)?,
             None => self.only_match(app, &named, &known, &entries)?,
         };
-        let mut names = vec![binding.configuration.bind_target.to_string()];
+        let mut aliases = vec![binding.configuration.bind_target.to_string()];
         if let Some(id) = known_target(&binding, &known)? {
-            names.extend(with_target(&known, &binding, &id).filter_map(|known| known.target_name.clone()));
+            aliases.extend(with_target(&known, &binding, &id).filter_map(|known| known.target_name.clone()));
             binding.configuration.bind_target = id;
         } else {
-            let target = find_target(app, &named, &names[0]).await?;
-            names.push(target.name);
+            let target = find_target(app, &named, &aliases[0]).await?;
+            aliases.push(target.name);
             binding.configuration.bind_target = target.id;
         }
-        names.push(binding.configuration.bind_target.to_string());
-        if !known.iter().any(|known| known.binding.key() == binding.key()) {
-            check_tenant(app, &named, &binding, &known)?;
+        aliases.push(binding.configuration.bind_target.to_string());
+        match known.iter().find(|known| known.binding.key() == binding.key()) {
+            Some(known) => {
+                let other = known.connection.as_deref().unwrap_or(&named.name);
+                app.config.connections.check_same_tenant(&named.name, other).map_err(Failure::usage)?;
+            }
+            None => check_tenant(app, &named, &binding, &known)?,
         }
-        let entry = entries.iter().find(|entry| is_entry_of(entry, &binding, &names));
+        let entry = entries.iter().find(|entry| is_entry_of(entry, &binding, &aliases));
         let webhooks = entry.map(|entry| entry.webhooks.clone());
         Ok(RunBinding { named, binding, webhooks })
     }
@@ -167,7 +171,7 @@ pub(crate) async fn find_target(app: &App, named: &NamedConnection, target: &str
 /// Refuses a new binding that differs from a known one by its tenant alone, where the configuration gave the
 /// same connection another tenant: its history would be orphaned.
 fn check_tenant(app: &App, named: &NamedConnection, binding: &Binding, known: &[KnownBinding]) -> Result<()> {
-    let base_url = named.connection.canonical_base_url()?;
+    let default_tenant = named.connection.default_tenant()?;
     for known in known {
         let other = known.binding.clone().with_tenant(binding.tenant.clone());
         let is_of_another = app.config.connections.of_binding(&known.binding)?.is_some();
@@ -175,7 +179,7 @@ fn check_tenant(app: &App, named: &NamedConnection, binding: &Binding, known: &[
             continue;
         }
         let options = binding_parts::as_options(app, known);
-        if named.connection.names_tenant() && known.binding.tenant.as_ref() == Some(&base_url) {
+        if named.connection.names_tenant() && known.binding.tenant.as_ref() == Some(&default_tenant) {
             return Err(Failure::usage(format!(
                 "the store knows this binding from before its connection had a tenant: \
                  `appsec binding move {options} --to-tool {}` keeps its history",

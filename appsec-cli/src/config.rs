@@ -153,6 +153,7 @@ impl Config {
     /// unknown connection or webhook. Gives the bindings the identity that their connections have.
     fn check_and_identify(&mut self) -> Result<(), String> {
         self.connections.check()?;
+        self.connections.distinguish_local_ports();
         if self.store.as_deref().is_some_and(has_password) {
             return Err(
                 "the password of the store must not be in this file: name a variable or a file with \
@@ -160,11 +161,11 @@ impl Config {
                     .to_owned(),
             );
         }
-        let mut names = BTreeSet::new();
+        let (mut known_names, mut connections) = (BTreeSet::new(), BTreeMap::new());
         for binding in &mut self.bindings {
             let name = binding.name.clone();
             let refused = |why: &str| format!("the binding {name:?}: {why}");
-            if !names.insert(name.clone()) {
+            if !known_names.insert(name.clone()) {
                 return Err(refused("another binding has the same name"));
             }
             if let Some(part) = empty_part(&binding.binding) {
@@ -178,6 +179,9 @@ impl Config {
             named.connection.vendor.key.clone_into(&mut binding.binding.scanner);
             binding.binding.tenant = Some(named.tenant().map_err(|failure| refused(&failure.message))?);
             binding.connection = named.name;
+            let other =
+                connections.entry(binding.binding.key()).or_insert_with(|| binding.connection.clone());
+            self.connections.check_same_tenant(&binding.connection, other).map_err(|why| refused(&why))?;
             if let Some(unknown) = binding.webhooks.iter().find(|name| !self.webhooks.contains_key(*name)) {
                 return Err(refused(&format!("there is no webhook {unknown:?}")));
             }

@@ -1,6 +1,6 @@
 //! The connections to scanners: those of `appsec.toml`, and those whose credentials the environment holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
-use url::Url;
+use url::{Host, Url};
 
 use crate::credentials::{self, SecretSource};
 use crate::duration_arg;
@@ -52,6 +52,9 @@ pub(crate) struct Connection {
     /// The folder where relative paths start.
     #[serde(skip)]
     folder: PathBuf,
+    /// Whether the port of an address of this machine distinguishes tenants.
+    #[serde(skip)]
+    port_counts: bool,
 }
 
 /// The keys of [`Connection`], which every vendor's connections have. All others belong to the vendor.
@@ -82,24 +85,47 @@ pub(crate) struct NamedConnection {
 pub(crate) struct Connections(BTreeMap<String, Connection>);
 
 impl Connections {
-    /// Refuses connections that contradict themselves, and those that cannot be told apart: two of one
-    /// scanner with one base URL and without a tenant. Equal bindings of both would share their findings.
+    /// Refuses connections that contradict themselves.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let mut without_tenant = BTreeMap::new();
-        for (name, connection) in &self.0 {
-            connection.check().map_err(|why| format!("connections.{name}: {why}"))?;
-            if connection.tenant.is_some() {
-                continue;
+        self.0.iter().try_for_each(|(name, connection)| {
+            connection.check().map_err(|why| format!("connections.{name}: {why}"))
+        })
+    }
+
+    /// Refuses a connection for a binding that another one read, where nothing tells whether both reach the
+    /// same tenant: they have the same scanner and base URL, and no tenant. The findings of one would close
+    /// those of the other.
+    pub(crate) fn check_same_tenant(&self, name: &str, other: &str) -> Result<(), String> {
+        match (self.0.get(name), self.0.get(other)) {
+            (Some(one), Some(another))
+                if name != other && one.tenant.is_none() && another.tenant.is_none() =>
+            {
+                Err(format!(
+                    "connections.{other} and connections.{name} have the same scanner and base URL, and both read this \
+                     binding: set tenant in one of them, or the same tenant in both if they reach one tenant"
+                ))
             }
-            let url = connection.canonical_base_url().map_err(|failure| failure.message)?;
-            if let Some(other) = without_tenant.insert((connection.vendor.key, url), name) {
-                return Err(format!(
-                    "connections.{other} and connections.{name} have the same scanner and base URL: set tenant in one of \
-                     them, or the same tenant in both if they reach one tenant"
-                ));
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the port count for the tenant where several connections to one scanner, without a tenant, lead to
+    /// different servers on this machine.
+    pub(crate) fn distinguish_local_ports(&mut self) {
+        for vendor in VENDORS {
+            let of_vendor = self.0.values_mut().filter(|connection| connection.is_to(vendor));
+            let mut local: Vec<_> = of_vendor
+                .filter(|connection| connection.tenant.is_none())
+                .filter_map(|connection| {
+                    let url = connection.canonical_base_url().ok().filter(|url| is_loopback(url))?;
+                    Some((url, connection))
+                })
+                .collect();
+            let urls: BTreeSet<_> = local.iter().map(|(url, _)| url.clone()).collect();
+            for (_, connection) in &mut local {
+                connection.port_counts = urls.len() > 1;
             }
         }
-        Ok(())
     }
 
     /// Reads the keys that belong to the vendors from the document. Relative paths in it start at the
@@ -202,7 +228,7 @@ impl NamedConnection {
     pub(crate) fn tenant(&self) -> Result<String> {
         match &self.connection.tenant {
             Some(tenant) => Ok(tenant.clone()),
-            None => self.connection.canonical_base_url(),
+            None => self.connection.default_tenant(),
         }
     }
 
@@ -253,6 +279,7 @@ impl Connection {
             max_retry_after: None,
             settings: None,
             folder: PathBuf::new(),
+            port_counts: false,
         }
     }
 
@@ -265,8 +292,15 @@ impl Connection {
         Ok(variable.map(|url| url.expose_secret().to_owned()))
     }
 
+    /// The tenant where the configuration names none: the base URL, without the port of a server on this
+    /// machine.
+    pub(crate) fn default_tenant(&self) -> Result<String> {
+        let url = self.canonical_base_url()?;
+        Ok(if self.port_counts { url } else { without_local_port(url) })
+    }
+
     /// The base URL in one form, however it was written. The identity of bindings depends on it.
-    pub(crate) fn canonical_base_url(&self) -> Result<String> {
+    fn canonical_base_url(&self) -> Result<String> {
         Ok(canonical_url(&(self.vendor.base_url)(self.base_url()?.as_deref())))
     }
 
@@ -341,6 +375,24 @@ fn canonical_url(text: &str) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
+fn is_loopback(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    })
+}
+
+/// The URL without its port if it leads to this machine: a tunnel or a test server has another port each time
+/// it is started, and is the same tenant.
+fn without_local_port(text: String) -> String {
+    let Some(mut url) = Url::parse(&text).ok().filter(|_| is_loopback(&text)) else { return text };
+    // Fails for URLs without a host, which do not lead to this machine.
+    let _ = url.set_port(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
 /// Whether the URL holds a password.
 pub(crate) fn has_password(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| {
@@ -351,6 +403,18 @@ pub(crate) fn has_password(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_port_of_a_server_on_this_machine_is_no_part_of_the_tenant() {
+        for (url, tenant) in [
+            ("http://127.0.0.1:8080/gateway", "http://127.0.0.1/gateway"),
+            ("http://[::1]:8080", "http://[::1]"),
+            ("http://localhost:8080", "http://localhost"),
+            ("https://was.example.com:8443", "https://was.example.com:8443"),
+        ] {
+            assert_eq!(without_local_port(url.to_owned()), tenant);
+        }
+    }
 
     #[test]
     fn one_base_url_has_one_form() {

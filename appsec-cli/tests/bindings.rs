@@ -99,6 +99,18 @@ async fn a_binding_keeps_its_history_when_its_connection_and_target_get_names_la
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_this_machine_may_have_another_port_the_next_time() {
+    let (fakes, restarted) = (Fakes::start().await, Fakes::start().await);
+    let mut bare = WithoutFile::new(&fakes);
+    let scan =
+        ["scan", "-p", "shop", "-t", "tenableiowas", "--bind-to", STOREFRONT, "--poll", "1", "-o", "json"];
+    let (found, _) = summary(&bare.run(&scan).await.expect(0));
+    bare.base_url = restarted.tenable.base_url();
+    assert_ne!(bare.base_url, fakes.tenable.base_url());
+    assert_eq!(summary(&bare.run(&scan).await.expect(0)), (0, found));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn known_bindings_are_read_without_the_scanner() {
     let fakes = Fakes::start().await;
     let workspace = fakes.workspace("");
@@ -216,12 +228,16 @@ async fn a_tenant_that_a_connection_gets_later_does_not_orphan_its_history() {
     let scan = ["scan", "-p", "shop", "-t", "was", "--poll", "1", "-o", "json"];
     let (found, _) = summary(&bare.workspace.run(&scan).await.expect(0));
 
-    // A second connection to the same base URL could be another tenant, so one of them needs a name for it.
+    // A second connection to the same base URL could be another tenant. Before it reads the same binding, one of
+    // them needs a name for its tenant; everything else works.
     let second = format!(
         "{base_url}\n[connections.was2]\nscanner = \"tenableiowas\"\n{base_url}\naccess_key_env = \"SECRET\"\nsecret_key_env = \"SECRET\"\n"
     );
     bare.configure(&second, STOREFRONT);
-    let refused = bare.workspace.run(&scan).await.expect(2);
+    assert_eq!(summary(&bare.workspace.run(&scan).await.expect(0)), (0, found));
+    bare.workspace.run(&["ping", "-t", "was2"]).await.expect(0);
+    let by_second = scan.map(|argument| if argument == "was" { "was2" } else { argument });
+    let refused = bare.workspace.run(&by_second).await.expect(2);
     assert!(
         refused.stderr.contains("connections.was and connections.was2 have the same"),
         "{}",
