@@ -164,7 +164,7 @@ impl FindingsReader {
                 return Ok(false);
             }
         }
-        if repeats.all {
+        if repeats.all && step.records.iter().any(|placed| placed.record.is_identifiable()) {
             self.idle_pages += 1;
         } else if !keys.is_empty() {
             self.idle_pages = 0;

@@ -40,6 +40,15 @@ impl ListRecord {
         }
     }
 
+    /// Whether two equal records are one. Nothing is kept of an element that exceeds a limit, so all such
+    /// elements are equal.
+    pub(crate) fn is_identifiable(&self) -> bool {
+        match self {
+            Self::Value(_) => true,
+            Self::Unreadable { key, .. } => *key != RecordKey::from_content(&[]),
+        }
+    }
+
     /// The decoded value.
     pub(crate) fn value(&self) -> Option<&Value> {
         match self {
