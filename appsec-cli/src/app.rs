@@ -116,15 +116,14 @@ impl App {
         let folder =
             tempfile::tempdir().map_err(|error| Failure::output("a folder for the dry run", &error))?;
         let path = folder.path().join("copy.db");
-        let store = match self.store_if_any().await? {
-            Some(store) => match store.copy_to(&path).await.map_err(Failure::store)? {
+        let store = if let Some(store) = self.store_if_any().await? {
+            match store.copy_to(&path).await.map_err(Failure::store)? {
                 Some(copy) => copy,
                 None => store,
-            },
-            None => {
-                let url = format!("sqlite:{}", path.display());
-                SqlStore::connect(&url).await.map_err(Failure::store)?
             }
+        } else {
+            let url = format!("sqlite:{}", path.display());
+            SqlStore::connect(&url).await.map_err(Failure::store)?
         };
         Ok(DryRunStore { store, _folder: folder })
     }

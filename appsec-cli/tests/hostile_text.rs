@@ -148,7 +148,7 @@ async fn no_command_shows_raw_text_of_salt_findings_and_errors() {
     // The service's own words in an error.
     let reply = Reply::Json(400, json!({ "message": WORD, WORD: WORD }));
     fakes.salt.script(Route::Any, When::Always, reply);
-    for arguments in [&["ping", "salt"][..], &["targets", "-t", "salt"], &on_binding("import")] {
+    for arguments in [&["ping", "-t", "salt"][..], &["targets", "-t", "salt"], &on_binding("import")] {
         let result = commands.run(arguments).await;
         assert_ne!(result.code, 0);
         assert!(!result.output().contains(CANARY));

@@ -222,10 +222,8 @@ impl<S: DastApiScanner + ?Sized> Polling<'_, S> {
     }
 
     fn tolerates(&self, error: &Error) -> bool {
-        let passing = match error.kind() {
-            ErrorKind::Transport | ErrorKind::Server | ErrorKind::RateLimited => true,
-            _ => false,
-        };
+        let passing =
+            matches!(error.kind(), ErrorKind::Transport | ErrorKind::Server | ErrorKind::RateLimited);
         passing && self.failures <= self.watch.max_failed_polls
     }
 

@@ -180,6 +180,7 @@ where
     )
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one listing")]
 struct Pager<K, F> {
     cursor: OverlapCursor,
     key: K,

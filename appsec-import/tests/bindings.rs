@@ -148,7 +148,7 @@ async fn a_binding_is_not_moved_onto_a_history_nor_while_it_is_imported() {
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
         let error = test.store.move_binding(&to("app:unknown"), &to("app:3")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-        let request = RunRequest::new(at(60)).with_lease(Duration::from_secs(60));
+        let request = RunRequest::new(at(60)).with_lease(Duration::from_mins(1));
         let run = test.store.begin_run(&binding("shop"), &request).await.unwrap();
         let error = test.store.move_binding(&binding("shop"), &to("app:3")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");

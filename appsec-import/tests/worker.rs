@@ -469,16 +469,16 @@ async fn a_panic_backs_off_and_is_told_and_a_scan_that_cannot_be_started_is_a_re
         stop.send(()).unwrap();
         worker.await.unwrap().unwrap();
         for entry in &schedule {
-            if entry.binding.connection() != "good" {
+            if entry.binding.connection() == "good" {
+                assert_eq!((entry.failed_attempts, &entry.last_error), (0, &None), "{}", bed.test.name);
+                let remark = entry.remark.as_deref().unwrap();
+                assert!(remark.starts_with("no scan was started: Tenant cannot start scans"), "{remark}");
+            } else {
                 assert_eq!(entry.failed_attempts, 1, "{}: one attempt, then a pause", bed.test.name);
                 let error = entry.last_error.as_deref().unwrap();
                 let opened = entry.binding.connection() == "panics";
                 let why = if opened { "the listing had no pages" } else { "the token file is missing" };
                 assert!(error.contains("panicked") == opened && error.contains(why), "{error}");
-            } else {
-                assert_eq!((entry.failed_attempts, &entry.last_error), (0, &None), "{}", bed.test.name);
-                let remark = entry.remark.as_deref().unwrap();
-                assert!(remark.starts_with("no scan was started: Tenant cannot start scans"), "{remark}");
             }
         }
         let events = bed.test.store.claim("tickets", Timestamp::now(), Duration::ZERO, 1000).await.unwrap();

@@ -1,5 +1,6 @@
 //! The bind targets: the hosts of the inventory, their labels, and the whole tenant.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use appsec_core::{
@@ -122,12 +123,12 @@ impl Listing {
     fn add_endpoints(&mut self, page: Page<Endpoint>) -> BindTargetBatch {
         let mut batch = Vec::new();
         for label in page.records.iter().flat_map(Endpoint::labels) {
-            if !self.labels.contains_key(&label) {
+            if let Entry::Vacant(place) = self.labels.entry(label) {
                 batch.push(
-                    BindTarget::new(BindTargetId::from_parts("label", &label), label.as_str())
+                    BindTarget::new(BindTargetId::from_parts("label", place.key()), place.key().as_str())
                         .with_description("a label of endpoints"),
                 );
-                self.labels.insert(label, HostGroup::default());
+                place.insert(HostGroup::default());
             }
         }
         let mut gaps = page.gaps;

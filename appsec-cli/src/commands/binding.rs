@@ -26,7 +26,7 @@ enum BindingCommand {
     /// List every binding that had a run
     List,
     /// Give a binding another target, project, branch or connection; its history and decisions are kept
-    Move(MoveArgs),
+    Move(Box<MoveArgs>),
 }
 
 #[derive(Debug, clap::Args)]

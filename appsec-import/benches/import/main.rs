@@ -144,7 +144,9 @@ async fn store_alone(count: usize) -> BoxResult<()> {
         while let Some(event) = events.try_next().await? {
             let began = Instant::now();
             match event {
-                FindingEvent::Batch(batch) => store.stage(&run, &batch).await?,
+                FindingEvent::Batch(batch) => {
+                    store.stage(&run, &batch).await?;
+                }
                 FindingEvent::End(end) => coverage = end,
                 _ => {}
             }

@@ -85,7 +85,7 @@ impl fmt::Display for Explanation {
         if finding.occurrences > 1 {
             write!(f, "\n{} occurrences:", finding.occurrences)?;
             let places = finding.places().take(MAX_PLACES);
-            places.map(|place| Printable(place)).try_for_each(|place| write!(f, "\n  {place}"))?;
+            places.map(Printable).try_for_each(|place| write!(f, "\n  {place}"))?;
             let further = finding.occurrences.saturating_sub(finding.places().len().min(MAX_PLACES) as u64);
             if further > 0 {
                 write!(f, "\n  and {further} more")?;

@@ -182,7 +182,9 @@ impl ExportFindingsReader {
                 chunks = self.job.poll_once(), if more => match chunks? {
                     Some(chunks) => {
                         let waits = chunks.is_empty() && fetcher.is_idle();
-                        chunks.into_iter().for_each(|chunk| fetcher.push(chunk, Instant::now()));
+                        for chunk in chunks {
+                            fetcher.push(chunk, Instant::now());
+                        }
                         if waits {
                             self.events.send_batch(Vec::new(), self.resume_point()?, None).await?;
                         }

@@ -99,11 +99,10 @@ pub(super) fn reason(error: &Error, records: u64) -> String {
         reason.push_str(&duration_text(wait));
     }
     match records {
-        0 => {}
-        1 => reason.push_str("; its first record was read"),
-        _ => reason.push_str(&format!("; its first {records} records were read")),
+        0 => reason,
+        1 => format!("{reason}; its first record was read"),
+        _ => format!("{reason}; its first {records} records were read"),
     }
-    reason
 }
 
 #[cfg(test)]

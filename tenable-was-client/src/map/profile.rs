@@ -188,6 +188,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "for json! in the calls")]
     fn report(template: &str, user_template: Value, settings: Value) -> Profile {
         let report = json!({"template": {"name": template}, "user_template": user_template,
             "config": {"settings": settings}});

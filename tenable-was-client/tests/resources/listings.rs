@@ -143,7 +143,7 @@ async fn a_changing_listing_returns_no_item_twice_and_says_that_it_moved() {
 
     let (_server, client) = moving("GET", "/was/v2/plugins", |n| json!({"plugin_id": n})).await;
     let listed = client.plugins().try_concat().await.unwrap();
-    assert_moved(&listed, |item| uuid(item.plugin_id.0.into()));
+    assert_moved(&listed, |item| uuid(item.plugin_id.0));
 
     let detection = |n| json!({"vuln_id": uuid(n), "plugin_id": 1});
     let (_server, client) = moving("POST", "/was/v2/vulnerabilities/search", detection).await;

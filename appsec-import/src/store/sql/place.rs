@@ -92,15 +92,12 @@ fn percent_decoded(text: &str) -> String {
     let mut index = 0;
     while let Some(byte) = bytes.get(index) {
         let escape = (*byte == b'%').then(|| text.get(index + 1..index + 3)).flatten();
-        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => {
-                decoded.push(value);
-                index += 3;
-            }
-            None => {
-                decoded.push(*byte);
-                index += 1;
-            }
+        if let Some(value) = escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            decoded.push(value);
+            index += 3;
+        } else {
+            decoded.push(*byte);
+            index += 1;
         }
     }
     String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
