@@ -12,6 +12,7 @@ use appsec_http::{
 use futures_util::TryStreamExt as _;
 use proptest::prelude::*;
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the pager passes a reference")]
 fn key(id: &u64) -> RecordKey {
     RecordKey::Id(id.to_string())
 }
@@ -92,7 +93,7 @@ async fn records_that_move_to_the_start_are_not_taken_for_an_overlap_by_design()
     // Each of the first requests moves the last record to the start, so that each page begins one early.
     let (listed, _) = read(4, |call, at| {
         let mut list: Vec<u64> = (0..20).collect();
-        list.rotate_right(call.min(12));
+        list.rotate_right(call.min(7));
         page(range(&list, at.offset, at.limit))
     })
     .await;
@@ -120,8 +121,7 @@ async fn an_unreadable_record_costs_itself_and_few_requests() {
 
 #[tokio::test]
 async fn a_service_that_never_answers_well_or_has_no_pages_is_an_error() {
-    let (listed, calls) =
-        read(100, |_, _| PageRead::Unreadable(Error::new(ErrorKind::Server, "500"))).await;
+    let (listed, calls) = read(100, |_, _| PageRead::Unreadable(Error::new(ErrorKind::Server, "500"))).await;
     assert_eq!(listed.unwrap_err().kind(), ErrorKind::Server);
     assert!(calls < 15, "{calls} requests");
     let (listed, calls) = read(3, |_, _| page(vec![1, 2, 3])).await;

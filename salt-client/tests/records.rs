@@ -8,9 +8,9 @@ use appsec_core::{
     BindTargetQuery, DastApiScanner, DastApiScannerExt, ErrorKind, FindingQuery, FindingStatus, GapKind,
 };
 use futures_util::TryStreamExt;
-use salt_client::ListQuery;
 use salt_client::testing::{FakeSalt, Reply, Route, Tenant, When, asset, endpoint, failing_record, gap};
 use salt_client::testing::{host, raw_record};
+use salt_client::{GapsQuery, HttpOptions, ListQuery};
 use serde_json::{Value, json};
 use support::{import, one_host, serve};
 
@@ -262,4 +262,20 @@ async fn a_label_that_only_endpoints_have_is_a_bind_target() {
     fake.script(Route::ListEndpoints, When::Always, Reply::Unavailable);
     let listed = client.list_bind_targets(BindTargetQuery::new()).await.unwrap();
     assert_eq!((listed.targets.len(), listed.gaps.len()), (2, 1), "labels may be missing");
+}
+
+#[tokio::test]
+async fn a_page_larger_than_a_response_may_be_is_read_in_parts() {
+    let mut tenant = one_host(20);
+    for gap in &mut tenant.gaps {
+        gap["description"] = json!("x".repeat(10_000));
+    }
+    let (fake, _) = serve(FakeSalt::builder(), tenant, 100).await;
+    let http = HttpOptions::new().with_max_body_bytes(64_000);
+    let client = fake.client_builder().with_http(http).with_page_size(100).build().unwrap();
+    let import = import(&client, FindingQuery::all()).await.unwrap();
+    assert_eq!(import.ids().len(), 20);
+    assert!(import.coverage.is_complete(), "{:?}", import.coverage.gaps());
+    let error = client.list_gaps(&GapsQuery::new().with_details(true)).await.unwrap_err();
+    assert!(error.message().contains("larger than a response"), "{error}");
 }

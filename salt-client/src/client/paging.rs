@@ -40,11 +40,17 @@ impl SaltClient {
     pub(crate) async fn page(&self, request: &Request, limit: u32) -> Result<RawPage, PageError> {
         let operation = request.operation();
         let mut elements = self.http().elements(request, ArrayPath::FirstOf(&LISTS));
-        let mut records = Vec::new();
+        let (mut records, mut bytes) = (Vec::new(), 0_u64);
         while let Some(element) = elements.next().await {
             match element {
                 Ok(_) if records.len() as u64 >= u64::from(limit) => break,
-                Ok(element) => records.push(ListRecord::decode(&element, operation)),
+                Ok(element) => {
+                    bytes = bytes.saturating_add(element.bytes.len() as u64);
+                    if bytes > self.http().options().max_body_bytes() {
+                        return Err(PageError { error: too_large(operation), is_of_page: true });
+                    }
+                    records.push(ListRecord::decode(&element, operation));
+                }
                 Err(error) => {
                     let rest =
                         elements.rest().and_then(|rest| serde_json::from_str::<Value>(rest.get()).ok());
@@ -149,6 +155,12 @@ fn is_of_page(error: &Error) -> bool {
         ErrorKind::Transport => error.status().is_some(),
         _ => false,
     }
+}
+
+/// The error of a page whose records together have more bytes than a body may have: a page is held in memory.
+fn too_large(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Decode, "the records of the page are larger than a response may be")
+        .with_operation(operation)
 }
 
 /// The error of a response that says something instead of holding a list.

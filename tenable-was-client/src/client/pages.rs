@@ -166,9 +166,15 @@ impl TenableWasClient {
         request: &Request,
     ) -> Result<(Vec<PageItem<T>>, Option<Pagination>)> {
         let mut elements = self.http().elements(request, ArrayPath::Field("items"));
-        let mut items = Vec::new();
+        let (mut items, mut bytes) = (Vec::new(), 0_u64);
         while let Some(element) = elements.next().await {
             let element = element?;
+            // A page is held in memory, so its items together are bounded as a body is.
+            bytes = bytes.saturating_add(element.bytes.len() as u64);
+            if bytes > self.http().options().max_body_bytes() {
+                let message = "the items of the page are larger than a response may be";
+                return Err(Error::new(ErrorKind::Decode, message).with_operation(request.operation()));
+            }
             items.push(match element.json(request.operation()) {
                 Ok(item) => PageItem { item: Ok(item), unreadable: None },
                 Err(error) => {
